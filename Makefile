@@ -1,0 +1,44 @@
+# Two commands are enough: `make demo` shows the whole thing working, `make test` proves it.
+PYTHON := .venv/bin/python
+SEEDS ?= 100
+
+.PHONY: help setup demo test test-long check simulate bench mutants image image-test clean
+
+help:            ## list the targets
+	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup:           ## system packages, .venv and the project in it
+	@scripts/setup
+
+demo: setup      ## a campus in a box
+	$(PYTHON) scripts/demo.py
+
+test: setup      ## every test of a change, under 15 minutes
+	$(PYTHON) -m pytest -n 2 -m "not slow"
+
+test-long: setup ## everything, as before a release
+	$(PYTHON) -m pytest -n 2
+
+check: setup     ## format, lint, types, import rules and the fast tests, under 2 minutes
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/pyright
+	.venv/bin/lint-imports
+	$(PYTHON) -m pytest -n 2 -m "not slow and not integration"
+
+simulate: setup  ## seeded simulation: make simulate SEEDS=10000
+	$(PYTHON) -m tests.simulation --seeds $(SEEDS)
+
+bench: setup     ## measure; prints JSON
+	$(PYTHON) -m tests.bench
+
+mutants: setup   ## planted bugs that the simulation must catch
+	$(PYTHON) -m tests.simulation.mutants
+
+image image-test: ## terminal images
+	@echo "Terminal images cannot be built yet: images/ does not exist." >&2; exit 2
+
+clean:           ## remove what can be made again
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Devices behind small ports: real drivers and their simulated twins."""

@@ -1,0 +1,1 @@
+"""One file for each card technology, and the cryptography they share."""

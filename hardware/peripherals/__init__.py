@@ -1,0 +1,1 @@
+"""Everything around a till that is no card reader."""

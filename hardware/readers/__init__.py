@@ -1,0 +1,1 @@
+"""Card readers: PC/SC, PN532 and the simulated one."""

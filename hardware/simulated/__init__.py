@@ -1,0 +1,1 @@
+"""Twins of hardware at the level of its own commands; they ship, for demonstrations and training."""

@@ -1,0 +1,1 @@
+"""What terminals, cards and the server agree on: values, entries, rules. No I/O."""

@@ -1,0 +1,1 @@
+"""The server program: takes journals in, keeps the ledger, explains every cent."""

@@ -1,0 +1,1 @@
+"""Cards: issue, block, replace, close."""

@@ -1,0 +1,1 @@
+"""Takes in terminals' journals, each entry exactly once."""

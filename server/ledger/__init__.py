@@ -1,0 +1,1 @@
+"""Double entry: what each journal entry means in money."""

@@ -1,0 +1,1 @@
+"""Signed lists that terminals sell by."""

@@ -1,0 +1,1 @@
+"""The nightly proof: puts every cent of difference into its class."""

@@ -1,0 +1,1 @@
+"""The register of terminals: enrolment, epochs, certificates."""

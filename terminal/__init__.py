@@ -1,0 +1,1 @@
+"""The terminal program: sells from the card, journals, syncs."""
