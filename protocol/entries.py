@@ -1,0 +1,453 @@
+"""Every kind of journal entry: what a terminal writes down, signs and never changes.
+
+An entry is a head that is the same for all kinds, and a body of its kind. Members are written in the order in which
+they stand here, defaults are not written, all values are integers, strings, arrays and objects (SPEC, "Entries").
+The bytes of version 1 are fixed by golden vectors: terminals in the field have signed them.
+"""
+
+import enum
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from protocol.ids import (
+    U8,
+    U16,
+    U32,
+    U53,
+    ChannelField,
+    Counter,
+    CounterField,
+    EarlierSeqField,
+    EpochField,
+    LoadSeqField,
+    MerchantField,
+    ProductField,
+    Seq,
+    SeqField,
+    ShiftField,
+    ShiftNo,
+    SiteField,
+    StaffField,
+    StaffId,
+    TerminalField,
+    TnoField,
+)
+from protocol.instants import ClockSource, MonoField, UtcField
+from protocol.money import Amount, AnyCents, Cents, PurseCents
+from protocol.purse import CardId, SeenStep
+
+ENTRY_VERSION = 1
+ENTRY_BYTES_MAX = 16 * 1_024
+LINES_MAX = 99
+
+HashField = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{43}$")]
+"""base64url of a SHA-256."""
+Text = Annotated[str, Meta(max_length=200)]
+
+
+class Kind(enum.StrEnum):
+    """What happened. A card operation is prepared first and then gets exactly one outcome."""
+
+    BOOTED = "booted"
+    SHIFT_OPENED = "shift_opened"
+    SHIFT_CLOSED = "shift_closed"
+    SALE_PREPARED = "sale_prepared"
+    SALE_SETTLED = "sale_settled"
+    SALE_VOIDED = "sale_voided"
+    SALE_TORN = "sale_torn"
+    VEND_DISPENSED = "vend_dispensed"
+    VEND_FAILED = "vend_failed"
+    VEND_UNKNOWN = "vend_unknown"
+    REFUND_PREPARED = "refund_prepared"
+    REFUND_SETTLED = "refund_settled"
+    REFUND_VOIDED = "refund_voided"
+    REFUND_TORN = "refund_torn"
+    TOPUP_PREPARED = "topup_prepared"
+    TOPUP_SETTLED = "topup_settled"
+    TOPUP_VOIDED = "topup_voided"
+    TOPUP_TORN = "topup_torn"
+    LOAD_PREPARED = "load_prepared"
+    LOAD_SETTLED = "load_settled"
+    LOAD_VOIDED = "load_voided"
+    LOAD_TORN = "load_torn"
+    PIN_TRIED = "pin_tried"
+    CARD_BLOCKED = "card_blocked"
+    CARD_ISSUED = "card_issued"
+    SALE_REFUSED = "sale_refused"
+    CASH_SALE = "cash_sale"
+    DRAWER_OPENED = "drawer_opened"
+    RECEIPT_REPRINTED = "receipt_reprinted"
+    PRICE_OVERRIDDEN = "price_overridden"
+    LISTS_APPLIED = "lists_applied"
+    CLOCK_CHANGED = "clock_changed"
+    FAULT = "fault"
+    CHECKPOINT = "checkpoint"
+    EPOCH_ENDED = "epoch_ended"
+
+
+class Operation(enum.StrEnum):
+    """What a card step is for; the first word of its kinds."""
+
+    SALE = "sale"
+    REFUND = "refund"
+    TOPUP = "topup"
+    LOAD = "load"
+
+
+class Stage(enum.StrEnum):
+    """How far a card step has come; the second word of its kinds."""
+
+    PREPARED = "prepared"
+    SETTLED = "settled"
+    VOIDED = "voided"
+    TORN = "torn"
+
+
+class _Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Strict both ways: an unknown member is refused, a default is not written."""
+
+
+class Discount(_Wire, frozen=True):
+    """Something taken off a line, and why."""
+
+    reason: Annotated[str, Meta(pattern=r"^[a-z0-9_:-]{1,40}$")]
+    cents: Amount
+
+
+class Line(_Wire, frozen=True):
+    """One line of a basket. `unit` is the price of one; `list` the price without class or time of day, if it differs."""
+
+    product: ProductField
+    qty: Annotated[int, Meta(ge=1, le=9_999)]
+    unit: Amount
+    list: Amount = Cents(0)
+    discounts: tuple[Discount, ...] = ()
+
+    @property
+    def net_cents(self) -> Cents:
+        """What the customer pays for the line."""
+        return Cents(self.qty * self.unit - sum(discount.cents for discount in self.discounts))
+
+
+Lines = Annotated[tuple[Line, ...], Meta(max_length=LINES_MAX)]
+
+
+class CardStep(_Wire, frozen=True):
+    """One step of a card, as intended (prepared) or as it came out. `prepared` is 0 in the prepared entry itself.
+
+    Counter and balances are before and after; an outcome repeats them, so that each entry can be posted alone.
+    """
+
+    card: CardId
+    amount: Amount
+    counter: CounterField = Counter(0)
+    counter_after: CounterField = Counter(0)
+    main: PurseCents = Cents(0)
+    main_after: PurseCents = Cents(0)
+    subsidy: PurseCents = Cents(0)
+    subsidy_after: PurseCents = Cents(0)
+    prepared: EarlierSeqField = Seq(0)
+    card_last: Annotated[tuple[SeenStep, ...], Meta(max_length=16)] = ()
+
+    @property
+    def touches_card(self) -> bool:
+        """False only for a refund that becomes pending credit: no card was written."""
+        return self.counter_after != self.counter
+
+
+class SaleStep(CardStep, frozen=True, kw_only=True):
+    """A purchase: what was bought, from whom."""
+
+    merchant: MerchantField
+    lines: Lines = ()
+
+
+class RefundTo(enum.StrEnum):
+    """Where refunded money goes."""
+
+    CARD = "card"
+    PENDING = "pending"
+
+
+class RefundStep(CardStep, frozen=True, kw_only=True):
+    """Money back for the sale that entry `of` of this same chain prepared."""
+
+    merchant: MerchantField
+    of: SeqField
+    to: RefundTo
+    lines: Lines = ()
+
+
+class TopUpTo(enum.StrEnum):
+    """How a top-up reaches the card: as a credit now, or through the server's cumulative load."""
+
+    CARD = "card"
+    LOAD = "load"
+
+
+class TopUpStep(CardStep, frozen=True, kw_only=True):
+    """Money taken in at this terminal. To a load: the prepared entry is all there is, the server does the rest."""
+
+    channel: ChannelField
+    to: TopUpTo
+
+
+class LoadStep(CardStep, frozen=True, kw_only=True):
+    """The server's load record collected: `loaded` before and after, and the signed record itself (base64url)."""
+
+    load_seq: LoadSeqField
+    loaded: Amount = Cents(0)
+    loaded_after: Amount = Cents(0)
+    record: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{128}$")]
+
+
+class PinTried(CardStep, frozen=True, kw_only=True):
+    """A PIN try is counted on the card before the PIN is compared. No money moves, but the card makes a step."""
+
+    tries_after: U8
+
+
+class Booted(_Wire, frozen=True):
+    """The terminal started, and how the journal looked."""
+
+    build: Text
+    entries: U53 = 0
+    open: U32 = 0
+
+
+class ShiftOpened(_Wire, frozen=True):
+    """A cashier took over with this much in the drawer."""
+
+    number: Annotated[ShiftNo, Meta(ge=1, le=2**32 - 1)]
+    drawer: Amount = Cents(0)
+
+
+class ShiftClosed(_Wire, frozen=True):
+    """A cashier counted the drawer. Any amount is accepted; the difference is booked, not argued about."""
+
+    number: Annotated[ShiftNo, Meta(ge=1, le=2**32 - 1)]
+    counted: Amount = Cents(0)
+    expected: AnyCents = Cents(0)
+    sales: U32 = 0
+    sales_cents: AnyCents = Cents(0)
+    refunds_cents: AnyCents = Cents(0)
+    cash_cents: AnyCents = Cents(0)
+
+
+class Vend(_Wire, frozen=True):
+    """Whether a paid selection fell. `prepared` names the sale."""
+
+    prepared: SeqField
+    selection: U16 = 0
+    reason: Text = ""
+
+
+class CardBlocked(_Wire, frozen=True):
+    """This terminal blocked a card (PIN tries used up, found in a bin, reported at the desk)."""
+
+    card: CardId
+    reason: Text
+
+
+class CardIssued(_Wire, frozen=True):
+    """A blank was personalised and read back."""
+
+    card: CardId
+    uid: Annotated[str, Meta(pattern=r"^[0-9a-f]{8,20}$")]
+    key_set: U8 = 0
+    replaces: U16 = 0
+
+
+class SaleRefused(_Wire, frozen=True):
+    """Why a sale was refused; equal refusals of one card within a minute are one entry with a count."""
+
+    reason: Annotated[str, Meta(pattern=r"^[a-z_]{1,40}$")]
+    amount: Amount = Cents(0)
+    card: CardId | None = None
+    counter: CounterField = Counter(0)
+    main: PurseCents = Cents(0)
+    subsidy: PurseCents = Cents(0)
+    count: U16 = 0
+    card_last: Annotated[tuple[SeenStep, ...], Meta(max_length=16)] = ()
+
+
+class CashSale(_Wire, frozen=True):
+    """Sold for coins and notes: the drawer has more, the merchant is owed."""
+
+    merchant: MerchantField
+    amount: Amount
+    lines: Lines = ()
+
+
+class Reason(_Wire, frozen=True):
+    """Something a person did, and why."""
+
+    reason: Text
+    of: EarlierSeqField = Seq(0)
+
+
+class PriceOverridden(_Wire, frozen=True):
+    """A person changed a price for one sale."""
+
+    product: ProductField
+    was: Amount
+    now: Amount
+    reason: Text = ""
+
+
+class ListsApplied(_Wire, frozen=True):
+    """New lists are in force from here on; the head of this entry already shows them."""
+
+    manifest: HashField
+
+
+class ClockChanged(_Wire, frozen=True):
+    """The clock was stepped."""
+
+    was: UtcField
+    source: ClockSource
+
+
+class Fault(_Wire, frozen=True):
+    """A device or the disk misbehaved; no secret ever stands here."""
+
+    device: Annotated[str, Meta(pattern=r"^[a-z0-9_.-]{1,32}$")]
+    text: Text
+
+
+class Checkpoint(_Wire, frozen=True):
+    """Where a start may begin to verify from: the newest signed ack and a digest of the derived state."""
+
+    acked: EarlierSeqField = Seq(0)
+    ack: Annotated[str, Meta(max_length=2_000)] = ""
+    state: Annotated[str, Meta(max_length=43)] = ""
+
+
+class EpochEnded(_Wire, frozen=True):
+    """This chain ends here on purpose."""
+
+    reason: Text
+
+
+class ListVersions(_Wire, frozen=True):
+    """Versions in force: (server_epoch << 32) + n for each list, 0 while the terminal never had one."""
+
+    cards: U53 = 0
+    prices: U53 = 0
+    promotions: U53 = 0
+    limits: U53 = 0
+    loads: U53 = 0
+    floors: U53 = 0
+    staff: U53 = 0
+    texts: U53 = 0
+    config: U53 = 0
+
+
+NO_LISTS = ListVersions()
+
+Body = (
+    SaleStep
+    | RefundStep
+    | TopUpStep
+    | LoadStep
+    | PinTried
+    | Booted
+    | ShiftOpened
+    | ShiftClosed
+    | Vend
+    | CardBlocked
+    | CardIssued
+    | SaleRefused
+    | CashSale
+    | Reason
+    | PriceOverridden
+    | ListsApplied
+    | ClockChanged
+    | Fault
+    | Checkpoint
+    | EpochEnded
+)
+
+_STEP_BODIES: dict[Operation, type[SaleStep | RefundStep | TopUpStep | LoadStep]] = {
+    Operation.SALE: SaleStep,
+    Operation.REFUND: RefundStep,
+    Operation.TOPUP: TopUpStep,
+    Operation.LOAD: LoadStep,
+}
+
+BODIES: dict[Kind, type[Body]] = {
+    Kind.BOOTED: Booted,
+    Kind.SHIFT_OPENED: ShiftOpened,
+    Kind.SHIFT_CLOSED: ShiftClosed,
+    Kind.VEND_DISPENSED: Vend,
+    Kind.VEND_FAILED: Vend,
+    Kind.VEND_UNKNOWN: Vend,
+    Kind.PIN_TRIED: PinTried,
+    Kind.CARD_BLOCKED: CardBlocked,
+    Kind.CARD_ISSUED: CardIssued,
+    Kind.SALE_REFUSED: SaleRefused,
+    Kind.CASH_SALE: CashSale,
+    Kind.DRAWER_OPENED: Reason,
+    Kind.RECEIPT_REPRINTED: Reason,
+    Kind.PRICE_OVERRIDDEN: PriceOverridden,
+    Kind.LISTS_APPLIED: ListsApplied,
+    Kind.CLOCK_CHANGED: ClockChanged,
+    Kind.FAULT: Fault,
+    Kind.CHECKPOINT: Checkpoint,
+    Kind.EPOCH_ENDED: EpochEnded,
+}
+_STAGES = {Kind(f"{operation}_{stage}"): (operation, stage) for operation in Operation for stage in Stage}
+BODIES.update((kind, _STEP_BODIES[operation]) for kind, (operation, _) in _STAGES.items())
+assert set(BODIES) == set(Kind)
+
+
+class Head(_Wire, frozen=True):
+    """What every entry carries, in this order, before its body."""
+
+    v: Annotated[int, Meta(ge=ENTRY_VERSION, le=ENTRY_VERSION)]
+    site: SiteField
+    tid: TerminalField
+    epoch: EpochField
+    tno: TnoField
+    seq: SeqField
+    prev: HashField
+    kind: Kind
+    at: UtcField
+    mono: MonoField
+    boot: U32
+    clock: ClockSource
+    lists: ListVersions
+    staff: StaffField = StaffId("")
+    shift: ShiftField = ShiftNo(0)
+    turnover: AnyCents = Cents(0)
+
+
+class Entry(Head, frozen=True, kw_only=True):
+    """One journal entry: the head and the body of its kind."""
+
+    body: Body
+
+
+def stage_of(kind: Kind) -> tuple[Operation, Stage] | None:
+    """Split the kind of a card step into operation and stage; None for every other kind."""
+    return _STAGES.get(kind)
+
+
+def kind_of(operation: Operation, stage: Stage) -> Kind:
+    """The kind that names this stage of this operation."""
+    return Kind(f"{operation}_{stage}")
+
+
+def turnover_of(kind: Kind, body: Body) -> Cents:
+    """What an entry adds to the running cents sold minus refunded of its chain."""
+    match body:
+        case SaleStep() if kind is Kind.SALE_SETTLED:
+            return body.amount
+        case CashSale():
+            return body.amount
+        case RefundStep() if kind is Kind.REFUND_SETTLED or kind is Kind.REFUND_VOIDED:
+            return Cents(-body.amount)
+        case _:
+            return Cents(0)

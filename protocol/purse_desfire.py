@@ -1,0 +1,209 @@
+"""A purse on MIFARE DESFire: value files, backup files and a log that the card changes in one transaction.
+
+    file 1  value            main purse                 debit key: GetValue, Debit, LimitedCredit; credit key: Credit
+    file 2  value            subsidy purse              the same
+    file 3  backup data  32  counter, limits            written with the debit or the credit key
+    file 4  backup data  16  load                       written with the credit key only
+    file 5  cyclic log   16  mark, amount, counter      written with the debit or the credit key
+    file 6  standard     24  identity                   written with the application's master key
+
+Big endian inside data files (values travel little endian, as the chip wants them).
+
+    limits    0 version=1 | 1 meal | 2 meal_count | 3 pin_tries | 4..7 counter | 8..9 day | 10..12 day_cents
+              13..14 month | 15..17 month_cents | 18 period | 19..31 zero
+    load      0 version=1 | 1 zero | 2..3 generation | 4..7 card | 8..9 load_seq | 10..11 zero | 12..15 loaded_total
+    log       0..3 tno | 4..7 seq | 8..11 amount (signed, both purses) | 12..15 counter
+    identity  0 version=1 | 1 class | 2..3 generation | 4..7 card | 8..15 PIN verifier | 16..23 zero
+"""
+
+import struct
+from dataclasses import dataclass
+
+from protocol.ids import CardNo, Counter, Generation, LoadSeq, Seq, Tno
+from protocol.instants import BusinessDay, Month
+from protocol.money import Cents
+from protocol.purse import (
+    NO_MARK,
+    CardClass,
+    CardRead,
+    Identity,
+    Mark,
+    Purse,
+    PurseChange,
+    Right,
+    SeenStep,
+    Spent,
+    Technology,
+)
+
+APPLICATION_ID = bytes.fromhex("f0fa4b")
+KEY_MASTER, KEY_DEBIT, KEY_CREDIT = 0, 1, 2
+FILE_MAIN, FILE_SUBSIDY, FILE_LIMITS, FILE_LOAD, FILE_LOG, FILE_IDENTITY = 1, 2, 3, 4, 5, 6
+LOG_BYTES, LOG_RECORDS = 16, 8
+"""The card keeps one record less than the file has room for: the spare is where the next one is written."""
+
+_LIMITS = struct.Struct(">BBBBI")
+_LOAD = struct.Struct(">BxHIHxxI")
+_LOG = struct.Struct(">IIiI")
+_IDENTITY = struct.Struct(">BBHI8s8x")
+LIMITS_BYTES, LOAD_BYTES, IDENTITY_BYTES = 32, _LOAD.size, _IDENTITY.size
+assert _LOG.size == LOG_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class DesfireImage:
+    """The raw content of one read, newest log record first."""
+
+    uid: bytes
+    key_set: int
+    identity: bytes
+    main_cents: int
+    subsidy_cents: int
+    limits: bytes
+    load: bytes
+    log: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ValueChange:
+    """Debit (negative), credit or limited credit of one value file."""
+
+    file: int
+    amount_cents: Cents
+    right: Right
+
+
+@dataclass(frozen=True, slots=True)
+class DataWrite:
+    """Replace a backup data file's content from offset 0."""
+
+    file: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LogWrite:
+    """Append a record to the cyclic log."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Make everything since the last commit true at once."""
+
+
+DesfireStep = ValueChange | DataWrite | LogWrite | Commit
+
+
+def encode_identity(identity: Identity) -> bytes:
+    """The 24 bytes of the identity file."""
+    return _IDENTITY.pack(1, identity.card_class, identity.generation, identity.card, identity.pin_verifier)
+
+
+def decode_identity(raw: bytes) -> Identity | None:
+    """Read the identity file; None where it is not ours."""
+    if len(raw) != IDENTITY_BYTES:
+        return None
+    version, card_class, generation, card, pin = _IDENTITY.unpack(raw)
+    if version != 1 or card_class not in CardClass._value2member_map_:
+        return None
+    return Identity(CardNo(card), Generation(generation), CardClass(card_class), b"" if pin == bytes(8) else pin)
+
+
+def encode_limits(purse: Purse) -> bytes:
+    """The 32 bytes of the limits file."""
+    spent = purse.spent
+    head = _LIMITS.pack(1, spent.meal, spent.meal_count, purse.pin_tries, purse.counter)
+    body = (
+        head
+        + spent.day.to_bytes(2)
+        + spent.day_cents.to_bytes(3)
+        + spent.month.to_bytes(2)
+        + spent.month_cents.to_bytes(3)
+        + bytes((purse.period,))
+    )
+    return body.ljust(LIMITS_BYTES, b"\x00")
+
+
+def encode_load_file(identity: Identity, load_seq: LoadSeq, loaded_total_cents: Cents) -> bytes:
+    """The 16 bytes of the load file."""
+    return _LOAD.pack(1, identity.generation, identity.card, load_seq, loaded_total_cents)
+
+
+def encode_log(mark: Mark, amount_cents: int, counter: Counter) -> bytes:
+    """One log record."""
+    return _LOG.pack(mark.tno, mark.seq, amount_cents, counter)
+
+
+def read_card(image: DesfireImage) -> CardRead | None:
+    """Make sense of the files; None where the identity is not ours. A malformed purse reads as `purse=None`."""
+    identity = decode_identity(image.identity)
+    if identity is None:
+        return None
+    purse, loaded_total = _decode_purse(image, identity)
+    return CardRead(
+        Technology.DESFIRE,
+        image.uid,
+        image.key_set,
+        identity,
+        purse,
+        tuple(_seen(record) for record in image.log),
+        loaded_total,
+    )
+
+
+def step_plan(change: PurseChange) -> tuple[DesfireStep, ...]:
+    """The commands of one step; nothing is true on the card before the commit."""
+    before, after = change.purse_before, change.after
+    moves = (
+        (FILE_MAIN, Cents(after.main_cents - before.main_cents)),
+        (FILE_SUBSIDY, Cents(after.subsidy_cents - before.subsidy_cents)),
+    )
+    steps: list[DesfireStep] = [ValueChange(file, amount, change.right) for file, amount in moves if amount]
+    steps.append(DataWrite(FILE_LIMITS, encode_limits(after)))
+    if change.load is not None:
+        record = change.load.record
+        total = record.loaded_total_cents
+        steps.append(DataWrite(FILE_LOAD, encode_load_file(change.before.identity, record.load_seq, total)))
+    steps.append(LogWrite(encode_log(after.mark, change.amount_cents, after.counter)))
+    return (*steps, Commit())
+
+
+def _decode_purse(image: DesfireImage, identity: Identity) -> tuple[Purse | None, Cents]:
+    raw, load = image.limits, image.load
+    if len(raw) != LIMITS_BYTES or len(load) != LOAD_BYTES or any(raw[19:]):
+        return None, Cents(0)
+    version, meal, meal_count, pin_tries, counter = _LIMITS.unpack(raw[:8])
+    load_version, generation, card, load_seq, loaded_total = _LOAD.unpack(load)
+    if version != 1 or load_version != 1 or (card, generation) != identity.key:
+        return None, Cents(0)
+    spent = Spent(
+        BusinessDay(int.from_bytes(raw[8:10])),
+        Cents(int.from_bytes(raw[10:13])),
+        Month(int.from_bytes(raw[13:15])),
+        Cents(int.from_bytes(raw[15:18])),
+        meal,
+        meal_count,
+    )
+    mark = NO_MARK
+    if image.log:
+        tno, seq, _, _ = _LOG.unpack(image.log[0])
+        mark = Mark(Tno(tno), Seq(seq))
+    purse = Purse(
+        Counter(counter),
+        Cents(image.main_cents),
+        Cents(image.subsidy_cents),
+        spent,
+        pin_tries,
+        raw[18],
+        LoadSeq(load_seq),
+        0,
+        mark,
+    )
+    return purse, Cents(loaded_total)
+
+
+def _seen(record: bytes) -> SeenStep:
+    tno, seq, amount, counter = _LOG.unpack(record)
+    return SeenStep(1, tno, seq, Counter(counter), amount=Cents(amount))

@@ -1,0 +1,108 @@
+"""Ed25519 signatures and AES-CMAC: the one file of this package that touches cryptography."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as BadBase64
+from collections.abc import Callable
+from hashlib import sha256
+from hmac import compare_digest
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.cmac import CMAC
+
+SIGNATURE_BYTES = 64
+KEY_BYTES = 32
+
+Mac8 = Callable[[bytes], bytes]
+"""Eight bytes of AES-CMAC under a key that the caller holds."""
+
+
+class SigningKey:
+    """A private Ed25519 key (RFC 8032). Its bytes never appear in a repr or an error."""
+
+    __slots__ = ("_key", "public")
+
+    def __init__(self, seed: bytes) -> None:
+        """Take the 32-byte seed of RFC 8032 section 5.1.5. Raises ValueError for any other length."""
+        if len(seed) != KEY_BYTES:
+            raise ValueError(f"an Ed25519 seed has {KEY_BYTES} bytes, this one has {len(seed)}")
+        self._key = Ed25519PrivateKey.from_private_bytes(seed)
+        self.public = VerifyKey(self._key.public_key().public_bytes_raw())
+
+    def sign(self, message: bytes) -> bytes:
+        """The 64-byte signature; the same message always gives the same one."""
+        return self._key.sign(message)
+
+
+class VerifyKey:
+    """A public Ed25519 key."""
+
+    __slots__ = ("_key", "raw")
+
+    def __init__(self, raw: bytes) -> None:
+        """Take the 32 bytes of a public key. Raises ValueError for any other length."""
+        if len(raw) != KEY_BYTES:
+            raise ValueError(f"an Ed25519 public key has {KEY_BYTES} bytes, this one has {len(raw)}")
+        self.raw = raw
+        self._key = Ed25519PublicKey.from_public_bytes(raw)
+
+    def verifies(self, signature: bytes, message: bytes) -> bool:
+        """Whether the signature is this key's over this message."""
+        try:
+            self._key.verify(signature, message)
+        except InvalidSignature:
+            return False
+        return True
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, VerifyKey) and compare_digest(self.raw, other.raw)
+
+    def __hash__(self) -> int:
+        return hash(self.raw)
+
+
+def aes_cmac(key: bytes, message: bytes) -> bytes:
+    """AES-CMAC, 16 bytes (NIST SP 800-38B section 6.2; RFC 4493)."""
+    mac = CMAC(AES(key))
+    mac.update(message)
+    return mac.finalize()
+
+
+def mac8_with(key: bytes) -> Mac8:
+    """A MAC of eight bytes under one AES-128 key: the most significant bytes of the CMAC."""
+    prepared = CMAC(AES(key))
+
+    def mac8(message: bytes) -> bytes:
+        mac = prepared.copy()
+        mac.update(message)
+        return mac.finalize()[:8]
+
+    return mac8
+
+
+def same_bytes(left: bytes, right: bytes) -> bool:
+    """Compare two MACs in constant time."""
+    return compare_digest(left, right)
+
+
+def sha256_of(message: bytes) -> bytes:
+    """SHA-256 (FIPS 180-4), 32 bytes."""
+    return sha256(message).digest()
+
+
+def to_base64url(raw: bytes) -> str:
+    """base64url without padding (RFC 7515 appendix C)."""
+    return urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+
+
+def from_base64url(text: str | bytes) -> bytes:
+    """Read base64url without padding; anything but the one canonical spelling is a ValueError."""
+    raw = text.encode("ascii", "replace") if isinstance(text, str) else text
+    try:
+        decoded = urlsafe_b64decode(raw + b"=" * (-len(raw) % 4))
+    except BadBase64 as error:
+        raise ValueError(f"not base64url: {error}") from error
+    if urlsafe_b64encode(decoded).rstrip(b"=") != raw:
+        raise ValueError("not base64url in its canonical spelling (RFC 7515 appendix C)")
+    return decoded
