@@ -1,0 +1,219 @@
+"""What terminals and server say to each other besides entries: grants, acks, tips, batches, the list manifest.
+
+Signed messages are compact JWS like entries; the member `type`, always first, keeps one from passing for another.
+An unsigned message (hello) can at worst make the other side repeat itself.
+"""
+
+from typing import Annotated, TypeVar
+
+import msgspec
+import zstandard
+from msgspec import Meta
+
+from protocol.entries import ENTRY_BYTES_MAX, HashField
+from protocol.ids import U32, U53, EarlierSeqField, EpochField, Seq, SiteField, TerminalField, TnoField
+from protocol.instants import UtcField
+from protocol.journal import Tip
+from protocol.signing import SigningKey, VerifyKey, from_base64url, sha256_of, to_base64url
+
+BATCH_ENTRIES_MAX = 256
+BATCH_BYTES_MAX = 256 * 1_024
+BATCHES_IN_FLIGHT_MAX = 4
+PART_BYTES_MAX = 256 * 1_024
+MESSAGE_BYTES_MAX = 64 * 1_024
+assert ENTRY_BYTES_MAX < BATCH_BYTES_MAX, "the largest entry always fits a batch"
+
+
+class NotAMessage(ValueError):
+    """These bytes are not a message of ours, or not signed by whom they claim; the text says why."""
+
+
+class _Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="type"):
+    """Strict both ways, like an entry."""
+
+
+class Grant(_Message, frozen=True, tag="grant"):
+    """The server gives a terminal an epoch; its hash is `prev` of entry 1. A first epoch continues nothing."""
+
+    site: SiteField
+    tid: TerminalField
+    epoch: EpochField
+    tno: TnoField
+    key: HashField
+    """The journal's public key, base64url (32 bytes are as long as a hash)."""
+    at: UtcField
+    prev_epoch: U32 = 0
+    prev_seq: EarlierSeqField = Seq(0)
+    prev_hash: str = ""
+
+    def start(self, jws: bytes) -> Tip:
+        """Where the chain of this epoch begins, given the grant's own bytes."""
+        return Tip(Seq(0), sha256_of(jws))
+
+    @property
+    def verify_key(self) -> VerifyKey:
+        """The key that signs the entries of this epoch."""
+        return VerifyKey(from_base64url(self.key))
+
+
+class Ack(_Message, frozen=True, tag="ack"):
+    """Everything up to `seq` is committed at the server. It counts only if `hash` is the terminal's own."""
+
+    server_epoch: U32
+    tid: TerminalField
+    epoch: EpochField
+    seq: EarlierSeqField
+    hash: HashField
+    at: UtcField
+
+
+class TipAnswer(_Message, frozen=True, tag="tip"):
+    """What the server holds of a chain; the terminal sends from there, or has another history and stops."""
+
+    server_epoch: U32
+    tid: TerminalField
+    epoch: EpochField
+    seq: EarlierSeqField
+    hash: HashField
+    at: UtcField
+
+
+class Want(_Message, frozen=True, tag="want"):
+    """The server misses entries: send again from `seq`."""
+
+    tid: TerminalField
+    epoch: EpochField
+    seq: EarlierSeqField
+    at: UtcField
+
+
+class ServerState(_Message, frozen=True, tag="server"):
+    """Retained: a new instance id makes every terminal say hello again."""
+
+    instance: HashField
+    server_epoch: U32
+    at: UtcField
+
+
+class ListFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One list as the manifest names it: version, SHA-256 of the whole (hex), size, SHA-256 of each part (hex)."""
+
+    version: U53
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    bytes: U53
+    parts: tuple[Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")], ...]
+
+
+class Manifest(_Message, frozen=True, tag="manifest"):
+    """Which lists a site's terminals shall have in force."""
+
+    site: SiteField
+    version: U53
+    expires: UtcField
+    server_time: UtcField
+    files: dict[Annotated[str, Meta(pattern=r"^[a-z]{1,16}$")], ListFile]
+
+
+class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A terminal's tip and its newest signed ack, at every connect. Not signed."""
+
+    epoch: EpochField
+    tno: TnoField
+    seq: EarlierSeqField
+    hash: HashField
+    ack: Annotated[str, Meta(max_length=2_000)] = ""
+
+
+Signed = Grant | Ack | TipAnswer | Want | ServerState | Manifest
+_Message_T = TypeVar("_Message_T", Grant, Ack, TipAnswer, Want, ServerState, Manifest)
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+_signed: msgspec.json.Decoder[Signed] = msgspec.json.Decoder(Signed)
+_hello = msgspec.json.Decoder(Hello)
+
+
+def version_of(server_epoch: int, number: int) -> int:
+    """One ordered integer for (server_epoch, n): a restored server's lists are newer than all it forgot."""
+    assert 0 <= server_epoch < 2**21 and 0 <= number < 2**32
+    return (server_epoch << 32) | number
+
+
+def sign(message: Signed, key: SigningKey, kid: str) -> bytes:
+    """A message as compact JWS; `kid` names the server's key by its purpose."""
+    header = to_base64url(f'{{"alg":"Ed25519","kid":"{kid}"}}'.encode())
+    signed = f"{header}.{to_base64url(_encoder.encode(message))}".encode()
+    return signed + b"." + to_base64url(key.sign(signed)).encode()
+
+
+def verified(jws: bytes, expected: type[_Message_T], key: VerifyKey) -> _Message_T:
+    """Read a signed message of the expected type. Raises NotAMessage."""
+    message = read_signed(jws)
+    if not isinstance(message, expected):
+        raise NotAMessage(f"expected {expected.__name__}, got {type(message).__name__}")
+    signed, _, signature = jws.rpartition(b".")
+    if not key.verifies(from_base64url(signature), signed):
+        raise NotAMessage("signature does not hold")
+    return message
+
+
+def read_signed(jws: bytes) -> Signed:
+    """Read a message without checking its signature: to learn whose key to check with. Raises NotAMessage."""
+    if len(jws) > MESSAGE_BYTES_MAX:
+        raise NotAMessage(f"a message has at most {MESSAGE_BYTES_MAX} bytes, this one has {len(jws)}")
+    parts = jws.split(b".")
+    try:
+        if len(parts) != 3:
+            raise NotAMessage("a signed message is a compact JWS: three parts with a dot between them")
+        payload = from_base64url(parts[1])
+        from_base64url(parts[2])
+        message = _signed.decode(payload)
+    except NotAMessage:
+        raise
+    except (ValueError, msgspec.DecodeError) as error:
+        raise NotAMessage(str(error)) from error
+    if _encoder.encode(message) != payload:
+        raise NotAMessage("not in canonical form")
+    return message
+
+
+def encode_hello(hello: Hello) -> bytes:
+    """A hello as it travels."""
+    return _encoder.encode(hello)
+
+
+def read_hello(raw: bytes) -> Hello:
+    """Read a hello. Raises NotAMessage."""
+    try:
+        return _hello.decode(raw[: MESSAGE_BYTES_MAX + 1])
+    except (ValueError, msgspec.DecodeError) as error:
+        raise NotAMessage(str(error)) from error
+
+
+def encode_batch(entries: list[bytes]) -> bytes:
+    """Some entries in a row, zstd-compressed, one JWS a line."""
+    assert 0 < len(entries) <= BATCH_ENTRIES_MAX
+    return zstandard.ZstdCompressor(level=3).compress(b"\n".join(entries))
+
+
+def decode_batch(raw: bytes) -> list[bytes]:
+    """The lines of a batch. Raises NotAMessage; never unpacks more than a batch may hold."""
+    try:
+        unpacked = zstandard.ZstdDecompressor().stream_reader(raw).read(BATCH_BYTES_MAX + 1)
+    except zstandard.ZstdError as error:
+        raise NotAMessage(f"batch: {error}") from error
+    if len(unpacked) > BATCH_BYTES_MAX:
+        raise NotAMessage(f"batch: more than {BATCH_BYTES_MAX} bytes")
+    lines = unpacked.split(b"\n")
+    if len(lines) > BATCH_ENTRIES_MAX or not all(lines):
+        raise NotAMessage(f"batch: 1 to {BATCH_ENTRIES_MAX} entries, one a line, no empty line")
+    return lines
+
+
+def batch_of(entries: list[bytes]) -> int:
+    """How many of these entries, from the first, fit one batch."""
+    total = 0
+    for count, entry in enumerate(entries[:BATCH_ENTRIES_MAX]):
+        total += len(entry) + 1
+        if total > BATCH_BYTES_MAX:
+            return count
+    return min(len(entries), BATCH_ENTRIES_MAX)
