@@ -1,0 +1,195 @@
+"""May this card pay this amount here, now, offline? The answer is `Approved` or `Refused`, never an exception.
+
+The list of refusals is closed and its order is the order of precedence: of several reasons the first is told.
+"""
+
+import enum
+from dataclasses import dataclass
+
+from protocol.ids import Counter, LoadSeq
+from protocol.limits import LimitRules, Meal, When, running, with_sale
+from protocol.money import Cents
+from protocol.purse import PIN_TRIES_MAX, CardRead, Purse, Spent, Technology
+from protocol.purse_classic import SPENT_CENTS_MAX
+
+
+class Refusal(enum.StrEnum):
+    """Every reason not to sell, in order of precedence."""
+
+    TERMINAL_REVOKED = "terminal_revoked"
+    JOURNAL_LOW = "journal_low"
+    CARD_NOT_OURS = "card_not_ours"
+    PURSE_UNREADABLE = "purse_unreadable"
+    CARD_BLOCKED = "card_blocked"
+    CARD_CLOSED = "card_closed"
+    BELOW_FLOOR = "below_floor"
+    VALUE_NOT_COVERED = "value_not_covered"
+    CLASS_NOT_SERVED = "class_not_served"
+    OUTSIDE_WINDOW = "outside_window"
+    SALE_LIMIT = "sale_limit"
+    MEAL_LIMIT = "meal_limit"
+    DAY_LIMIT = "day_limit"
+    MONTH_LIMIT = "month_limit"
+    OFFLINE_LIMIT = "offline_limit"
+    BALANCE_TOO_LOW = "balance_too_low"
+    PIN_NEEDED = "pin_needed"
+    PIN_WRONG = "pin_wrong"
+    PIN_BLOCKED = "pin_blocked"
+
+
+class Listed(enum.StrEnum):
+    """What the `cards` list says of a card."""
+
+    GOOD = "good"
+    BLOCKED = "blocked"
+    CLOSED = "closed"
+    EXCHANGE = "exchange"
+    """Still good for paying; the screen asks its owner to the card office."""
+
+
+class Pin(enum.StrEnum):
+    """What is known of the PIN at this point of the tap."""
+
+    NOT_ASKED = "not_asked"
+    RIGHT = "right"
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the terminal's lists and journal know of one card."""
+
+    listed: Listed = Listed.GOOD
+    counter_floor: Counter = Counter(0)
+    load_floor: LoadSeq = LoadSeq(0)
+    topup_waiting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What holds for every card at this terminal now."""
+
+    rules: LimitRules
+    list_age_ms: int
+    revoked: bool = False
+    journal_low: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A refusal with the figure a person needs to understand it: the limit, the balance, or the lists' age in ms."""
+
+    reason: Refusal
+    figure: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """How the amount is taken: subsidy first, then main; and what the card has spent afterwards."""
+
+    main_cents: Cents
+    subsidy_cents: Cents
+    spent: Spent
+
+
+def before_any_card(house: House) -> Refused | None:
+    """The refusals that are told before a card is asked for."""
+    if house.revoked:
+        return Refused(Refusal.TERMINAL_REVOKED)
+    return Refused(Refusal.JOURNAL_LOW) if house.journal_low else None
+
+
+def card_refusal(read: CardRead | None, standing: Standing) -> Refused | None:
+    """Why this card may not take part in anything here, whatever the amount. `None` for read: not a card of ours."""
+    if read is None:
+        return Refused(Refusal.CARD_NOT_OURS)
+    if read.purse is None:
+        return Refused(Refusal.PURSE_UNREADABLE)
+    if standing.listed is Listed.BLOCKED:
+        return Refused(Refusal.CARD_BLOCKED)
+    if standing.listed is Listed.CLOSED:
+        return Refused(Refusal.CARD_CLOSED)
+    if read.purse.counter < standing.counter_floor or read.purse.load_seq < standing.load_floor:
+        return Refused(Refusal.BELOW_FLOOR)
+    return None if _covered(read, read.purse) else Refused(Refusal.VALUE_NOT_COVERED)
+
+
+def authorise(
+    read: CardRead | None,
+    amount_cents: Cents,
+    *,
+    standing: Standing,
+    house: House,
+    when: When,
+    pin: Pin = Pin.NOT_ASKED,
+) -> Approved | Refused:
+    """Decide one sale. Raises nothing: whatever is wrong is a `Refused` with the first reason that applies."""
+    refused = before_any_card(house) or card_refusal(read, standing)
+    if refused is not None:
+        return refused
+    assert read is not None and read.purse is not None
+    meal = house.rules.meal_at(when.minute)
+    spent = running(read.purse.spent, when, meal.number if meal else 0)
+    refused = _limit_refusal(read, amount_cents, house, when, meal, spent)
+    if refused is not None:
+        return refused
+    subsidy_cents = _usable_subsidy(read.purse, house.rules, amount_cents)
+    main_cents = Cents(amount_cents - subsidy_cents)
+    if main_cents > max(0, read.purse.main_cents):
+        return Refused(Refusal.BALANCE_TOO_LOW, read.purse.main_cents + subsidy_cents)
+    refused = _pin_refusal(read, read.purse, amount_cents, house.rules, pin)
+    return refused or Approved(main_cents, subsidy_cents, with_sale(spent, amount_cents))
+
+
+def _limit_refusal(
+    read: CardRead, amount_cents: Cents, house: House, when: When, meal: Meal | None, spent: Spent
+) -> Refused | None:
+    limits = house.rules.for_class(read.identity.card_class)
+    if limits is None:
+        return Refused(Refusal.CLASS_NOT_SERVED)
+    if house.rules.only_in_meals and meal is None:
+        return Refused(Refusal.OUTSIDE_WINDOW)
+    if limits.sale and amount_cents > limits.sale:
+        return Refused(Refusal.SALE_LIMIT, limits.sale)
+    if meal is not None and meal.count and spent.meal_count >= meal.count:
+        return Refused(Refusal.MEAL_LIMIT, meal.count)
+    if spent.day_cents + amount_cents > (limits.day or SPENT_CENTS_MAX):
+        return Refused(Refusal.DAY_LIMIT, limits.day or SPENT_CENTS_MAX)
+    if spent.month_cents + amount_cents > (limits.month or SPENT_CENTS_MAX):
+        return Refused(Refusal.MONTH_LIMIT, limits.month or SPENT_CENTS_MAX)
+    offline_max = house.rules.offline_sale_max(house.list_age_ms, when.clock)
+    if offline_max is not None and amount_cents > offline_max:
+        return Refused(Refusal.OFFLINE_LIMIT, house.list_age_ms)
+    return None
+
+
+def _usable_subsidy(purse: Purse, rules: LimitRules, amount_cents: Cents) -> Cents:
+    """A subsidy of another period has expired; main pays alone."""
+    in_period = purse.period == rules.subsidy_period
+    return Cents(max(0, min(amount_cents, purse.subsidy_cents))) if in_period else Cents(0)
+
+
+def _pin_refusal(read: CardRead, purse: Purse, amount_cents: Cents, rules: LimitRules, pin: Pin) -> Refused | None:
+    limits = rules.for_class(read.identity.card_class)
+    threshold = limits.pin_above if limits else Cents(0)
+    if not threshold or amount_cents <= threshold or not read.identity.pin_verifier or pin is Pin.RIGHT:
+        return None
+    if purse.pin_tries >= PIN_TRIES_MAX:
+        return Refused(Refusal.PIN_BLOCKED)
+    return Refused(Refusal.PIN_WRONG if pin is Pin.WRONG else Refusal.PIN_NEEDED, PIN_TRIES_MAX - purse.pin_tries)
+
+
+def _covered(read: CardRead, purse: Purse) -> bool:
+    """Classic: the purse holds no more than the server's signed record ever put on it (SPEC, "Loads").
+
+    The CRYPTO1 cipher is broken, so a forged balance must fail on a signature that no card key can make.
+    """
+    if read.technology is not Technology.CLASSIC:
+        return True
+    if read.load is None:
+        return purse.load_seq == 0 and purse.main_cents <= 0 and purse.subsidy_cents <= 0
+    record = read.load.record
+    names_us = (record.card, record.generation, record.load_seq) == (*read.identity.key, purse.load_seq)
+    main_ok = purse.main_cents <= record.loaded_total_cents - record.spent_known_cents
+    subsidy_ok = purse.subsidy_cents <= (record.subsidy_total_cents if record.period == purse.period else 0)
+    return names_us and main_ok and subsidy_ok

@@ -1,0 +1,115 @@
+"""Spending rules: how much, how often, when and for whom. Terminal and server use the same ones.
+
+What a card has spent travels on the card, so that a day limit holds across terminals that never meet.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from protocol.ids import U8, U53
+from protocol.instants import BusinessDay, ClockSource, Month
+from protocol.money import Amount, Cents
+from protocol.purse import Spent
+
+Minute = Annotated[int, Meta(ge=0, le=1_440)]
+
+
+class _Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Strict both ways, like an entry."""
+
+
+class ClassLimits(_Rule, frozen=True):
+    """What cards of one class may spend; 0 means "no such limit"."""
+
+    card_class: U8
+    sale: Amount = Cents(0)
+    day: Amount = Cents(0)
+    month: Amount = Cents(0)
+    pin_above: Amount = Cents(0)
+
+
+class Meal(_Rule, frozen=True):
+    """A meal window in campus minutes after midnight, and how many purchases one card may make in it (0: any)."""
+
+    number: Annotated[int, Meta(ge=1, le=255)]
+    from_min: Minute
+    to_min: Minute
+    count: U8 = 0
+
+
+class OfflineStep(_Rule, frozen=True):
+    """From this age of the card list on, one sale is at most this much. A limit of 0 refuses: a configured choice."""
+
+    age_ms: U53
+    sale: Amount = Cents(0)
+
+
+class LimitRules(_Rule, frozen=True):
+    """The signed `limits` list of a site. `classes` empty: every class is served without limits."""
+
+    classes: tuple[ClassLimits, ...] = ()
+    meals: tuple[Meal, ...] = ()
+    only_in_meals: Annotated[int, Meta(ge=0, le=1)] = 0
+    offline: tuple[OfflineStep, ...] = ()
+    subsidy_period: U8 = 0
+
+    def for_class(self, card_class: int) -> ClassLimits | None:
+        """The limits of a class; None where this site does not serve it."""
+        if not self.classes:
+            return ClassLimits(card_class)
+        return next((limits for limits in self.classes if limits.card_class == card_class), None)
+
+    def meal_at(self, minute: int) -> Meal | None:
+        """The meal window that an instant lies in."""
+        return next((meal for meal in self.meals if meal.from_min <= minute < meal.to_min), None)
+
+    def offline_sale_max(self, list_age_ms: int, clock: ClockSource) -> Cents | None:
+        """The most one sale may take at this age of the lists; None: no limit. Without a clock the strictest step."""
+        reached = [step for step in self.offline if clock is ClockSource.NONE or list_age_ms >= step.age_ms]
+        return max(reached, key=lambda step: step.age_ms).sale if reached else None
+
+
+NO_LIMITS = LimitRules()
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """An instant as limits see it."""
+
+    day: BusinessDay
+    month: Month
+    minute: int
+    clock: ClockSource
+
+
+def running(spent: Spent, when: When, meal: int) -> Spent:
+    """What counts as spent at this instant, with counters reset where a new day, month or meal has begun.
+
+    A card's day only moves forward. One day ahead of us is another terminal's clock; further ahead is nonsense and
+    counts as today. Without a clock nothing is reset (SPEC, "Time").
+    """
+    if when.clock is ClockSource.NONE:
+        return spent
+    ahead_too_far = spent.day > when.day + 1
+    if spent.day < when.day:
+        spent = replace(spent, day=when.day, day_cents=Cents(0), meal=0, meal_count=0)
+    elif ahead_too_far:
+        spent = replace(spent, day=when.day)
+    if spent.month < when.month:
+        spent = replace(spent, month=when.month, month_cents=Cents(0))
+    elif ahead_too_far:
+        spent = replace(spent, month=when.month)
+    return spent if spent.meal == meal else replace(spent, meal=meal, meal_count=0)
+
+
+def with_sale(spent: Spent, amount_cents: Cents) -> Spent:
+    """The counters after one more purchase."""
+    return replace(
+        spent,
+        day_cents=Cents(spent.day_cents + amount_cents),
+        month_cents=Cents(spent.month_cents + amount_cents),
+        meal_count=min(255, spent.meal_count + 1),
+    )

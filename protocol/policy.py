@@ -1,0 +1,101 @@
+"""The content of the signed list files: what the server decides and every terminal of a site applies."""
+
+from typing import Annotated, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from protocol.authorise import Listed, Standing
+from protocol.ids import CardField, CardKey, CardNo, Counter, CounterField, GenerationField, LoadSeq, LoadSeqField
+from protocol.load_record import decode_load
+from protocol.purse import SignedLoad
+from protocol.signing import from_base64url, to_base64url
+
+_File = TypeVar("_File", bound=msgspec.Struct)
+
+
+class NotAList(ValueError):
+    """These bytes are not a list file of this kind; the text says where."""
+
+
+class _Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, array_like=True):
+    """A row of a list: an array, because there are many of them."""
+
+
+class CardRow(_Row, frozen=True):
+    """A card that is not simply good."""
+
+    no: CardField
+    generation: GenerationField
+    listed: Listed
+
+
+class FloorRow(_Row, frozen=True):
+    """The least counter and load_seq this card has been read with."""
+
+    no: CardField
+    generation: GenerationField
+    counter: CounterField = Counter(0)
+    load_seq: LoadSeqField = LoadSeq(0)
+
+
+class CardsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The `cards` list: who is blocked or closed, whose top-up waits, and the floors."""
+
+    rows: tuple[CardRow, ...] = ()
+    waiting: tuple[CardField, ...] = ()
+    floors: tuple[FloorRow, ...] = ()
+
+
+class LoadsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The `loads` list: signed records (base64url, 96 bytes) of cards with something uncollected."""
+
+    records: tuple[Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{128}$")], ...] = ()
+
+
+class CardBook:
+    """The `cards` list, looked up by card."""
+
+    def __init__(self, file: CardsFile) -> None:
+        self._listed: dict[CardKey, Listed] = {(row.no, row.generation): row.listed for row in file.rows}
+        self._floors: dict[CardKey, FloorRow] = {(row.no, row.generation): row for row in file.floors}
+        self._waiting: frozenset[CardNo] = frozenset(file.waiting)
+
+    def standing(self, card: CardKey) -> Standing:
+        """What the list knows of a card; a card it does not name is good."""
+        floor = self._floors.get(card)
+        return Standing(
+            self._listed.get(card, Listed.GOOD),
+            floor.counter if floor else Counter(0),
+            floor.load_seq if floor else LoadSeq(0),
+            card[0] in self._waiting,
+        )
+
+
+def loads_by_card(file: LoadsFile) -> dict[CardKey, SignedLoad]:
+    """The records of a `loads` list by card. Raises NotAList for a malformed one; signatures are not checked here."""
+    found: dict[CardKey, SignedLoad] = {}
+    for text in file.records:
+        load = decode_load(from_base64url(text))
+        if load is None:
+            raise NotAList("loads: a record is malformed")
+        found[(load.record.card, load.record.generation)] = load
+    return found
+
+
+def load_text(raw: bytes) -> str:
+    """A signed load as lists and entries spell it."""
+    return to_base64url(raw)
+
+
+def encode_file(file: msgspec.Struct) -> bytes:
+    """A list file as it is hashed, signed for and sent."""
+    return msgspec.json.encode(file, order="deterministic")
+
+
+def read_file(raw: bytes, kind: type[_File]) -> _File:
+    """Read a list file. Raises NotAList."""
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except (ValueError, msgspec.DecodeError) as error:
+        raise NotAList(f"{kind.__name__}: {error}") from error
