@@ -1,0 +1,183 @@
+"""A PC/SC contactless reader through pyscard and pcscd.
+
+Only pyscard's thin `scard` layer is used: its card-monitoring classes poll in a thread and hide which call failed.
+Waiting is one blocking SCardGetStatusChange, never a loop that looks again and again.
+"""
+
+import time
+from typing import Any, Self
+
+from smartcard import scard as _untyped  # pyright: ignore[reportMissingTypeStubs]
+
+from hardware.ports import CardLeftField, ReaderUnplugged
+from protocol.purse import Technology
+
+scard: Any = _untyped
+
+GET_UID = bytes.fromhex("FFCA000000")
+CLASSIC_ATR_START = bytes.fromhex("3B8F8001804F0CA000000306")
+"""A storage card (PC/SC part 3, 3.1.3.2.3); its standard byte and its card name follow."""
+CLASSIC_CARD_NAMES = (b"\x00\x01", b"\x00\x02")
+"""MIFARE Standard 1K and 4K (PC/SC part 3, supplemental document)."""
+DESFIRE_ATR = bytes.fromhex("3B8180018080")
+
+_CARD_GONE = {
+    scard.SCARD_E_NO_SMARTCARD,
+    scard.SCARD_W_REMOVED_CARD,
+    scard.SCARD_W_RESET_CARD,
+    scard.SCARD_W_UNPOWERED_CARD,
+    scard.SCARD_W_UNRESPONSIVE_CARD,
+}
+_READER_GONE = {
+    scard.SCARD_E_INVALID_HANDLE,
+    scard.SCARD_E_NO_READERS_AVAILABLE,
+    scard.SCARD_E_NO_SERVICE,
+    scard.SCARD_E_READER_UNAVAILABLE,
+    scard.SCARD_E_SERVICE_STOPPED,
+    scard.SCARD_E_UNKNOWN_READER,
+}
+_STATE_READER_GONE: int = scard.SCARD_STATE_UNKNOWN | scard.SCARD_STATE_UNAVAILABLE
+
+
+def technology_of(atr: bytes) -> Technology | None:
+    """Say which purse technology an answer to reset stands for; None for every other card."""
+    if atr == DESFIRE_ATR:
+        return Technology.DESFIRE
+    if atr.startswith(CLASSIC_ATR_START) and atr[13:15] in CLASSIC_CARD_NAMES:
+        return Technology.CLASSIC
+    return None
+
+
+class PcscChannel:
+    """A card in the field of a PC/SC reader, until the reader hands out the next one."""
+
+    def __init__(self, handle: int, protocol: int, atr: bytes) -> None:
+        """Ask the reader for the card's UID. Raises CardLeftField and ReaderUnplugged."""
+        self._handle = handle
+        self._protocol = protocol
+        self.technology = technology_of(atr)
+        answer = self.transmit(GET_UID)
+        self.uid = answer[:-2] if answer.endswith(b"\x90\x00") else b""
+        """4, 7 or 10 bytes; empty for a card without one (a contact card)."""
+
+    def transmit(self, apdu: bytes) -> bytes:
+        """Return the whole answer, the two status bytes included. Raises CardLeftField and ReaderUnplugged.
+
+        After either it is unknown whether the card carried the command out. A card that leaves in the middle can show
+        as a success without an answer, so the length decides, not the result code.
+        """
+        result, answer = scard.SCardTransmit(self._handle, self._protocol, list(apdu))
+        if result in _READER_GONE:
+            raise ReaderUnplugged(_sentence(result))
+        if result != scard.SCARD_S_SUCCESS or len(answer) < 2:
+            raise CardLeftField(_sentence(result))
+        return bytes(answer)
+
+    def close(self) -> None:
+        """Let go of the card; it stays in the field."""
+        scard.SCardDisconnect(self._handle, scard.SCARD_LEAVE_CARD)
+
+
+class PcscReader:
+    """A `CardReader` by its PC/SC name, or the first there is. Plugged in again it works again."""
+
+    def __init__(self, name: str | None = None) -> None:
+        self._wanted_name = name
+        self._name = ""
+        self._context: int | None = None
+        self._channel: PcscChannel | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def wait_for_card(self, timeout_s: float) -> PcscChannel | None:
+        """Return the card in the field, waiting for one at most this long; None when none came.
+
+        The channel handed out before is closed. Raises ReaderUnplugged.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        self._let_go()
+        state, atr = self._status(scard.SCARD_STATE_UNAWARE, 0)
+        while True:
+            if state & scard.SCARD_STATE_PRESENT and not state & scard.SCARD_STATE_MUTE:
+                self._channel = self._connect(atr)
+            if self._channel is not None:
+                return self._channel
+            remaining_s = deadline_s - time.monotonic()
+            if remaining_s <= 0:
+                return None
+            state, atr = self._status(state, remaining_s)
+
+    def wait_until_absent(self, timeout_s: float) -> bool:
+        """Say whether the field was empty within this time. Raises ReaderUnplugged."""
+        deadline_s = time.monotonic() + timeout_s
+        state, _ = self._status(scard.SCARD_STATE_UNAWARE, 0)
+        while state & scard.SCARD_STATE_PRESENT:
+            remaining_s = deadline_s - time.monotonic()
+            if remaining_s <= 0:
+                return False
+            state, _ = self._status(state, remaining_s)
+        return True
+
+    def close(self) -> None:
+        """Let go of the card and of the daemon. The reader can be used again afterwards."""
+        self._let_go()
+        context, self._context = self._context, None
+        if context is not None:
+            scard.SCardReleaseContext(context)
+
+    def _let_go(self) -> None:
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.close()
+
+    def _status(self, known_state: int, timeout_s: float) -> tuple[int, bytes]:
+        """Wait until the reader's state differs from the known one; return what it is and the card's ATR."""
+        result, readers = scard.SCardGetStatusChange(self._open(), int(timeout_s * 1_000), [(self._name, known_state)])
+        if result == scard.SCARD_E_TIMEOUT:
+            return known_state, b""
+        self._require(result)
+        _, state, atr = readers[0]
+        if state & _STATE_READER_GONE:
+            self._require(scard.SCARD_E_READER_UNAVAILABLE)
+        return state & ~scard.SCARD_STATE_CHANGED, bytes(atr)
+
+    def _connect(self, atr: bytes) -> PcscChannel | None:
+        """Open the card for us alone; None when it has left meanwhile."""
+        either = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
+        result, handle, protocol = scard.SCardConnect(self._open(), self._name, scard.SCARD_SHARE_EXCLUSIVE, either)
+        if result in _CARD_GONE:
+            return None
+        self._require(result)
+        try:
+            return PcscChannel(handle, protocol, atr)
+        except CardLeftField:
+            scard.SCardDisconnect(handle, scard.SCARD_LEAVE_CARD)
+            return None
+
+    def _open(self) -> int:
+        """Return the context, made anew after the reader or the daemon was gone."""
+        if self._context is not None:
+            return self._context
+        result, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
+        self._require(result)
+        self._context = context
+        result, names = scard.SCardListReaders(context, [])
+        self._require(result)
+        self._name = self._wanted_name or next(iter(names), "")
+        if self._name not in names:
+            self._require(scard.SCARD_E_UNKNOWN_READER)
+        return int(context)
+
+    def _require(self, result: int) -> None:
+        """Raise ReaderUnplugged for anything but success; the next call starts from nothing."""
+        if result != scard.SCARD_S_SUCCESS:
+            self.close()
+            raise ReaderUnplugged(_sentence(result))
+
+
+def _sentence(result: int) -> str:
+    return str(scard.SCardGetErrorMessage(result))
