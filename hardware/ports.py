@@ -1,0 +1,153 @@
+"""What the programs ask of hardware: small protocols, and the one tree of everything that can go wrong.
+
+    HardwareError
+    ├── CardError                the customer can act: tap again, or go to the card office
+    │   ├── CardLeftField        the outcome of the command under way is unknown
+    │   ├── CardNotOurs          not a card of this installation
+    │   ├── PurseUnreadable      ours, but without the structure or the genuine bytes it must have
+    │   └── CardRefused          the card answered with a status that is no success
+    └── DeviceError              staff must act
+        ├── ReaderUnplugged
+        └── PrinterOutOfPaper
+
+Everything here blocks: the terminal calls it from its card thread, the simulation inline.
+"""
+
+import enum
+from typing import Protocol
+
+from protocol.instants import MonoMs, UtcMs
+from protocol.purse import CardRead, Mark, Outcome, PurseChange, SignedLoad, Technology
+
+
+class HardwareError(Exception):
+    """Something outside the programs did not do its part."""
+
+
+class CardError(HardwareError):
+    """The customer can act: tap again, or go to the card office."""
+
+
+class CardLeftField(CardError):
+    """The card went away during a command: it may have carried that command out, or not."""
+
+
+class CardNotOurs(CardError):
+    """The card does not belong to this installation, or to no key set this terminal holds."""
+
+
+class PurseUnreadable(CardError):
+    """The card is ours, but something on it is missing or not genuine; only the card office can help."""
+
+
+class CardRefused(CardError):
+    """The card answered a command with a status word that is no success."""
+
+    def __init__(self, command: str, status_word: int) -> None:
+        super().__init__(f"{command} was answered with {status_word:04X}")
+        self.command = command
+        self.status_word = status_word
+
+
+class DeviceError(HardwareError):
+    """Staff must act: a device is missing, empty or broken."""
+
+
+class ReaderUnplugged(DeviceError):
+    """The card reader does not answer any more."""
+
+
+class PrinterOutOfPaper(DeviceError):
+    """The receipt printer has no paper."""
+
+
+class CardChannel(Protocol):
+    """A card in the field, spoken to in APDUs."""
+
+    @property
+    def uid(self) -> bytes:
+        """The card's UID, 4, 7 or 10 bytes."""
+        ...
+
+    @property
+    def technology(self) -> Technology | None:
+        """What the reader believes the chip to be (from SAK and ATR); None where it cannot tell."""
+        ...
+
+    def transmit(self, apdu: bytes) -> bytes:
+        """Return the whole answer, the two status bytes included.
+
+        Raises CardLeftField when the card went away (whether it carried the command out is unknown) and
+        ReaderUnplugged.
+        """
+        ...
+
+
+class CardReader(Protocol):
+    """A contactless reader with at most one card in its field."""
+
+    def wait_for_card(self, timeout_s: float) -> CardChannel | None:
+        """Return the card in the field, waiting at most this long; None when none came. Raises ReaderUnplugged."""
+        ...
+
+    def wait_until_absent(self, timeout_s: float) -> bool:
+        """Say whether the field was empty within this time. Raises ReaderUnplugged."""
+        ...
+
+
+class PurseCard(Protocol):
+    """A card of ours in the field: read it, take one step, or find out what became of one."""
+
+    @property
+    def technology(self) -> Technology:
+        """Which kind of chip it is."""
+        ...
+
+    def read(self, load_record_known: SignedLoad | None = None) -> CardRead:
+        """Authenticate and read everything a decision needs.
+
+        A load record that the caller has verified before is not read from the card again while the card still
+        names it (Classic only). Raises CardLeftField, CardRefused, PurseUnreadable.
+        """
+        ...
+
+    def write(self, change: PurseChange) -> CardRead:
+        """Make one step and read it back; the answer is what the card shows now.
+
+        CardLeftField and CardRefused mean that the outcome is unknown. Raises PurseUnreadable when what was
+        read back is not what was written.
+        """
+        ...
+
+    def make_definite(self, intended: Mark, counter_after: int) -> tuple[Outcome, CardRead]:
+        """Settle what became of an intended step, so that no later read can answer otherwise."""
+        ...
+
+
+class Signal(enum.Enum):
+    """What a customer hears and sees at the reader."""
+
+    APPROVED = "approved"
+    REFUSED = "refused"
+    TAP_AGAIN = "tap_again"
+    WAITING = "waiting"
+
+
+class Indicator(Protocol):
+    """Buzzer and lamps beside the reader."""
+
+    def signal(self, signal: Signal) -> None:
+        """Show and sound it; returns at once, and never fails: a broken lamp must not stop a sale."""
+        ...
+
+
+class Clock(Protocol):
+    """The machine's two clocks."""
+
+    def utc_ms(self) -> UtcMs:
+        """What the machine takes for the present UTC, in milliseconds."""
+        ...
+
+    def mono_ms(self) -> MonoMs:
+        """Milliseconds since boot; never goes backwards."""
+        ...
