@@ -117,7 +117,7 @@ class Discount(_Wire, frozen=True):
 
 
 class Line(_Wire, frozen=True):
-    """One line of a basket. `unit` is the price of one; `list` the price without class or time of day, if it differs."""
+    """One line of a basket: `unit` is the price of one, `list` the price before class or time of day if it differs."""
 
     product: ProductField
     qty: Annotated[int, Meta(ge=1, le=9_999)]
@@ -195,11 +195,16 @@ class TopUpStep(CardStep, frozen=True, kw_only=True):
 
 
 class LoadStep(CardStep, frozen=True, kw_only=True):
-    """The server's load record collected: `loaded` before and after, and the signed record itself (base64url)."""
+    """The server's load record collected: totals before and after, and the signed record itself (base64url).
+
+    `expired` is what was left of a subsidy whose period is over. A `load_voided` without a prepared entry says that
+    the card is already past the list: `loaded` is the card's total, `loaded_after` the list's, nothing was written.
+    """
 
     load_seq: LoadSeqField
     loaded: Amount = Cents(0)
     loaded_after: Amount = Cents(0)
+    expired: Amount = Cents(0)
     record: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{128}$")]
 
 

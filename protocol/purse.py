@@ -172,10 +172,10 @@ class CardRead:
     purse: Purse | None
     """The purse in force; None where no slot is valid (the card goes to the card office)."""
     last: tuple[SeenStep, ...]
-    loaded_total_cents: Cents = Cents(0)
-    """Of the load in force (Classic: of its signed record)."""
+    loaded: LoadRecord | None = None
+    """What the card says was ever loaded onto it; None while nothing was."""
     load: SignedLoad | None = None
-    """Classic: the record in force, read now or known to the terminal; None while nothing was ever loaded."""
+    """Classic: the same with the server's signature, read now or known to the terminal."""
     slot: int = 0
     """Classic: the index of the slot in force; the next step writes the other one."""
 

@@ -156,7 +156,7 @@ def read_card(image: ClassicImage, mac8: Mac8) -> CardRead | None:
         identity,
         purse,
         tuple(_seen(found) for found in purses),
-        load.record.loaded_total_cents if load else Cents(0),
+        load.record if load else None,
         load,
         in_force,
     )

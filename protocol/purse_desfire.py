@@ -3,7 +3,7 @@
     file 1  value            main purse                 debit key: GetValue, Debit, LimitedCredit; credit key: Credit
     file 2  value            subsidy purse              the same
     file 3  backup data  32  counter, limits            written with the debit or the credit key
-    file 4  backup data  16  load                       written with the credit key only
+    file 4  backup data  24  load                       written with the credit key only
     file 5  cyclic log   16  mark, amount, counter      written with the debit or the credit key
     file 6  standard     24  identity                   written with the application's master key
 
@@ -11,7 +11,8 @@ Big endian inside data files (values travel little endian, as the chip wants the
 
     limits    0 version=1 | 1 meal | 2 meal_count | 3 pin_tries | 4..7 counter | 8..9 day | 10..12 day_cents
               13..14 month | 15..17 month_cents | 18 period | 19..31 zero
-    load      0 version=1 | 1 zero | 2..3 generation | 4..7 card | 8..9 load_seq | 10..11 zero | 12..15 loaded_total
+    load      0 version=1 | 1 period | 2..3 generation | 4..7 card | 8..9 load_seq | 10..11 zero | 12..15 loaded_total
+              16..19 subsidy_total | 20..23 zero
     log       0..3 tno | 4..7 seq | 8..11 amount (signed, both purses) | 12..15 counter
     identity  0 version=1 | 1 class | 2..3 generation | 4..7 card | 8..15 PIN verifier | 16..23 zero
 """
@@ -27,6 +28,7 @@ from protocol.purse import (
     CardClass,
     CardRead,
     Identity,
+    LoadRecord,
     Mark,
     Purse,
     PurseChange,
@@ -43,7 +45,7 @@ LOG_BYTES, LOG_RECORDS = 16, 8
 """The card keeps one record less than the file has room for: the spare is where the next one is written."""
 
 _LIMITS = struct.Struct(">BBBBI")
-_LOAD = struct.Struct(">BxHIHxxI")
+_LOAD = struct.Struct(">BBHIHxxII4x")
 _LOG = struct.Struct(">IIiI")
 _IDENTITY = struct.Struct(">BBHI8s8x")
 LIMITS_BYTES, LOAD_BYTES, IDENTITY_BYTES = 32, _LOAD.size, _IDENTITY.size
@@ -126,9 +128,28 @@ def encode_limits(purse: Purse) -> bytes:
     return body.ljust(LIMITS_BYTES, b"\x00")
 
 
-def encode_load_file(identity: Identity, load_seq: LoadSeq, loaded_total_cents: Cents) -> bytes:
-    """The 16 bytes of the load file."""
-    return _LOAD.pack(1, identity.generation, identity.card, load_seq, loaded_total_cents)
+def encode_load_file(record: LoadRecord) -> bytes:
+    """The 24 bytes of the load file: what of the server's record is on this card."""
+    return _LOAD.pack(
+        1,
+        record.period,
+        record.generation,
+        record.card,
+        record.load_seq,
+        record.loaded_total_cents,
+        record.subsidy_total_cents,
+    )
+
+
+def decode_load_file(raw: bytes) -> LoadRecord | None:
+    """Read the load file; None where it is malformed. `spent_known` is not on a DESFire card and reads as 0."""
+    if len(raw) != LOAD_BYTES:
+        return None
+    version, period, generation, card, load_seq, total, subsidy_total = _LOAD.unpack(raw)
+    record = LoadRecord(
+        CardNo(card), Generation(generation), LoadSeq(load_seq), Cents(total), Cents(0), period, Cents(subsidy_total)
+    )
+    return record if version == 1 else None
 
 
 def encode_log(mark: Mark, amount_cents: int, counter: Counter) -> bytes:
@@ -141,15 +162,15 @@ def read_card(image: DesfireImage) -> CardRead | None:
     identity = decode_identity(image.identity)
     if identity is None:
         return None
-    purse, loaded_total = _decode_purse(image, identity)
+    loaded = decode_load_file(image.load)
     return CardRead(
         Technology.DESFIRE,
         image.uid,
         image.key_set,
         identity,
-        purse,
+        _decode_purse(image, loaded) if loaded and (loaded.card, loaded.generation) == identity.key else None,
         tuple(_seen(record) for record in image.log),
-        loaded_total,
+        loaded if loaded and loaded.load_seq else None,
     )
 
 
@@ -163,21 +184,18 @@ def step_plan(change: PurseChange) -> tuple[DesfireStep, ...]:
     steps: list[DesfireStep] = [ValueChange(file, amount, change.right) for file, amount in moves if amount]
     steps.append(DataWrite(FILE_LIMITS, encode_limits(after)))
     if change.load is not None:
-        record = change.load.record
-        total = record.loaded_total_cents
-        steps.append(DataWrite(FILE_LOAD, encode_load_file(change.before.identity, record.load_seq, total)))
+        steps.append(DataWrite(FILE_LOAD, encode_load_file(change.load.record)))
     steps.append(LogWrite(encode_log(after.mark, change.amount_cents, after.counter)))
     return (*steps, Commit())
 
 
-def _decode_purse(image: DesfireImage, identity: Identity) -> tuple[Purse | None, Cents]:
-    raw, load = image.limits, image.load
-    if len(raw) != LIMITS_BYTES or len(load) != LOAD_BYTES or any(raw[19:]):
-        return None, Cents(0)
+def _decode_purse(image: DesfireImage, loaded: LoadRecord) -> Purse | None:
+    raw = image.limits
+    if len(raw) != LIMITS_BYTES or any(raw[19:]):
+        return None
     version, meal, meal_count, pin_tries, counter = _LIMITS.unpack(raw[:8])
-    load_version, generation, card, load_seq, loaded_total = _LOAD.unpack(load)
-    if version != 1 or load_version != 1 or (card, generation) != identity.key:
-        return None, Cents(0)
+    if version != 1:
+        return None
     spent = Spent(
         BusinessDay(int.from_bytes(raw[8:10])),
         Cents(int.from_bytes(raw[10:13])),
@@ -190,18 +208,17 @@ def _decode_purse(image: DesfireImage, identity: Identity) -> tuple[Purse | None
     if image.log:
         tno, seq, _, _ = _LOG.unpack(image.log[0])
         mark = Mark(Tno(tno), Seq(seq))
-    purse = Purse(
+    return Purse(
         Counter(counter),
         Cents(image.main_cents),
         Cents(image.subsidy_cents),
         spent,
         pin_tries,
         raw[18],
-        LoadSeq(load_seq),
+        loaded.load_seq,
         0,
         mark,
     )
-    return purse, Cents(loaded_total)
 
 
 def _seen(record: bytes) -> SeenStep:
