@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from protocol.entries import BODIES, ENTRY_BYTES_MAX, Body, Entry, Head, Kind
-from protocol.ids import Epoch, Seq, TerminalId
+from protocol.entries import BODIES, ENTRY_BYTES_MAX, Body, Entry, HashField, Head, Kind
+from protocol.ids import Epoch, Seq, SeqField, TerminalId
 from protocol.signing import SigningKey, VerifyKey, from_base64url, sha256_of, to_base64url
 
 
@@ -34,6 +34,25 @@ class Sealed:
     def seq(self) -> Seq:
         """Its place in the chain."""
         return self.entry.seq
+
+    @property
+    def prev(self) -> str:
+        """The hash of the entry before it, as it names it."""
+        return self.entry.prev
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """An entry that is chained and signed, but not understood: of a newer version, or damaged before signing.
+
+    A receiver keeps it and goes on; its meaning is posted later by a program that can read it.
+    """
+
+    seq: Seq
+    prev: str
+    jws: bytes
+    hash: bytes
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +75,16 @@ class _Envelope(Head, frozen=True, kw_only=True):
 
 
 _HEAD = Head.__struct_fields__
+
+
+class _Place(msgspec.Struct, frozen=True):
+    """The least that must be readable of any entry of any version."""
+
+    seq: SeqField
+    prev: HashField
+
+
+_places = msgspec.json.Decoder(_Place)
 _encoder = msgspec.json.Encoder()
 _envelopes = msgspec.json.Decoder(_Envelope)
 _bodies: dict[Kind, msgspec.json.Decoder[Body]] = {kind: msgspec.json.Decoder(body) for kind, body in BODIES.items()}
@@ -122,7 +151,26 @@ def read_entry(jws: bytes) -> Sealed:
     return Sealed(entry, jws, sha256_of(jws))
 
 
-def signature_holds(sealed: Sealed, key: VerifyKey) -> bool:
+def read_loosely(jws: bytes, tid: TerminalId, epoch: Epoch) -> Sealed | Unread:
+    """Read an entry, or at least its place in the chain. Raises NotAnEntry where not even that can be read.
+
+    An `Unread` proves nothing by itself: the caller checks its signature.
+    """
+    try:
+        return read_entry(jws)
+    except NotAnEntry as error:
+        why = str(error)
+    try:
+        header, body, _ = jws.split(b".")
+        place = _places.decode(from_base64url(body))
+    except (ValueError, msgspec.DecodeError) as error:
+        raise NotAnEntry(why) from error
+    if header != header_of(tid, epoch) or len(jws) > ENTRY_BYTES_MAX:
+        raise NotAnEntry(why)
+    return Unread(place.seq, place.prev, jws, sha256_of(jws), why)
+
+
+def signature_holds(sealed: Sealed | Unread, key: VerifyKey) -> bool:
     """Whether the journal key of its epoch signed this entry."""
     signed, _, signature = sealed.jws.rpartition(b".")
     return key.verifies(from_base64url(signature), signed)

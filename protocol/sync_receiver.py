@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from protocol.ids import Seq
-from protocol.journal import Sealed, Tip
+from protocol.journal import Sealed, Tip, Unread
 
 BranchNo = int
+Link = Sealed | Unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Continues:
     """New entries at the end of a branch; `skipped` of the batch were known."""
 
     branch: Branch
-    new: Sequence[Sealed]
+    new: Sequence[Link]
     skipped: int
 
 
@@ -63,7 +64,7 @@ class Forks:
 
     parent: Branch
     after: Seq
-    new: Sequence[Sealed]
+    new: Sequence[Link]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +77,10 @@ class Gap:
 Verdict = Known | Continues | Forks | Gap
 
 
-def judge(batch: Sequence[Sealed], held: Held) -> Verdict:
+def judge(batch: Sequence[Link], held: Held) -> Verdict:
     """Where a batch belongs. The entries are in a row and chained to one another (checked by the caller)."""
     assert batch and held.branches
-    prev = batch[0].entry.prev
+    prev = batch[0].prev
     joined = [branch for branch in held.branches if _joins(held, branch, batch[0].seq, prev)]
     if not joined:
         return Gap(_where_to_ask(batch[0].seq, held))
@@ -96,7 +97,7 @@ def _joins(held: Held, branch: Branch, first: Seq, prev: str) -> bool:
     return before is not None and Tip(Seq(first - 1), before).prev == prev
 
 
-def _fit(batch: Sequence[Sealed], held: Held, branch: Branch) -> tuple[int, bool]:
+def _fit(batch: Sequence[Link], held: Held, branch: Branch) -> tuple[int, bool]:
     """How many entries of the batch a branch has already, and whether it ends just there."""
     known = next(
         (index for index, sealed in enumerate(batch) if held.hash_at(branch, sealed.seq) != sealed.hash), len(batch)
