@@ -10,7 +10,7 @@ import pytest
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from server.broker import MQTT_PACKET_BYTES_MAX, Broker, BrokerFailed, BrokerSettings, configuration, free_port
+from server.broker import MQTT_PACKET_BYTES_MAX, Broker, BrokerFailed, BrokerSettings, configuration
 
 pytestmark = pytest.mark.integration
 
@@ -46,12 +46,6 @@ def receive(client: Client, topic: str) -> "queue.Queue[bytes]":
     client.subscribe(topic, qos=1)
     confirmed.get(timeout=WAIT_S)
     return payloads
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    with Broker(BrokerSettings(directory=tmp_path, port=free_port())) as broker:
-        yield broker
 
 
 @pytest.mark.parametrize("version", [MQTTProtocolVersion.MQTTv311, MQTTProtocolVersion.MQTTv5])

@@ -1,0 +1,26 @@
+"""Real stacks for tests. A private pcscd per process, because libpcsclite reads its address once; a broker per test."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hardware.simulated.pcscd import PrivatePcscd
+from server.broker import Broker, BrokerSettings, free_port
+
+
+@pytest.fixture(scope="session")
+def pcscd() -> Iterator[PrivatePcscd]:
+    """A PC/SC daemon with two virtual readers; `VirtualSlot(pcscd.ports[i])` is the field of `reader_names[i]`."""
+    with tempfile.TemporaryDirectory(prefix="fanka-") as directory, PrivatePcscd(Path(directory), 2) as daemon:
+        os.environ["PCSCLITE_CSOCK_NAME"] = str(daemon.socket_path)
+        yield daemon
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    """A running Mosquitto on a port of its own."""
+    with Broker(BrokerSettings(directory=tmp_path, port=free_port())) as broker:
+        yield broker
