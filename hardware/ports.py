@@ -16,8 +16,9 @@ Everything here blocks: the terminal calls it from its card thread, the simulati
 import enum
 from typing import Protocol
 
+from protocol.ids import Counter
 from protocol.instants import MonoMs, UtcMs
-from protocol.purse import CardRead, Mark, Outcome, PurseChange, SignedLoad, Technology
+from protocol.purse import CardRead, Mark, PurseChange, SignedLoad, Technology
 
 
 class HardwareError(Exception):
@@ -112,15 +113,19 @@ class PurseCard(Protocol):
         ...
 
     def write(self, change: PurseChange) -> CardRead:
-        """Make one step and read it back; the answer is what the card shows now.
+        """Make one step and prove it; the answer is what the card shows now.
 
-        CardLeftField and CardRefused mean that the outcome is unknown. Raises PurseUnreadable when what was
-        read back is not what was written.
+        After any CardError the outcome is unknown: the same card must be tapped again and made definite.
         """
         ...
 
-    def make_definite(self, intended: Mark, counter_after: int) -> tuple[Outcome, CardRead]:
-        """Settle what became of an intended step, so that no later read can answer otherwise."""
+    def make_definite(
+        self, intended: Mark, counter_after: Counter, load_record_known: SignedLoad | None = None
+    ) -> CardRead:
+        """Make what became of an intended step firm, and read the card: no later read can answer otherwise.
+
+        What it means is for `protocol.purse.what_became_of` to say. Raises as `read` does; then nothing is decided.
+        """
         ...
 
 

@@ -59,7 +59,7 @@ class AesKey:
     def cbc_encrypt(self, message: bytes, iv: bytes = ZERO_BLOCK) -> bytes:
         """AES-CBC without padding (NIST SP 800-38A section 6.2); the last block of the result is the next IV."""
         assert len(message) % BLOCK_BYTES == 0
-        blocks = []
+        blocks: list[bytes] = []
         state = int.from_bytes(iv, "big")
         for start in range(0, len(message), BLOCK_BYTES):
             block = int.from_bytes(message[start : start + BLOCK_BYTES], "big") ^ state

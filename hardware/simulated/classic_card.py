@@ -36,7 +36,7 @@ class ClassicState(msgspec.Struct):
 
     uid: bytes
     blocks: list[bytes]
-    weak: dict[int, bytes] = msgspec.field(default_factory=dict)
+    weak: dict[int, bytes] = msgspec.field(default_factory=dict[int, bytes])
     """Block number to a mask of 16 bytes: the bits that a torn write left between zero and one."""
 
 

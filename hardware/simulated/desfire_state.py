@@ -128,7 +128,7 @@ class Application(msgspec.Struct, frozen=True):
 
     settings: int
     keys: tuple[StoredKey, ...]
-    files: dict[int, File] = msgspec.field(default_factory=dict)
+    files: dict[int, File] = msgspec.field(default_factory=dict[int, File])
 
     def with_file(self, number: int, file: File) -> "Application":
         """The application with one file more, or another one in that place."""

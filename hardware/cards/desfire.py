@@ -1,0 +1,176 @@
+"""The purse on a DESFire card: read it, change it in one card transaction, find out what became of a change.
+
+    read        select, key version, authenticate (2), identity, two values, limits, load, newest log record   10
+    write       the plan of protocol/purse_desfire.py: at most two values, limits, load, log, commit          4 to 6
+    sale        10 + 5 at most = 15 exchanges; a credit authenticates with the credit key first               + 2
+
+The commit is atomic on the card and its answer is MACed with the session's running IV, so a checked answer is the
+proof that everything in the plan is on the card; nothing needs to be read back.
+"""
+
+import os
+from dataclasses import replace
+from typing import assert_never
+
+from hardware.cards.crypto import RandomBytes
+from hardware.cards.desfire_session import SW_NO_APPLICATION, DesfireSession
+from hardware.cards.keys import CardKeys, KeysOfCard, Role
+from hardware.ports import CardChannel, CardLeftField, CardNotOurs, CardRefused, PurseUnreadable
+from protocol.ids import Counter
+from protocol.purse import CardRead, Mark, PurseChange, Right, SeenStep, SignedLoad, Technology
+from protocol.purse_desfire import (
+    APPLICATION_ID,
+    FILE_IDENTITY,
+    FILE_LIMITS,
+    FILE_LOAD,
+    FILE_LOG,
+    FILE_MAIN,
+    FILE_SUBSIDY,
+    IDENTITY_BYTES,
+    KEY_CREDIT,
+    KEY_DEBIT,
+    LIMITS_BYTES,
+    LOAD_BYTES,
+    LOG_BYTES,
+    Commit,
+    DataWrite,
+    DesfireImage,
+    DesfireStep,
+    LogWrite,
+    ValueChange,
+    decode_load_file,
+    encode_load_file,
+    read_card,
+    step_plan,
+)
+
+_DEBIT = 0xDC
+_GIVE = {Right.CREDIT: 0x0C, Right.LIMITED_CREDIT: 0x1C}
+_ALL_RECORDS = 0
+
+
+class DesfirePurse:
+    """A DESFire card of ours in the field; implements the port `PurseCard`."""
+
+    technology = Technology.DESFIRE
+
+    def __init__(self, channel: CardChannel, keys: CardKeys, random_bytes: RandomBytes = os.urandom) -> None:
+        self._channel = channel
+        self._keys = keys
+        self._card = DesfireSession(channel, random_bytes)
+        self._read: CardRead | None = None
+
+    def read(self, load_record_known: SignedLoad | None = None) -> CardRead:  # noqa: ARG002 (Classic needs it)
+        """Authenticate with the debit key and read everything, of the log the newest record.
+
+        Raises CardLeftField, CardNotOurs, CardRefused, PurseUnreadable.
+        """
+        return self._read_with_log(1)
+
+    def write(self, change: PurseChange) -> CardRead:
+        """Make one step in one transaction. After any CardError its outcome is unknown.
+
+        Continues the session of the read it was decided on; without one it reads again first and raises
+        CardLeftField when the card is not what it was then (nothing was written).
+        """
+        if self._card.key_no is None or self._read != change.before:
+            self._require_unchanged(change.before)
+        if change.right is Right.CREDIT:
+            keys = self._keys_of(change.before.key_set)
+            self._card.authenticate(KEY_CREDIT, keys.aes(Role.DESFIRE_CREDIT))
+        for step in step_plan(change):
+            self._take(step)
+        self._read = _after(change)
+        return self._read
+
+    def make_definite(
+        self,
+        intended: Mark,  # noqa: ARG002
+        counter_after: Counter,  # noqa: ARG002
+        load_record_known: SignedLoad | None = None,  # noqa: ARG002
+    ) -> CardRead:
+        """Read the card with its whole log: a commit is atomic, so what it shows is already firm."""
+        return self._read_with_log(_ALL_RECORDS)
+
+    def _read_with_log(self, records: int) -> CardRead:
+        self._read = None
+        keys = self._select()
+        card = self._card
+        card.authenticate(KEY_DEBIT, keys.aes(Role.DESFIRE_DEBIT))
+        image = DesfireImage(
+            self._channel.uid,
+            keys.key_set,
+            self._data(FILE_IDENTITY, IDENTITY_BYTES),
+            self._value(FILE_MAIN),
+            self._value(FILE_SUBSIDY),
+            self._data(FILE_LIMITS, LIMITS_BYTES),
+            self._data(FILE_LOAD, LOAD_BYTES),
+            self._newest_log(records),
+        )
+        read = read_card(image)
+        if read is None:
+            raise PurseUnreadable("the identity file is malformed")
+        self._read = read
+        return read
+
+    def _select(self) -> KeysOfCard:
+        """Select our application and find out which key set it carries. Raises CardNotOurs."""
+        try:
+            self._card.select(APPLICATION_ID)
+        except CardRefused as refused:
+            if refused.status_word == SW_NO_APPLICATION:
+                raise CardNotOurs("the card has no application of ours") from refused
+            raise
+        return self._keys_of(self._card.command(0x64, bytes((KEY_DEBIT,)))[0])
+
+    def _keys_of(self, key_set: int) -> KeysOfCard:
+        keys = self._keys.of_card(self._channel.uid, key_set)
+        if keys is None:
+            raise CardNotOurs(f"key set {key_set} is not held here")
+        return keys
+
+    def _require_unchanged(self, before: CardRead) -> None:
+        now = self._read_with_log(max(len(before.last), 1))
+        if now != before:
+            raise CardLeftField("the card is not as it was when the step was decided")
+
+    def _take(self, step: DesfireStep) -> None:
+        match step:
+            case ValueChange():
+                code = _DEBIT if step.amount_cents < 0 else _GIVE[step.right]
+                amount = abs(step.amount_cents).to_bytes(4, "little", signed=True)
+                self._card.maced_command(code, bytes((step.file,)) + amount)
+            case DataWrite():
+                self._card.maced_command(0x3D, file_header(step.file, 0, len(step.data)) + step.data)
+            case LogWrite():
+                self._card.maced_command(0x3B, file_header(FILE_LOG, 0, len(step.data)) + step.data)
+            case Commit():
+                self._card.command(0xC7)
+            case _:
+                assert_never(step)
+
+    def _data(self, file: int, length: int) -> bytes:
+        return self._card.command(0xBD, file_header(file, 0, length))
+
+    def _value(self, file: int) -> int:
+        return int.from_bytes(self._card.command(0x6C, bytes((file,))), "little", signed=True)
+
+    def _newest_log(self, records: int) -> tuple[bytes, ...]:
+        """So many log records (0: all), newest first; the card sends them oldest first."""
+        raw = self._card.command(0xBB, file_header(FILE_LOG, 0, records))
+        return tuple(raw[at : at + LOG_BYTES] for at in range(len(raw) - LOG_BYTES, -1, -LOG_BYTES))
+
+
+def file_header(file: int, offset: int, length: int) -> bytes:
+    """What ReadData, WriteData, ReadRecords and WriteRecord start with (M075031 section 4.6)."""
+    return bytes((file,)) + offset.to_bytes(3, "little") + length.to_bytes(3, "little")
+
+
+def _after(change: PurseChange) -> CardRead:
+    """What the card shows after a step whose commit it has confirmed."""
+    after = change.after
+    newest = SeenStep(1, after.mark.tno, after.mark.seq, after.counter, amount=change.amount_cents)
+    loaded = change.before.loaded
+    if change.load is not None:
+        loaded = decode_load_file(encode_load_file(change.load.record))
+    return replace(change.before, purse=after, last=(newest,), loaded=loaded)

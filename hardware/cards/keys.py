@@ -1,0 +1,148 @@
+"""The keys of an installation: three master keys a set, and what they become on each card.
+
+    debit    tills and stations    DESFire key 1; Classic key A (slots, identity, load records) and the MAC key; PIN key
+    credit   load stations only    DESFire key 2; Classic key B of the load records
+    office   card office only      DESFire key 0 of the application and of the card; Classic key B elsewhere
+
+Each is diversified per card (NXP AN10922 section 2.2): AES-128 over UID, application id and a role byte, so that
+a key pulled out of one card opens no other one. MIFARE Classic takes the first six bytes. A terminal that holds
+no credit key simply has none here.
+"""
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from hardware.cards.crypto import AES128_BYTES, AesKey
+from protocol.purse_desfire import APPLICATION_ID
+from protocol.signing import Mac8, mac8_with
+
+CLASSIC_KEY_BYTES = 6
+CARDS_REMEMBERED_MAX = 4_096
+"""Diversified keys are kept for so many cards; a busy till sees fewer in a day."""
+
+
+class Tier(enum.StrEnum):
+    """Who holds a master key."""
+
+    DEBIT = "debit"
+    CREDIT = "credit"
+    OFFICE = "office"
+
+
+class Role(enum.IntEnum):
+    """What a diversified key is for: the last byte of its diversification input. The numbers are on cards."""
+
+    DESFIRE_MASTER = 0x00
+    DESFIRE_DEBIT = 0x01
+    DESFIRE_CREDIT = 0x02
+    DESFIRE_CARD = 0x0F
+    CLASSIC_TILL = 0x10
+    CLASSIC_LOAD = 0x11
+    CLASSIC_OFFICE = 0x12
+    CLASSIC_MAC = 0x13
+    PIN = 0x20
+
+
+_TIER_OF = {
+    Role.DESFIRE_MASTER: Tier.OFFICE,
+    Role.DESFIRE_DEBIT: Tier.DEBIT,
+    Role.DESFIRE_CREDIT: Tier.CREDIT,
+    Role.DESFIRE_CARD: Tier.OFFICE,
+    Role.CLASSIC_TILL: Tier.DEBIT,
+    Role.CLASSIC_LOAD: Tier.CREDIT,
+    Role.CLASSIC_OFFICE: Tier.OFFICE,
+    Role.CLASSIC_MAC: Tier.DEBIT,
+    Role.PIN: Tier.DEBIT,
+}
+
+
+class KeyNotHeld(Exception):
+    """This machine was asked for a key that it must not have: a mistake in the program, not at the till."""
+
+
+@dataclass(frozen=True, slots=True)
+class MasterKeys:
+    """One key set as far as this machine holds it; the number (1 to 255) stands readable on every card."""
+
+    key_set: int
+    debit: bytes = field(repr=False)
+    credit: bytes | None = field(default=None, repr=False)
+    office: bytes | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.key_set <= 255:
+            raise ValueError("a key set is numbered 1 to 255; 0 is a card that was never personalised")
+        if any(key is not None and len(key) != AES128_BYTES for key in (self.debit, self.credit, self.office)):
+            raise ValueError(f"a master key has {AES128_BYTES} bytes")
+
+    def held(self, tier: Tier) -> bytes | None:
+        """The master key of a tier, or None where this machine has none."""
+        return {Tier.DEBIT: self.debit, Tier.CREDIT: self.credit, Tier.OFFICE: self.office}[tier]
+
+    def for_a_till(self) -> "MasterKeys":
+        """What a till gets of this set."""
+        return MasterKeys(self.key_set, self.debit)
+
+    def for_a_station(self) -> "MasterKeys":
+        """What a load-capable station gets of this set."""
+        return MasterKeys(self.key_set, self.debit, self.credit)
+
+
+class KeysOfCard:
+    """The keys of one card under one set, derived when they are first asked for."""
+
+    __slots__ = ("_keys", "_mac8", "_masters", "_uid", "key_set")
+
+    def __init__(self, key_set: int, masters: dict[Tier, AesKey], uid: bytes) -> None:
+        self.key_set = key_set
+        self._masters = masters
+        self._uid = uid
+        self._keys: dict[Role, AesKey] = {}
+        self._mac8: dict[Role, Mac8] = {}
+
+    def aes(self, role: Role) -> AesKey:
+        """The card's AES key for a role. Raises KeyNotHeld."""
+        key = self._keys.get(role)
+        if key is None:
+            master = self._masters.get(_TIER_OF[role])
+            if master is None:
+                raise KeyNotHeld(f"no {_TIER_OF[role]} key of set {self.key_set} is held here")
+            key = self._keys[role] = master.diversified(self._uid + APPLICATION_ID + bytes((role,)))
+        return key
+
+    def classic(self, role: Role) -> bytes:
+        """The card's six-byte key for a role. Raises KeyNotHeld."""
+        return self.aes(role).raw[:CLASSIC_KEY_BYTES]
+
+    def mac8(self, role: Role) -> Mac8:
+        """Eight bytes of CMAC under the card's key for a role. Raises KeyNotHeld."""
+        mac8 = self._mac8.get(role)
+        if mac8 is None:
+            mac8 = self._mac8[role] = mac8_with(self.aes(role).raw)
+        return mac8
+
+
+class CardKeys:
+    """Every key set this machine holds: the present one and, while cards still carry it, the one before."""
+
+    def __init__(self, sets: Iterable[MasterKeys]) -> None:
+        self._sets: dict[int, dict[Tier, AesKey]] = {}
+        for keys in sets:
+            held = ((tier, keys.held(tier)) for tier in Tier)
+            self._sets[keys.key_set] = {tier: AesKey(raw) for tier, raw in held if raw is not None}
+        self._remembered = lru_cache(maxsize=CARDS_REMEMBERED_MAX)(self._derive)
+
+    @property
+    def key_sets(self) -> tuple[int, ...]:
+        """The numbers of the sets held here."""
+        return tuple(self._sets)
+
+    def of_card(self, uid: bytes, key_set: int) -> KeysOfCard | None:
+        """The keys of a card that carries this set number; None where the set is not held here."""
+        return self._remembered(uid, key_set)
+
+    def _derive(self, uid: bytes, key_set: int) -> KeysOfCard | None:
+        masters = self._sets.get(key_set)
+        return None if masters is None else KeysOfCard(key_set, masters, uid)
