@@ -1,0 +1,266 @@
+"""The rows that posting a batch reads and changes: loaded before, written after, by one transaction of the store.
+
+`Book` itself is plain dictionaries. The store fills one with what a batch can touch and writes back what changed;
+the simulation keeps one for ever.
+"""
+
+import enum
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from protocol.entries import CardStep, Operation, Stage
+from protocol.ids import CardKey, Counter, Epoch, LoadSeq, Seq, ShiftNo, SiteId, TerminalId, Tno
+from protocol.instants import BusinessDay, CampusTime, UtcMs
+from protocol.journal import Tip
+from protocol.money import Cents
+from protocol.purse import SeenStep
+from protocol.signing import VerifyKey
+from protocol.sync_receiver import Branch
+from server.ledger.accounts import AccountKind, Postings, owner_of, purse, subsidy
+from server.ledger.rules import Resolution, Use
+
+StepId = tuple[Tno, int, int]
+"""(tno, branch, seq of the prepared entry)."""
+
+
+class CardStatus(enum.StrEnum):
+    """The life of one plastic card at the server."""
+
+    ACTIVE = "active"
+    BLOCKED = "blocked"
+    CLOSED = "closed"
+    """Replaced or handed in; what tills still report is its own debit."""
+    RELEASED = "released"
+    """Closed, and its rest was paid out: later debits are our loss."""
+
+
+class TerminalStatus(enum.StrEnum):
+    """Whether entries of a terminal are posted."""
+
+    ACTIVE = "active"
+    REVOKED = "revoked"
+    """Entries are kept aside until their cards confirm them."""
+    LOST = "lost"
+    """Declared lost by two people; its entries are still welcome."""
+
+
+class CaseClass(enum.StrEnum):
+    """What ingest itself notices; the nightly reconciliation has its own, larger list."""
+
+    FORK = "fork"
+    FALLBACK = "fallback"
+    CONTRADICTION = "balance_contradiction"
+    LOAD_UNMATCHED = "load_unmatched"
+    DEBITED_NOT_DELIVERED = "debited_not_delivered"
+    CHAIN_FORK = "chain_break"
+    OVER_REFUND = "over_refund"
+    PURSE_UNREADABLE = "purse_unreadable"
+
+
+@dataclass(slots=True)
+class ChainRow:
+    """One (terminal, epoch): who writes it, and how far it is known."""
+
+    tno: Tno
+    site: SiteId
+    tid: TerminalId
+    epoch: Epoch
+    key: VerifyKey
+    start: Tip
+    branches: dict[int, Branch] = field(default_factory=dict)
+    status: TerminalStatus = TerminalStatus.ACTIVE
+    reported_at: UtcMs = UtcMs(0)
+    """The `at` of the newest posted entry: everything the terminal did up to then is known."""
+    cards_version: int = 0
+    """The newest `cards` list it has shown in an entry."""
+
+    def __post_init__(self) -> None:
+        self.branches.setdefault(0, Branch(0, self.start))
+
+
+@dataclass(slots=True)
+class CardRow:
+    """One plastic card: its status and the cached balances, which always equal the sums of its postings."""
+
+    key: CardKey
+    card_class: int = 1
+    technology: str = ""
+    status: CardStatus = CardStatus.ACTIVE
+    main_cents: Cents = Cents(0)
+    subsidy_cents: Cents = Cents(0)
+    counter: Counter = Counter(0)
+    """The highest counter read from the card, or written and read back: its floor."""
+    load_seq: LoadSeq = LoadSeq(0)
+    load_seq_floor: LoadSeq = LoadSeq(0)
+    loaded_total_cents: Cents = Cents(0)
+    subsidy_total_cents: Cents = Cents(0)
+    period: int = 0
+    spent_known_cents: Cents = Cents(0)
+    excused_at: UtcMs = UtcMs(0)
+    exchange: bool = False
+
+
+@dataclass(slots=True)
+class StepRow:
+    """One card operation of one terminal, from prepared to decided."""
+
+    id: StepId
+    operation: Operation
+    stage: Stage
+    body: CardStep
+    tid: TerminalId
+    shift: ShiftNo
+    day: BusinessDay
+    at: UtcMs
+    last: tuple[SeenStep, ...] = ()
+    use: Use | None = None
+    resolved: Resolution | None = None
+    torn_at: UtcMs = UtcMs(0)
+    claimed: bool = False
+    """A branch sale whose merchant has been paid after all."""
+
+    @property
+    def card(self) -> CardKey:
+        """The plastic it was made on."""
+        return self.body.card.key
+
+    @property
+    def counter(self) -> Counter:
+        """The card's counter before the step."""
+        return self.body.counter
+
+    @property
+    def counter_after(self) -> Counter:
+        """The counter the card shows if the step was made."""
+        return self.body.counter_after
+
+    @property
+    def moved_purse(self) -> bool:
+        """Whether the ledger's purse shows this step as made by this card."""
+        if self.resolved is not None:
+            return self.resolved is Resolution.ON_CARD
+        return self.stage is Stage.SETTLED and self.use in (Use.FIRST, Use.FALLBACK, Use.BRANCH)
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRow:
+    """An entry as it is kept: bytes first, then what an index needs."""
+
+    tno: Tno
+    branch: int
+    seq: int
+    hash: bytes
+    jws: bytes
+    kind: str
+    day: BusinessDay
+    at: UtcMs
+    parked: str = ""
+    """Why it could not be posted yet; empty for a posted one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A set of postings and the one cause it may ever be posted for."""
+
+    cause: str
+    day: BusinessDay
+    postings: Postings
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Something for two people to look at."""
+
+    cls: CaseClass
+    card: CardKey | None
+    step: StepId
+    cents: Cents
+    text: str
+
+
+class _Hashes(Mapping[tuple[int, Seq], bytes]):
+    """The entries of one chain seen as hashes only."""
+
+    def __init__(self, entries: dict[tuple[Tno, int, int], EntryRow], tno: Tno) -> None:
+        self._entries, self._tno = entries, tno
+
+    def __getitem__(self, key: tuple[int, Seq]) -> bytes:
+        return self._entries[(self._tno, *key)].hash
+
+    def __iter__(self) -> Iterator[tuple[int, Seq]]:
+        return ((branch, Seq(seq)) for tno, branch, seq in self._entries if tno == self._tno)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+@dataclass(slots=True)
+class Book:
+    """Everything at hand. Keys are ids; lists only ever grow."""
+
+    campus: CampusTime
+    chains: dict[Tno, ChainRow] = field(default_factory=dict)
+    cards: dict[CardKey, CardRow] = field(default_factory=dict)
+    entries: dict[tuple[Tno, int, int], EntryRow] = field(default_factory=dict)
+    steps: dict[StepId, StepRow] = field(default_factory=dict)
+    by_counter: dict[tuple[CardKey, int], list[StepRow]] = field(default_factory=dict)
+    posted: dict[str, Posted] = field(default_factory=dict)
+    cases: list[Case] = field(default_factory=list)
+    provisional: dict[tuple[CardKey, int], str] = field(default_factory=dict)
+    """Causes of provisional hole postings by (card, counter reached)."""
+    refunded: dict[StepId, Cents] = field(default_factory=dict)
+    """How much of a sale was given back."""
+
+    def add_step(self, step: StepRow) -> None:
+        """Remember a new step."""
+        self.steps[step.id] = step
+        self.by_counter.setdefault((step.card, step.counter_after), []).append(step)
+
+    def steps_at(self, card: CardKey, counter_after: int) -> list[StepRow]:
+        """All steps of a card that would reach this counter, in the order they became known."""
+        return self.by_counter.get((card, counter_after), [])
+
+    def find_step(self, chain: ChainRow, branch: int, prepared: Seq) -> StepRow | None:
+        """The step that an outcome on some branch belongs to; it may have been prepared before the branch forked."""
+        while branch and prepared <= chain.branches[branch].forked_after:
+            branch = chain.branches[branch].parent
+        return self.steps.get((chain.tno, branch, prepared))
+
+    def entry_before(self, chain: ChainRow, branch: Branch, seq: Seq) -> EntryRow | None:
+        """The entry before one in its own branch's history."""
+        number = branch.number
+        while number and seq - 1 <= chain.branches.get(number, branch).forked_after:
+            number = chain.branches.get(number, branch).parent
+        return self.entries.get((chain.tno, number, seq - 1))
+
+    def hashes_of(self, tno: Tno) -> Mapping[tuple[int, Seq], bytes]:
+        """Hashes by (branch, seq) of what is at hand of a chain."""
+        return _Hashes(self.entries, tno)
+
+    def open_case(self, cls: CaseClass, card: CardKey | None, step: StepId, cents: Cents, text: str) -> None:
+        """Put something in front of two people."""
+        self.cases.append(Case(cls, card, step, cents, text))
+
+    def open_chain_fork(self, tno: Tno, branch: int, after: Seq) -> None:
+        """A terminal has two histories: a restored image, or a copied key."""
+        self.open_case(CaseClass.CHAIN_FORK, None, (tno, branch, after), Cents(0), "the chain goes on twice")
+
+    def post(self, cause: str, day: BusinessDay, postings: Postings) -> None:
+        """Post once: the same cause a second time is a broken invariant. Cached balances follow."""
+        assert cause not in self.posted, f"{cause} was posted before"
+        assert sum(posting.cents for posting in postings) == 0
+        if not postings:
+            return
+        self.posted[cause] = Posted(cause, day, postings)
+        for posting in postings:
+            if posting.account.kind in (AccountKind.PURSE, AccountKind.SUBSIDY):
+                self._move(posting.account.owner, posting.account.kind, posting.cents)
+
+    def _move(self, owner: str, kind: AccountKind, cents: Cents) -> None:
+        number, _, generation = owner.partition("/")
+        card = self.cards[(int(number), int(generation))]  # type: ignore[index]
+        assert owner_of(card.key) == owner and {purse(card.key).kind, subsidy(card.key).kind} >= {kind}
+        if kind is AccountKind.PURSE:
+            card.main_cents = Cents(card.main_cents + cents)
+        else:
+            card.subsidy_cents = Cents(card.subsidy_cents + cents)

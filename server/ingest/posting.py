@@ -1,0 +1,292 @@
+"""Post one entry: remember its step, classify its use of the card's counter, and let the ledger rules say what moves.
+
+Called only by `rules.py`; every function changes the book and nothing else.
+"""
+
+from protocol.entries import (
+    CardBlocked,
+    CardIssued,
+    CardStep,
+    Entry,
+    Kind,
+    LoadStep,
+    Operation,
+    RefundStep,
+    SaleRefused,
+    SaleStep,
+    Stage,
+    TopUpStep,
+    TopUpTo,
+    Vend,
+    stage_of,
+)
+from protocol.ids import CardKey, LoadSeq
+from protocol.instants import BusinessDay, UtcMs
+from protocol.load_record import decode_load
+from protocol.money import Cents
+from protocol.purse import CardId
+from protocol.signing import from_base64url
+from server.ingest.book import Book, CardRow, CardStatus, CaseClass, ChainRow, StepId, StepRow
+from server.ingest.steps import arithmetic_fault, evidence, step_below, torn_steps_near, use_of, witnesses_of
+from server.ledger.accounts import Postings, suspense
+from server.ledger.rules import (
+    Resolution,
+    Situation,
+    Use,
+    postings_of_claim,
+    postings_of_give_back,
+    postings_of_other,
+    postings_of_resolution,
+    postings_of_step,
+    postings_of_vend_failure,
+    reversed_postings,
+)
+
+
+def post_entry(book: Book, chain: ChainRow, branch: int, entry: Entry, day: BusinessDay) -> str:
+    """Post an entry; the answer says why it is parked instead, or is empty."""
+    body = entry.body
+    cause = f"entry:{chain.tno}.{branch}.{entry.seq}"
+    match body:
+        case CardStep():
+            if fault := _misfit(book, body):
+                _set_aside(book, chain, branch, entry, body, day)
+                return fault
+            return _post_step(book, chain, branch, entry, body, day, cause)
+        case Vend() if entry.kind is not Kind.VEND_DISPENSED:
+            return _post_vend_failure(book, chain, branch, body, day, cause)
+        case CardBlocked():
+            _see_card(book, body.card)
+            _block(book, body.card.key)
+        case CardIssued():
+            _see_card(book, body.card)
+        case SaleRefused():
+            pass
+        case _:
+            book.post(cause, day, postings_of_other(body, chain.tid, entry.shift))
+    return ""
+
+
+def post_parked(book: Book, chain: ChainRow, branch: int, entry: Entry, day: BusinessDay) -> str:
+    """Try again to post an entry that was parked: by the same code, after what was set aside is taken back."""
+    cause = f"park:{chain.tno}.{branch}.{entry.seq}"
+    if _misfit_of(book, entry):
+        return _misfit_of(book, entry)
+    if cause in book.posted:
+        book.post(f"un{cause}", day, reversed_postings(book.posted[cause].postings))
+    return post_entry(book, chain, branch, entry, day)
+
+
+def resolve(book: Book, step: StepRow, resolution: Resolution, day: BusinessDay) -> None:
+    """Decide a torn step, once. The caller has the proof, or the thirty days are over."""
+    assert step.resolved is None and step.stage is Stage.TORN
+    step.resolved = resolution
+    if step.card in book.cards:
+        book.post(
+            f"resolve:{_name(step.id)}", day, postings_of_resolution(step.body, resolution, _situation(book, step))
+        )
+    if isinstance(step.body, SaleStep) and resolution is not Resolution.NOT_ON_CARD:
+        text = (
+            "the card was debited and nothing handed over" if resolution is Resolution.ON_CARD else "no proof in time"
+        )
+        book.open_case(CaseClass.DEBITED_NOT_DELIVERED, step.card, step.id, step.body.amount, text)
+    if isinstance(step.body, LoadStep) and resolution is Resolution.ON_CARD:
+        _note_load(book.cards[step.card], step.body)
+
+
+def _set_aside(book: Book, chain: ChainRow, branch: int, entry: Entry, body: CardStep, day: BusinessDay) -> None:
+    """Money of an entry that cannot be posted yet waits in suspense; the merchant is paid."""
+    staged = stage_of(entry.kind)
+    if staged is not None:
+        at = Situation(chain.tid, entry.shift, suspense(chain.tno, branch, entry.seq), Use.UNKNOWN_CARD)
+        book.post(f"park:{chain.tno}.{branch}.{entry.seq}", day, postings_of_step(staged[1], body, at))
+
+
+def _misfit_of(book: Book, entry: Entry) -> str:
+    return _misfit(book, entry.body) if isinstance(entry.body, CardStep) else ""
+
+
+def _misfit(book: Book, body: CardStep) -> str:
+    if fault := arithmetic_fault(body):
+        return f"inconsistent: {fault}"
+    return "" if body.card.key in book.cards else "unknown card"
+
+
+def _post_step(
+    book: Book, chain: ChainRow, branch: int, entry: Entry, body: CardStep, day: BusinessDay, cause: str
+) -> str:
+    staged = stage_of(entry.kind)
+    if staged is None:
+        _new_step(book, chain, branch, entry, Operation.SALE, body, day)
+        return ""
+    operation, stage = staged
+    known = book.find_step(chain, branch, body.prepared or entry.seq)
+    if known is not None and stage is Stage.PREPARED:
+        book.post(cause, day, postings_of_step(stage, body, _situation(book, known)))
+        return ""
+    if known is not None and known.stage not in (Stage.PREPARED, Stage.TORN):
+        return "an outcome of a step that was decided before"
+    step = known or _new_step(book, chain, branch, entry, operation, body, day)
+    before, step.stage = step.stage, stage
+    step.last, step.body = body.card_last, body
+    if stage is Stage.SETTLED:
+        _settle(book, branch, step, day, cause, entry.at)
+    else:
+        book.post(cause, day, postings_of_step(stage, body, _situation(book, step)))
+    if stage is Stage.PREPARED and isinstance(body, TopUpStep) and body.to is TopUpTo.LOAD:
+        _grant(book.cards[step.card], body.amount)
+    if stage is Stage.TORN:
+        step.torn_at = entry.at
+        _decide_by(book, step, witnesses_of(book, step), day)
+    if stage is Stage.VOIDED and isinstance(body, LoadStep) and before is not Stage.TORN:
+        _adopt(book, step, body)
+    return ""
+
+
+def _settle(book: Book, branch: int, step: StepRow, day: BusinessDay, cause: str, at: UtcMs) -> None:
+    body = step.body
+    use, other = use_of(book, step, branch, at)
+    step.use = use
+    _reverse_provisional(book, step, day)
+    given_back = postings_of_give_back(other.body) if use is Use.FALLBACK and other else ()
+    situation = _situation(book, step, use, given_back)
+    book.post(cause, day, postings_of_step(Stage.SETTLED, body, situation))
+    card = book.cards[step.card]
+    if use in (Use.FIRST, Use.FALLBACK, Use.BRANCH):
+        _note_reading(card, body)
+        if isinstance(body, LoadStep):
+            _note_load(card, body, book, step)
+        _confirm_below(book, step, day)
+        for torn in torn_steps_near(book, step):
+            _decide_by(book, torn, [step], day)
+    if isinstance(body, RefundStep):
+        _note_refund(book, step, body)
+    _note_use(book, step, use, other, at)
+
+
+def _decide_by(book: Book, torn: StepRow, witnesses: list[StepRow], day: BusinessDay) -> None:
+    """Resolve a torn step where all evidence agrees; contradicting evidence opens a case and posts nothing."""
+    said = {verdict for witness in witnesses if (verdict := evidence(torn, witness)) is not None}
+    if len(said) > 1:
+        book.open_case(CaseClass.CONTRADICTION, torn.card, torn.id, _amount(torn), "taps contradict one another")
+    elif said:
+        resolve(book, torn, said.pop(), day)
+
+
+def _note_use(book: Book, step: StepRow, use: Use, other: StepRow | None, at: UtcMs) -> None:
+    card = book.cards[step.card]
+    if use in (Use.FALLBACK, Use.FORGOTTEN):
+        card.excused_at, card.exchange = at, True
+        if other is not None and use is Use.FALLBACK:
+            other.use = Use.FORGOTTEN
+        book.open_case(CaseClass.FALLBACK, step.card, step.id, _amount(step), "the card forgot a step; exchange it")
+    if use is Use.FORK:
+        _block(book, step.card)
+        book.open_case(CaseClass.FORK, step.card, step.id, _amount(step), "the counter was used twice")
+
+
+def _confirm_below(book: Book, step: StepRow, day: BusinessDay) -> None:
+    below = step_below(book, step)
+    if below is None or below.use is not Use.BRANCH or below.claimed or not isinstance(below.body, SaleStep):
+        return
+    below.claimed = True
+    book.post(f"claim:{_name(below.id)}", day, postings_of_claim(below.body, suspense(*below.id)))
+
+
+def _reverse_provisional(book: Book, step: StepRow, day: BusinessDay) -> None:
+    cause = book.provisional.pop((step.card, step.counter_after), None)
+    if cause is not None:
+        book.post(f"found:{cause}", day, reversed_postings(book.posted[cause].postings))
+
+
+def _post_vend_failure(book: Book, chain: ChainRow, branch: int, body: Vend, day: BusinessDay, cause: str) -> str:
+    step = book.find_step(chain, branch, body.prepared)
+    if step is None or step.stage is not Stage.SETTLED or not isinstance(step.body, SaleStep):
+        return "no settled sale that this delivery belongs to"
+    book.post(cause, day, postings_of_vend_failure(step.body))
+    return ""
+
+
+def _new_step(
+    book: Book, chain: ChainRow, branch: int, entry: Entry, operation: Operation, body: CardStep, day: BusinessDay
+) -> StepRow:
+    """A step seen for the first time: by its prepared entry, or by an outcome whose prepared entry is missing."""
+    at = (chain.tno, branch, body.prepared or entry.seq)
+    step = StepRow(at, operation, Stage.PREPARED, body, chain.tid, entry.shift, day, entry.at)
+    book.add_step(step)
+    return step
+
+
+def _situation(book: Book, step: StepRow, use: Use = Use.FIRST, given_back: Postings = ()) -> Situation:
+    card = book.cards.get(step.card)
+    return Situation(
+        step.tid,
+        step.shift,
+        suspense(*step.id),
+        use,
+        step.resolved,
+        card.loaded_total_cents if card else Cents(0),
+        given_back,
+    )
+
+
+def _note_reading(card: CardRow, body: CardStep) -> None:
+    """A counter that was written and read back is the card's floor from now on."""
+    card.counter = max(card.counter, body.counter_after)
+    if isinstance(body, LoadStep):
+        card.load_seq_floor = max(card.load_seq_floor, body.load_seq)
+
+
+def _note_load(card: CardRow, body: LoadStep, book: Book | None = None, step: StepRow | None = None) -> None:
+    if body.loaded_after > card.loaded_total_cents:
+        forgotten = Cents(body.loaded_after - card.loaded_total_cents)
+        card.loaded_total_cents = body.loaded_after
+        if book is not None and step is not None:
+            text = "the card had collected a load that the server had forgotten"
+            book.open_case(CaseClass.LOAD_UNMATCHED, step.card, step.id, forgotten, text)
+    card.load_seq = max(card.load_seq, body.load_seq)
+
+
+def _adopt(book: Book, step: StepRow, body: LoadStep) -> None:
+    card = book.cards[step.card]
+    if body.prepared or body.loaded <= card.loaded_total_cents:
+        return
+    forgotten = Cents(body.loaded - card.loaded_total_cents)
+    card.loaded_total_cents = body.loaded
+    shown = decode_load(from_base64url(body.record))
+    card.load_seq = LoadSeq(max(card.load_seq, body.load_seq, shown.record.load_seq if shown else 0))
+    book.open_case(CaseClass.LOAD_UNMATCHED, step.card, step.id, forgotten, "the card is past the server's total")
+
+
+def _grant(card: CardRow, cents: Cents) -> None:
+    """Value that the next load record of this card will bring; the total never falls."""
+    card.load_seq = LoadSeq(card.load_seq + 1)
+    card.loaded_total_cents = Cents(card.loaded_total_cents + cents)
+
+
+def _note_refund(book: Book, step: StepRow, body: RefundStep) -> None:
+    sale: StepId = (step.id[0], step.id[1], body.of)
+    total = Cents(book.refunded.get(sale, Cents(0)) + body.amount)
+    book.refunded[sale] = total
+    sold = book.steps.get(sale)
+    if sold is not None and total > _amount(sold):
+        book.open_case(CaseClass.OVER_REFUND, step.card, step.id, Cents(total - _amount(sold)), "more than was paid")
+
+
+def _see_card(book: Book, card: CardId) -> None:
+    row = book.cards.setdefault(card.key, CardRow(card.key))
+    row.technology, row.card_class = card.technology, card.card_class
+
+
+def _block(book: Book, card: CardKey) -> None:
+    row = book.cards.get(card)
+    if row is not None and row.status is CardStatus.ACTIVE:
+        row.status = CardStatus.BLOCKED
+
+
+def _amount(step: StepRow) -> Cents:
+    return step.body.amount
+
+
+def _name(step: StepId) -> str:
+    return ".".join(map(str, step))

@@ -1,0 +1,118 @@
+"""What one card's steps prove about one another: which use of a counter counts, and what became of a torn one."""
+
+from protocol.entries import CardStep, SaleStep, Stage
+from protocol.instants import DAY_MS, UtcMs
+from protocol.purse import SeenStep
+from server.ingest.book import Book, CardRow, CardStatus, StepRow
+from server.ledger.rules import Resolution, Use
+
+EXCUSED_EVERY_MS = 90 * DAY_MS
+"""A card may forget once in this time; the second time it is a clone until people say otherwise."""
+
+
+def use_of(book: Book, step: StepRow, branch: int, at: UtcMs) -> tuple[Use, StepRow | None]:
+    """Classify a settled step among the uses of its counter; the other use where one is replaced or replaces it.
+
+    A step that builds on a fork is part of the fork. A step on another branch of its terminal's chain counts only
+    once a later tap of the card confirms it.
+    """
+    card = book.cards.get(step.card)
+    if card is None:
+        return Use.UNKNOWN_CARD, None
+    if card.status is CardStatus.RELEASED:
+        return Use.RELEASED, None
+    if not _touches(step):
+        return Use.FIRST, None
+    if _builds_on_fork(book, step):
+        return Use.FORK, None
+    others = [
+        other for other in book.steps_at(step.card, step.counter_after) if other is not step and other.moved_purse
+    ]
+    if not others:
+        return (Use.BRANCH if branch and isinstance(step.body, SaleStep) else Use.FIRST), None
+    if len(others) > 1 or not _excusable(card, at):
+        return Use.FORK, others[0]
+    if _saw_invalid_slot(step) or others[0].resolved is Resolution.ON_CARD:
+        return Use.FALLBACK, others[0]
+    if _saw_invalid_slot(others[0]):
+        return Use.FORGOTTEN, others[0]
+    return Use.FORK, others[0]
+
+
+def evidence(torn: StepRow, later: StepRow) -> Resolution | None:
+    """What a settled, read-back step of the same card proves about a torn one; None: nothing.
+
+    It proves the write if it builds on that very counter with that very mark, and the opposite if it builds on the
+    counter before, or on the same counter with another mark (SPEC, "Open, torn, recovered").
+    """
+    if later.stage is not Stage.SETTLED or later.use not in (Use.FIRST, Use.FALLBACK, Use.BRANCH) or later is torn:
+        return None
+    if not _touches(later):
+        return None
+    if later.counter == torn.counter:
+        return Resolution.NOT_ON_CARD
+    if later.counter != torn.counter_after:
+        return None
+    seen = seen_at(later.last, later.counter)
+    if seen is None:
+        return None
+    return Resolution.ON_CARD if _is_mark_of(seen, torn) else Resolution.NOT_ON_CARD
+
+
+def torn_steps_near(book: Book, step: StepRow) -> list[StepRow]:
+    """Undecided torn steps of the card that a settled step can say something about."""
+    near = [*book.steps_at(step.card, step.counter_after), *book.steps_at(step.card, step.counter)]
+    return [other for other in near if other.stage is Stage.TORN and other.resolved is None and other is not step]
+
+
+def witnesses_of(book: Book, torn: StepRow) -> list[StepRow]:
+    """Steps that can say something about a torn one."""
+    return [*book.steps_at(torn.card, torn.counter_after), *book.steps_at(torn.card, torn.counter_after + 1)]
+
+
+def step_below(book: Book, step: StepRow) -> StepRow | None:
+    """The known step this one builds on: the one whose mark the card showed at the counter before."""
+    seen = seen_at(step.last, step.counter)
+    if seen is None:
+        return None
+    return next((other for other in book.steps_at(step.card, step.counter) if _is_mark_of(seen, other)), None)
+
+
+def seen_at(last: tuple[SeenStep, ...], counter: int) -> SeenStep | None:
+    """What the card showed of the step that reached a counter."""
+    return next((seen for seen in last if seen.ok and seen.counter == counter), None)
+
+
+def arithmetic_fault(body: CardStep) -> str:
+    """Why the figures of a step contradict one another; empty when they agree."""
+    moved = (body.main_after - body.main) + (body.subsidy_after - body.subsidy)
+    expected = -body.amount if isinstance(body, SaleStep) else body.amount
+    if body.touches_card and moved != expected:
+        return f"balances move by {moved}, the amount says {expected}"
+    lines = getattr(body, "lines", ())
+    if lines and sum(line.net_cents for line in lines) != body.amount:
+        return "the lines do not add up to the amount"
+    if body.touches_card and body.counter_after != body.counter + 1:
+        return "the counter does not rise by one"
+    return ""
+
+
+def _touches(step: StepRow) -> bool:
+    return step.counter_after != step.counter
+
+
+def _is_mark_of(seen: SeenStep, step: StepRow) -> bool:
+    return (seen.tno, seen.seq) == (step.id[0], step.id[2])
+
+
+def _builds_on_fork(book: Book, step: StepRow) -> bool:
+    below = step_below(book, step)
+    return below is not None and below.use is Use.FORK
+
+
+def _excusable(card: CardRow, at: UtcMs) -> bool:
+    return not card.excused_at or at - card.excused_at > EXCUSED_EVERY_MS
+
+
+def _saw_invalid_slot(step: StepRow) -> bool:
+    return any(not seen.ok for seen in step.last)

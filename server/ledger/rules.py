@@ -1,0 +1,238 @@
+"""What each journal entry does to the accounts. Pure: an entry and its situation in, postings out.
+
+    operation   prepared          settled                torn               voided           resolved
+    sale        -                 purse -> merchant      -                  -                on card: purse -> pending
+    refund      -                 merchant -> purse      merchant -> susp.  merchant -> pend susp. -> purse | pending
+    topup       drawer -> susp.   suspense -> purse      -                  susp. -> pending susp. -> purse | pending
+    load        -                 pending -> purse       -                  -                on card: pending -> purse
+
+Every function returns legs that sum to zero (SPEC, "Money on the server").
+"""
+
+import enum
+from dataclasses import dataclass
+
+from protocol.entries import (
+    Body,
+    CardStep,
+    CashSale,
+    LoadStep,
+    RefundStep,
+    RefundTo,
+    SaleStep,
+    ShiftClosed,
+    ShiftOpened,
+    Stage,
+    TopUpStep,
+    TopUpTo,
+)
+from protocol.ids import ShiftNo, TerminalId
+from protocol.money import Cents
+from server.ledger.accounts import (
+    ADOPTED,
+    FRAUD_LOSS,
+    FUNDER,
+    OPERATOR_LOSS,
+    VAULT,
+    Account,
+    Postings,
+    balanced,
+    drawer,
+    merchant,
+    pending,
+    pending_subsidy,
+    purse,
+    subsidy,
+)
+
+
+class Use(enum.StrEnum):
+    """What a settled step is among all uses of the same counter of the same card."""
+
+    FIRST = "first"
+    FALLBACK = "fallback"
+    """The card had forgotten the earlier use and made this one instead: the earlier one becomes our loss."""
+    FORGOTTEN = "forgotten"
+    """The earlier use, arriving after the one that the card made instead."""
+    FORK = "fork"
+    """A second use that nothing excuses: two cards claim to be one."""
+    UNKNOWN_CARD = "unknown_card"
+    RELEASED = "released"
+    """The card was replaced and its rest paid out already."""
+    BRANCH = "branch"
+    """On a second history of a terminal, and no later tap of the card confirms it yet."""
+
+
+class Resolution(enum.StrEnum):
+    """How a torn step was decided by other evidence than its own terminal's."""
+
+    ON_CARD = "on_card"
+    NOT_ON_CARD = "not_on_card"
+    STUDENT = "student"
+    """No proof within the time: decided in the student's favour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the ledger must know besides the entry itself."""
+
+    tid: TerminalId
+    shift: ShiftNo
+    suspense: Account
+    use: Use = Use.FIRST
+    resolved: Resolution | None = None
+    """If the step was decided before its own terminal's word arrived."""
+    loaded_known_cents: Cents = Cents(0)
+    """Loads: what the server believes was ever loaded."""
+    given_back: Postings = ()
+    """Fallback: the postings that undo the forgotten use at our expense."""
+
+
+def postings_of_step(stage: Stage, step: CardStep, at: Situation) -> Postings:
+    """The postings of one stage of one card operation."""
+    match step, stage:
+        case SaleStep(), Stage.SETTLED:
+            return _sale_settled(step, at)
+        case RefundStep(), Stage.SETTLED:
+            return _refund_settled(step, at)
+        case RefundStep(), Stage.TORN:
+            return balanced((merchant(step.merchant), -step.amount), (at.suspense, step.amount))
+        case RefundStep(), Stage.VOIDED:
+            return balanced((merchant(step.merchant), -step.amount), (pending(step.card.no), step.amount))
+        case TopUpStep(), Stage.PREPARED:
+            waiting = at.suspense if step.to is TopUpTo.CARD else pending(step.card.no)
+            return balanced((drawer(at.tid, at.shift), -step.amount), (waiting, step.amount))
+        case TopUpStep(), Stage.SETTLED:
+            return _credit_settled(step, at.suspense, at)
+        case TopUpStep(), Stage.VOIDED if at.resolved is None:
+            return balanced((at.suspense, -step.amount), (pending(step.card.no), step.amount))
+        case LoadStep(), Stage.SETTLED:
+            return _load_settled(step, at)
+        case LoadStep(), Stage.VOIDED:
+            return _adopted(step, at)
+        case _:
+            return ()
+
+
+def postings_of_other(body: Body, tid: TerminalId, shift: ShiftNo) -> Postings:
+    """The postings of an entry that is not a card step."""
+    match body:
+        case CashSale():
+            return balanced((drawer(tid, shift), -body.amount), (merchant(body.merchant), body.amount))
+        case ShiftOpened():
+            return balanced((drawer(tid, body.number), -body.drawer), (VAULT, body.drawer))
+        case ShiftClosed():
+            short = body.expected - body.counted
+            return balanced((drawer(tid, body.number), body.expected), (VAULT, -body.counted), (OPERATOR_LOSS, -short))
+        case _:
+            return ()
+
+
+def postings_of_resolution(step: CardStep, resolution: Resolution, at: Situation) -> Postings:
+    """The one posting set of a torn step decided by other evidence (SPEC, "Open, torn, recovered")."""
+    credited = pending(step.card.no)
+    match step, resolution:
+        case SaleStep(), Resolution.ON_CARD | Resolution.STUDENT:
+            return balanced(*_purse_legs(step), (credited, step.amount))
+        case RefundStep() | TopUpStep(), Resolution.ON_CARD:
+            return balanced((at.suspense, -step.amount), *_purse_legs(step))
+        case RefundStep() | TopUpStep(), _:
+            return balanced((at.suspense, -step.amount), (credited, step.amount))
+        case LoadStep(), Resolution.ON_CARD:
+            return _load_settled(step, at)
+        case _:
+            return ()
+
+
+def postings_of_vend_failure(sale: SaleStep) -> Postings:
+    """Paid and not delivered (or nobody knows): the student gets pending credit, the merchant is not paid."""
+    return balanced((merchant(sale.merchant), -sale.amount), (pending(sale.card.no), sale.amount))
+
+
+def postings_of_give_back(step: CardStep) -> Postings:
+    """Undo a use that the card forgot: a purchase at the operator's expense, a credit back to what is owed."""
+    legs = [(account, -cents) for account, cents in _purse_legs(step)]
+    total = sum(cents for _, cents in legs)
+    return balanced(*legs, (OPERATOR_LOSS if total > 0 else pending(step.card.no), -total))
+
+
+def postings_of_claim(step: SaleStep, waiting: Account) -> Postings:
+    """A branch sale that a later tap of the card confirms: the merchant is paid."""
+    return balanced((waiting, -step.amount), (merchant(step.merchant), step.amount))
+
+
+def reversed_postings(postings: Postings) -> Postings:
+    """The same legs the other way round."""
+    return balanced(*((posting.account, -posting.cents) for posting in postings))
+
+
+def _purse_legs(step: CardStep) -> tuple[tuple[Account, int], ...]:
+    return (
+        (purse(step.card.key), step.main_after - step.main),
+        (subsidy(step.card.key), step.subsidy_after - step.subsidy),
+    )
+
+
+def _sale_settled(step: SaleStep, at: Situation) -> Postings:
+    paid = (merchant(step.merchant), int(step.amount))
+    if at.resolved in (Resolution.ON_CARD, Resolution.STUDENT):
+        return balanced((OPERATOR_LOSS, -step.amount), paid)
+    match at.use:
+        case Use.FIRST:
+            return balanced(*_purse_legs(step), paid)
+        case Use.FALLBACK:
+            return (*balanced(*_purse_legs(step), paid), *at.given_back)
+        case Use.FORGOTTEN | Use.RELEASED:
+            return balanced((OPERATOR_LOSS, -step.amount), paid)
+        case Use.FORK:
+            return balanced((FRAUD_LOSS, -step.amount), paid)
+        case Use.UNKNOWN_CARD:
+            return balanced((at.suspense, -step.amount), paid)
+        case Use.BRANCH:
+            return balanced(*_purse_legs(step), (at.suspense, step.amount))
+
+
+def _refund_settled(step: RefundStep, at: Situation) -> Postings:
+    if step.to is RefundTo.PENDING:
+        return balanced((merchant(step.merchant), -step.amount), (pending(step.card.no), step.amount))
+    if at.resolved is not None:
+        return _credit_settled(step, at.suspense, at)
+    return _credit_settled(step, merchant(step.merchant), at)
+
+
+def _credit_settled(step: CardStep, source: Account, at: Situation) -> Postings:
+    """A credit that reached the card. What was given in another form meanwhile is our loss; a fork's stays aside."""
+    if at.resolved is Resolution.ON_CARD:
+        return ()
+    if at.resolved is not None:
+        return balanced(*_purse_legs(step), (OPERATOR_LOSS, -step.amount))
+    if at.use in (Use.FIRST, Use.FALLBACK, Use.BRANCH):
+        return (*balanced((source, -step.amount), *_purse_legs(step)), *at.given_back)
+    if at.use is Use.FORGOTTEN:
+        return balanced((source, -step.amount), (pending(step.card.no), step.amount))
+    return balanced((source, -step.amount), (at.suspense, step.amount))
+
+
+def _load_settled(step: LoadStep, at: Situation) -> Postings:
+    if at.resolved is Resolution.ON_CARD or at.use in (Use.FORK, Use.FORGOTTEN):
+        return ()
+    main = step.main_after - step.main
+    granted = step.subsidy_after - step.subsidy + step.expired
+    to_main, to_subsidy = purse(step.card.key), subsidy(step.card.key)
+    if at.use in (Use.UNKNOWN_CARD, Use.RELEASED):
+        to_main = to_subsidy = at.suspense
+    loaded = balanced(
+        (pending(step.card.no), -main),
+        (to_main, main),
+        (pending_subsidy(step.card.no), -granted),
+        (to_subsidy, granted - step.expired),
+        (FUNDER, step.expired),
+    )
+    forgotten = max(0, step.loaded_after - at.loaded_known_cents)
+    return (*loaded, *balanced((ADOPTED, -forgotten), (pending(step.card.no), forgotten)), *at.given_back)
+
+
+def _adopted(step: LoadStep, at: Situation) -> Postings:
+    """The card shows a higher total than the server remembers: it was granted, and the entry of its load will come."""
+    forgotten = 0 if step.prepared else max(0, step.loaded - at.loaded_known_cents)
+    return balanced((ADOPTED, -forgotten), (pending(step.card.no), forgotten))
