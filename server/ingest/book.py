@@ -67,7 +67,7 @@ class ChainRow:
     epoch: Epoch
     key: VerifyKey
     start: Tip
-    branches: dict[int, Branch] = field(default_factory=dict)
+    branches: dict[int, Branch] = field(default_factory=dict[int, Branch])
     status: TerminalStatus = TerminalStatus.ACTIVE
     reported_at: UtcMs = UtcMs(0)
     """The `at` of the newest posted entry: everything the terminal did up to then is known."""
@@ -199,16 +199,18 @@ class Book:
     """Everything at hand. Keys are ids; lists only ever grow."""
 
     campus: CampusTime
-    chains: dict[Tno, ChainRow] = field(default_factory=dict)
-    cards: dict[CardKey, CardRow] = field(default_factory=dict)
-    entries: dict[tuple[Tno, int, int], EntryRow] = field(default_factory=dict)
-    steps: dict[StepId, StepRow] = field(default_factory=dict)
-    by_counter: dict[tuple[CardKey, int], list[StepRow]] = field(default_factory=dict)
-    posted: dict[str, Posted] = field(default_factory=dict)
-    cases: list[Case] = field(default_factory=list)
-    provisional: dict[tuple[CardKey, int], str] = field(default_factory=dict)
+    chains: dict[Tno, ChainRow] = field(default_factory=dict[Tno, ChainRow])
+    cards: dict[CardKey, CardRow] = field(default_factory=dict[CardKey, CardRow])
+    entries: dict[tuple[Tno, int, int], EntryRow] = field(default_factory=dict[tuple[Tno, int, int], EntryRow])
+    steps: dict[StepId, StepRow] = field(default_factory=dict[StepId, StepRow])
+    by_counter: dict[tuple[CardKey, int], list[StepRow]] = field(
+        default_factory=dict[tuple[CardKey, int], list[StepRow]]
+    )
+    posted: dict[str, Posted] = field(default_factory=dict[str, Posted])
+    cases: list[Case] = field(default_factory=list[Case])
+    provisional: dict[tuple[CardKey, int], str] = field(default_factory=dict[tuple[CardKey, int], str])
     """Causes of provisional hole postings by (card, counter reached)."""
-    refunded: dict[StepId, Cents] = field(default_factory=dict)
+    refunded: dict[StepId, Cents] = field(default_factory=dict[StepId, Cents])
     """How much of a sale was given back."""
 
     def add_step(self, step: StepRow) -> None:

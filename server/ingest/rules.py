@@ -115,11 +115,10 @@ def _keep_one(book: Book, chain: ChainRow, branch: int, link: Link, day: Busines
     if chain.status is TerminalStatus.REVOKED:
         return "quarantined: the terminal was revoked before this arrived"
     if branch == 0:
-        chain.reported_at = (
-            max(chain.reported_at, entry.at) if entry.clock is not ClockSource.NONE else chain.reported_at
-        )
+        trusted_at = UtcMs(0) if entry.clock is ClockSource.NONE else entry.at
+        chain.reported_at = max(chain.reported_at, min(trusted_at, now))
         chain.cards_version = max(chain.cards_version, entry.lists.cards)
-    return post_entry(book, chain, branch, entry, day, now)
+    return post_entry(book, chain, branch, entry, day)
 
 
 def _business_day(book: Book, chain: ChainRow, branch: Branch, link: Link, now: UtcMs) -> BusinessDay:
