@@ -21,6 +21,8 @@ from server.ledger.rules import Resolution, Use
 
 StepId = tuple[Tno, int, int]
 """(tno, branch, seq of the prepared entry)."""
+Reached = tuple[CardKey, int]
+"""A card and a counter it would show."""
 
 
 class CardStatus(enum.StrEnum):
@@ -208,7 +210,7 @@ class Book:
     )
     posted: dict[str, Posted] = field(default_factory=dict[str, Posted])
     cases: list[Case] = field(default_factory=list[Case])
-    provisional: dict[tuple[CardKey, int], str] = field(default_factory=dict[tuple[CardKey, int], str])
+    provisional: dict[Reached, str] = field(default_factory=dict[Reached, str])
     """Causes of provisional hole postings by (card, counter reached)."""
     refunded: dict[StepId, Cents] = field(default_factory=dict[StepId, Cents])
     """How much of a sale was given back."""
