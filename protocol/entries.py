@@ -35,8 +35,14 @@ from protocol.ids import (
     TnoField,
 )
 from protocol.instants import ClockSource, MonoField, UtcField
+from protocol.kinds import Kind as Kind
+from protocol.kinds import Operation as Operation
+from protocol.kinds import Stage as Stage
+from protocol.kinds import kind_of as kind_of
+from protocol.kinds import stage_of as stage_of
 from protocol.money import Amount, AnyCents, Cents, PurseCents
 from protocol.purse import CardId, SeenStep
+from protocol.texts import Text
 
 ENTRY_VERSION = 1
 ENTRY_BYTES_MAX = 16 * 1_024
@@ -44,65 +50,6 @@ LINES_MAX = 99
 
 HashField = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{43}$")]
 """base64url of a SHA-256."""
-Text = Annotated[str, Meta(max_length=200)]
-
-
-class Kind(enum.StrEnum):
-    """What happened. A card operation is prepared first and then gets exactly one outcome."""
-
-    BOOTED = "booted"
-    SHIFT_OPENED = "shift_opened"
-    SHIFT_CLOSED = "shift_closed"
-    SALE_PREPARED = "sale_prepared"
-    SALE_SETTLED = "sale_settled"
-    SALE_VOIDED = "sale_voided"
-    SALE_TORN = "sale_torn"
-    VEND_DISPENSED = "vend_dispensed"
-    VEND_FAILED = "vend_failed"
-    VEND_UNKNOWN = "vend_unknown"
-    REFUND_PREPARED = "refund_prepared"
-    REFUND_SETTLED = "refund_settled"
-    REFUND_VOIDED = "refund_voided"
-    REFUND_TORN = "refund_torn"
-    TOPUP_PREPARED = "topup_prepared"
-    TOPUP_SETTLED = "topup_settled"
-    TOPUP_VOIDED = "topup_voided"
-    TOPUP_TORN = "topup_torn"
-    LOAD_PREPARED = "load_prepared"
-    LOAD_SETTLED = "load_settled"
-    LOAD_VOIDED = "load_voided"
-    LOAD_TORN = "load_torn"
-    PIN_TRIED = "pin_tried"
-    CARD_BLOCKED = "card_blocked"
-    CARD_ISSUED = "card_issued"
-    SALE_REFUSED = "sale_refused"
-    CASH_SALE = "cash_sale"
-    DRAWER_OPENED = "drawer_opened"
-    RECEIPT_REPRINTED = "receipt_reprinted"
-    PRICE_OVERRIDDEN = "price_overridden"
-    LISTS_APPLIED = "lists_applied"
-    CLOCK_CHANGED = "clock_changed"
-    FAULT = "fault"
-    CHECKPOINT = "checkpoint"
-    EPOCH_ENDED = "epoch_ended"
-
-
-class Operation(enum.StrEnum):
-    """What a card step is for; the first word of its kinds."""
-
-    SALE = "sale"
-    REFUND = "refund"
-    TOPUP = "topup"
-    LOAD = "load"
-
-
-class Stage(enum.StrEnum):
-    """How far a card step has come; the second word of its kinds."""
-
-    PREPARED = "prepared"
-    SETTLED = "settled"
-    VOIDED = "voided"
-    TORN = "torn"
 
 
 class _Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -403,8 +350,7 @@ BODIES: dict[Kind, type[Body]] = {
     Kind.CHECKPOINT: Checkpoint,
     Kind.EPOCH_ENDED: EpochEnded,
 }
-_STAGES = {Kind(f"{operation}_{stage}"): (operation, stage) for operation in Operation for stage in Stage}
-BODIES.update((kind, _STEP_BODIES[operation]) for kind, (operation, _) in _STAGES.items())
+BODIES.update((kind_of(operation, stage), body) for operation, body in _STEP_BODIES.items() for stage in Stage)
 assert set(BODIES) == set(Kind)
 
 
@@ -433,16 +379,6 @@ class Entry(Head, frozen=True, kw_only=True):
     """One journal entry: the head and the body of its kind."""
 
     body: Body
-
-
-def stage_of(kind: Kind) -> tuple[Operation, Stage] | None:
-    """Split the kind of a card step into operation and stage; None for every other kind."""
-    return _STAGES.get(kind)
-
-
-def kind_of(operation: Operation, stage: Stage) -> Kind:
-    """The kind that names this stage of this operation."""
-    return Kind(f"{operation}_{stage}")
 
 
 def turnover_of(kind: Kind, body: Body) -> Cents:

@@ -1,0 +1,16 @@
+"""What people and devices say, as an entry can hold it."""
+
+import unicodedata
+from typing import Annotated
+
+from msgspec import Meta
+
+TEXT_LENGTH_MAX = 200
+Text = Annotated[str, Meta(max_length=TEXT_LENGTH_MAX)]
+
+
+def text_of(said: str) -> str:
+    """What a person or a device said, as an entry can hold it: NFC, no control characters, at most 200 characters."""
+    readable = "".join(" " if unicodedata.category(char) == "Cc" else char for char in said)
+    text = unicodedata.normalize("NFC", readable.encode("utf-8", "replace").decode())
+    return text if len(text) <= TEXT_LENGTH_MAX else text[: TEXT_LENGTH_MAX - 1] + "…"

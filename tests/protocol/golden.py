@@ -1,0 +1,97 @@
+"""The golden files: bytes that terminals, cards and servers in the field have written and signed.
+
+`python -m tests.protocol.golden` writes the files that are missing. It never changes one that is there: to do so,
+delete it first, and know what that means for every chain that exists.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from protocol import messages, purse_classic, purse_desfire
+from protocol.ids import Counter
+from protocol.load_record import encode_load, encode_record
+from protocol.messages import Hello, encode_hello
+from protocol.signing import from_base64url, to_base64url
+from tests.protocol import samples
+
+FOLDER = Path(__file__).parent.parent / "golden"
+
+
+def golden(name: str) -> Any:
+    """The content of a golden file."""
+    return json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
+
+
+def entries() -> dict[str, Any]:
+    """A whole small chain with an entry of every kind."""
+    return {
+        "seed": samples.KEY_SEED.hex(),
+        "public_key": to_base64url(samples.KEY.public.raw),
+        "grant": samples.GRANT_JWS.decode(),
+        "entries": [
+            {
+                "kind": sealed.entry.kind,
+                "payload": from_base64url(sealed.jws.split(b".")[1]).decode(),
+                "jws": sealed.jws.decode(),
+                "hash": to_base64url(sealed.hash),
+            }
+            for sealed in samples.chain_of()
+        ],
+    }
+
+
+def cards() -> dict[str, Any]:
+    """A purse as each technology holds it, and the signed load record."""
+    purse, identity, mac8 = samples.PURSE, samples.IDENTITY, samples.MAC8
+    uid = samples.CLASSIC_UID
+    return {
+        "load": {
+            "seed": samples.LOAD_SEED.hex(),
+            "record": encode_record(samples.RECORD).hex(),
+            "signed": encode_load(samples.SIGNED_LOAD).hex(),
+        },
+        "classic": {
+            "mac_key": samples.MAC_KEY.hex(),
+            "uid": uid.hex(),
+            "key_set": 3,
+            "identity": purse_classic.encode_identity(identity, uid, mac8).hex(),
+            "slot_0": purse_classic.encode_slot(purse, 3, uid, 0, mac8).hex(),
+            "slot_1": purse_classic.encode_slot(purse, 3, uid, 1, mac8).hex(),
+        },
+        "desfire": {
+            "identity": purse_desfire.encode_identity(identity).hex(),
+            "limits": purse_desfire.encode_limits(purse).hex(),
+            "load": purse_desfire.encode_load_file(samples.RECORD).hex(),
+            "log": purse_desfire.encode_log(purse.mark, -1_300, Counter(11)).hex(),
+        },
+    }
+
+
+def signed_messages() -> dict[str, Any]:
+    """Each signed message, and a hello."""
+    key = samples.SERVER_KEY
+    signed = {name: messages.sign(message, key, kid).decode() for name, (message, kid) in samples.MESSAGES.items()}
+    last = samples.chain_of()[-1]
+    hello = Hello(samples.EPOCH, samples.TNO, last.seq, to_base64url(last.hash), signed["ack"])
+    return {"seed": samples.SERVER_SEED.hex(), "signed": signed, "hello": encode_hello(hello).decode()}
+
+
+FILES = {"entries": entries, "cards": cards, "messages": signed_messages}
+
+
+def main() -> int:
+    """Write the files that are missing."""
+    for name, make in FILES.items():
+        path = FOLDER / f"{name}.json"
+        if path.exists():
+            print(f"{path.name} is there and stays as it is")
+            continue
+        path.write_text(json.dumps(make(), ensure_ascii=False, indent=1) + "\n", "utf-8")
+        print(f"{path.name} written")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
