@@ -108,7 +108,7 @@ class ClassicPurse:
 
     def _blocks(self, blocks: tuple[int, ...], keys: KeysOfCard) -> bytes:
         """Blocks under the till's key A, of one or two sectors."""
-        raw = []
+        raw: list[bytes] = []
         for block in blocks:
             self._sectors.open(sector_of(block), keys.classic(Role.CLASSIC_TILL))
             raw.append(self._sectors.read(block))

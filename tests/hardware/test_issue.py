@@ -1,0 +1,211 @@
+"""Personalising a card: from blank, again, after a cut, and what the result allows to whom."""
+
+from dataclasses import replace
+
+import pytest
+
+from hardware.cards.classic_sectors import KEY_A, KEY_B, PUBLIC_KEY_A, TRANSPORT_KEY, ClassicSectors
+from hardware.cards.crypto import AesKey
+from hardware.cards.desfire_session import DesfireSession
+from hardware.cards.issue import NewCard, personalise
+from hardware.cards.keys import CardKeys, KeyNotHeld, Role
+from hardware.ports import CardLeftField, CardNotOurs, CardRefused
+from hardware.simulated.classic_card import BLOCKS_4K, VirtualClassic, blank_classic
+from hardware.simulated.reader import SimulatedReader
+from hardware.simulated.tearing import Moment, Tear
+from protocol.ids import Counter, Generation
+from protocol.money import Cents
+from protocol.purse import Purse, Technology
+from protocol.purse_desfire import APPLICATION_ID
+from tests.hardware.card_bench import (
+    KEYS,
+    NEXT_KEYS,
+    OFFICE,
+    STATION,
+    TECHNOLOGIES,
+    TILL,
+    UID,
+    WHO,
+    Bench,
+    blank,
+    issued,
+    load,
+    sale,
+)
+
+both = pytest.mark.parametrize("technology", TECHNOLOGIES)
+BOTH_SETS = CardKeys([NEXT_KEYS, KEYS])
+FIRST = NewCard(1, WHO, Purse(Counter(0), Cents(5000), Cents(100)))
+SECOND = NewCard(2, replace(WHO, generation=Generation(2)), Purse(Counter(0), Cents(4200)))
+
+
+@both
+def test_a_card_is_issued_again_under_another_key_set(technology: Technology) -> None:
+    bench = issued(technology)
+    driver = bench.tap(STATION)
+    driver.write(load(driver.read(), 1, 1, 300))
+    bench.reader.place(bench.card)
+    read = personalise(bench.channel(), BOTH_SETS, SECOND)
+    assert (read.key_set, read.identity, read.purse, read.loaded) == (2, SECOND.identity, SECOND.purse, None)
+    with pytest.raises(CardNotOurs):
+        bench.tap(TILL).read()
+    till = CardKeys([NEXT_KEYS.for_a_till(), KEYS.for_a_till()])
+    driver = bench.tap(till)
+    assert driver.write(sale(driver.read(), 1)) == bench.tap(till).read()
+    station = CardKeys([NEXT_KEYS.for_a_station(), KEYS.for_a_station()])
+    driver = bench.tap(station)
+    assert driver.write(load(driver.read(), 2, 1, 300)) == bench.tap(till).read()
+
+
+@both
+def test_personalising_may_be_cut_anywhere_and_begun_again(technology: Technology) -> None:
+    """Every boundary; a torn trailer alone spoils a Classic card, and a write torn in the middle is not played here."""
+    bench = Bench(blank(technology), SimulatedReader())
+    bench.reader.place(bench.card)
+    needed = bench.exchanges(lambda: personalise(bench.channel(), OFFICE, FIRST))
+    for at in range(1, needed + 1):
+        for moment in (Moment.BEFORE, Moment.AFTER):
+            bench = Bench(blank(technology), SimulatedReader())
+            bench.reader.place(bench.card)
+            bench.card.arm(Tear(at, moment))
+            with pytest.raises(CardLeftField):
+                personalise(bench.channel(), OFFICE, FIRST)
+            bench.reader.place(bench.card)
+            read = personalise(bench.channel(), OFFICE, FIRST)
+            assert (read.identity, read.purse) == (WHO, FIRST.purse)
+            assert bench.tap().read() == read
+
+
+@both
+def test_only_the_card_office_can_issue(technology: Technology) -> None:
+    bench = Bench(blank(technology), SimulatedReader())
+    for keys in (TILL, STATION):
+        bench.reader.place(bench.card)
+        with pytest.raises(KeyNotHeld):
+            personalise(bench.channel(), keys, FIRST)
+    bench.reader.place(bench.card)
+    with pytest.raises(CardNotOurs, match="not held"):
+        personalise(bench.channel(), CardKeys([NEXT_KEYS]), FIRST)
+
+
+@both
+def test_a_card_of_another_installation_is_left_alone(technology: Technology) -> None:
+    bench = issued(technology)
+    before = bench.card.snapshot()
+    bench.reader.place(bench.card)
+    with pytest.raises(CardNotOurs):
+        personalise(bench.channel(), CardKeys([NEXT_KEYS]), SECOND)
+    assert bench.card.snapshot() == before
+
+
+@pytest.mark.parametrize(("uid", "blocks"), [(UID[:4], 64), (UID, BLOCKS_4K), (UID[:4], BLOCKS_4K)])
+def test_every_size_of_classic_card_is_served(uid: bytes, blocks: int) -> None:
+    bench = Bench(VirtualClassic(blank_classic(uid, blocks=blocks)), SimulatedReader())
+    bench.reader.place(bench.card)
+    assert personalise(bench.channel(), OFFICE, FIRST).uid == uid
+    driver = bench.tap()
+    assert driver.write(sale(driver.read(), 1)) == bench.tap().read()
+
+
+def test_frozen_load_sectors_keep_the_set_they_were_issued_under() -> None:
+    bench = issued(Technology.CLASSIC)
+    bench.reader.place(bench.card)
+    personalise(bench.channel(), BOTH_SETS, SECOND)
+    bench.reader.place(bench.card)
+    sectors = ClassicSectors(bench.channel())
+    sectors.open(0, PUBLIC_KEY_A)
+    assert sectors.read(1)[:2] == bytes((2, 1))
+    driver = bench.tap(CardKeys([NEXT_KEYS.for_a_station()]))
+    change = load(driver.read(), 1, 1, 300)
+    with pytest.raises(CardNotOurs, match="load sectors"):
+        driver.write(change)
+
+
+# What each key opens on a Classic card: sector, key, kind, may read, may write its first data block, its trailer.
+_OF = OFFICE.of_card(UID, 1)
+assert _OF is not None
+TILL_KEY, LOAD_KEY, OFFICE_KEY = (
+    _OF.classic(role) for role in (Role.CLASSIC_TILL, Role.CLASSIC_LOAD, Role.CLASSIC_OFFICE)
+)
+
+
+@pytest.mark.parametrize(
+    ("sector", "key", "kind", "reads", "writes", "locks"),
+    [
+        (0, PUBLIC_KEY_A, KEY_A, True, False, False),
+        (0, OFFICE_KEY, KEY_B, True, True, True),
+        (1, TILL_KEY, KEY_A, True, False, False),
+        (1, OFFICE_KEY, KEY_B, True, True, True),
+        (2, TILL_KEY, KEY_A, True, True, False),
+        (3, TILL_KEY, KEY_A, True, True, False),
+        (3, OFFICE_KEY, KEY_B, True, True, True),
+        (4, TILL_KEY, KEY_A, True, False, False),
+        (4, LOAD_KEY, KEY_B, True, True, False),
+        (7, TILL_KEY, KEY_A, True, False, False),
+        (7, LOAD_KEY, KEY_B, True, True, False),
+    ],
+)
+def test_each_classic_key_opens_what_it_must_and_no_more(
+    sector: int, key: bytes, kind: int, reads: bool, writes: bool, locks: bool
+) -> None:
+    block = 1 if sector == 0 else sector * 4
+
+    def may(act: str) -> bool:
+        bench = issued(Technology.CLASSIC)
+        bench.reader.place(bench.card)
+        sectors = ClassicSectors(bench.channel())
+        sectors.open(sector, key, kind)
+        try:
+            match act:
+                case "read":
+                    sectors.read(block)
+                case "write":
+                    sectors.write(block, bytes(16))
+                case _:
+                    sectors.write(sector * 4 + 3, TRANSPORT_KEY + bytes.fromhex("ff078069") + TRANSPORT_KEY)
+        except CardRefused:
+            return False
+        return True
+
+    assert (may("read"), may("write"), may("lock")) == (reads, writes, locks)
+
+
+@pytest.mark.parametrize("sector", range(8))
+def test_no_sector_of_ours_keeps_its_transport_key(sector: int) -> None:
+    bench = issued(Technology.CLASSIC)
+    for kind in (KEY_A, KEY_B):
+        bench.reader.place(bench.card)
+        with pytest.raises(CardRefused):
+            ClassicSectors(bench.channel()).open(sector, TRANSPORT_KEY, kind)
+
+
+def test_no_desfire_key_of_ours_keeps_its_blank_value() -> None:
+    bench = issued(Technology.DESFIRE)
+    for aid, keys in ((bytes(3), 1), (APPLICATION_ID, 3)):
+        for number in range(keys):
+            bench.reader.place(bench.card)
+            session = DesfireSession(bench.channel())
+            session.select(aid)
+            with pytest.raises(CardNotOurs):
+                session.authenticate(number, AesKey(bytes(16)))
+
+
+@pytest.mark.parametrize(
+    ("code", "data"),
+    [
+        (0x0C, b"\x01\x01\x00\x00\x00"),
+        (0x3D, b"\x04\x00\x00\x00\x01\x00\x00!"),
+        (0x3D, b"\x06\x00\x00\x00\x01\x00\x00!"),
+    ],
+    ids=["credit", "load file", "identity"],
+)
+def test_the_debit_key_neither_credits_nor_writes_loads_or_identities(code: int, data: bytes) -> None:
+    bench = issued(Technology.DESFIRE)
+    bench.reader.place(bench.card)
+    session = DesfireSession(bench.channel())
+    session.select(APPLICATION_ID)
+    keys = TILL.of_card(UID, 1)
+    assert keys is not None
+    session.authenticate(1, keys.aes(Role.DESFIRE_DEBIT))
+    with pytest.raises(CardRefused, match="91AE"):
+        session.maced_command(code, data)
