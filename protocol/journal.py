@@ -15,7 +15,7 @@ import msgspec
 
 from protocol.entries import BODIES, ENTRY_BYTES_MAX, Body, Entry, HashField, Head, Kind
 from protocol.ids import Epoch, Seq, SeqField, TerminalId
-from protocol.signing import SigningKey, VerifyKey, from_base64url, sha256_of, to_base64url
+from protocol.signing import SIGNATURE_BYTES, SigningKey, VerifyKey, from_base64url, sha256_of, to_base64url
 
 
 class NotAnEntry(ValueError):
@@ -146,8 +146,8 @@ def read_entry(jws: bytes) -> Sealed:
         raise NotAnEntry(str(error)) from error
     if header != header_of(entry.tid, entry.epoch):
         raise NotAnEntry('header is not exactly {"alg":"Ed25519","kid":"<tid>/<epoch>"}')
-    if len(signature_bytes) != 64:
-        raise NotAnEntry("signature does not have 64 bytes")
+    if len(signature_bytes) != SIGNATURE_BYTES:
+        raise NotAnEntry(f"signature does not have {SIGNATURE_BYTES} bytes")
     return Sealed(entry, jws, sha256_of(jws))
 
 
@@ -161,11 +161,12 @@ def read_loosely(jws: bytes, tid: TerminalId, epoch: Epoch) -> Sealed | Unread:
     except NotAnEntry as error:
         why = str(error)
     try:
-        header, body, _ = jws.split(b".")
+        header, body, signature = jws.split(b".")
         place = _places.decode(from_base64url(body))
+        signature_bytes = from_base64url(signature)
     except (ValueError, msgspec.DecodeError) as error:
         raise NotAnEntry(why) from error
-    if header != header_of(tid, epoch) or len(jws) > ENTRY_BYTES_MAX:
+    if header != header_of(tid, epoch) or len(signature_bytes) != SIGNATURE_BYTES or len(jws) > ENTRY_BYTES_MAX:
         raise NotAnEntry(why)
     return Unread(place.seq, place.prev, jws, sha256_of(jws), why)
 
