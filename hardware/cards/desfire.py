@@ -162,7 +162,7 @@ class DesfirePurse:
 
 
 def file_header(file: int, offset: int, length: int) -> bytes:
-    """What ReadData, WriteData, ReadRecords and WriteRecord start with (M075031 section 4.6)."""
+    """What ReadData, WriteData, ReadRecords and WriteRecord start with (M075031, data manipulation commands)."""
     return bytes((file,)) + offset.to_bytes(3, "little") + length.to_bytes(3, "little")
 
 

@@ -1,6 +1,6 @@
 """The reader's side of DESFire EV1: native commands in ISO wrapping, AES sessions, MACs with a running IV.
 
-Sources: M075031 section 3 (commands, frames, status codes) and EV1's AES secure messaging as publicly known:
+Sources: M075031 (commands, frames, status codes) and EV1's AES secure messaging as publicly known:
 authentication 0xAA, session key, one IV that every command and answer of the session moves on, eight bytes of it
 as MAC, ChangeKey's cryptogram.
 """

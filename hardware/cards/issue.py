@@ -60,7 +60,7 @@ BLANK_KEY = bytes(16)
 VALUE_MAX = 2**31 - 1
 
 _SETTINGS = 0x0B
-"""M075031 section 4.3.2: the master key changes keys and settings and creates files; listing is free."""
+"""M075031, key settings: the master key changes keys and settings and creates files; listing is free."""
 _KEYS_AES = 0x80 | 3
 _MACED = 1
 _LOAD_SECTORS = tuple(sorted({sector_of(block) for copy in LOAD_BLOCKS for block in copy}))
@@ -234,7 +234,7 @@ class _Desfire:
 
 
 def _rights(*, read: int, write: int, read_write: int) -> bytes:
-    """A file's access rights on the wire (M075031 section 3.3); only the master key may change them."""
+    """A file's access rights on the wire (M075031, coding of access rights); only the master key may change them."""
     return bytes((read_write << 4 | KEY_MASTER, read << 4 | write))
 
 

@@ -185,7 +185,7 @@ class VirtualDesfire(DesfireChip):
         return self._done()
 
     def _require_right_to_change(self, number: int, authenticated: int) -> None:
-        """M075031 section 4.3.2: the upper half of the key settings names the key that changes the others."""
+        """M075031, key settings: the upper half of the key settings names the key that changes the others."""
         settings = self._application.settings
         if number == 0:
             if not settings & SETTING_MASTER_CHANGEABLE:
@@ -229,7 +229,7 @@ class VirtualDesfire(DesfireChip):
     def _travels_maced(self, file: File, *rights: int) -> bool:
         """Whether the file's content travels MACed under one of these rights. Raises Refused without any of them.
 
-        Access that is free for everybody is plain even in a session (M075031 section 3.3).
+        Access that is free for everybody is plain even in a session (M075031, coding of access rights).
         """
         if self._session and self._session.key_no in rights:
             return file.comm is CommMode.MACED

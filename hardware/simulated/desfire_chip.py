@@ -4,7 +4,7 @@
                               \\--Refused--> 91 xx; session and transaction are gone
 
 Native commands come wrapped as ISO 7816-4 APDUs, `90 cmd 00 00 Lc data 00`, and are answered with `91 xx`.
-Sources: M075031 section 3 (frames, status codes), EV1's AES secure messaging as publicly known.
+Sources: M075031 (frames, status codes), EV1's AES secure messaging as publicly known.
 """
 
 import os

@@ -1,7 +1,7 @@
 """Files of a virtual DESFire card: how they are created, read, and changed by one transaction.
 
 Backup, value and record files show their old content until CommitTransaction; then all changes are true at once
-(M075031 section 4.7, "Transaction handling"). A standard file changes at once.
+(M075031, transaction handling). A standard file changes at once.
 """
 
 import msgspec
