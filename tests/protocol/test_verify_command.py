@@ -1,0 +1,173 @@
+"""`python -m protocol verify` and the shell verifier: the same verdict on every chain, and words that help."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from joserfc.jwk import OKPKey
+from joserfc.jws import JWSRegistry, deserialize_compact
+
+from protocol.__main__ import OK, TAMPERED, USAGE, main
+from protocol.journal import Sealed
+from protocol.signing import VerifyKey, to_base64url
+from tests.protocol.golden import golden
+from tests.protocol.mutations import FOREIGN, LENGTH, MUTATIONS
+from tests.protocol.samples import GRANT_JWS, KEY, MESSAGES, SERVER_KEY, START, chain_of
+
+CHAIN = chain_of()
+LINES = [sealed.jws for sealed in CHAIN]
+SHELL = Path(__file__).resolve().parents[2] / "scripts" / "verify-chain.sh"
+
+
+def spelled(sealed: Sealed) -> str:
+    return f"{sealed.seq}:{to_base64url(sealed.hash)}"
+
+
+HEAD = spelled(CHAIN[-1])
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    (tmp_path / "chain").write_bytes(b"\n".join(LINES) + b"\n")
+    (tmp_path / "grant").write_bytes(GRANT_JWS + b"\n")
+    (tmp_path / "key.pem").write_text(pem_of(KEY.public))
+    return tmp_path
+
+
+def pem_of(key: VerifyKey) -> str:
+    """A SubjectPublicKeyInfo of an Ed25519 key (RFC 8410 section 4), without asking our own code."""
+    der = bytes.fromhex("302a300506032b6570032100") + key.raw
+    body = subprocess.run(["base64", "-w", "64"], input=der, capture_output=True, check=True).stdout.decode()
+    return f"-----BEGIN PUBLIC KEY-----\n{body}-----END PUBLIC KEY-----\n"
+
+
+def verify(folder: Path, *more: str) -> int:
+    return main(["verify", str(folder / "chain"), "--grant", str(folder / "grant"), *more])
+
+
+def shell_says(folder: Path, *head: str) -> subprocess.CompletedProcess[str]:
+    arguments = [str(folder / "chain"), str(folder / "key.pem"), to_base64url(START.hash), *head]
+    return subprocess.run([SHELL, *arguments], capture_output=True, text=True)
+
+
+def test_a_good_chain_is_intact(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    server_key = to_base64url(SERVER_KEY.public.raw)
+    assert verify(files, "--expect-head", HEAD, "--server-key", server_key) == OK
+    assert capsys.readouterr().out == f"intact: {LENGTH} entries hold, the newest is {HEAD}\n"
+    assert verify(files, "--no-head") == OK
+    assert "was not checked" in capsys.readouterr().out
+
+
+def test_a_cut_tail_needs_the_head(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (files / "chain").write_bytes(b"\n".join(LINES[:-2]))
+    assert verify(files, "--no-head") == OK
+    assert verify(files, "--expect-head", HEAD) == TAMPERED
+    assert f"end: cut_tail {LENGTH - 1}-{LENGTH}: the chain ends at entry {LENGTH - 2}" in capsys.readouterr().out
+
+
+def test_the_report_is_json_on_demand(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (files / "chain").write_bytes(b"\n".join([*LINES[:4], *LINES[6:]]))
+    assert verify(files, "--expect-head", HEAD, "--json") == TAMPERED
+    report = json.loads(capsys.readouterr().out)
+    assert (report["ok"], report["entries"], report["unread"], report["head"]) == (False, LENGTH - 2, 0, HEAD)
+    (finding,) = report["findings"]
+    assert (finding["what"], finding["line"], finding["seq"], finding["until"]) == ("deleted", 5, 5, 6)
+    assert finding["todo"].startswith("Export these numbers")
+
+
+def test_several_files_continue_each_other(files: Path) -> None:
+    (files / "chain").write_bytes(b"\n".join(LINES[:9]) + b"\n")
+    (files / "rest").write_bytes(b"\n".join(LINES[9:]))
+    arguments = ["--grant", str(files / "grant"), "--expect-head", HEAD]
+    assert main(["verify", str(files / "chain"), str(files / "rest"), *arguments]) == OK
+
+
+def test_a_chain_without_its_grant_needs_key_and_start(files: Path) -> None:
+    key, start = to_base64url(KEY.public.raw), to_base64url(START.hash)
+    assert main(["verify", str(files / "chain"), "--key", key, "--start", start, "--no-head"]) == OK
+    (files / "rest").write_bytes(b"\n".join(LINES[9:]))
+    assert main(["verify", str(files / "rest"), "--key", key, "--start", spelled(CHAIN[8]), "--no-head"]) == OK
+    foreign = to_base64url(FOREIGN.public.raw)
+    assert main(["verify", str(files / "chain"), "--key", foreign, "--start", start, "--no-head"]) == TAMPERED
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--no-head"], "--grant FILE, or --key"),
+        (["--no-head", "--key", "x", "--start", "x"], "--start"),
+        (["--no-head", "--key", "A" * 43, "--start", "A" * 43, "--server-key", "A" * 43], "--server-key"),
+        (["--no-head", "--key", "A" * 42 + "B", "--start", "A" * 43], "canonical"),
+        (["--no-head", "--grant", "grant", "--key", "A" * 43], "leave --key out"),
+        (["--no-head", "--grant", "chain"], "not|three parts|Object|type"),
+        (["--no-head", "--grant", "ack"], "is a ack, not an epoch grant"),
+        (["--no-head", "--grant", "grant", "--server-key", to_base64url(FOREIGN.public.raw)], "signature"),
+        (["--no-head", "--grant", "nowhere"], "nowhere"),
+        (["--grant", "grant", "--expect-head", "9:short"], "SEQ:HASH"),
+        (["--grant", "grant", "--start", HEAD, "--expect-head", spelled(CHAIN[3])], "prove nothing"),
+    ],
+)
+def test_a_command_that_makes_no_sense_says_why(
+    arguments: list[str],
+    says: str,
+    files: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(files)
+    Path("ack").write_text(golden("messages")["signed"]["ack"])
+    assert main(["verify", "chain", *arguments]) == USAGE
+    error = capsys.readouterr().err
+    assert error.startswith("verify: ")
+    assert any(part in error for part in says.split("|")), error
+
+
+def test_neither_head_nor_no_head_is_refused(files: Path) -> None:
+    with pytest.raises(SystemExit) as refused:
+        verify(files)
+    assert refused.value.code == USAGE
+    assert shell_says(files).returncode == USAGE
+    assert shell_says(files, "--expect-head").returncode == USAGE
+
+
+def test_it_runs_as_a_program(files: Path) -> None:
+    command = [sys.executable, "-m", "protocol", "verify", str(files / "chain"), "--grant", str(files / "grant")]
+    done = subprocess.run([*command, "--expect-head", HEAD], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (OK, "")
+    assert done.stdout.startswith("intact: ")
+
+
+def test_the_shell_verifier_accepts_a_good_chain(files: Path) -> None:
+    done = shell_says(files, "--expect-head", HEAD)
+    assert (done.returncode, done.stderr) == (OK, "")
+    assert done.stdout == f"intact: {LENGTH} entries hold, the newest is {HEAD}\n"
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_the_shell_verifier_agrees_on_tampering(name: str, files: Path) -> None:
+    mutation = MUTATIONS[name]
+    for at in {mutation.places[0], mutation.places[len(mutation.places) // 2]}:
+        (files / "chain").write_bytes(b"\n".join(mutation.apply(LINES, at)) + b"\n")
+        assert verify(files, "--expect-head", HEAD) == TAMPERED
+        done = shell_says(files, "--expect-head", HEAD)
+        assert (done.returncode, done.stderr) == (TAMPERED, ""), done
+        assert "entry" in done.stdout
+
+
+@pytest.mark.parametrize("sealed", CHAIN, ids=lambda sealed: sealed.entry.kind)
+def test_a_jose_library_of_others_verifies_each_entry(sealed: Sealed) -> None:
+    """joserfc knows `Ed25519` (RFC 9864); it was written by people who never saw our code."""
+    key = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": to_base64url(KEY.public.raw)})
+    checked = deserialize_compact(sealed.jws, key, algorithms=["Ed25519"], registry=JWSRegistry(algorithms=["Ed25519"]))
+    assert checked.protected == {"alg": "Ed25519", "kid": "till-07/1"}
+    assert json.loads(checked.payload)["seq"] == sealed.seq
+
+
+def test_a_jose_library_of_others_verifies_each_message() -> None:
+    key = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": to_base64url(SERVER_KEY.public.raw)})
+    for name, (_, kid) in MESSAGES.items():
+        jws = golden("messages")["signed"][name]
+        checked = deserialize_compact(jws, key, algorithms=["Ed25519"], registry=JWSRegistry(algorithms=["Ed25519"]))
+        assert checked.protected == {"alg": "Ed25519", "kid": kid}
