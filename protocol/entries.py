@@ -300,11 +300,7 @@ class ListVersions(_Wire, frozen=True):
 NO_LISTS = ListVersions()
 
 Body = (
-    SaleStep
-    | RefundStep
-    | TopUpStep
-    | LoadStep
-    | PinTried
+    CardStep
     | Booted
     | ShiftOpened
     | ShiftClosed

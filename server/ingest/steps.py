@@ -1,6 +1,6 @@
 """What one card's steps prove about one another: which use of a counter counts, and what became of a torn one."""
 
-from protocol.entries import CardStep, SaleStep, Stage
+from protocol.entries import CardStep, LoadStep, SaleStep, Stage
 from protocol.instants import DAY_MS, UtcMs
 from protocol.purse import SeenStep
 from server.ingest.book import Book, CardRow, CardStatus, StepRow
@@ -87,6 +87,8 @@ def arithmetic_fault(body: CardStep) -> str:
     """Why the figures of a step contradict one another; empty when they agree."""
     moved = (body.main_after - body.main) + (body.subsidy_after - body.subsidy)
     expected = -body.amount if isinstance(body, SaleStep) else body.amount
+    if isinstance(body, LoadStep):
+        expected -= body.expired
     if body.touches_card and moved != expected:
         return f"balances move by {moved}, the amount says {expected}"
     lines = getattr(body, "lines", ())

@@ -1,0 +1,379 @@
+"""The sale, from the first item to the settled entry; refunds, loads and top-ups take the same road.
+
+    Ringing --PayPressed--> AwaitingCard --CardTapped--> Preparing --EntryStored--> Writing --CardWritten--> Settling
+       ^                        |  ^                                                  |                         |
+       |                     Refused |                                             CardLost                EntryStored
+       |                        |  not written, once more                             v                         v
+       +------------------------+  +------------------- Firming <--SameCardTapped-- TapAgain                   Done
+                                                           |
+                                       written: Settling, then Done or PaidEarlier; unknown: torn, final
+
+`step` is the whole machine. It does no I/O, reads no clock and never blocks: times and the place of an entry arrive
+in events. An entry stands in the journal before a card is written (`Preparing`) and again before anybody is told OK
+or given anything (`Settling`). A step whose outcome is unknown stays in `Desk.opens`, whatever is sold meanwhile.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import assert_never
+
+from protocol.authorise import Pin, Refusal, Refused
+from protocol.basket import Basket
+from protocol.entries import CardStep, Kind, LoadStep, Operation, RefundStep, Stage, TopUpStep, kind_of
+from protocol.instants import Now
+from protocol.purse import CardRead, Mark, Outcome
+from terminal.desk import (
+    AppendEntry,
+    AwaitingCard,
+    BasketChanged,
+    Cancelled,
+    CardFirm,
+    CardLost,
+    CardRemoved,
+    CardTapped,
+    CardWritten,
+    Charged,
+    ComparePin,
+    Confirmed,
+    Desk,
+    Done,
+    Effect,
+    EntryStored,
+    Event,
+    Firming,
+    HandOver,
+    MakeFirm,
+    NotDone,
+    Noting,
+    Order,
+    PaidEarlier,
+    PayPressed,
+    Phase,
+    PinCompared,
+    PinComparing,
+    PinEntered,
+    PinEntry,
+    Preparing,
+    ReadCard,
+    Receipt,
+    RepeatAsked,
+    Ringing,
+    Settling,
+    Stepped,
+    TapAgain,
+    Ticked,
+    WriteCard,
+    Writing,
+)
+from terminal.load import Load, NothingToLoad, decide_load
+from terminal.purchase import NotPriced, Purchase, decide_purchase, draft_pin_try
+from terminal.refund import Refund, decide_refund, may_go_on_card, to_pending
+from terminal.refusal_count import counted, due
+from terminal.step_draft import HAND_OVER_MS, Open, StepDraft, elapsed_ms
+from terminal.topup import TopUp, decide_topup
+
+ABSENT_MS = 500
+"""A card away for less than this never left: one tap, one charge."""
+REPEAT_MS = 10_000
+"""Within this time of its last approved sale a card is charged again only if the cashier says so."""
+
+Answer = StepDraft | RefundStep | TopUpStep | LoadStep | Refused | NotPriced | NothingToLoad
+"""A step to make on the card, an entry that needs no card, or a reason not to."""
+_NOTED = {RefundStep: Kind.REFUND_SETTLED, TopUpStep: Kind.TOPUP_PREPARED, LoadStep: Kind.LOAD_VOIDED}
+
+
+def step(desk: Desk, event: Event) -> Stepped:
+    """The counter after an event, and what to do. Effects are carried out in order, each before the next event."""
+    match event:
+        case CardTapped():
+            return _tapped(desk, event)
+        case CardRemoved(now):
+            return _removed(desk, now), ()
+        case EntryStored():
+            return _stored(desk, event)
+        case CardWritten(read, now):
+            return _written(desk, read, now)
+        case CardLost():
+            return _lost(desk), ()
+        case CardFirm():
+            return _firm(desk, event)
+        case PinCompared():
+            return _pin_compared(desk, event)
+        case Ticked(now):
+            return _ticked(desk, now)
+        case BasketChanged() | PayPressed() | PinEntered() | Confirmed() | Cancelled():
+            return _operated(desk, event)
+        case _:
+            assert_never(event)
+
+
+def wake(desk: Desk, opens: Iterable[Open], last: Receipt | None, now: Now) -> Stepped:
+    """Start again after a stop of any kind, from what the journal says.
+
+    A step without outcome is open again, or torn at once where nobody can tell whether ten minutes are over. The
+    sale settled last is *paid, perhaps not handed over* (SPEC, "Open, torn, recovered").
+    """
+    kept: list[Open] = []
+    torn: list[Effect] = []
+    for found in opens:
+        passed = elapsed_ms(found.prepared_at, now, same_boot=False)
+        if passed <= HAND_OVER_MS:
+            kept.append(replace(found, prepared_at=now.plus(-passed)))
+        else:
+            torn.append(AppendEntry(kind_of(found.operation, Stage.TORN), found.outcome()))
+    unconfirmed = last
+    if last is not None and HAND_OVER_MS < elapsed_ms(last.at, now, same_boot=False) < 2**53:
+        unconfirmed = None
+    return replace(desk, opens=tuple(kept), unconfirmed=unconfirmed, phase=_idle(desk)), tuple(torn)
+
+
+# The cashier -----------------------------------------------------------------------------------------------------
+
+
+def _operated(desk: Desk, event: BasketChanged | PayPressed | PinEntered | Confirmed | Cancelled) -> Stepped:
+    match event, desk.phase:
+        case BasketChanged(basket), Ringing() | Done() | NotDone() | AwaitingCard():
+            return replace(desk, phase=Ringing(basket)), ()
+        case PayPressed(None), Ringing(basket) if basket.items:
+            return _ask_for_card(desk, Purchase(basket, desk.merchant))
+        case PayPressed(Refund() as order), Ringing() | Done() | NotDone() if not may_go_on_card(order):
+            body = to_pending(order)
+            return replace(desk, phase=Noting(Kind.REFUND_SETTLED, body)), (AppendEntry(Kind.REFUND_SETTLED, body),)
+        case PayPressed(order), Ringing() | Done() | NotDone() if order is not None:
+            return _ask_for_card(desk, order)
+        case PinEntered(pin), PinEntry():
+            return replace(desk, phase=replace(desk.phase, pin=pin)), (ReadCard(),)
+        case Confirmed(), RepeatAsked(order, card):
+            return replace(desk, phase=AwaitingCard(order, card)), (ReadCard(),)
+        case Confirmed(), PaidEarlier(receipt):
+            return replace(desk, phase=_idle(desk), unconfirmed=None), (HandOver(receipt),)
+        case Cancelled(), PaidEarlier(_, order):
+            charged = Charged(desk.present, desk.phase.receipt.at) if desk.present else desk.charged
+            phase = AwaitingCard(order) if order else _idle(desk)
+            return replace(desk, phase=phase, unconfirmed=None, charged=charged), ()
+        case Cancelled(), AwaitingCard() | NotDone() | RepeatAsked() | PinEntry() | TapAgain() | Done():
+            return replace(desk, phase=_idle(desk)), ()
+        case _:
+            return desk, ()
+
+
+def _ask_for_card(desk: Desk, order: Order) -> Stepped:
+    return replace(desk, phase=AwaitingCard(order)), (ReadCard(),) if desk.present else ()
+
+
+# The card --------------------------------------------------------------------------------------------------------
+
+
+def _tapped(desk: Desk, tap: CardTapped) -> Stepped:
+    desk = replace(desk, present=tap.read.identity.key if tap.read else None)
+    if _is_busy(desk.phase):
+        return desk, ()
+    if tap.read is not None:
+        back = next((found for found in desk.opens if found.card == desk.present), None)
+        if back is not None:
+            firming = replace(desk, phase=Firming(back, desk.phase))
+            return firming, (MakeFirm(back.mark(desk.tno), back.body.counter_after),)
+        if desk.unconfirmed is not None and _card_of(desk.unconfirmed) == desk.present:
+            return replace(desk, phase=PaidEarlier(desk.unconfirmed, _order_of(desk.phase))), ()
+    match desk.phase:
+        case AwaitingCard(order, confirmed):
+            return _one_tap_one_charge(desk, order, tap) if confirmed != desk.present else _decide(desk, order, tap)
+        case NotDone(order):
+            return _one_tap_one_charge(desk, order, tap)
+        case PinEntry(order, card, pin) if card == desk.present:
+            return _try_pin(desk, order, tap, pin)
+        case _:
+            return desk, ()
+
+
+def _one_tap_one_charge(desk: Desk, order: Order, tap: CardTapped) -> Stepped:
+    charged = desk.charged
+    if charged is None or charged.card != desk.present or not isinstance(order, Purchase):
+        return _decide(desk, order, tap)
+    if charged.gone_at is None or tap.now.mono_ms - charged.gone_at.mono_ms < ABSENT_MS:
+        return replace(desk, charged=replace(charged, gone_at=None)), ()
+    if tap.now.mono_ms - charged.at.mono_ms < REPEAT_MS:
+        return replace(desk, phase=RepeatAsked(order, charged.card)), ()
+    return _decide(desk, order, tap)
+
+
+def _decide(desk: Desk, order: Order, tap: CardTapped, pin: Pin = Pin.NOT_ASKED) -> Stepped:
+    answer = _answer(desk, order, tap, pin)
+    match answer:
+        case RefundStep() | TopUpStep() | LoadStep():
+            kind = _NOTED[type(answer)]
+            return replace(desk, phase=Noting(kind, answer)), (AppendEntry(kind, answer),)
+        case StepDraft():
+            kind = kind_of(answer.operation, Stage.PREPARED)
+            return replace(desk, phase=Preparing(order, answer, tap.facts)), (AppendEntry(kind, answer.body),)
+        case Refused(Refusal.PIN_NEEDED) if isinstance(order, Purchase) and desk.present:
+            return replace(desk, phase=PinEntry(order, desk.present)), ()
+        case Refused():
+            low = tap.facts.house.journal_low
+            refusals = desk.refusals if low else counted(desk.refusals, answer, tap.read, tap.now)
+            return replace(desk, phase=NotDone(order, answer), refusals=refusals), ()
+        case NotPriced() | NothingToLoad():
+            return replace(desk, phase=NotDone(order, answer)), ()
+        case _:
+            assert_never(answer)
+
+
+def _answer(desk: Desk, order: Order, tap: CardTapped, pin: Pin) -> Answer:
+    match order:
+        case Purchase():
+            return decide_purchase(order, tap.read, tap.facts, pin)
+        case Load():
+            return decide_load(tap.load or order, tap.read, tap.facts)
+        case TopUp():
+            return decide_topup(order, tap.read, tap.facts)
+        case Refund():
+            return decide_refund(order, tap.read, desk.tno)
+        case _:
+            assert_never(order)
+
+
+def _removed(desk: Desk, now: Now) -> Desk:
+    charged = desk.charged
+    if charged is not None and charged.card == desk.present and charged.gone_at is None:
+        charged = replace(charged, gone_at=now)
+    return replace(desk, present=None, charged=charged)
+
+
+def _written(desk: Desk, read: CardRead, now: Now) -> Stepped:
+    assert isinstance(desk.phase, Writing), "a card was written that nobody asked for"
+    order, done = desk.phase.order, desk.phase.open
+    if desk.phase.pin:
+        assert isinstance(order, Purchase)
+        return replace(desk, phase=PinComparing(order, read, desk.phase.facts)), (ComparePin(desk.phase.pin),)
+    return _settle(desk, done, Stage.SETTLED, done.outcome(), now, hand_over=True)
+
+
+def _lost(desk: Desk) -> Desk:
+    match desk.phase:
+        case Writing(order, _, _, pin) if pin:
+            return replace(desk, phase=AwaitingCard(order))
+        case Writing(order, lost):
+            return replace(desk, phase=TapAgain(order, lost))
+        case Firming(_, back):
+            return replace(desk, phase=back)
+        case _:
+            return desk
+
+
+def _firm(desk: Desk, firm: CardFirm) -> Stepped:
+    """An open step's card has spoken. After ten minutes its word no longer decides: the step is torn, for good."""
+    assert isinstance(desk.phase, Firming)
+    found, back = desk.phase.open, desk.phase.back
+    same_tap = isinstance(back, TapAgain) and back.open == found
+    body = found.outcome(firm.read.last)
+    if firm.outcome is Outcome.UNKNOWN or found.over(firm.now):
+        return _settle(desk, found, Stage.TORN, body, firm.now, then=_idle(desk))
+    if firm.outcome is Outcome.WRITTEN:
+        then = None if same_tap or found.operation is not Operation.SALE else _order_of(back)
+        paid = Receipt(found.mark(desk.tno), kind_of(found.operation, Stage.SETTLED), body, found.prepared_at)
+        earlier = None if same_tap or found.operation is not Operation.SALE else PaidEarlier(paid, then)
+        return _settle(desk, found, Stage.SETTLED, body, firm.now, then=earlier, hand_over=same_tap)
+    once_more = same_tap and found.operation in (Operation.SALE, Operation.LOAD)
+    again = AwaitingCard(back.order) if isinstance(back, TapAgain) and once_more else None
+    return _settle(desk, found, Stage.VOIDED, body, firm.now, then=again or (None if same_tap else back))
+
+
+# The journal -----------------------------------------------------------------------------------------------------
+
+
+def _settle(
+    desk: Desk,
+    found: Open,
+    stage: Stage,
+    body: CardStep,
+    now: Now,
+    *,
+    then: Phase | None = None,
+    hand_over: bool = False,
+) -> Stepped:
+    kind = kind_of(found.operation, stage)
+    done = Done(Receipt(found.mark(desk.tno), kind, body, now))
+    return replace(desk, phase=Settling(found, stage, then or done, hand_over)), (AppendEntry(kind, body),)
+
+
+def _stored(desk: Desk, stored: EntryStored) -> Stepped:
+    match desk.phase:
+        case Preparing(order, draft, facts, pin):
+            mark = Mark(desk.tno, stored.seq)
+            opened = Open(stored.seq, draft.operation, draft.body, stored.now)
+            opens = desk.opens if pin else (*desk.opens, opened)
+            writing = replace(desk, phase=Writing(order, opened, facts, pin), opens=opens)
+            return writing, (WriteCard(draft.change(mark)),)
+        case Settling(found, stage, then, hand_over) if stored.kind is kind_of(found.operation, stage):
+            return _settled(desk, desk.phase, stored.now, found, then, hand_over)
+        case Noting(kind, body) if stored.kind is kind:
+            receipt = Receipt(Mark(desk.tno, stored.seq), kind, body, stored.now)
+            return replace(desk, phase=Done(receipt)), (HandOver(receipt),)
+        case _:
+            return desk, ()
+
+
+def _settled(desk: Desk, phase: Settling, now: Now, found: Open, then: Phase, hand_over: bool) -> Stepped:
+    opens = tuple(known for known in desk.opens if known.seq != found.seq)
+    desk = replace(desk, opens=opens, phase=then)
+    if phase.stage is Stage.SETTLED and found.operation is Operation.SALE:
+        desk = replace(desk, charged=Charged(found.card, now), unconfirmed=None)
+    if hand_over and isinstance(then, Done):
+        return desk, (HandOver(then.receipt),)
+    once_more = phase.stage is Stage.VOIDED and isinstance(then, AwaitingCard) and desk.present == found.card
+    return desk, (ReadCard(),) if once_more else ()
+
+
+def _ticked(desk: Desk, now: Now) -> Stepped:
+    if _is_busy(desk.phase):
+        return desk, ()
+    late = next((found for found in desk.opens if found.over(now)), None)
+    if late is not None:
+        waited = isinstance(desk.phase, TapAgain) and desk.phase.open == late
+        then = _idle(desk) if waited else desk.phase
+        return _settle(desk, late, Stage.TORN, late.outcome(), now, then=then)
+    if desk.unconfirmed and now.mono_ms - desk.unconfirmed.at.mono_ms > HAND_OVER_MS:
+        desk = replace(desk, unconfirmed=None)
+    ripe = due(desk.refusals, now)
+    waiting = tuple(count for count in desk.refusals if count not in ripe)
+    return replace(desk, refusals=waiting), tuple(AppendEntry(Kind.SALE_REFUSED, count.body) for count in ripe)
+
+
+# The PIN ---------------------------------------------------------------------------------------------------------
+
+
+def _try_pin(desk: Desk, order: Purchase, tap: CardTapped, pin: str) -> Stepped:
+    answer = decide_purchase(order, tap.read, tap.facts, Pin.NOT_ASKED)
+    if not isinstance(answer, Refused) or answer.reason is not Refusal.PIN_NEEDED:
+        return _decide(desk, order, tap)
+    if not pin:
+        return desk, ()
+    assert tap.read is not None
+    draft = draft_pin_try(tap.read)
+    return replace(desk, phase=Preparing(order, draft, tap.facts, pin)), (AppendEntry(Kind.PIN_TRIED, draft.body),)
+
+
+def _pin_compared(desk: Desk, compared: PinCompared) -> Stepped:
+    assert isinstance(desk.phase, PinComparing)
+    order, read, facts = desk.phase.order, desk.phase.read, desk.phase.facts
+    tap = CardTapped(read, facts, compared.now)
+    return _decide(desk, order, tap, Pin.RIGHT if compared.right else Pin.WRONG)
+
+
+# Small questions -------------------------------------------------------------------------------------------------
+
+
+def _is_busy(phase: Phase) -> bool:
+    return isinstance(phase, Preparing | Writing | Settling | Firming | Noting | PinComparing)
+
+
+def _idle(desk: Desk) -> Ringing:
+    return Ringing(Basket(desk.prices))
+
+
+def _order_of(phase: Phase) -> Order | None:
+    return phase.order if isinstance(phase, AwaitingCard | NotDone | RepeatAsked | TapAgain | PinEntry) else None
+
+
+def _card_of(receipt: Receipt) -> tuple[int, int] | None:
+    return receipt.body.card.key if isinstance(receipt.body, CardStep) else None
