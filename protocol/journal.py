@@ -102,7 +102,10 @@ def encode_entry(entry: Entry) -> bytes:
 
 def seal(entry: Entry, key: SigningKey) -> Sealed:
     """Sign an entry. Raises NotAnEntry where its own reader would refuse it: nothing unreadable is ever signed."""
-    payload = encode_entry(entry)
+    try:
+        payload = encode_entry(entry)
+    except UnicodeEncodeError as error:
+        raise NotAnEntry(f"payload: {error}") from error
     signed = header_of(entry.tid, entry.epoch) + b"." + to_base64url(payload).encode()
     jws = signed + b"." + to_base64url(key.sign(signed)).encode()
     if len(jws) > ENTRY_BYTES_MAX:
