@@ -1,0 +1,87 @@
+"""The database: one setting chooses SQLite or PostgreSQL, and every statement goes through `writing` or `reading`.
+
+Tables are in `server/tables.py`. What is special to SQLite stands in `_sqlite_*` below and nowhere else: exactly one
+connection writes and checkpoints (SQLite before 3.51.3 can corrupt a WAL that two connections checkpoint), all others
+only read.
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, Self
+
+from sqlalchemy import Connection, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from server.tables import metadata
+
+READERS_MAX = 8
+POSTGRES_CONNECTIONS_MAX = 32
+WAIT_FOR_WRITER_S = 60
+SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000")
+SQLITE_READER_PRAGMAS = ("query_only=ON", "wal_autocheckpoint=0")
+
+
+class Database:
+    """Transactions on the server's tables."""
+
+    def __init__(self, url: str) -> None:
+        """Take `sqlite+aiosqlite:///file` or `postgresql+psycopg://…`. Nothing is opened yet."""
+        self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
+        if self.is_sqlite:
+            self._writer = _sqlite_engine(url, connections=1, begin="BEGIN IMMEDIATE", pragmas=SQLITE_PRAGMAS)
+            self._reader = _sqlite_engine(
+                url, connections=READERS_MAX, begin="BEGIN", pragmas=(*SQLITE_PRAGMAS, *SQLITE_READER_PRAGMAS)
+            )
+        else:
+            self._writer = create_async_engine(url, pool_size=POSTGRES_CONNECTIONS_MAX, pool_pre_ping=True)
+            self._reader = self._writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def create_all(self) -> None:
+        """Create the tables that are missing."""
+        async with self.writing() as connection:
+            await connection.run_sync(metadata.create_all)
+
+    async def close(self) -> None:
+        """Close every connection, the writer last."""
+        await self._reader.dispose()
+        await self._writer.dispose()
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncGenerator[AsyncConnection]:
+        """One transaction that may write: committed when the block ends well, else rolled back.
+
+        On SQLite it is the only writer from its first moment; on PostgreSQL the caller locks the rows it needs.
+        """
+        async with self._writer.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncGenerator[AsyncConnection]:
+        """One consistent view that writes nothing and waits for nobody."""
+        async with self._reader.connect() as connection:
+            yield connection
+
+
+def _sqlite_engine(url: str, *, connections: int, begin: str, pragmas: tuple[str, ...]) -> AsyncEngine:
+    engine = create_async_engine(url, pool_size=connections, max_overflow=0, pool_timeout=WAIT_FOR_WRITER_S)
+
+    def on_connect(connection: Any, _record: object) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    def on_begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    event.listen(engine.sync_engine, "connect", on_connect)
+    event.listen(engine.sync_engine, "begin", on_begin)
+    return engine
