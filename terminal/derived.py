@@ -1,0 +1,190 @@
+"""What a terminal knows because of its journal: open steps, refundable sales, floors, the shift's totals.
+
+Nothing here is a truth of its own: it is a fold over the entries, kept in memory, and rebuilt at every start from
+the newest checkpoint's snapshot and the entries after it.
+"""
+
+import msgspec
+
+from protocol.authorise import Standing
+from protocol.entries import (
+    CardStep,
+    CashSale,
+    Checkpoint,
+    LoadStep,
+    Operation,
+    RefundStep,
+    SaleStep,
+    ShiftClosed,
+    ShiftOpened,
+    Stage,
+    TopUpStep,
+    TopUpTo,
+    stage_of,
+    turnover_of,
+)
+from protocol.ids import CardKey, Counter, LoadSeq, Seq, ShiftNo, StaffId
+from protocol.instants import BusinessDay, CampusTime, MonoMs, Now, UtcMs
+from protocol.journal import Sealed, read_entry
+from protocol.money import Cents
+from protocol.purse import Mark
+from terminal.desk import Receipt
+from terminal.refund import Sold
+from terminal.step_draft import Open
+
+SOLD_DAYS = 2
+"""Sales are remembered for refunds this long; a refund is given on the same business day only."""
+
+
+class ShiftTotals(msgspec.Struct):
+    """What the running shift took in, for the X report and the count at its end."""
+
+    number: ShiftNo = ShiftNo(0)
+    staff: StaffId = StaffId("")
+    drawer_cents: Cents = Cents(0)
+    sales: int = 0
+    sales_cents: Cents = Cents(0)
+    refunds_cents: Cents = Cents(0)
+    cash_cents: Cents = Cents(0)
+
+    @property
+    def expected_cents(self) -> Cents:
+        """What should lie in the drawer."""
+        return Cents(self.drawer_cents + self.cash_cents)
+
+
+class _Floor(msgspec.Struct):
+    counter: Counter = Counter(0)
+    load_seq: LoadSeq = LoadSeq(0)
+
+
+class Derived(msgspec.Struct):
+    """The state after some entry; `apply` takes the next one."""
+
+    seq: Seq = Seq(0)
+    turnover: Cents = Cents(0)
+    acked: Seq = Seq(0)
+    shift: ShiftTotals = msgspec.field(default_factory=ShiftTotals)
+    opens: dict[Seq, str] = msgspec.field(default_factory=dict[Seq, str])
+    """Prepared entries without an outcome, as the compact JWS they are."""
+    sold: dict[Seq, Sold] = msgspec.field(default_factory=dict[Seq, Sold])
+    last_sale: str = ""
+    """The newest settled sale, as its compact JWS."""
+    floors: dict[str, _Floor] = msgspec.field(default_factory=dict[str, _Floor])
+
+    def apply(self, sealed: Sealed, campus: CampusTime) -> None:
+        """Take in the next entry of the chain."""
+        entry = sealed.entry
+        assert entry.seq == self.seq + 1, "entries are folded in order"
+        self.seq = entry.seq
+        self.turnover = Cents(self.turnover + turnover_of(entry.kind, entry.body))
+        match entry.body:
+            case CardStep():
+                self._step(sealed, entry.body, campus.business_day(entry.at))
+            case ShiftOpened(number, drawer):
+                self.shift = ShiftTotals(number, entry.staff, drawer)
+            case ShiftClosed():
+                self.shift = ShiftTotals()
+            case CashSale():
+                self.shift.sales += 1
+                self.shift.sales_cents = Cents(self.shift.sales_cents + entry.body.amount)
+                self.shift.cash_cents = Cents(self.shift.cash_cents + entry.body.amount)
+            case Checkpoint(acked):
+                self.acked = max(self.acked, acked)
+            case _:
+                pass
+
+    def open_steps(self) -> list[Open]:
+        """Every step whose outcome is not in the journal, oldest first."""
+        return [_open_of(read_entry(jws.encode())) for _, jws in sorted(self.opens.items())]
+
+    def last_receipt(self) -> Receipt | None:
+        """The sale settled last."""
+        if not self.last_sale:
+            return None
+        entry = read_entry(self.last_sale.encode()).entry
+        body = entry.body
+        assert isinstance(body, CardStep)
+        return Receipt(Mark(entry.tno, body.prepared), entry.kind, body, Now(entry.at, entry.mono, entry.clock))
+
+    def standing(self, card: CardKey, listed: Standing) -> Standing:
+        """What list and journal together know of a card: the higher floor counts."""
+        own = self.floors.get(_name(card))
+        if own is None:
+            return listed
+        return Standing(
+            listed.listed,
+            max(own.counter, listed.counter_floor),
+            max(own.load_seq, listed.load_floor),
+            listed.topup_waiting,
+        )
+
+    def _step(self, sealed: Sealed, body: CardStep, day: BusinessDay) -> None:
+        staged = stage_of(sealed.entry.kind)
+        if staged is None:
+            return
+        operation, stage = staged
+        if stage is Stage.PREPARED:
+            self._prepared(sealed, body)
+        else:
+            self.opens.pop(body.prepared, None)
+        if stage is Stage.SETTLED and body.touches_card:
+            self._floor(body.card.key, body.counter_after, body.load_seq if isinstance(body, LoadStep) else LoadSeq(0))
+        if operation is Operation.SALE and stage is Stage.SETTLED:
+            self._sold(sealed, body, day)
+        if isinstance(body, RefundStep) and stage in (Stage.SETTLED, Stage.VOIDED, Stage.TORN):
+            self._given_back(body)
+
+    def _prepared(self, sealed: Sealed, body: CardStep) -> None:
+        if isinstance(body, TopUpStep):
+            self.shift.cash_cents = Cents(self.shift.cash_cents + body.amount)
+            if body.to is TopUpTo.LOAD:
+                return
+        self.opens[sealed.seq] = sealed.jws.decode()
+
+    def _sold(self, sealed: Sealed, body: CardStep, day: BusinessDay) -> None:
+        assert isinstance(body, SaleStep)
+        self.last_sale = sealed.jws.decode()
+        self.shift.sales += 1
+        self.shift.sales_cents = Cents(self.shift.sales_cents + body.amount)
+        main, subsidy = Cents(body.main - body.main_after), Cents(body.subsidy - body.subsidy_after)
+        if sealed.seq % 64 == 0:
+            self.sold = {seq: sold for seq, sold in self.sold.items() if sold.day > day - SOLD_DAYS}
+        self.sold[body.prepared] = Sold(body.prepared, body.card, body.merchant, day, main, subsidy)
+
+    def _given_back(self, body: RefundStep) -> None:
+        self.shift.refunds_cents = Cents(self.shift.refunds_cents + body.amount)
+        sold = self.sold.get(body.of)
+        if sold is not None:
+            main = min(body.amount, sold.main_cents)
+            left = Cents(sold.main_cents - main), Cents(sold.subsidy_cents - (body.amount - main))
+            self.sold[body.of] = Sold(sold.seq, sold.card, sold.merchant, sold.day, *left)
+
+    def _floor(self, card: CardKey, counter: Counter, load_seq: LoadSeq) -> None:
+        floor = self.floors.setdefault(_name(card), _Floor())
+        floor.counter, floor.load_seq = max(floor.counter, counter), max(floor.load_seq, load_seq)
+
+
+def snapshot_of(derived: Derived) -> bytes:
+    """The state as a checkpoint keeps it; the same entries always give the same bytes."""
+    return msgspec.json.encode(derived, order="deterministic")
+
+
+def from_snapshot(raw: bytes) -> Derived | None:
+    """Read a snapshot; None where it is not one (then everything is folded from entry 1)."""
+    try:
+        return msgspec.json.decode(raw, type=Derived)
+    except msgspec.DecodeError:
+        return None
+
+
+def _open_of(sealed: Sealed) -> Open:
+    entry = sealed.entry
+    staged = stage_of(entry.kind)
+    assert staged is not None and isinstance(entry.body, CardStep)
+    at = Now(UtcMs(entry.at), MonoMs(entry.mono), entry.clock)
+    return Open(entry.seq, staged[0], entry.body, at)
+
+
+def _name(card: CardKey) -> str:
+    return f"{card[0]}/{card[1]}"

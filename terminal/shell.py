@@ -1,0 +1,287 @@
+"""Carries out what the sale machine asks for: one event at a time, one effect after the other.
+
+The shell holds the ports (journal, card, clock) and no rule. Whatever fails in a way the machine knows becomes an
+event; a journal that fails is reopened, and the counter wakes up from what is on disk. The simulation drives this
+same class with ports of its own.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from typing import Protocol, assert_never
+
+from hardware.ports import CardError, CardLeftField, PurseUnreadable
+from protocol.authorise import House, Refusal, Refused, Standing
+from protocol.basket import Basket
+from protocol.entries import Body, Booted, Checkpoint, Kind
+from protocol.ids import Counter, MerchantId, Seq, ShiftNo, StaffId, Tno
+from protocol.instants import CampusTime, Now
+from protocol.journal import Sealed
+from protocol.limits import When
+from protocol.load_record import load_is_genuine
+from protocol.purse import CardRead, Mark, PurseChange, SignedLoad, what_became_of
+from protocol.signing import VerifyKey, sha256_of, to_base64url
+from terminal.derived import Derived, snapshot_of
+from terminal.desk import (
+    AppendEntry,
+    CardFirm,
+    CardLost,
+    CardRemoved,
+    CardTapped,
+    CardWritten,
+    ComparePin,
+    Desk,
+    Effect,
+    EntryStored,
+    Event,
+    HandOver,
+    MakeFirm,
+    NotDone,
+    PinCompared,
+    Preparing,
+    ReadCard,
+    Receipt,
+    Ringing,
+    WriteCard,
+)
+from terminal.lists import Lists
+from terminal.load import Load
+from terminal.ports import Draft, Journal, JournalBroken, JournalLow
+from terminal.purchase import Facts
+from terminal.sale import step, wake
+
+
+class Cards(Protocol):
+    """The card on the reader. Raises CardError; a CardLeftField during a write means that its outcome is unknown."""
+
+    async def read(self, load_known: Callable[[bytes], SignedLoad | None]) -> CardRead | None:
+        """Authenticate and read; None for a card that is not ours. `load_known`: by UID, what need not be read again."""
+        ...
+
+    async def write(self, change: PurseChange) -> CardRead:
+        """Make one step and read it back."""
+        ...
+
+    async def make_definite(self, mark: Mark, counter_after: Counter) -> CardRead:
+        """Make what became of a step firm."""
+        ...
+
+    async def pin_is_right(self, read: CardRead, pin: str) -> bool:
+        """Compare a PIN with the card's verifier, in constant time."""
+        ...
+
+
+class ShellJournal(Journal, Protocol):
+    """A journal that can also be reopened and folded."""
+
+    @property
+    def low(self) -> bool:
+        """Whether the disk reserve is reached."""
+        ...
+
+    async def recover(self) -> None:
+        """Reopen after JournalBroken; the tip then tells whether the failed entry is on disk."""
+        ...
+
+    def entries_after(self, seq: Seq) -> AsyncIterator[Sealed]:
+        """Every entry after `seq`, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Where this terminal stands: what does not change while it runs."""
+
+    tno: Tno
+    merchant: MerchantId
+    campus: CampusTime
+    load_key: VerifyKey
+    """Checks the server's load records."""
+    build: str = ""
+
+
+class Shell:
+    """One counter at work. Every public coroutine runs to its end before the next is called."""
+
+    def __init__(
+        self,
+        post: Post,
+        journal: ShellJournal,
+        cards: Cards,
+        lists: Lists,
+        now: Callable[[], Now],
+        *,
+        on_appended: Callable[[Sealed], None] = lambda _: None,
+        on_hand_over: Callable[[Receipt], None] = lambda _: None,
+    ) -> None:
+        self._post, self._journal, self._cards, self._now = post, journal, cards, now
+        self._on_appended, self._on_hand_over = on_appended, on_hand_over
+        self._loads_verified: dict[bytes, SignedLoad] = {}
+        self.lists = lists
+        self.derived = Derived()
+        self.desk = Desk(post.tno, post.merchant, lists.prices, Ringing(Basket(lists.prices)))
+        self.staff, self.revoked, self.ack_jws = StaffId(""), False, ""
+
+    async def start(self, derived: Derived | None = None) -> None:
+        """Fold the journal from a snapshot's state (or from entry 1), note the start, and wake the counter."""
+        await self._fold(derived or Derived())
+        opens, last = self.derived.open_steps(), self.derived.last_receipt()
+        self.staff = self.derived.shift.staff
+        await self.append(Kind.BOOTED, Booted(self._post.build, self._journal.tip.seq, len(opens)))
+        self.desk, effects = wake(self.desk, opens, last, self._now())
+        await self._carry_out(effects)
+
+    async def handle(self, event: Event) -> None:
+        """Let the machine take an event, and do what it asks."""
+        try:
+            await self._handle(event)
+        except JournalLow:
+            self._say_journal_low()
+        except JournalBroken:
+            await self.recover()
+
+    async def card_arrived(self) -> None:
+        """A card came into the field."""
+        try:
+            read = await self._read()
+        except CardError:
+            return
+        await self.handle(self._tapped(read))
+
+    async def card_left(self) -> None:
+        """The field is empty."""
+        await self.handle(CardRemoved(self._now()))
+
+    async def apply_lists(self, lists: Lists) -> None:
+        """Use new lists from the next customer on."""
+        self.lists = lists
+        phase = self.desk.phase
+        empty = isinstance(phase, Ringing) and not phase.basket.items
+        self.desk = replace(self.desk, prices=lists.prices, phase=Ringing(Basket(lists.prices)) if empty else phase)
+
+    async def append(self, kind: Kind, body: Body) -> Sealed:
+        """Write an entry of any kind. Raises JournalLow and JournalBroken."""
+        return await self._append(kind, body, None)
+
+    async def checkpoint(self) -> None:
+        """Write down where the next start may begin."""
+        snapshot = snapshot_of(self.derived)
+        body = Checkpoint(self.derived.acked, self.ack_jws, to_base64url(sha256_of(snapshot)))
+        await self._append(Kind.CHECKPOINT, body, snapshot)
+
+    async def recover(self) -> None:
+        """The disk failed: reopen the journal, believe only what is on it, and wake up."""
+        await self._journal.recover()
+        await self._fold(Derived())
+        self.desk, effects = wake(self.desk, self.derived.open_steps(), self.derived.last_receipt(), self._now())
+        await self._carry_out(effects)
+
+    def acked(self, seq: Seq, jws: str) -> None:
+        """The server's newest signed ack, already verified."""
+        self.derived.acked, self.ack_jws = max(self.derived.acked, seq), jws
+
+    async def _handle(self, event: Event) -> None:
+        self.desk, effects = step(self.desk, event)
+        await self._carry_out(effects)
+
+    async def _carry_out(self, effects: tuple[Effect, ...]) -> None:
+        for effect in effects:
+            followed = await self._perform(effect)
+            if followed is not None:
+                await self._handle(followed)
+
+    async def _perform(self, effect: Effect) -> Event | None:
+        match effect:
+            case AppendEntry(kind, body):
+                sealed = await self.append(kind, body)
+                return EntryStored(kind, sealed.seq, self._now())
+            case WriteCard(change):
+                return await self._write(change)
+            case MakeFirm(mark, counter_after):
+                return await self._make_firm(mark, counter_after)
+            case ReadCard():
+                return await self._read_again()
+            case ComparePin(pin):
+                return await self._compare(pin)
+            case HandOver(receipt):
+                self._on_hand_over(receipt)
+                return None
+            case _:
+                assert_never(effect)
+
+    async def _append(self, kind: Kind, body: Body, snapshot: bytes | None) -> Sealed:
+        shift = self.derived.shift.number
+        draft = Draft(kind, body, self._now(), self.lists.versions, self.staff, ShiftNo(shift))
+        sealed = await self._journal.append(draft, snapshot)
+        self.derived.apply(sealed, self._post.campus)
+        self._on_appended(sealed)
+        return sealed
+
+    async def _fold(self, derived: Derived) -> None:
+        self.derived = derived
+        async for sealed in self._journal.entries_after(derived.seq):
+            derived.apply(sealed, self._post.campus)
+
+    async def _write(self, change: PurseChange) -> Event:
+        try:
+            return CardWritten(self._trusted(await self._cards.write(change)), self._now())
+        except CardError:
+            return CardLost(self._now())
+
+    async def _make_firm(self, mark: Mark, counter_after: Counter) -> Event:
+        try:
+            read = self._trusted(await self._cards.make_definite(mark, counter_after))
+        except CardError:
+            return CardLost(self._now())
+        return CardFirm(what_became_of(mark, counter_after, read), read, self._now())
+
+    async def _read_again(self) -> Event | None:
+        try:
+            return self._tapped(await self._read())
+        except CardError:
+            return None
+
+    async def _compare(self, pin: str) -> Event | None:
+        phase = self.desk.phase
+        read = getattr(phase, "read", None)
+        assert isinstance(read, CardRead)
+        return PinCompared(await self._cards.pin_is_right(read, pin), self._now())
+
+    async def _read(self) -> CardRead | None:
+        try:
+            read = await self._cards.read(self._loads_verified.get)
+        except CardLeftField:
+            raise
+        except PurseUnreadable:
+            return None
+        return self._trusted(read) if read is not None else None
+
+    def _trusted(self, read: CardRead) -> CardRead:
+        """Leave out a load record that the server did not sign: its value is then not covered."""
+        load = read.load
+        if load is None or self._loads_verified.get(read.uid) == load:
+            return read
+        if not load_is_genuine(load, self._post.load_key):
+            return replace(read, load=None, loaded=None)
+        self._loads_verified[read.uid] = load
+        return read
+
+    def _tapped(self, read: CardRead | None) -> CardTapped:
+        now = self._now()
+        load = Load(self.lists.loads.get(read.identity.key)) if read else None
+        return CardTapped(read, self._facts(read, now), now, load)
+
+    def _facts(self, read: CardRead | None, now: Now) -> Facts:
+        campus, at = self._post.campus, now.utc_ms
+        standing = Standing()
+        if read is not None:
+            standing = self.derived.standing(read.identity.key, self.lists.book.standing(read.identity.key))
+        house = House(self.lists.rules, self.lists.age_ms(now), self.revoked, self._journal.low)
+        return Facts(
+            standing, house, When(campus.business_day(at), campus.month(at), campus.minute_of_day(at), now.clock)
+        )
+
+    def _say_journal_low(self) -> None:
+        phase = self.desk.phase
+        refused = Refused(Refusal.JOURNAL_LOW)
+        idle = Ringing(Basket(self.desk.prices))
+        self.desk = replace(self.desk, phase=NotDone(phase.order, refused) if isinstance(phase, Preparing) else idle)
