@@ -48,7 +48,7 @@ ENTRY_VERSION = 1
 ENTRY_BYTES_MAX = 16 * 1_024
 LINES_MAX = 99
 
-HashField = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{43}$")]
+HashField = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{43}\Z")]
 """base64url of a SHA-256."""
 
 
@@ -59,7 +59,7 @@ class _Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 class Discount(_Wire, frozen=True):
     """Something taken off a line, and why."""
 
-    reason: Annotated[str, Meta(pattern=r"^[a-z0-9_:-]{1,40}$")]
+    reason: Annotated[str, Meta(pattern=r"^[a-z0-9_:-]{1,40}\Z")]
     cents: Amount
 
 
@@ -152,7 +152,7 @@ class LoadStep(CardStep, frozen=True, kw_only=True):
     loaded: Amount = Cents(0)
     loaded_after: Amount = Cents(0)
     expired: Amount = Cents(0)
-    record: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{128}$")]
+    record: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{128}\Z")]
 
 
 class PinTried(CardStep, frozen=True, kw_only=True):
@@ -207,7 +207,7 @@ class CardIssued(_Wire, frozen=True):
     """A blank was personalised and read back."""
 
     card: CardId
-    uid: Annotated[str, Meta(pattern=r"^[0-9a-f]{8,20}$")]
+    uid: Annotated[str, Meta(pattern=r"^[0-9a-f]{8,20}\Z")]
     key_set: U8 = 0
     replaces: U16 = 0
 
@@ -215,7 +215,7 @@ class CardIssued(_Wire, frozen=True):
 class SaleRefused(_Wire, frozen=True):
     """Why a sale was refused; equal refusals of one card within a minute are one entry with a count."""
 
-    reason: Annotated[str, Meta(pattern=r"^[a-z_]{1,40}$")]
+    reason: Annotated[str, Meta(pattern=r"^[a-z_]{1,40}\Z")]
     amount: Amount = Cents(0)
     card: CardId | None = None
     counter: CounterField = Counter(0)
@@ -265,7 +265,7 @@ class ClockChanged(_Wire, frozen=True):
 class Fault(_Wire, frozen=True):
     """A device or the disk misbehaved; no secret ever stands here."""
 
-    device: Annotated[str, Meta(pattern=r"^[a-z0-9_.-]{1,32}$")]
+    device: Annotated[str, Meta(pattern=r"^[a-z0-9_.-]{1,32}\Z")]
     text: Text
 
 

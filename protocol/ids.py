@@ -30,12 +30,12 @@ LoadSeq = NewType("LoadSeq", int)
 
 CardKey = tuple[CardNo, Generation]
 
-_NAME = r"^[a-z0-9-]{3,32}$"
-_LABEL = r"^[A-Za-z0-9._-]{1,32}$"
+_NAME = r"^[a-z0-9-]{3,32}\Z"
+_LABEL = r"^[A-Za-z0-9._-]{1,32}\Z"
 
 SiteField = Annotated[SiteId, Meta(pattern=_NAME)]
 TerminalField = Annotated[TerminalId, Meta(pattern=_NAME)]
-StaffField = Annotated[StaffId, Meta(pattern=r"^[A-Za-z0-9._-]{0,32}$")]
+StaffField = Annotated[StaffId, Meta(pattern=r"^[A-Za-z0-9._-]{0,32}\Z")]
 MerchantField = Annotated[MerchantId, Meta(pattern=_LABEL)]
 ProductField = Annotated[ProductId, Meta(pattern=_LABEL)]
 ChannelField = Annotated[ChannelId, Meta(pattern=_LABEL)]

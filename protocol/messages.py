@@ -99,9 +99,9 @@ class ListFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One list as the manifest names it: version, SHA-256 of the whole (hex), size, SHA-256 of each part (hex)."""
 
     version: U53
-    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
     bytes: U53
-    parts: tuple[Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")], ...]
+    parts: tuple[Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")], ...]
 
 
 class Manifest(_Message, frozen=True, tag="manifest"):
@@ -111,7 +111,7 @@ class Manifest(_Message, frozen=True, tag="manifest"):
     version: U53
     expires: UtcField
     server_time: UtcField
-    files: dict[Annotated[str, Meta(pattern=r"^[a-z]{1,16}$")], ListFile]
+    files: dict[Annotated[str, Meta(pattern=r"^[a-z]{1,16}\Z")], ListFile]
 
 
 class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -50,7 +50,7 @@ class CardsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 class LoadsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The `loads` list: signed records (base64url, 96 bytes) of cards with something uncollected."""
 
-    records: tuple[Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{128}$")], ...] = ()
+    records: tuple[Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{128}\Z")], ...] = ()
 
 
 class CardBook:

@@ -79,8 +79,8 @@ class Product(_Wire, frozen=True):
     price: Amount
     """The base price of one, for every class at any time."""
     merchant: MerchantField | Literal[""] = MerchantId("")
-    category: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{0,32}$")] = ""
-    barcode: Annotated[str, Meta(pattern=r"^[0-9]{0,14}$")] = ""
+    category: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{0,32}\Z")] = ""
+    barcode: Annotated[str, Meta(pattern=r"^[0-9]{0,14}\Z")] = ""
     rules: Annotated[tuple[PriceRule, ...], Meta(max_length=64)] = ()
 
     def __post_init__(self) -> None:

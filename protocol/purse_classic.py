@@ -45,7 +45,8 @@ IDENTITY_BLOCKS = (4, 5)
 SLOT_BLOCKS = ((8, 9, 10), (12, 13, 14))
 LOAD_BLOCKS = ((16, 17, 18, 20, 21, 22), (24, 25, 26, 28, 29, 30))
 EMPTY_BLOCK = bytes(BLOCK_BYTES)
-EMPTY_SLOT = bytes(3 * BLOCK_BYTES)
+SLOT_BYTES = 3 * BLOCK_BYTES
+EMPTY_SLOT = bytes(SLOT_BYTES)
 SPENT_CENTS_MAX = 2**24 - 1
 assert len(LOAD_BLOCKS[0]) * BLOCK_BYTES == RECORD_BYTES + 64
 
@@ -85,13 +86,9 @@ def decode_identity(raw: bytes, uid: bytes, mac8: Mac8) -> Identity | None:
     if not same_bytes(mac, mac8(_covered(uid, IDENTITY_BLOCKS, body))):
         return None
     version, card_class, generation, card, pin = _IDENTITY.unpack(body)
-    if version != 1:
+    if version != 1 or card_class not in CardClass._value2member_map_ or not card or not generation:
         return None
-    try:
-        known_class = CardClass(card_class)
-    except ValueError:
-        return None
-    return Identity(CardNo(card), Generation(generation), known_class, b"" if pin == bytes(8) else pin)
+    return Identity(CardNo(card), Generation(generation), CardClass(card_class), b"" if pin == bytes(8) else pin)
 
 
 def encode_slot(purse: Purse, key_set: int, uid: bytes, slot: int, mac8: Mac8) -> bytes:
@@ -115,7 +112,7 @@ def encode_slot(purse: Purse, key_set: int, uid: bytes, slot: int, mac8: Mac8) -
 def decode_slot(raw: bytes, uid: bytes, slot: int, mac8: Mac8) -> Purse | None:
     """Read a slot; None where it is torn, empty, copied from another card or from the other slot."""
     body, mac = raw[:40], raw[40:]
-    if body[0] != 1 or not same_bytes(mac, mac8(_covered(uid, SLOT_BLOCKS[slot], body))):
+    if len(raw) != SLOT_BYTES or body[0] != 1 or not same_bytes(mac, mac8(_covered(uid, SLOT_BLOCKS[slot], body))):
         return None
     _, _, counter, main, subsidy, load_copy = _PURSE.unpack(body[:16])
     limits, (tno, seq) = body[16:32], _MARK.unpack(body[32:40])

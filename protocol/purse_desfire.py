@@ -104,13 +104,14 @@ def encode_identity(identity: Identity) -> bytes:
 
 
 def decode_identity(raw: bytes) -> Identity | None:
-    """Read the identity file; None where it is not ours."""
+    """Read the identity file; None where it is not exactly what `encode_identity` writes."""
     if len(raw) != IDENTITY_BYTES:
         return None
     version, card_class, generation, card, pin = _IDENTITY.unpack(raw)
-    if version != 1 or card_class not in CardClass._value2member_map_:
+    if version != 1 or card_class not in CardClass._value2member_map_ or not card or not generation:
         return None
-    return Identity(CardNo(card), Generation(generation), CardClass(card_class), b"" if pin == bytes(8) else pin)
+    found = Identity(CardNo(card), Generation(generation), CardClass(card_class), b"" if pin == bytes(8) else pin)
+    return found if encode_identity(found) == raw else None
 
 
 def encode_limits(purse: Purse) -> bytes:
@@ -149,7 +150,7 @@ def decode_load_file(raw: bytes) -> LoadRecord | None:
     record = LoadRecord(
         CardNo(card), Generation(generation), LoadSeq(load_seq), Cents(total), Cents(0), period, Cents(subsidy_total)
     )
-    return record if version == 1 else None
+    return record if version == 1 and encode_load_file(record) == raw else None
 
 
 def encode_log(mark: Mark, amount_cents: int, counter: Counter) -> bytes:
@@ -163,13 +164,15 @@ def read_card(image: DesfireImage) -> CardRead | None:
     if identity is None:
         return None
     loaded = decode_load_file(image.load)
+    log = image.log if all(len(record) == LOG_BYTES for record in image.log) else None
+    whole = loaded is not None and log is not None and (loaded.card, loaded.generation) == identity.key
     return CardRead(
         Technology.DESFIRE,
         image.uid,
         image.key_set,
         identity,
-        _decode_purse(image, loaded) if loaded and (loaded.card, loaded.generation) == identity.key else None,
-        tuple(_seen(record) for record in image.log),
+        _decode_purse(image, loaded) if loaded is not None and whole else None,
+        tuple(_seen(record) for record in log or ()),
         loaded if loaded and loaded.load_seq else None,
     )
 

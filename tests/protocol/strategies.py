@@ -35,7 +35,7 @@ def _values(info: inspect.Type) -> st.SearchStrategy[Any]:
             low = -_INTEGER_MAX if info.ge is None else info.ge
             return st.integers(low, _INTEGER_MAX if info.le is None else info.le)
         case inspect.StrType(pattern=str(pattern)):
-            return st.from_regex(pattern.replace("$", r"\Z"))
+            return st.from_regex(pattern)
         case inspect.StrType():
             return texts(info.max_length or 200).filter(lambda text: len(text) >= (info.min_length or 0))
         case inspect.LiteralType():
