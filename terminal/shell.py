@@ -54,7 +54,7 @@ class Cards(Protocol):
     """The card on the reader. Raises CardError; a CardLeftField during a write means that its outcome is unknown."""
 
     async def read(self, load_known: Callable[[bytes], SignedLoad | None]) -> CardRead | None:
-        """Authenticate and read; None for a card that is not ours. `load_known`: by UID, what need not be read again."""
+        """Authenticate and read; None: not ours. `load_known` gives by UID the record that need not be read again."""
         ...
 
     async def write(self, change: PurseChange) -> CardRead:

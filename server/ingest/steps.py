@@ -62,7 +62,7 @@ def evidence(torn: StepRow, later: StepRow) -> Resolution | None:
 def torn_steps_near(book: Book, step: StepRow) -> list[StepRow]:
     """Undecided torn steps of the card that a settled step can say something about."""
     near = [*book.steps_at(step.card, step.counter_after), *book.steps_at(step.card, step.counter)]
-    return [other for other in near if other.stage is Stage.TORN and other.resolved is None and other is not step]
+    return [other for other in near if other.undecided and other is not step]
 
 
 def witnesses_of(book: Book, torn: StepRow) -> list[StepRow]:
@@ -83,20 +83,38 @@ def seen_at(last: tuple[SeenStep, ...], counter: int) -> SeenStep | None:
     return next((seen for seen in last if seen.ok and seen.counter == counter), None)
 
 
-def arithmetic_fault(body: CardStep) -> str:
+def arithmetic_fault(body: CardStep, stage: Stage | None) -> str:
     """Why the figures of a step contradict one another; empty when they agree."""
     moved = (body.main_after - body.main) + (body.subsidy_after - body.subsidy)
-    expected = -body.amount if isinstance(body, SaleStep) else body.amount
-    if isinstance(body, LoadStep):
-        expected -= body.expired
-    if body.touches_card and moved != expected:
-        return f"balances move by {moved}, the amount says {expected}"
     lines = getattr(body, "lines", ())
     if lines and sum(line.net_cents for line in lines) != body.amount:
         return "the lines do not add up to the amount"
-    if body.touches_card and body.counter_after != body.counter + 1:
-        return "the counter does not rise by one"
-    return ""
+    if body.touches_card != _should_touch(body) and (body.touches_card or (stage is Stage.SETTLED and body.amount)):
+        return "writes a card where it should not, or none where it should"
+    if not body.touches_card:
+        return f"balances move by {moved} without a card step" if moved else ""
+    expected = -body.amount if isinstance(body, SaleStep) else body.amount
+    if moved != expected:
+        return f"balances move by {moved}, the amount says {expected}"
+    return "" if body.counter_after == body.counter + 1 else "the counter does not rise by one"
+
+
+def contradiction(known: StepRow, body: CardStep) -> str:
+    """Why an entry cannot belong to the step it names; empty when it can."""
+    told = (type(body), body.card.key, body.amount, body.counter, body.counter_after, getattr(body, "to", None))
+    have = known.body
+    expected = (type(have), have.card.key, have.amount, have.counter, have.counter_after, getattr(have, "to", None))
+    return "" if told == expected else "says something else than the step it names"
+
+
+def _should_touch(body: CardStep) -> bool:
+    match body:
+        case RefundStep():
+            return body.to is RefundTo.CARD
+        case TopUpStep():
+            return body.to is TopUpTo.CARD
+        case _:
+            return True
 
 
 def _touches(step: StepRow) -> bool:
@@ -117,4 +135,5 @@ def _excusable(card: CardRow, at: UtcMs) -> bool:
 
 
 def _saw_invalid_slot(step: StepRow) -> bool:
-    return any(not seen.ok for seen in step.last)
+    """A new card's second slot is empty, not forgotten."""
+    return step.counter > 0 and any(not seen.ok for seen in step.last)
