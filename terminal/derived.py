@@ -64,6 +64,8 @@ class Derived(msgspec.Struct):
     seq: Seq = Seq(0)
     turnover: Cents = Cents(0)
     acked: Seq = Seq(0)
+    shifts: int = 0
+    """The number of the newest shift."""
     shift: ShiftTotals = msgspec.field(default_factory=ShiftTotals)
     opens: dict[Seq, str] = msgspec.field(default_factory=dict[Seq, str])
     """Prepared entries without an outcome, as the compact JWS they are."""
@@ -82,6 +84,7 @@ class Derived(msgspec.Struct):
             case CardStep():
                 self._step(sealed, entry.body, campus.business_day(entry.at))
             case ShiftOpened(number, drawer):
+                self.shifts = number
                 self.shift = ShiftTotals(number, entry.staff, drawer)
             case ShiftClosed():
                 self.shift = ShiftTotals()

@@ -18,6 +18,7 @@ from protocol.instants import CampusTime, Now
 from protocol.journal import Sealed
 from protocol.limits import When
 from protocol.load_record import load_is_genuine
+from protocol.money import Cents
 from protocol.purse import CardRead, Mark, PurseChange, SignedLoad, what_became_of
 from protocol.signing import VerifyKey, sha256_of, to_base64url
 from terminal.derived import Derived, snapshot_of
@@ -48,6 +49,7 @@ from terminal.load import Load
 from terminal.ports import Draft, Journal, JournalBroken, JournalLow
 from terminal.purchase import Facts
 from terminal.sale import step, wake
+from terminal.shift import ShiftEntry, ShiftRefusal, close_shift, open_shift
 
 
 class Cards(Protocol):
@@ -162,6 +164,14 @@ class Shell:
         """Write an entry of any kind. Raises JournalLow and JournalBroken."""
         return await self._append(kind, body, None)
 
+    async def open_shift(self, staff: StaffId, drawer_cents: Cents) -> ShiftRefusal | None:
+        """A cashier takes over the drawer."""
+        return await self._shift(open_shift(self.derived, staff, drawer_cents))
+
+    async def close_shift(self, counted_cents: Cents) -> ShiftRefusal | None:
+        """A cashier counted the drawer."""
+        return await self._shift(close_shift(self.derived, counted_cents))
+
     async def checkpoint(self) -> None:
         """Write down where the next start may begin."""
         snapshot = snapshot_of(self.derived)
@@ -178,6 +188,14 @@ class Shell:
     def acked(self, seq: Seq, jws: str) -> None:
         """The server's newest signed ack, already verified."""
         self.derived.acked, self.ack_jws = max(self.derived.acked, seq), jws
+
+    async def _shift(self, entry: ShiftEntry | ShiftRefusal) -> ShiftRefusal | None:
+        if isinstance(entry, ShiftRefusal):
+            return entry
+        self.staff = entry.staff
+        await self.append(entry.kind, entry.body)
+        self.staff = self.derived.shift.staff
+        return None
 
     async def _handle(self, event: Event) -> None:
         self.desk, effects = step(self.desk, event)

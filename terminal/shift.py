@@ -1,0 +1,60 @@
+"""A cashier's shift: who sells, what lay in the drawer, what should lie in it now (X report), what was counted (Z).
+
+Closed --open--> Open --close--> Closed      any counted amount is accepted; the difference is booked, not argued
+"""
+
+import enum
+from dataclasses import dataclass
+
+from protocol.entries import Body, Kind, ShiftClosed, ShiftOpened
+from protocol.ids import ShiftNo, StaffId
+from protocol.money import Cents
+from terminal.derived import Derived, ShiftTotals
+
+
+class ShiftRefusal(enum.StrEnum):
+    """Why a shift is not opened or closed."""
+
+    ALREADY_OPEN = "already_open"
+    NONE_OPEN = "none_open"
+    STEPS_OPEN = "steps_open"
+    """A card step of this shift has no outcome yet: at most ten minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShiftEntry:
+    """The entry to write, and who signs it."""
+
+    kind: Kind
+    body: Body
+    staff: StaffId
+
+
+def open_shift(derived: Derived, staff: StaffId, drawer_cents: Cents) -> ShiftEntry | ShiftRefusal:
+    """Take over the drawer with this much in it."""
+    if derived.shift.number:
+        return ShiftRefusal.ALREADY_OPEN
+    return ShiftEntry(Kind.SHIFT_OPENED, ShiftOpened(ShiftNo(derived.shifts + 1), drawer_cents), staff)
+
+
+def close_shift(derived: Derived, counted_cents: Cents) -> ShiftEntry | ShiftRefusal:
+    """Hand the drawer in. Entries the server has not got yet do not keep anybody from going home."""
+    shift = derived.shift
+    if not shift.number:
+        return ShiftRefusal.NONE_OPEN
+    if derived.opens:
+        return ShiftRefusal.STEPS_OPEN
+    return ShiftEntry(Kind.SHIFT_CLOSED, x_report(shift, counted_cents), shift.staff)
+
+
+def x_report(shift: ShiftTotals, counted_cents: Cents = Cents(0)) -> ShiftClosed:
+    """The running totals; with a counted amount, what a closing writes down."""
+    return ShiftClosed(
+        shift.number,
+        counted_cents,
+        shift.expected_cents,
+        shift.sales,
+        shift.sales_cents,
+        shift.refunds_cents,
+        shift.cash_cents,
+    )
