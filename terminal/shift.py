@@ -47,8 +47,8 @@ def close_shift(derived: Derived, counted_cents: Cents) -> ShiftEntry | ShiftRef
     return ShiftEntry(Kind.SHIFT_CLOSED, x_report(shift, counted_cents), shift.staff)
 
 
-def x_report(shift: ShiftTotals, counted_cents: Cents = Cents(0)) -> ShiftClosed:
-    """The running totals; with a counted amount, what a closing writes down."""
+def x_report(shift: ShiftTotals, counted_cents: Cents) -> ShiftClosed:
+    """The running totals beside what was counted; a closing writes this down."""
     return ShiftClosed(
         shift.number,
         counted_cents,
