@@ -180,11 +180,12 @@ Phase = (
 
 @dataclass(frozen=True, slots=True)
 class Charged:
-    """The card of the last approved sale, and since when it has been gone."""
+    """A card that has just paid: since when it is gone, and whether it was ever gone long enough to be a new tap."""
 
     card: CardKey
     at: Now
     gone_at: Now | None = None
+    was_gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +197,8 @@ class Desk:
     prices: PriceList
     phase: Phase
     opens: tuple[Open, ...] = ()
-    charged: Charged | None = None
+    charged: tuple[Charged, ...] = ()
+    """Cards that have just paid, newest last."""
     present: CardKey | None = None
     """The card of ours that lies on the reader."""
     unconfirmed: Receipt | None = None

@@ -20,6 +20,7 @@ from typing import assert_never
 from protocol.authorise import Pin, Refusal, Refused
 from protocol.basket import Basket
 from protocol.entries import CardStep, Kind, LoadStep, Operation, RefundStep, Stage, TopUpStep, kind_of
+from protocol.ids import CardKey
 from protocol.instants import Now
 from protocol.purse import CardRead, Mark, Outcome
 from terminal.desk import (
@@ -147,10 +148,9 @@ def _operated(desk: Desk, event: BasketChanged | PayPressed | PinEntered | Confi
             return replace(desk, phase=AwaitingCard(order, card)), (ReadCard(),)
         case Confirmed(), PaidEarlier(receipt):
             return replace(desk, phase=_idle(desk), unconfirmed=None), (HandOver(receipt),)
-        case Cancelled(), PaidEarlier(_, order):
-            charged = Charged(desk.present, desk.phase.receipt.at) if desk.present else desk.charged
-            phase = AwaitingCard(order) if order else _idle(desk)
-            return replace(desk, phase=phase, unconfirmed=None, charged=charged), ()
+        case Cancelled(), PaidEarlier(receipt, order):
+            desk = replace(desk, phase=AwaitingCard(order) if order else _idle(desk), unconfirmed=None)
+            return _charge_noted(desk, desk.present, receipt.at) if desk.present else desk, ()
         case Cancelled(), AwaitingCard() | NotDone() | RepeatAsked() | PinEntry() | TapAgain() | Done():
             return replace(desk, phase=_idle(desk)), ()
         case _:
@@ -165,7 +165,7 @@ def _ask_for_card(desk: Desk, order: Order) -> Stepped:
 
 
 def _tapped(desk: Desk, tap: CardTapped) -> Stepped:
-    desk = replace(desk, present=tap.read.identity.key if tap.read else None)
+    desk = _seen_again(replace(desk, present=tap.read.identity.key if tap.read else None), tap.now)
     if _is_busy(desk.phase):
         return desk, ()
     if tap.read is not None:
@@ -187,11 +187,11 @@ def _tapped(desk: Desk, tap: CardTapped) -> Stepped:
 
 
 def _one_tap_one_charge(desk: Desk, order: Order, tap: CardTapped) -> Stepped:
-    charged = desk.charged
-    if charged is None or charged.card != desk.present or not isinstance(order, Purchase):
+    charged = next((paid for paid in desk.charged if paid.card == desk.present), None)
+    if charged is None or not isinstance(order, Purchase):
         return _decide(desk, order, tap)
-    if charged.gone_at is None or tap.now.mono_ms - charged.gone_at.mono_ms < ABSENT_MS:
-        return replace(desk, charged=replace(charged, gone_at=None)), ()
+    if not charged.was_gone:
+        return desk, ()
     if tap.now.mono_ms - charged.at.mono_ms < REPEAT_MS:
         return replace(desk, phase=RepeatAsked(order, charged.card)), ()
     return _decide(desk, order, tap)
@@ -233,10 +233,32 @@ def _answer(desk: Desk, order: Order, tap: CardTapped, pin: Pin) -> Answer:
 
 
 def _removed(desk: Desk, now: Now) -> Desk:
-    charged = desk.charged
-    if charged is not None and charged.card == desk.present and charged.gone_at is None:
-        charged = replace(charged, gone_at=now)
+    charged = tuple(
+        replace(paid, gone_at=now) if paid.card == desk.present and paid.gone_at is None else paid
+        for paid in desk.charged
+    )
     return replace(desk, present=None, charged=charged)
+
+
+def _seen_again(desk: Desk, now: Now) -> Desk:
+    """A card that flickers for less than half a second never left."""
+    charged = tuple(
+        replace(
+            paid,
+            gone_at=None,
+            was_gone=paid.was_gone or (paid.gone_at is not None and now.mono_ms - paid.gone_at.mono_ms >= ABSENT_MS),
+        )
+        if paid.card == desk.present
+        else paid
+        for paid in desk.charged
+    )
+    return replace(desk, charged=charged)
+
+
+def _charge_noted(desk: Desk, card: CardKey, at: Now) -> Desk:
+    """Remember who has just paid, and forget who did so long ago and is not on the reader."""
+    recent = tuple(paid for paid in desk.charged if paid.card != card and at.mono_ms - paid.at.mono_ms < REPEAT_MS)
+    return replace(desk, charged=(*recent, Charged(card, at)))
 
 
 def _written(desk: Desk, read: CardRead, now: Now) -> Stepped:
@@ -267,7 +289,7 @@ def _firm(desk: Desk, firm: CardFirm) -> Stepped:
     same_tap = isinstance(back, TapAgain) and back.open == found
     body = found.outcome(firm.read.last)
     if firm.outcome is Outcome.UNKNOWN or found.over(firm.now):
-        return _settle(desk, found, Stage.TORN, body, firm.now, then=_idle(desk))
+        return _settle(desk, found, Stage.TORN, body, firm.now, then=_idle(desk) if same_tap else back)
     if firm.outcome is Outcome.WRITTEN:
         then = None if same_tap or found.operation is not Operation.SALE else _order_of(back)
         paid = Receipt(found.mark(desk.tno), kind_of(found.operation, Stage.SETTLED), body, found.prepared_at)
@@ -317,7 +339,7 @@ def _settled(desk: Desk, phase: Settling, now: Now, found: Open, then: Phase, ha
     opens = tuple(known for known in desk.opens if known.seq != found.seq)
     desk = replace(desk, opens=opens, phase=then)
     if phase.stage is Stage.SETTLED and found.operation is Operation.SALE:
-        desk = replace(desk, charged=Charged(found.card, now), unconfirmed=None)
+        desk = replace(_charge_noted(desk, found.card, now), unconfirmed=None)
     if hand_over and isinstance(then, Done):
         return desk, (HandOver(then.receipt),)
     once_more = phase.stage is Stage.VOIDED and isinstance(then, AwaitingCard) and desk.present == found.card
