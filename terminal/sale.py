@@ -20,7 +20,6 @@ from typing import assert_never
 from protocol.authorise import Pin, Refusal, Refused
 from protocol.basket import Basket
 from protocol.entries import CardStep, Kind, LoadStep, Operation, RefundStep, Stage, TopUpStep, kind_of
-from protocol.ids import CardKey
 from protocol.instants import Now
 from protocol.purse import CardRead, Mark, Outcome
 from terminal.desk import (
@@ -33,7 +32,6 @@ from terminal.desk import (
     CardRemoved,
     CardTapped,
     CardWritten,
-    Charged,
     ComparePin,
     Confirmed,
     Desk,
@@ -67,16 +65,12 @@ from terminal.desk import (
     Writing,
 )
 from terminal.load import Load, NothingToLoad, decide_load
+from terminal.one_tap import REPEAT_MS, back, gone, noted
 from terminal.purchase import NotPriced, Purchase, decide_purchase, draft_pin_try
 from terminal.refund import Refund, decide_refund, may_go_on_card, to_pending
 from terminal.refusal_count import counted, due
 from terminal.step_draft import HAND_OVER_MS, Open, StepDraft, elapsed_ms
 from terminal.topup import TopUp, decide_topup
-
-ABSENT_MS = 500
-"""A card away for less than this never left: one tap, one charge."""
-REPEAT_MS = 10_000
-"""Within this time of its last approved sale a card is charged again only if the cashier says so."""
 
 Answer = StepDraft | RefundStep | TopUpStep | LoadStep | Refused | NotPriced | NothingToLoad
 """A step to make on the card, an entry that needs no card, or a reason not to."""
@@ -89,7 +83,7 @@ def step(desk: Desk, event: Event) -> Stepped:
         case CardTapped():
             return _tapped(desk, event)
         case CardRemoved(now):
-            return _removed(desk, now), ()
+            return replace(desk, present=None, charged=gone(desk.charged, desk.present, now)), ()
         case EntryStored():
             return _stored(desk, event)
         case CardWritten(read, now):
@@ -150,7 +144,8 @@ def _operated(desk: Desk, event: BasketChanged | PayPressed | PinEntered | Confi
             return replace(desk, phase=_idle(desk), unconfirmed=None), (HandOver(receipt),)
         case Cancelled(), PaidEarlier(receipt, order):
             desk = replace(desk, phase=AwaitingCard(order) if order else _idle(desk), unconfirmed=None)
-            return _charge_noted(desk, desk.present, receipt.at) if desk.present else desk, ()
+            charged = noted(desk.charged, desk.present, receipt.at) if desk.present else desk.charged
+            return replace(desk, charged=charged), ()
         case Cancelled(), AwaitingCard() | NotDone() | RepeatAsked() | PinEntry() | TapAgain() | Done():
             return replace(desk, phase=_idle(desk)), ()
         case _:
@@ -165,14 +160,15 @@ def _ask_for_card(desk: Desk, order: Order) -> Stepped:
 
 
 def _tapped(desk: Desk, tap: CardTapped) -> Stepped:
-    desk = _seen_again(replace(desk, present=tap.read.identity.key if tap.read else None), tap.now)
+    present = tap.read.identity.key if tap.read else None
+    desk = replace(desk, present=present, charged=back(desk.charged, present, tap.now))
     if _is_busy(desk.phase):
         return desk, ()
     if tap.read is not None:
-        back = next((found for found in desk.opens if found.card == desk.present), None)
-        if back is not None:
-            firming = replace(desk, phase=Firming(back, desk.phase))
-            return firming, (MakeFirm(back.mark(desk.tno), back.body.counter_after),)
+        waiting = next((found for found in desk.opens if found.card == present), None)
+        if waiting is not None:
+            firming = replace(desk, phase=Firming(waiting, desk.phase))
+            return firming, (MakeFirm(waiting.mark(desk.tno), waiting.body.counter_after),)
         if desk.unconfirmed is not None and _card_of(desk.unconfirmed) == desk.present:
             return replace(desk, phase=PaidEarlier(desk.unconfirmed, _order_of(desk.phase))), ()
     match desk.phase:
@@ -232,35 +228,6 @@ def _answer(desk: Desk, order: Order, tap: CardTapped, pin: Pin) -> Answer:
             assert_never(order)
 
 
-def _removed(desk: Desk, now: Now) -> Desk:
-    charged = tuple(
-        replace(paid, gone_at=now) if paid.card == desk.present and paid.gone_at is None else paid
-        for paid in desk.charged
-    )
-    return replace(desk, present=None, charged=charged)
-
-
-def _seen_again(desk: Desk, now: Now) -> Desk:
-    """A card that flickers for less than half a second never left."""
-    charged = tuple(
-        replace(
-            paid,
-            gone_at=None,
-            was_gone=paid.was_gone or (paid.gone_at is not None and now.mono_ms - paid.gone_at.mono_ms >= ABSENT_MS),
-        )
-        if paid.card == desk.present
-        else paid
-        for paid in desk.charged
-    )
-    return replace(desk, charged=charged)
-
-
-def _charge_noted(desk: Desk, card: CardKey, at: Now) -> Desk:
-    """Remember who has just paid, and forget who did so long ago and is not on the reader."""
-    recent = tuple(paid for paid in desk.charged if paid.card != card and at.mono_ms - paid.at.mono_ms < REPEAT_MS)
-    return replace(desk, charged=(*recent, Charged(card, at)))
-
-
 def _written(desk: Desk, read: CardRead, now: Now) -> Stepped:
     assert isinstance(desk.phase, Writing), "a card was written that nobody asked for"
     order, done = desk.phase.order, desk.phase.open
@@ -276,8 +243,8 @@ def _lost(desk: Desk) -> Desk:
             return replace(desk, phase=AwaitingCard(order))
         case Writing(order, lost):
             return replace(desk, phase=TapAgain(order, lost))
-        case Firming(_, back):
-            return replace(desk, phase=back)
+        case Firming(_, before):
+            return replace(desk, phase=before)
         case _:
             return desk
 
@@ -285,19 +252,19 @@ def _lost(desk: Desk) -> Desk:
 def _firm(desk: Desk, firm: CardFirm) -> Stepped:
     """An open step's card has spoken. After ten minutes its word no longer decides: the step is torn, for good."""
     assert isinstance(desk.phase, Firming)
-    found, back = desk.phase.open, desk.phase.back
-    same_tap = isinstance(back, TapAgain) and back.open == found
+    found, before = desk.phase.open, desk.phase.back
+    same_tap = isinstance(before, TapAgain) and before.open == found
     body = found.outcome(firm.read.last)
     if firm.outcome is Outcome.UNKNOWN or found.over(firm.now):
-        return _settle(desk, found, Stage.TORN, body, firm.now, then=_idle(desk) if same_tap else back)
+        return _settle(desk, found, Stage.TORN, body, firm.now, then=_idle(desk) if same_tap else before)
     if firm.outcome is Outcome.WRITTEN:
-        then = None if same_tap or found.operation is not Operation.SALE else _order_of(back)
+        then = None if same_tap or found.operation is not Operation.SALE else _order_of(before)
         paid = Receipt(found.mark(desk.tno), kind_of(found.operation, Stage.SETTLED), body, found.prepared_at)
         earlier = None if same_tap or found.operation is not Operation.SALE else PaidEarlier(paid, then)
         return _settle(desk, found, Stage.SETTLED, body, firm.now, then=earlier, hand_over=same_tap)
     once_more = same_tap and found.operation in (Operation.SALE, Operation.LOAD)
-    again = AwaitingCard(back.order) if isinstance(back, TapAgain) and once_more else None
-    return _settle(desk, found, Stage.VOIDED, body, firm.now, then=again or (None if same_tap else back))
+    again = AwaitingCard(before.order) if isinstance(before, TapAgain) and once_more else None
+    return _settle(desk, found, Stage.VOIDED, body, firm.now, then=again or (None if same_tap else before))
 
 
 # The journal -----------------------------------------------------------------------------------------------------
@@ -339,7 +306,7 @@ def _settled(desk: Desk, phase: Settling, now: Now, found: Open, then: Phase, ha
     opens = tuple(known for known in desk.opens if known.seq != found.seq)
     desk = replace(desk, opens=opens, phase=then)
     if phase.stage is Stage.SETTLED and found.operation is Operation.SALE:
-        desk = replace(_charge_noted(desk, found.card, now), unconfirmed=None)
+        desk = replace(desk, charged=noted(desk.charged, found.card, now), unconfirmed=None)
     if hand_over and isinstance(then, Done):
         return desk, (HandOver(then.receipt),)
     once_more = phase.stage is Stage.VOIDED and isinstance(then, AwaitingCard) and desk.present == found.card
