@@ -1,0 +1,312 @@
+"""What reconciliation knows: plain frozen rows, the same from the tables of the server and from a `Book` in memory.
+
+Figures of a step are those of the card, main and subsidy apart; `ledger` figures are sums of postings. Nothing here
+decides anything.
+"""
+
+import enum
+from dataclasses import dataclass
+
+from protocol.entries import Operation, Stage
+from protocol.ids import CardKey, Seq, ShiftNo, TerminalId, Tno
+from protocol.instants import DAY_MS, MINUTE_MS, BusinessDay, UtcMs
+from protocol.money import SALE_CENTS_MAX
+from protocol.purse import SeenStep
+from server.ingest.book import CardStatus, CaseClass, StepId, TerminalStatus
+from server.ledger.rules import Resolution, Use
+
+
+class Difference(enum.StrEnum):
+    """Every class a difference can be in; `rules.py` says when (SPEC, "Reconciliation proves, it does not repair")."""
+
+    SILENT_TILL = "silent_till"
+    SILENT_LOADER = "silent_loader"
+    OVERDUE = "overdue"
+    GAP = "gap"
+    OPEN = "open"
+    TORN = "torn"
+    DEBITED_NOT_DELIVERED = "debited_not_delivered"
+    DUPLICATE = "duplicate"
+    FALLBACK = "fallback"
+    FORK = "fork"
+    BALANCE_CONTRADICTION = "balance_contradiction"
+    CARD_ABOVE_LEDGER = "card_above_ledger"
+    PURSE_UNREADABLE = "purse_unreadable"
+    LOAD_UNMATCHED = "load_unmatched"
+    SHIFT_DIFFERENCE = "shift_difference"
+    PROVIDER_DIFFERENCE = "provider_difference"
+    CHAIN_BREAK = "chain_break"
+    HOLE = "hole"
+
+
+ALARMS = frozenset({Difference.CARD_ABOVE_LEDGER, Difference.FORK, Difference.CHAIN_BREAK})
+"""Classes somebody must hear of at once; no load goes to a card above its ledger until it is solved."""
+
+
+class MoveReason(enum.StrEnum):
+    """Why the ledger's purse moved other than by a step of the card."""
+
+    OPENING = "opening"
+    """Written on the card when it was issued or taken over from the old system."""
+    HOLE = "hole"
+    """Booked provisionally for one step of the card that no entry tells of."""
+    OFF_CARD = "off_card"
+    """The card office took the value over: closed, replaced, released. The plastic does not know."""
+    CORRECTION = "correction"
+    """Two people brought the ledger to what the card shows."""
+
+
+_REASONS = {
+    "issue": MoveReason.OPENING,
+    "import": MoveReason.OPENING,
+    "opening": MoveReason.OPENING,
+    "hole": MoveReason.HOLE,
+    "close": MoveReason.OFF_CARD,
+    "replace": MoveReason.OFF_CARD,
+    "release": MoveReason.OFF_CARD,
+}
+CAUSES_OF_STEPS = frozenset({"entry", "resolve", "lost", "claim", "park", "unpark"})
+"""First words of causes whose purse legs are those of steps."""
+
+
+def reason_of(cause: str) -> MoveReason | None:
+    """Why a cause moved a purse; None for a step. `found:hole:...` takes a provisional posting back."""
+    word = cause.removeprefix("found:").partition(":")[0]
+    if word in CAUSES_OF_STEPS:
+        return None
+    return _REASONS.get(word, MoveReason.CORRECTION)
+
+
+@dataclass(frozen=True, slots=True)
+class StepFact:
+    """One card operation as it stands now."""
+
+    id: StepId
+    card: CardKey
+    operation: Operation
+    stage: Stage
+    tid: TerminalId
+    at: UtcMs
+    """When, as its terminal believed; the end of its business day where that clock was in doubt."""
+    day: BusinessDay
+    amount: int
+    counter: int
+    counter_after: int
+    main: int
+    main_after: int
+    subsidy: int = 0
+    subsidy_after: int = 0
+    last: tuple[SeenStep, ...] = ()
+    use: Use | None = None
+    resolved: Resolution | None = None
+    claimed: bool = False
+    loaded_after: int = 0
+
+    @property
+    def cents(self) -> int:
+        """What the step adds to the card over both purses."""
+        return self.main_after - self.main + self.subsidy_after - self.subsidy
+
+    @property
+    def touches_card(self) -> bool:
+        """False for money that never was to reach the plastic by this step."""
+        return self.counter_after != self.counter
+
+    @property
+    def settled_on_card(self) -> bool:
+        """Whether the card is proven to have made this step, and did not forget it."""
+        if not self.touches_card or self.use is Use.FORGOTTEN:
+            return False
+        if self.stage is Stage.SETTLED:
+            return self.use in (Use.FIRST, Use.FALLBACK, Use.BRANCH, Use.RELEASED)
+        return self.resolved is Resolution.ON_CARD
+
+    @property
+    def undecided(self) -> bool:
+        """Whether it is open or torn, so that the card may show either side of it."""
+        decided = self.resolved in (Resolution.ON_CARD, Resolution.NOT_ON_CARD)
+        return self.touches_card and self.stage in (Stage.PREPARED, Stage.TORN) and not decided
+
+    @property
+    def ledger_cents(self) -> int:
+        """What the step has moved on the ledger's purses (`server/ledger/rules.py`)."""
+        if not self.touches_card or self.use is Use.FORGOTTEN:
+            return 0
+        if self.resolved is Resolution.ON_CARD:
+            return self.cents
+        is_settled = self.stage is Stage.SETTLED
+        if self.operation in (Operation.REFUND, Operation.TOPUP) and self.resolved is not None:
+            return self.cents if is_settled else 0
+        if self.operation is Operation.SALE and self.resolved is Resolution.STUDENT:
+            return self.cents
+        return self.cents if is_settled and self.use in (Use.FIRST, Use.FALLBACK, Use.BRANCH) else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What a cause other than a step has moved on the purses of a card."""
+
+    cause: str
+    reason: MoveReason
+    cents: int
+    counter_after: int = 0
+    """Holes: the step of the card it stands for."""
+    day: BusinessDay = BusinessDay(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """An entry about a card step that is kept and not posted: known, but not booked."""
+
+    id: StepId
+    tid: TerminalId
+    why: str
+    counter_after: int
+    cents: int
+    day: BusinessDay = BusinessDay(0)
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFact:
+    """Something ingest noticed."""
+
+    cls: CaseClass
+    step: StepId
+    cents: int
+    text: str
+    card: CardKey | None = None
+    day: BusinessDay = BusinessDay(0)
+
+
+@dataclass(frozen=True, slots=True)
+class CardFacts:
+    """One plastic card with everything that is known of it."""
+
+    key: CardKey
+    ledger_cents: int
+    """Main and subsidy: the sums of the postings on its two purses."""
+    status: CardStatus = CardStatus.ACTIVE
+    technology: str = ""
+    loaded_total: int = 0
+    """What the server knows was ever loaded or is waiting to be; with the running subsidy."""
+    steps: tuple[StepFact, ...] = ()
+    moves: tuple[Move, ...] = ()
+    parked: tuple[Parked, ...] = ()
+    cases: tuple[CaseFact, ...] = ()
+
+    def day_of(self, cause: str) -> BusinessDay:
+        """The business day of a cause other than a step."""
+        return next((move.day for move in self.moves if move.cause == cause), BusinessDay(0))
+
+
+@dataclass(frozen=True, slots=True)
+class TerminalFact:
+    """One chain: how far it has reported, and what it could have done since."""
+
+    tno: Tno
+    tid: TerminalId
+    reported_at: UtcMs
+    tip: Seq
+    status: TerminalStatus = TerminalStatus.ACTIVE
+    can_load: bool = False
+    ended: bool = False
+    """It said that nothing follows."""
+    granted_at: UtcMs = UtcMs(0)
+    debit_cents_max: int = SALE_CENTS_MAX
+    credit_cents_max: int = SALE_CENTS_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class ShiftFact:
+    """A counted drawer."""
+
+    tid: TerminalId
+    shift: ShiftNo
+    day: BusinessDay
+    entry: StepId
+    expected: int
+    counted: int
+    left: int = 0
+    """What the ledger's drawer still holds after the count: the terminal expected something else than it reported."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderFact:
+    """A channel's own document next to our clearing account of it."""
+
+    channel: str
+    day: BusinessDay
+    ours: int
+    theirs: int
+    document: str
+
+
+@dataclass(frozen=True, slots=True)
+class HoleFact:
+    """Entries of a chain that were asked for twice and never came, booked by two people or not yet."""
+
+    tno: Tno
+    tid: TerminalId
+    first: int
+    last: int
+    day: BusinessDay = BusinessDay(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Campus:
+    """Everything that is not about one card."""
+
+    terminals: tuple[TerminalFact, ...] = ()
+    shifts: tuple[ShiftFact, ...] = ()
+    providers: tuple[ProviderFact, ...] = ()
+    holes: tuple[HoleFact, ...] = ()
+    cases: tuple[CaseFact, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """When the proof is made, and how long silence is patience."""
+
+    as_of: UtcMs
+    overdue_after_ms: int = 7 * DAY_MS
+    clock_doubt_ms: int = 10 * MINUTE_MS
+    """A terminal has reported past an instant only by this much more: clocks differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One classified difference with its evidence."""
+
+    cls: Difference
+    cents: int
+    """Its share of the card's balance minus the ledger's; 0 where nothing is off but money is in question."""
+    amount: int
+    """The money it is about: at stake while open, booked already as a loss or credit otherwise."""
+    text: str
+    card: CardKey | None = None
+    counter: int = 0
+    day: BusinessDay = BusinessDay(0)
+    steps: tuple[StepId, ...] = ()
+    terminals: tuple[TerminalId, ...] = ()
+    causes: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The same finding has the same key in every run."""
+        who = "-" if self.card is None else f"{self.card[0]}/{self.card[1]}"
+        what = ",".join([".".join(map(str, step)) for step in self.steps] + list(self.causes))
+        return f"{self.cls}|{who}|{self.counter}|{what}"
+
+
+@dataclass(frozen=True, slots=True)
+class CardProof:
+    """What one card comes to: its difference is the sum of its findings plus what is unexplained (must be 0)."""
+
+    key: CardKey
+    difference_cents: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def unexplained_cents(self) -> int:
+        """The part of the difference that is in no class."""
+        return self.difference_cents - sum(finding.cents for finding in self.findings)

@@ -1,0 +1,165 @@
+"""Reconciliation proves, it does not repair: every cent between cards and ledger gets one class, with evidence.
+
+For one plastic card (card, generation):
+
+    difference = balance the card last showed - (ledger purses - what the card office took over), main + subsidy
+               = sum of the shares below, exactly
+
+The card's *path* is what it is proven to have made: settled uses FIRST, FALLBACK, BRANCH, RELEASED, and torn steps
+proven ON_CARD. By counter, each step must begin where the one before it ended. A link that does not is filled with
+what is known to be undecided (`links.py`); the rest is somebody's who has not reported (`silence.py`), or nobody's.
+
+    class                    when, and its share of the difference
+    open                     prepared, no outcome from its own terminal: what the card shows of it, within [b-a, b]
+    torn                     torn, no proof: the same; decided by time for the student: the guess against the card
+    silent_till              rest <= 0 and a silent terminal can have debited it
+    silent_loader            rest > 0 and a silent terminal can have credited it (loads, or its own last sale back)
+    overdue                  either of these for more than 7 days; also a debit after a replaced card was paid out
+    hole                     only terminals declared lost can have; provisional postings; entries kept but not booked
+    chain_break              the card names an entry that is held and says otherwise; a branch; an unconfirmed sale
+    balance_contradiction    no counter is missing and the balance is another; figures or taps contradict one another
+    fork                     a second use of a counter that nothing excuses (booked: fraud loss), and what built on it
+    fallback                 the use that the card forgot (booked: operator loss); share 0
+    gap                      rest <= 0 and nobody silent explains it
+    card_above_ledger        rest > 0 and nobody silent explains it: alarm, no load until it is solved
+    debited_not_delivered    torn, proven on the card, credited to its holder; share 0
+    duplicate                audit only: a second outcome, a refund above its sale; share 0
+    purse_unreadable         no slot of the card is valid; share 0, the ledger's balance is what it is about
+    load_unmatched           the card had collected what the server did not know (booked: clearing); share 0
+    shift_difference, provider_difference: counted or documented against booked; no card's share
+
+Silence excuses neither forks nor authentication failures: both are decided before it is asked. A posting of two people
+takes from the shares it corrects; what it overshoots is a gap or above the ledger again (SPEC, "Reconciliation").
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from server.reconcile.facts import (
+    Campus,
+    CardFacts,
+    CardProof,
+    Difference,
+    Finding,
+    Move,
+    MoveReason,
+    ShiftFact,
+    StepFact,
+    Terms,
+)
+from server.reconcile.findings import (
+    corrected,
+    finding_of_case,
+    findings_of_cases,
+    findings_of_filler,
+    findings_of_link,
+    findings_of_steps,
+    is_second_outcome,
+)
+from server.reconcile.links import Filler, Link, State, fillers_of
+from server.reconcile.silence import Silence
+
+
+def prove_cards(cards: Iterable[CardFacts], campus: Campus, terms: Terms) -> Iterator[CardProof]:
+    """Prove card after card; nothing is remembered between two."""
+    by_tno = {terminal.tno: terminal for terminal in campus.terminals}
+    for card in cards:
+        yield prove_card(card, Silence(card, campus.terminals, terms, by_tno, campus.holes))
+
+
+def prove_card(card: CardFacts, silence: Silence) -> CardProof:
+    """Classify every cent between what one card shows and what the ledger says."""
+    path = path_of(card.steps)
+    opening = sum(move.cents for move in card.moves if move.reason is MoveReason.OPENING)
+    taken_over = sum(move.cents for move in card.moves if move.reason is MoveReason.OFF_CARD)
+    parked = [entry for entry in card.parked if not is_second_outcome(entry)]
+    fillers = fillers_of(card.steps, parked, _live_holes(card.moves))
+    links = links_of(State(0, opening, 0), path, card.steps, fillers)
+    findings: list[Finding] = []
+    shares: dict[Filler, int] = {}
+    for link in links:
+        if not link.joined:
+            findings += findings_of_link(card, link, silence, shares)
+    for filler in fillers:
+        findings += findings_of_filler(card, filler, shares.get(filler, 0))
+    findings += findings_of_steps(card, path)
+    findings += findings_of_cases(card)
+    findings = corrected(card, findings)
+    shown = links[-1].after.cents if links else opening
+    return CardProof(card.key, shown - (card.ledger_cents - taken_over), tuple(findings))
+
+
+def path_of(steps: Sequence[StepFact]) -> list[StepFact]:
+    """What the card is proven to have made, by counter; of two for one counter the one the ledger shows."""
+    proven = [step for step in steps if step.settled_on_card]
+    path: list[StepFact] = []
+    for step in sorted(proven, key=lambda step: (step.counter_after, not step.ledger_cents, step.id)):
+        if not path or path[-1].counter_after < step.counter_after:
+            path.append(step)
+    return path
+
+
+def links_of(
+    opening: State, path: Sequence[StepFact], steps: Sequence[StepFact], fillers: Sequence[Filler]
+) -> list[Link]:
+    """The path as links between neighbouring known states, the newest mere reading at its end."""
+    links: list[Link] = []
+    before = opening
+    for step in path:
+        links.append(_link(before, _before(step), fillers))
+        before = State(step.counter_after, step.main_after, step.subsidy_after, step.at, step)
+    beyond = [step for step in steps if _is_reading(step) and step.counter > before.counter]
+    if beyond:
+        newest = max(beyond, key=lambda step: (step.counter, step.at, step.id))
+        links.append(_link(before, _before(newest), fillers))
+    elif path:
+        links.append(Link(before, before))
+    return links
+
+
+def prove_campus(campus: Campus) -> list[Finding]:
+    """Differences that are no card's: drawers, providers, chains."""
+    findings: list[Finding] = []
+    for shift in campus.shifts:
+        if shift.expected != shift.counted:
+            findings.append(_of_shift(shift, shift.counted - shift.expected, "counted against expected"))
+        if shift.left:
+            findings.append(_of_shift(shift, shift.left, "the terminal expected other than it reported"))
+    for provider in campus.providers:
+        if provider.ours != provider.theirs:
+            cents, cause = provider.theirs - provider.ours, f"{provider.channel}:{provider.document}"
+            text = f"{provider.channel}: its document against our clearing"
+            cls = Difference.PROVIDER_DIFFERENCE
+            findings.append(Finding(cls, 0, cents, text, day=provider.day, causes=(cause,)))
+    for hole in campus.holes:
+        text, cause = f"entries {hole.first} to {hole.last} never came", f"{hole.tno}:{hole.first}-{hole.last}"
+        findings.append(Finding(Difference.HOLE, 0, 0, text, day=hole.day, terminals=(hole.tid,), causes=(cause,)))
+    return findings + [finding for case in campus.cases if (finding := finding_of_case(case)) is not None]
+
+
+def _of_shift(shift: ShiftFact, cents: int, text: str) -> Finding:
+    cls, text = Difference.SHIFT_DIFFERENCE, f"shift {shift.shift}: {text}"
+    return Finding(cls, 0, cents, text, day=shift.day, steps=(shift.entry,), terminals=(shift.tid,))
+
+
+def _link(before: State, after: State, fillers: Sequence[Filler]) -> Link:
+    between = (filler for filler in fillers if before.counter < filler.counter_after <= after.counter)
+    return Link(before, after, tuple(between))
+
+
+def _before(step: StepFact) -> State:
+    return State(step.counter, step.main, step.subsidy, step.at, step)
+
+
+def _is_reading(step: StepFact) -> bool:
+    """Whether a step says where the card stood without proving where it went: prepared, voided, torn."""
+    return step.touches_card and step.use is None
+
+
+def _live_holes(moves: Sequence[Move]) -> list[Move]:
+    """Provisional postings that no found entry has taken back yet."""
+    taken_back = {move.cause.removeprefix("found:") for move in moves if move.cause.startswith("found:")}
+    return [
+        move
+        for move in moves
+        if move.reason is MoveReason.HOLE and not move.cause.startswith("found:") and move.cause not in taken_back
+    ]
