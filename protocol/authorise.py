@@ -138,7 +138,7 @@ def authorise(
     if main_cents > max(0, read.purse.main_cents):
         return Refused(Refusal.BALANCE_TOO_LOW, read.purse.main_cents + subsidy_cents)
     refused = _pin_refusal(read, read.purse, amount_cents, house.rules, pin)
-    return refused or Approved(main_cents, subsidy_cents, with_sale(spent, amount_cents))
+    return refused or Approved(main_cents, subsidy_cents, with_sale(spent, amount_cents, in_meal=meal is not None))
 
 
 def _limit_refusal(
@@ -153,14 +153,20 @@ def _limit_refusal(
         return Refused(Refusal.SALE_LIMIT, limits.sale)
     if meal is not None and meal.count and spent.meal_count >= meal.count:
         return Refused(Refusal.MEAL_LIMIT, meal.count)
-    if spent.day_cents + amount_cents > (limits.day or SPENT_CENTS_MAX):
-        return Refused(Refusal.DAY_LIMIT, limits.day or SPENT_CENTS_MAX)
-    if spent.month_cents + amount_cents > (limits.month or SPENT_CENTS_MAX):
-        return Refused(Refusal.MONTH_LIMIT, limits.month or SPENT_CENTS_MAX)
+    day_max, month_max = _countable(limits.day), _countable(limits.month)
+    if spent.day_cents + amount_cents > day_max:
+        return Refused(Refusal.DAY_LIMIT, day_max)
+    if spent.month_cents + amount_cents > month_max:
+        return Refused(Refusal.MONTH_LIMIT, month_max)
     offline_max = house.rules.offline_sale_max(house.list_age_ms, when.clock)
     if offline_max is not None and amount_cents > offline_max:
         return Refused(Refusal.OFFLINE_LIMIT, house.list_age_ms)
     return None
+
+
+def _countable(limit_cents: Cents) -> int:
+    """A card counts with 24 bits: no limit, and a limit above that, end there."""
+    return min(limit_cents or SPENT_CENTS_MAX, SPENT_CENTS_MAX)
 
 
 def _usable_subsidy(purse: Purse, rules: LimitRules, amount_cents: Cents) -> Cents:

@@ -89,7 +89,8 @@ def running(spent: Spent, when: When, meal: int) -> Spent:
     """What counts as spent at this instant, with counters reset where a new day, month or meal has begun.
 
     A card's day only moves forward. One day ahead of us is another terminal's clock; further ahead is nonsense and
-    counts as today. Without a clock nothing is reset (SPEC, "Time").
+    counts as today. Outside every meal (0) the last meal keeps its count: a drink at the kiosk does not make room for a
+    second lunch. Without a clock nothing is reset (SPEC, "Time").
     """
     if when.clock is ClockSource.NONE:
         return spent
@@ -102,14 +103,14 @@ def running(spent: Spent, when: When, meal: int) -> Spent:
         spent = replace(spent, month=when.month, month_cents=Cents(0))
     elif ahead_too_far:
         spent = replace(spent, month=when.month)
-    return spent if spent.meal == meal else replace(spent, meal=meal, meal_count=0)
+    return spent if meal in (0, spent.meal) else replace(spent, meal=meal, meal_count=0)
 
 
-def with_sale(spent: Spent, amount_cents: Cents) -> Spent:
-    """The counters after one more purchase."""
+def with_sale(spent: Spent, amount_cents: Cents, *, in_meal: bool) -> Spent:
+    """The counters after one more purchase; only one inside a meal window counts for the meal."""
     return replace(
         spent,
         day_cents=Cents(spent.day_cents + amount_cents),
         month_cents=Cents(spent.month_cents + amount_cents),
-        meal_count=min(255, spent.meal_count + 1),
+        meal_count=min(255, spent.meal_count + in_meal),
     )

@@ -196,13 +196,13 @@ def encode_batch(entries: list[bytes]) -> bytes:
 
 
 def decode_batch(raw: bytes) -> list[bytes]:
-    """The lines of a batch. Raises NotAMessage; never unpacks more than a batch may hold."""
+    """The lines of a batch. Raises NotAMessage; never unpacks more than a batch may hold, nor half a batch."""
     try:
-        unpacked = zstandard.ZstdDecompressor().stream_reader(raw).read(BATCH_BYTES_MAX + 1)
+        if zstandard.frame_content_size(raw) > BATCH_BYTES_MAX:
+            raise NotAMessage(f"batch: more than {BATCH_BYTES_MAX} bytes")
+        unpacked = zstandard.ZstdDecompressor().decompress(raw, max_output_size=BATCH_BYTES_MAX, allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise NotAMessage(f"batch: {error}") from error
-    if len(unpacked) > BATCH_BYTES_MAX:
-        raise NotAMessage(f"batch: more than {BATCH_BYTES_MAX} bytes")
     lines = unpacked.split(b"\n")
     if len(lines) > BATCH_ENTRIES_MAX or not all(lines):
         raise NotAMessage(f"batch: 1 to {BATCH_ENTRIES_MAX} entries, one a line, no empty line")

@@ -1,0 +1,216 @@
+"""May this card pay? Every refusal, in its order, and how an approved amount is taken."""
+
+import dataclasses
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol.authorise import (
+    Approved,
+    House,
+    Listed,
+    Pin,
+    Refusal,
+    Refused,
+    Standing,
+    authorise,
+    before_any_card,
+    card_refusal,
+)
+from protocol.ids import CardNo, Counter, Generation, LoadSeq
+from protocol.instants import BusinessDay, ClockSource, Month
+from protocol.limits import ClassLimits, LimitRules, Meal, OfflineStep, When
+from protocol.money import Cents
+from protocol.purse import (
+    PIN_TRIES_MAX,
+    CardClass,
+    CardRead,
+    Identity,
+    LoadRecord,
+    Purse,
+    SignedLoad,
+    Spent,
+    Technology,
+)
+
+DAY, MONTH = BusinessDay(20_780), Month(682)
+WHEN = When(DAY, MONTH, 720, ClockSource.SERVER)
+RULES = LimitRules(
+    (ClassLimits(CardClass.STUDENT, Cents(3_000), Cents(5_000), Cents(9_000), Cents(1_000)),),
+    (Meal(2, 660, 780, 2),),
+    1,
+    (OfflineStep(1_000, Cents(500)),),
+    6,
+)
+HOUSE = House(RULES, 0)
+GOOD = Standing()
+IDENTITY = Identity(CardNo(7), Generation(1), CardClass.STUDENT, bytes(range(8)))
+PURSE = Purse(Counter(11), Cents(4_000), Cents(300), Spent(DAY, Cents(0), MONTH, Cents(0), 2, 0), 0, 6, LoadSeq(2))
+DESFIRE = CardRead(Technology.DESFIRE, bytes(7), 0, IDENTITY, PURSE, ())
+RECORD = LoadRecord(CardNo(7), Generation(1), LoadSeq(2), Cents(10_000), Cents(6_000), 6, Cents(300))
+
+
+def classic(record: LoadRecord | None, purse: Purse = PURSE) -> CardRead:
+    load = None if record is None else SignedLoad(record, bytes(64))
+    return dataclasses.replace(DESFIRE, technology=Technology.CLASSIC, purse=purse, load=load)
+
+
+def decided(
+    read: CardRead | None = DESFIRE,
+    amount: int = 900,
+    *,
+    standing: Standing = GOOD,
+    house: House = HOUSE,
+    when: When = WHEN,
+    pin: Pin = Pin.NOT_ASKED,
+) -> Approved | Refused:
+    return authorise(read, Cents(amount), standing=standing, house=house, when=when, pin=pin)
+
+
+def with_purse(**changes: Any) -> CardRead:
+    return dataclasses.replace(DESFIRE, purse=dataclasses.replace(PURSE, **changes))
+
+
+def with_rules(**changes: Any) -> House:
+    return House(msgspec.structs.replace(RULES, **changes), 0)
+
+
+def test_the_subsidy_is_taken_first() -> None:
+    spent = Spent(DAY, Cents(900), MONTH, Cents(900), 2, 1)
+    assert decided() == Approved(Cents(600), Cents(300), spent)
+    assert decided(amount=200) == Approved(
+        Cents(0), Cents(200), dataclasses.replace(spent, day_cents=Cents(200), month_cents=Cents(200))
+    )
+
+
+def test_a_subsidy_of_another_period_has_expired() -> None:
+    assert decided(with_purse(period=5)) == Approved(
+        Cents(900), Cents(0), Spent(DAY, Cents(900), MONTH, Cents(900), 2, 1)
+    )
+    assert decided(with_purse(period=5, main_cents=Cents(800))) == Refused(Refusal.BALANCE_TOO_LOW, 800)
+
+
+def spent_of(**changes: Any) -> CardRead:
+    return with_purse(spent=dataclasses.replace(PURSE.spent, **changes))
+
+
+CASES: dict[Refusal, list[tuple[dict[str, Any], int]]] = {
+    Refusal.TERMINAL_REVOKED: [({"house": dataclasses.replace(HOUSE, revoked=True)}, 0)],
+    Refusal.JOURNAL_LOW: [({"house": dataclasses.replace(HOUSE, journal_low=True)}, 0)],
+    Refusal.CARD_NOT_OURS: [({"read": None}, 0)],
+    Refusal.PURSE_UNREADABLE: [({"read": dataclasses.replace(DESFIRE, purse=None)}, 0)],
+    Refusal.CARD_BLOCKED: [({"standing": Standing(Listed.BLOCKED)}, 0)],
+    Refusal.CARD_CLOSED: [({"standing": Standing(Listed.CLOSED)}, 0)],
+    Refusal.BELOW_FLOOR: [
+        ({"standing": Standing(counter_floor=Counter(12))}, 0),
+        ({"standing": Standing(load_floor=LoadSeq(3))}, 0),
+    ],
+    Refusal.VALUE_NOT_COVERED: [
+        ({"read": classic(None)}, 0),
+        ({"read": classic(dataclasses.replace(RECORD, spent_known_cents=Cents(6_001)))}, 0),
+        ({"read": classic(dataclasses.replace(RECORD, subsidy_total_cents=Cents(299)))}, 0),
+        ({"read": classic(dataclasses.replace(RECORD, period=5))}, 0),
+        ({"read": classic(dataclasses.replace(RECORD, load_seq=LoadSeq(1)))}, 0),
+        ({"read": classic(dataclasses.replace(RECORD, card=CardNo(8)))}, 0),
+        ({"read": classic(dataclasses.replace(RECORD, generation=Generation(2)))}, 0),
+    ],
+    Refusal.CLASS_NOT_SERVED: [
+        ({"read": dataclasses.replace(DESFIRE, identity=dataclasses.replace(IDENTITY, card_class=CardClass.STAFF))}, 0)
+    ],
+    Refusal.OUTSIDE_WINDOW: [({"when": dataclasses.replace(WHEN, minute=800)}, 0)],
+    Refusal.SALE_LIMIT: [({"amount": 3_001}, 3_000)],
+    Refusal.MEAL_LIMIT: [({"read": spent_of(meal_count=2)}, 2)],
+    Refusal.DAY_LIMIT: [({"read": spent_of(day_cents=Cents(4_101))}, 5_000)],
+    Refusal.MONTH_LIMIT: [({"read": spent_of(month_cents=Cents(8_101))}, 9_000)],
+    Refusal.OFFLINE_LIMIT: [
+        ({"house": dataclasses.replace(HOUSE, list_age_ms=1_000)}, 1_000),
+        ({"when": dataclasses.replace(WHEN, clock=ClockSource.NONE)}, 0),
+    ],
+    Refusal.BALANCE_TOO_LOW: [
+        ({"read": with_purse(main_cents=Cents(599))}, 899),
+        ({"read": with_purse(main_cents=Cents(-5), subsidy_cents=Cents(0))}, -5),
+    ],
+    Refusal.PIN_NEEDED: [({"amount": 1_001}, PIN_TRIES_MAX)],
+    Refusal.PIN_WRONG: [({"amount": 1_001, "pin": Pin.WRONG, "read": with_purse(pin_tries=1)}, PIN_TRIES_MAX - 1)],
+    Refusal.PIN_BLOCKED: [
+        ({"amount": 1_001, "pin": Pin.WRONG, "read": with_purse(pin_tries=PIN_TRIES_MAX)}, 0),
+        ({"amount": 1_001, "read": with_purse(pin_tries=PIN_TRIES_MAX)}, 0),
+    ],
+}
+
+
+@pytest.mark.parametrize("reason", Refusal)
+def test_every_refusal_has_its_reason_and_figure(reason: Refusal) -> None:
+    for arguments, figure in CASES[reason]:
+        assert decided(**arguments) == Refused(reason, figure)
+
+
+@pytest.mark.parametrize("reason", list(Refusal)[:-3])
+def test_of_several_reasons_the_first_is_told(reason: Refusal) -> None:
+    """Each reason together with the weakest card there is: no money, PIN blocked."""
+    for arguments, _ in CASES[reason]:
+        read = arguments.get("read", DESFIRE)
+        if read is not None and read.purse is not None and reason is not Refusal.BALANCE_TOO_LOW:
+            poor = dataclasses.replace(read.purse, pin_tries=PIN_TRIES_MAX)
+            poor = poor if read.technology is Technology.CLASSIC else dataclasses.replace(poor, main_cents=Cents(0))
+            read = dataclasses.replace(read, purse=poor)
+        answer = decided(**{"amount": 1_001, **arguments, "read": read})
+        assert isinstance(answer, Refused) and answer.reason is reason
+
+
+def test_revocation_and_a_full_journal_are_told_before_a_card_is_asked_for() -> None:
+    assert before_any_card(HOUSE) is None
+    assert before_any_card(House(RULES, 0, revoked=True, journal_low=True)) == Refused(Refusal.TERMINAL_REVOKED)
+
+
+def test_a_card_to_be_exchanged_still_pays() -> None:
+    assert isinstance(
+        decided(standing=Standing(Listed.EXCHANGE, Counter(11), LoadSeq(2), topup_waiting=True)), Approved
+    )
+
+
+def test_a_classic_card_is_covered_by_the_server_s_signed_record() -> None:
+    """CRYPTO1 is broken: a balance above what was ever loaded minus what is known spent is forged."""
+    assert card_refusal(classic(RECORD), Standing()) is None
+    never = dataclasses.replace(PURSE, main_cents=Cents(0), subsidy_cents=Cents(0), load_seq=LoadSeq(0))
+    assert card_refusal(classic(None, never), Standing()) is None
+    assert card_refusal(classic(None, dataclasses.replace(never, main_cents=Cents(1))), Standing()) is not None
+
+
+def test_a_right_pin_opens_the_larger_amount() -> None:
+    assert isinstance(decided(amount=1_001, pin=Pin.RIGHT), Approved)
+    assert isinstance(decided(amount=1_000), Approved)
+    no_pin = dataclasses.replace(DESFIRE, identity=dataclasses.replace(IDENTITY, pin_verifier=b""))
+    assert isinstance(decided(no_pin, 1_001), Approved)
+
+
+def test_no_sale_overflows_what_a_card_can_count() -> None:
+    house = with_rules(classes=(), meals=(), only_in_meals=0)
+    rich = with_purse(main_cents=Cents(2**31 - 1), spent=Spent(DAY, Cents(2**24 - 10), MONTH, Cents(0)))
+    assert decided(rich, 400, house=house) == Refused(Refusal.DAY_LIMIT, 2**24 - 1)
+    generous = ClassLimits(CardClass.STUDENT, day=Cents(2**25), month=Cents(2**25))
+    house = with_rules(classes=(generous,), meals=(), only_in_meals=0)
+    assert decided(rich, 400, house=house) == Refused(Refusal.DAY_LIMIT, 2**24 - 1)
+
+
+@given(
+    st.integers(0, 99_999_999),
+    st.integers(-1_000, 10_000),
+    st.integers(0, 1_000),
+    st.integers(0, 6_000),
+    st.sampled_from(Pin),
+)
+def test_an_approval_never_takes_more_than_there_is(amount: int, main: int, subsidy: int, day: int, pin: Pin) -> None:
+    read = with_purse(
+        main_cents=Cents(main),
+        subsidy_cents=Cents(subsidy),
+        spent=Spent(DAY, Cents(day), MONTH, Cents(day), 2, 0),
+    )
+    answer = decided(read, amount, pin=pin)
+    if isinstance(answer, Approved):
+        assert answer.main_cents + answer.subsidy_cents == amount
+        assert 0 <= answer.main_cents <= max(main, 0) and 0 <= answer.subsidy_cents <= subsidy
+        assert answer.spent.day_cents == day + amount <= 5_000

@@ -1,0 +1,186 @@
+"""Messages besides entries: their bytes, their signatures, and batches that cannot be bombs."""
+
+import dataclasses
+import json
+import random
+from typing import Any
+
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol.ids import Seq
+from protocol.messages import (
+    BATCH_BYTES_MAX,
+    BATCH_ENTRIES_MAX,
+    MESSAGE_BYTES_MAX,
+    Ack,
+    Grant,
+    Hello,
+    NotAMessage,
+    Signed,
+    batch_of,
+    decode_batch,
+    encode_batch,
+    encode_hello,
+    read_hello,
+    read_signed,
+    sign,
+    verified,
+    version_of,
+)
+from protocol.signing import from_base64url, sha256_of, to_base64url
+from tests.protocol.golden import golden, signed_messages
+from tests.protocol.mutations import FOREIGN
+from tests.protocol.samples import EPOCH, GRANT, GRANT_JWS, KEY, MESSAGES, SERVER_KEY, TNO, chain_of
+
+LINES = [sealed.jws for sealed in chain_of()]
+
+
+def test_the_bytes_of_every_message_never_change() -> None:
+    """Terminals keep acks and grants for years, and check them again."""
+    assert signed_messages() == golden("messages")
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_a_message_is_read_back_by_its_own_type_and_key(name: str) -> None:
+    message, kid = MESSAGES[name]
+    kind: Any = type(message)
+    jws = sign(message, SERVER_KEY, kid)
+    assert read_signed(jws) == message
+    assert verified(jws, kind, SERVER_KEY.public) == message
+    with pytest.raises(NotAMessage, match="signature"):
+        verified(jws, kind, FOREIGN.public)
+    other: Any = Grant if not isinstance(message, Grant) else Ack
+    with pytest.raises(NotAMessage, match=f"expected {other.__name__}"):
+        verified(jws, other, SERVER_KEY.public)
+
+
+def test_a_grant_is_where_a_chain_begins() -> None:
+    assert GRANT.start(GRANT_JWS).hash == sha256_of(GRANT_JWS)
+    assert GRANT.verify_key == KEY.public
+
+
+def resigned(payload: str) -> bytes:
+    header = to_base64url(b'{"alg":"Ed25519","kid":"ack"}')
+    signed = f"{header}.{to_base64url(payload.encode())}".encode()
+    return signed + b"." + to_base64url(SERVER_KEY.sign(signed)).encode()
+
+
+ACK = from_base64url(golden("messages")["signed"]["ack"].split(".")[1]).decode()
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        ACK.replace('"seq":35', '"seq": 35'),
+        ACK.replace('"seq":35', '"seq":35.0'),
+        ACK.replace('"seq":35', '"seq":35,"seq":35'),
+        ACK.replace('"seq":35', '"seq":35,"more":1'),
+        ACK.replace('"type":"ack",', "")[:-1] + ',"type":"ack"}',
+        ACK.replace('"type":"ack"', '"type":"nack"'),
+        ACK.replace('"type":"ack",', ""),
+        ACK.replace("till-07", "till-07\\n"),
+        "[]",
+        "",
+    ],
+)
+def test_another_spelling_of_a_message_is_refused(payload: str) -> None:
+    with pytest.raises(NotAMessage):
+        read_signed(resigned(payload))
+
+
+@given(st.one_of(st.binary(max_size=200), st.lists(st.binary(max_size=50), min_size=3, max_size=3).map(b".".join)))
+def test_bytes_that_are_no_message_raise_only_not_a_message(raw: bytes) -> None:
+    with pytest.raises(NotAMessage):
+        read_signed(raw)
+
+
+def test_a_message_too_large_is_refused_before_it_is_read() -> None:
+    with pytest.raises(NotAMessage, match="at most"):
+        read_signed(b"x" * (MESSAGE_BYTES_MAX + 1))
+
+
+@given(st.sampled_from(sorted(MESSAGES)), st.data())
+def test_any_changed_byte_of_a_message_is_refused(name: str, data: st.DataObject) -> None:
+    message, kid = MESSAGES[name]
+    kind: Any = type(message)
+    jws = sign(message, SERVER_KEY, kid)
+    place = data.draw(st.integers(0, len(jws) - 1))
+    byte = data.draw(st.integers(0, 255).filter(lambda value: value != jws[place]))
+    with pytest.raises(NotAMessage):
+        verified(jws[:place] + bytes((byte,)) + jws[place + 1 :], kind, SERVER_KEY.public)
+
+
+def test_a_hello_says_what_the_terminal_has() -> None:
+    hello = Hello(EPOCH, TNO, Seq(35), to_base64url(bytes(32)))
+    assert read_hello(encode_hello(hello)) == hello
+    assert json.loads(encode_hello(hello)) == {"epoch": 1, "tno": 41, "seq": 35, "hash": to_base64url(bytes(32))}
+    for raw in (b"", b"{}", encode_hello(hello)[:-1], encode_hello(hello).replace(b"35", b"-1"), b"\xff"):
+        with pytest.raises(NotAMessage):
+            read_hello(raw)
+
+
+def test_a_restored_server_s_versions_are_newer_than_all_it_forgot() -> None:
+    assert version_of(2, 0) > version_of(1, 2**32 - 1)
+    assert version_of(2**21 - 1, 2**32 - 1) == 2**53 - 1
+    with pytest.raises(AssertionError):
+        version_of(2**21, 0)
+
+
+@given(st.lists(st.sampled_from(LINES), min_size=1, max_size=40))
+def test_a_batch_carries_its_entries(lines: list[bytes]) -> None:
+    assert decode_batch(encode_batch(lines)) == lines
+
+
+@given(st.lists(st.integers(1, 16 * 1_024), max_size=300))
+def test_a_batch_takes_as_many_entries_as_fit(sizes: list[int]) -> None:
+    entries = [b"x" * size for size in sizes]
+    count = batch_of(entries)
+    assert count <= BATCH_ENTRIES_MAX
+    assert len(b"\n".join(entries[:count])) <= BATCH_BYTES_MAX
+    assert count > 0 or not entries
+    if count:
+        assert decode_batch(encode_batch(entries[:count])) == entries[:count]
+
+
+@given(st.binary(max_size=300))
+def test_bytes_that_are_no_batch_raise_only_not_a_message(raw: bytes) -> None:
+    try:
+        lines = decode_batch(raw)
+    except NotAMessage:
+        return
+    assert all(lines)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\n", b"a\n", b"\na", b"a\n\nb", b"\n".join([b"a"] * (BATCH_ENTRIES_MAX + 1)), bytes(BATCH_BYTES_MAX + 1)],
+)
+def test_a_malformed_batch_is_refused(content: bytes) -> None:
+    with pytest.raises(NotAMessage, match="batch"):
+        decode_batch(zstandard.compress(content))
+
+
+def test_a_bomb_is_not_unpacked() -> None:
+    bomb = zstandard.compress(bytes(200_000_000))
+    assert len(bomb) < 20_000
+    with pytest.raises(NotAMessage, match="more than"):
+        decode_batch(bomb)
+
+
+def test_a_batch_that_ends_early_is_refused() -> None:
+    """Some hundred kilobytes of entries are several blocks of a frame: the first ones alone would unpack."""
+    noise = random.Random(1)
+    whole = encode_batch([noise.randbytes(1_000).hex().encode() for _ in range(100)])
+    for kept in (len(whole) // 2, len(whole) - 1, len(whole) - 20):
+        with pytest.raises(NotAMessage, match="batch"):
+            decode_batch(whole[:kept])
+    with pytest.raises(NotAMessage, match="batch"):
+        decode_batch(whole + b"x")
+
+
+def test_every_signed_message_has_an_example() -> None:
+    assert {type(message) for message, _ in MESSAGES.values()} == set(Signed.__args__)
+    assert dataclasses.is_dataclass(GRANT.start(GRANT_JWS))
