@@ -1,0 +1,155 @@
+"""Physical cards: a virtual chip at command level, what it really holds, and what a forger can do with it."""
+
+import random
+import struct
+from dataclasses import dataclass
+from hashlib import sha256
+
+import msgspec
+
+from hardware.cards.issue import NewCard, personalise
+from hardware.cards.keys import CardKeys, MasterKeys, Role
+from hardware.cards.pin import pin_verifier
+from hardware.simulated.classic_card import ClassicState, VirtualClassic, blank_classic
+from hardware.simulated.desfire_card import VirtualDesfire
+from hardware.simulated.desfire_state import DataFile, DesfireState, ValueFile, blank_desfire
+from hardware.simulated.reader import SimulatedReader
+from hardware.simulated.tearing import Tear
+from protocol.ids import CardKey, CardNo, Counter, Generation
+from protocol.money import Cents
+from protocol.purse import CardClass, Identity, Purse, Technology
+from protocol.purse_desfire import APPLICATION_ID, FILE_LIMITS, FILE_LOAD, FILE_MAIN, FILE_SUBSIDY
+
+_MASTER = MasterKeys(1, b"debit master key", b"credit masterkey", b"office masterkey")
+TILL_KEYS = CardKeys([_MASTER.for_a_till()])
+STATION_KEYS = CardKeys([_MASTER.for_a_station()])
+OFFICE_KEYS = CardKeys([_MASTER])
+
+Virtual = VirtualClassic | VirtualDesfire
+CardState = ClassicState | DesfireState
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What a card holds, read from its memory without any of the shipping decoders."""
+
+    counter: int
+    main: int
+    subsidy: int
+    loaded: int
+    """Everything ever loaded onto it, as the card says; DESFire only (Classic: 0)."""
+
+    @property
+    def cents(self) -> int:
+        """Both purses."""
+        return self.main + self.subsidy
+
+
+class Plastic:
+    """One piece of plastic. A clone is another piece with the same bytes."""
+
+    def __init__(self, identity: Identity, technology: Technology, virtual: Virtual, pin: str = "") -> None:
+        self.identity, self.technology, self.virtual, self.pin = identity, technology, virtual, pin
+
+    @property
+    def key(self) -> CardKey:
+        """Issue number and generation."""
+        return self.identity.key
+
+    @property
+    def exchanges(self) -> int:
+        """How many exchanges with a reader it has seen."""
+        return self.virtual.field.exchange_count
+
+    @property
+    def in_field(self) -> bool:
+        """Whether it was torn away during an exchange, or lies still where it was put."""
+        return self.virtual.field.present
+
+    def arm(self, tear: Tear | None) -> None:
+        """Plan to tear it at an exchange from now on."""
+        self.virtual.arm(tear)
+
+    def snapshot(self) -> CardState:
+        """All its memory."""
+        return self.virtual.snapshot()
+
+    def restore(self, state: CardState) -> None:
+        """Roll its memory back, as a forger does."""
+        self.virtual.restore(state)  # type: ignore[arg-type]
+
+    def clone(self) -> "Plastic":
+        """Another chip with this one's memory."""
+        return Plastic(self.identity, self.technology, _woken(self.snapshot(), random.Random(0)), self.pin)
+
+    def holding(self) -> Holding | None:
+        """What the card holds; None where no purse on it is whole."""
+        state = self.virtual.snapshot()
+        return _desfire_holding(state) if isinstance(state, DesfireState) else _classic_holding(state)
+
+    def digest(self) -> bytes:
+        """A hash of its memory."""
+        return sha256(msgspec.json.encode(self.virtual.snapshot())).digest()
+
+
+_personalised: dict[tuple[Technology, int, int, int, str], tuple[Identity, CardState]] = {}
+
+
+def issue(
+    technology: Technology, no: int, rng: random.Random, *, generation: int = 1, card_class: int = 1, pin: str = ""
+) -> Plastic:
+    """A card of ours with an empty purse. Each one is personalised by the shipping code once and copied after."""
+    wanted = (technology, no, generation, card_class, pin)
+    if wanted not in _personalised:
+        _personalised[wanted] = _personalise(*wanted)
+    identity, state = _personalised[wanted]
+    return Plastic(identity, technology, _woken(state, rng), pin)
+
+
+def _personalise(
+    technology: Technology, no: int, generation: int, card_class: int, pin: str
+) -> tuple[Identity, CardState]:
+    long_uid = bytes((4, generation)) + no.to_bytes(5)
+    if technology is Technology.DESFIRE:
+        blank: CardState = blank_desfire(long_uid)
+    else:
+        blank = blank_classic(long_uid if no % 3 == 0 else bytes((0x10 + generation % 64,)) + no.to_bytes(3))
+    verifier = pin_verifier(OFFICE_KEYS, blank.uid, 1, pin) if pin else b""
+    identity = Identity(CardNo(no), Generation(generation), CardClass(card_class), verifier)
+    virtual, reader = _woken(blank, random.Random(no)), SimulatedReader()
+    reader.place(virtual)
+    channel = reader.wait_for_card(0)
+    assert channel is not None
+    personalise(channel, OFFICE_KEYS, NewCard(1, identity, Purse(Counter(0), Cents(0))), random.Random(no).randbytes)
+    return identity, virtual.snapshot()
+
+
+def _woken(state: CardState, rng: random.Random) -> Virtual:
+    if isinstance(state, DesfireState):
+        return VirtualDesfire(state, rng.randbytes)
+    copied = ClassicState(state.uid, list(state.blocks), dict(state.weak))
+    return VirtualClassic(copied, lambda: rng.getrandbits(8))
+
+
+def _desfire_holding(state: DesfireState) -> Holding | None:
+    application = state.application(APPLICATION_ID)
+    assert application is not None
+    main, subsidy = application.files[FILE_MAIN], application.files[FILE_SUBSIDY]
+    limits, load = application.files[FILE_LIMITS], application.files[FILE_LOAD]
+    assert isinstance(main, ValueFile) and isinstance(subsidy, ValueFile)
+    assert isinstance(limits, DataFile) and isinstance(load, DataFile)
+    counter = int.from_bytes(limits.content[4:8])
+    return Holding(counter, main.value, subsidy.value, int.from_bytes(load.content[12:16]))
+
+
+def _classic_holding(state: ClassicState) -> Holding | None:
+    keys = OFFICE_KEYS.of_card(state.uid, 1)
+    assert keys is not None
+    mac8, found = keys.mac8(Role.CLASSIC_MAC), list[Holding]()
+    for blocks in ((8, 9, 10), (12, 13, 14)):
+        raw = b"".join(state.blocks[block] for block in blocks)
+        covered = state.uid.rjust(8, b"\x00") + bytes(blocks) + raw[:40]
+        if raw[0] == 1 and mac8(covered) == raw[40:]:
+            counter, main, subsidy = struct.unpack(">Iii", raw[2:14])
+            found.append(Holding(counter, main, subsidy, 0))
+    return max(found, key=lambda holding: holding.counter, default=None)

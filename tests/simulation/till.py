@@ -1,0 +1,484 @@
+"""A till (or a station) that runs the shipping program on simulated ports, told in actions that read like a story."""
+
+import random
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from hardware.ports import CardChannel, CardLeftField
+from hardware.simulated.reader import SimulatedReader
+from hardware.simulated.tearing import Tear
+from protocol.basket import Basket
+from protocol.entries import BODIES, CardStep, CashSale, Kind, ListsApplied, TopUpStep
+from protocol.ids import ChannelId, MerchantId, ProductId, Seq
+from protocol.journal import Sealed
+from protocol.messages import Ack
+from protocol.money import Cents
+from protocol.purse import Technology
+from protocol.signing import SigningKey, from_base64url, sha256_of, to_base64url
+from terminal.card_port import CardPort
+from terminal.derived import Derived, from_snapshot
+from terminal.desk import (
+    BasketChanged,
+    Cancelled,
+    Confirmed,
+    Done,
+    Event,
+    NotDone,
+    PayPressed,
+    PinEntered,
+    Receipt,
+    Ringing,
+    Ticked,
+)
+from terminal.lists import Lists
+from terminal.load import Load
+from terminal.refund import Refund, RefundRefusal, refund_refusal
+from terminal.shell import Post, Shell
+from terminal.topup import TopUp
+from tests.simulation.disk import Disk, SimulatedJournal
+from tests.simulation.network import Line
+from tests.simulation.plastic import STATION_KEYS, TILL_KEYS, Plastic
+from tests.simulation.power import Power, PowerCut
+from tests.simulation.server import CAMPUS_TIME, LOAD_KEY
+from tests.simulation.sync_link import SyncLink
+from tests.simulation.timeline import TillClock
+from tests.simulation.truth import Goods
+
+if TYPE_CHECKING:
+    from tests.simulation.campus import Campus
+
+T = TypeVar("T")
+TICK_MS = 5_000
+_WRITES = frozenset(kind for kind in Kind if kind.endswith("_prepared") or kind is Kind.PIN_TRIED)
+"""After these entries a card is written."""
+
+
+@dataclass
+class Archive:
+    """An epoch that is over, with entries the server may still miss."""
+
+    disk: Disk
+    acked: Seq
+
+
+class _PoweredChannel:
+    """A card in the field of a reader that can lose its power around every command."""
+
+    def __init__(self, channel: CardChannel, power: Power) -> None:
+        self._channel, self._power = channel, power
+        self.uid = channel.uid
+        self.technology: Technology | None = channel.technology
+
+    def transmit(self, apdu: bytes) -> bytes:
+        self._power.point("before apdu")
+        try:
+            answer = self._channel.transmit(apdu)
+        except CardLeftField:
+            self._power.point("card lost")
+            raise
+        self._power.point("after apdu")
+        return answer
+
+
+class Till:
+    """One counter with its reader, disk, clock and line."""
+
+    def __init__(self, campus: "Campus", name: str, merchant: MerchantId, *, can_load: bool) -> None:
+        self.campus, self.name, self.merchant, self.can_load = campus, name, merchant, can_load
+        self.rng = random.Random(campus.rng.random())
+        self.power, self.clock = Power(), TillClock(campus.timeline)
+        self.reader = SimulatedReader()
+        self.line = Line(campus.timeline, self.rng, campus.counts)
+        self.archives: list[Archive] = []
+        self.wish = 0
+        """The customer's present wish; whoever rings something new begins another one."""
+        self._card: Plastic | None = None
+        self._write_tear: Tear | None = None
+        self._tick_is_planned = False
+        self._shell: Shell | None = None
+        self.disk = self._enrolled(campus.server.lists_for(loads=can_load))
+        self.boot()
+
+    # Power -------------------------------------------------------------------------------------------------------
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the program runs."""
+        return self._shell is not None
+
+    @property
+    def shell(self) -> Shell:
+        """The running program."""
+        assert self._shell is not None, f"{self.name} is off"
+        return self._shell
+
+    def cut_power(self, at: str | int | None = None, times: int = 1) -> None:
+        """Cut the power now, or at a later point.
+
+        Points: "before <kind>" and "after <kind>" of an entry, "before apdu", "after apdu", "card lost",
+        "before hand over", "after hand over"; a number is the so-manieth point from now.
+        """
+        if at is not None:
+            self.power.plan(at, times)
+        elif self.is_on:
+            self._lose_power("now")
+
+    def boot(self) -> None:
+        """Start the program on what the disk says. A power cut during the start leaves the till off."""
+        assert not self.is_on
+        self.clock.boot()
+        disk = self.disk
+        journal = SimulatedJournal(disk, self.power, self._is_durable)
+        keys = STATION_KEYS if self.can_load else TILL_KEYS
+        self._port = CardPort(keys, _at_once, self.rng.randbytes)
+        self._journal = journal
+        self._shell = Shell(
+            Post(disk.grant.tno, self.merchant, CAMPUS_TIME, LOAD_KEY.public, "sim"),
+            journal,
+            self._port,
+            disk.lists,
+            self.clock,
+            on_appended=self._appended,
+            on_hand_over=self._hand_over,
+        )
+        self.link = SyncLink(self, disk)
+        self._tell(f"starts (boot {disk.boots}, {len(disk.rows)} entries)")
+        self._drive(self.shell.start(self._saved_state()))
+        self._greet_if_online()
+
+    def _greet_if_online(self) -> None:
+        if self.is_on and self.line.up:
+            self.link.connected()
+
+    def _saved_state(self) -> Derived | None:
+        if self.disk.snapshot is None or self.disk.snapshot[0] > len(self.disk.rows):
+            return None
+        return from_snapshot(self.disk.snapshot[1])
+
+    def restart(self) -> None:
+        """Off and on again."""
+        self.cut_power()
+        self.boot()
+
+    def _lose_power(self, where: str) -> None:
+        self._shell = None
+        self.power.forget_plan()
+        self.reader.take_away()
+        self._card = None
+        self.campus.counts["power cut"] += 1
+        self._tell(f"loses power: {where}")
+
+    def checkpoint(self) -> None:
+        """Write down where the next start may begin."""
+        self._drive(self.shell.checkpoint())
+
+    # The cashier -------------------------------------------------------------------------------------------------
+
+    @property
+    def phase(self) -> object:
+        """What the counter shows."""
+        return self.shell.desk.phase
+
+    @property
+    def shows(self) -> str:
+        """What the counter shows, in one word: "Ringing", "Done", "TapAgain" ..., or "off"."""
+        return type(self.phase).__name__ if self.is_on else "off"
+
+    @property
+    def receipt(self) -> Receipt | None:
+        """The receipt on the screen, while it is there."""
+        return self.phase.receipt if self.is_on and isinstance(self.phase, Done) else None
+
+    @property
+    def reason(self) -> str:
+        """Why nothing was done, while that is on the screen."""
+        if not self.is_on or not isinstance(self.phase, NotDone):
+            return ""
+        return str(getattr(self.phase.reason, "reason", type(self.phase.reason).__name__))
+
+    def ring(self, cents: int = 0, product: str = "") -> None:
+        """Clear the counter and ring one item for the next customer."""
+        if not isinstance(self.phase, Ringing):
+            self.cancel()
+        self.wish = self.campus.next_wish()
+        empty = Basket(self.shell.lists.prices)
+        basket = empty.add(ProductId(product)) if product else empty.add_amount(Cents(cents))
+        assert isinstance(basket, Basket)
+        self._tell(f"rings {product or cents}")
+        self._handle(BasketChanged(basket))
+
+    def pay(self) -> None:
+        """Ask for a card."""
+        self._tell("asks for a card")
+        self._handle(PayPressed())
+
+    def confirm(self) -> None:
+        """The cashier says yes."""
+        self._tell("confirms")
+        self._handle(Confirmed())
+
+    def cancel(self) -> None:
+        """The cashier says no, or goes on."""
+        self._tell(f"cancels {self.shows}")
+        self._handle(Cancelled())
+
+    def pin(self, pin: str) -> None:
+        """The customer types a PIN."""
+        self._tell("gets a PIN")
+        self._handle(PinEntered(pin))
+
+    def load_mode(self) -> None:
+        """Collect what the server decided to put on the next card."""
+        self.wish = self.campus.next_wish()
+        self._handle(PayPressed(Load(None)))
+
+    def topup(self, cents: int, channel: str = "cash") -> None:
+        """Put cash onto the next card."""
+        self.wish = self.campus.next_wish()
+        self._tell(f"is ready for {cents} in cash")
+        self._handle(PayPressed(TopUp(Cents(cents), ChannelId(channel))))
+
+    def refund(self, receipt: Receipt, cents: int) -> RefundRefusal | None:
+        """Give back some of a sale of this till; the answer is why not."""
+        today = CAMPUS_TIME.business_day(self.clock().utc_ms)
+        sold = self.shell.derived.sold.get(receipt.number.seq) if receipt.number.tno == self.disk.grant.tno else None
+        refused = refund_refusal(sold, Cents(cents), today)
+        self._tell(f"refunds {cents} of sale {receipt.number.seq}: {refused or 'asks for the card'}")
+        if refused is None:
+            assert sold is not None
+            self.wish = self.campus.next_wish()
+            self._handle(PayPressed(Refund(sold, Cents(cents))))
+        return refused
+
+    def cash_sale(self, cents: int) -> None:
+        """Sell for coins."""
+        self.campus.truth.take_cash(self.name, cents)
+        self._drive(self.shell.append(Kind.CASH_SALE, CashSale(self.merchant, Cents(cents))))
+
+    # The card ----------------------------------------------------------------------------------------------------
+
+    def tap(self, card: Plastic, tear: Tear | None = None, *, write_tear: Tear | None = None) -> str:
+        """Put a card on the reader; with a tear it is taken away at that exchange. Returns what the counter shows.
+
+        `tear` counts exchanges from the first one of the tap, `write_tear` from the first one after a prepared entry.
+        """
+        assert self._card is None or self._card is card, f"another card lies on {self.name}"
+        self.campus.counts["taps"] += 1
+        self._card = card
+        self.reader.place(card.virtual)
+        card.arm(tear)
+        self._write_tear = write_tear
+        self._tell(f"is tapped{_told(tear, '')}{_told(write_tear, ' of the write')}", card)
+        channel = self.reader.wait_for_card(0)
+        assert channel is not None
+        self._port.arrived(_PoweredChannel(channel, self.power))
+        self._drive(self.shell.card_arrived())
+        self._take_stock(card)
+        return self.shows
+
+    def lift(self) -> None:
+        """Take the card away."""
+        card, self._card = self._card, None
+        self.reader.take_away()
+        if self.is_on and card is not None:
+            self._port.left()
+            self._drive(self.shell.card_left())
+
+    def sell(self, card: Plastic, cents: int, tear: Tear | None = None, *, write_tear: Tear | None = None) -> str:
+        """One customer from ringing to going away; twenty seconds later the next one comes."""
+        self.ring(cents)
+        self.pay()
+        shown = self.tap(card, tear, write_tear=write_tear)
+        self.lift()
+        self.campus.pass_time(20_000)
+        return shown
+
+    def collect(self, card: Plastic) -> str:
+        """One customer who collects what waits for the card."""
+        self.load_mode()
+        shown = self.tap(card)
+        self.lift()
+        self.campus.pass_time(20_000)
+        return shown
+
+    def _take_stock(self, card: Plastic) -> None:
+        """Whether a tear came to pass; a torn card is gone."""
+        torn = not card.in_field
+        card.arm(None)
+        self._write_tear = None
+        if self.is_on:
+            self._tell(f"shows {self.shows} {self.reason}".rstrip(), card)
+        if torn and self.is_on:
+            self.campus.counts["torn card"] += 1
+            self.lift()
+
+    # Time, network, disk -----------------------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """Time passed."""
+        if self.is_on:
+            self._handle(Ticked(self.clock()))
+        if self.is_on:
+            self.link.tick()
+
+    def arm_tick(self) -> None:
+        """Let time reach this till as long as something waits for it."""
+        if self._tick_is_planned or not self.is_on:
+            return
+        desk = self.shell.desk
+        if desk.opens or desk.refusals or desk.unconfirmed or (self.line.up and self.link.waits):
+            self._tick_is_planned = True
+            self.campus.timeline.after(TICK_MS, self._planned_tick)
+
+    def _planned_tick(self) -> None:
+        self._tick_is_planned = False
+        self.tick()
+        self.arm_tick()
+
+    def online(self) -> None:
+        """The network is there."""
+        if not self.line.up:
+            self.line.connect()
+            self._tell("is online")
+            self.campus.server.send_lists(self)
+            if self.is_on:
+                self.link.connected()
+
+    def offline(self) -> None:
+        """The network is gone."""
+        if self.line.up:
+            self.line.cut()
+            self._tell("is offline")
+            if self.is_on:
+                self.link.disconnected()
+
+    def take_lists(self, lists: Lists) -> None:
+        """New lists arrived; older ones than those in force are left alone."""
+        if not self.is_on or lists.versions.cards <= self.disk.lists.versions.cards:
+            return
+        self.disk.lists = lists
+        self._drive(self.shell.apply_lists(lists))
+        manifest = to_base64url(sha256_of(str(lists.versions.cards).encode()))
+        if self.is_on:
+            self._drive(self._note(Kind.LISTS_APPLIED, ListsApplied(manifest)))
+
+    def image(self) -> Disk:
+        """A copy of the disk, as a technician makes one."""
+        return self.disk.image()
+
+    def reimage(self, image: Disk) -> None:
+        """Put an older image of the disk into the till: its chain goes on differently from there."""
+        if self.is_on:
+            self._lose_power("to be re-imaged")
+        self._tell(f"is re-imaged to {len(image.rows)} entries, it had {len(self.disk.rows)}")
+        self.disk = image.image()
+        self.boot()
+
+    def begin_new_epoch(self) -> None:
+        """The server holds another history: archive this one and go on under a new grant."""
+        self._tell("has another history than the server: asks for a new epoch")
+        acked = self.link.sender.acked
+        self.campus.timeline.after(0, lambda: self._new_epoch(acked))
+
+    def _new_epoch(self, acked: Seq) -> None:
+        if self._shell is not None:
+            self._shell = None
+            self.reader.take_away()
+            self._card = None
+        self.archives.append(Archive(self.disk, acked))
+        self.disk = self._enrolled(self.disk.lists)
+        self.boot()
+
+    def archive_acked(self, ack: Ack) -> None:
+        """The server has entries of an earlier epoch."""
+        for archive in self.archives:
+            rows = archive.disk.rows
+            is_its = archive.disk.grant.epoch == ack.epoch and archive.acked < ack.seq <= len(rows)
+            if is_its and rows[ack.seq - 1].hash == from_base64url(ack.hash):
+                archive.acked = ack.seq
+        self.archives = [archive for archive in self.archives if archive.acked < len(archive.disk.rows)]
+
+    def keep_ack(self, seq: Seq, jws: bytes) -> None:
+        """The newest signed ack goes to disk with the next entry."""
+        self.shell.acked(seq, jws.decode())
+        self._journal.keep_ack(jws)
+
+    # Inside ------------------------------------------------------------------------------------------------------
+
+    def _enrolled(self, lists: Lists) -> Disk:
+        key = SigningKey(sha256_of(f"{self.name} {len(self.archives)} {self.rng.random()}".encode()))
+        grant, jws = self.campus.server.grant(self, key)
+        return Disk(grant, jws, key, lists)
+
+    def _handle(self, event: Event) -> None:
+        self._drive(self.shell.handle(event))
+
+    async def _note(self, kind: Kind, body: Any) -> None:
+        assert isinstance(body, BODIES[kind])
+        await self.shell.append(kind, body)
+
+    def _drive(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """Run a coroutine of the shipping code to its end; it never waits here. None where the power went."""
+        try:
+            work.send(None)
+        except StopIteration as finished:
+            self.campus.moment_passed(self)
+            self.arm_tick()
+            result: T = finished.value
+            return result
+        except PowerCut as cut:
+            self._lose_power(str(cut))
+            self.campus.moment_passed(self)
+            return None
+        raise AssertionError("the shipping code waits for something outside its ports")
+
+    def _is_durable(self, sealed: Sealed) -> None:
+        body = sealed.entry.body
+        card = body.card.key if isinstance(body, CardStep) else None
+        self.campus.truth.rows.append(sealed)
+        cents = body.amount if isinstance(body, CardStep) else 0
+        self.campus.tell(self.name, f"writes {sealed.entry.seq} {sealed.entry.kind} {cents or ''}".rstrip(), card)
+        if self._write_tear is not None and self._card is not None and sealed.entry.kind in _WRITES:
+            self._card.arm(self._write_tear)
+            self._write_tear = None
+        if isinstance(body, TopUpStep) and sealed.entry.kind is Kind.TOPUP_PREPARED:
+            self.campus.truth.take_cash(self.name, body.amount)
+
+    def _appended(self, sealed: Sealed) -> None:
+        self.link.appended(sealed.seq)
+
+    def _hand_over(self, receipt: Receipt) -> None:
+        self.power.point("before hand over")
+        body = receipt.body
+        assert isinstance(body, CardStep)
+        durable = any(
+            row.entry.kind is receipt.kind and getattr(row.entry.body, "prepared", 0) in (receipt.number.seq, 0)
+            for row in reversed(self.disk.rows)
+        )
+        goods = Goods(
+            self.name,
+            receipt.number.tno,
+            receipt.number.seq,
+            receipt.kind,
+            body.card.key,
+            body.amount,
+            self.campus.timeline.now_ms,
+            self.wish,
+            durable,
+        )
+        self.campus.truth.goods.append(goods)
+        self._tell(f"says OK: {receipt.kind} {body.amount}", body.card.key)
+        self.campus.check_goods(goods)
+        self.power.point("after hand over")
+
+    def _tell(self, what: str, card: Plastic | Any = None) -> None:
+        self.campus.tell(self.name, what, card.key if isinstance(card, Plastic) else card)
+
+
+def _told(tear: Tear | None, of: str) -> str:
+    return f", torn {tear.moment.value} exchange {tear.exchange}{of}" if tear else ""
+
+
+async def _at_once(work: Callable[[], T]) -> T:
+    return work()

@@ -1,0 +1,37 @@
+"""What really happened, kept by the world itself: no word of this comes out of the shipping code's own books."""
+
+from dataclasses import dataclass, field
+
+from protocol.ids import CardKey, Seq, Tno
+from protocol.journal import Sealed
+
+
+@dataclass(frozen=True, slots=True)
+class Goods:
+    """Something that crossed a counter, or cash that a station kept, when the till said OK."""
+
+    till: str
+    tno: Tno
+    prepared: Seq
+    kind: str
+    card: CardKey | None
+    cents: int
+    at_ms: int
+    basket: int
+    """The number of the customer's wish; two payments of one wish are one too many."""
+    was_durable: bool
+    """Whether its outcome was on disk when OK was said."""
+
+
+@dataclass
+class Truth:
+    """Rows that ever were durable on any medium, goods, cash."""
+
+    rows: list[Sealed] = field(default_factory=list)
+    goods: list[Goods] = field(default_factory=list)
+    cash_in: dict[str, int] = field(default_factory=dict)
+    """Cash that was put into each drawer."""
+
+    def take_cash(self, drawer: str, cents: int) -> None:
+        """Somebody put cash into a drawer."""
+        self.cash_in[drawer] = self.cash_in.get(drawer, 0) + cents
