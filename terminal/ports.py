@@ -1,12 +1,12 @@
 """What the terminal's core asks of its journal, and the one tree of everything that can go wrong with it.
 
-    JournalError
-    ├── JournalLow               cashier: nothing new is begun, what is open is finished; make space
-    ├── JournalBroken            the disk did not do its part: stop selling, `recover`
-    └── JournalUnusable          technician
-        ├── JournalInUse         another program holds it
-        ├── JournalForeign       it belongs to another terminal or epoch
-        └── JournalDamaged       the chain does not hold; says at which entry and how
+JournalError
+├── JournalLow               cashier: nothing new is begun, what is open is finished; make space
+├── JournalBroken            the disk did not do its part: stop selling, `recover`
+└── JournalUnusable          technician
+    ├── JournalInUse         another program holds it
+    ├── JournalForeign       it belongs to another terminal or epoch
+    └── JournalDamaged       the chain does not hold; says at which entry and how
 """
 
 from dataclasses import dataclass

@@ -1,0 +1,140 @@
+"""Who this terminal is: its journal key, the grant of its epoch, and the server's keys it believes (SPEC, "Keys").
+
+In the data directory:
+
+    journal.key    the 32-byte Ed25519 seed, base64url; mode 0600 (key tier 0)
+    grant.jws      the epoch grant as the server signed it
+    trust.json     the server's public keys by purpose
+
+The seed leaves this file only as a `SigningKey`, which shows nothing of it.
+"""
+
+import os
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from protocol.entries import HashField
+from protocol.journal import Tip
+from protocol.messages import Grant, NotAMessage, verified
+from protocol.signing import KEY_BYTES, SigningKey, VerifyKey, from_base64url, to_base64url
+from terminal.durable_file import replace_file
+
+KEY_FILE, GRANT_FILE, TRUST_FILE = "journal.key", "grant.jws", "trust.json"
+_SECRET_MODE = 0o600
+
+
+class IdentityError(Exception):
+    """The terminal does not know who it is; the text says what is wrong and what to do. A technician's matter."""
+
+
+class NotEnrolled(IdentityError):
+    """There is no identity yet: the terminal was never enrolled, or its files are gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrustRoots:
+    """The server's public keys, one for each purpose."""
+
+    grant: VerifyKey
+    ack: VerifyKey
+    list: VerifyKey
+    load: VerifyKey
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One epoch of one terminal."""
+
+    grant: Grant
+    grant_jws: bytes = field(repr=False)
+    key: SigningKey = field(repr=False)
+    trust: TrustRoots = field(repr=False)
+
+    @property
+    def start(self) -> Tip:
+        """Where the chain of this epoch begins."""
+        return self.grant.start(self.grant_jws)
+
+
+class _TrustFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    grant: HashField
+    ack: HashField
+    list: HashField
+    load: HashField
+
+
+def load_identity(directory: Path) -> Identity:
+    """Read and check everything: modes, the grant's signature, and that the grant is for this very key.
+
+    Raises NotEnrolled where a file is missing, IdentityError where one is wrong.
+    """
+    trust = _read_trust(directory / TRUST_FILE)
+    key = _read_key(directory / KEY_FILE)
+    path = directory / GRANT_FILE
+    grant_jws = _read(path).strip()
+    try:
+        grant = verified(grant_jws, Grant, trust.grant)
+    except NotAMessage as error:
+        raise IdentityError(f"{path}: {error}. Enrol the terminal again.") from error
+    if grant.verify_key != key.public:
+        raise IdentityError(
+            f"{path} was given for another journal key than {directory / KEY_FILE}. "
+            "Put back the key of this grant, or enrol the terminal again: that begins a new epoch."
+        )
+    return Identity(grant, grant_jws, key, trust)
+
+
+def create_journal_key(directory: Path) -> VerifyKey:
+    """Make a journal key and return its public part, for enrolment.
+
+    Raises IdentityError where there is one already: entries may have been signed with it.
+    """
+    path = directory / KEY_FILE
+    if path.exists():
+        raise IdentityError(f"{path} exists. Move it away first if a new epoch shall begin; never delete it.")
+    seed = os.urandom(KEY_BYTES)
+    replace_file(path, to_base64url(seed).encode() + b"\n", _SECRET_MODE)
+    return SigningKey(seed).public
+
+
+def save_grant(directory: Path, grant_jws: bytes, trust: TrustRoots) -> Identity:
+    """Keep what enrolment brought, the grant last, and read it all back. Raises IdentityError, NotEnrolled."""
+    texts = {name: to_base64url(getattr(trust, name).raw) for name in _TrustFile.__struct_fields__}
+    replace_file(directory / TRUST_FILE, msgspec.json.format(msgspec.json.encode(texts)) + b"\n")
+    replace_file(directory / GRANT_FILE, grant_jws + b"\n")
+    return load_identity(directory)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise NotEnrolled(f"{path} is missing. Enrol the terminal.") from error
+    except OSError as error:
+        raise IdentityError(f"{path} cannot be read: {error.strerror}. Check owner and mode.") from error
+
+
+def _read_key(path: Path) -> SigningKey:
+    text = _read(path).strip()
+    found = path.stat()
+    if stat.S_IMODE(found.st_mode) & ~_SECRET_MODE:
+        raise IdentityError(f"{path} is open to others (mode {stat.S_IMODE(found.st_mode):04o}). Run: chmod 600 {path}")
+    if found.st_uid != os.geteuid():
+        raise IdentityError(f"{path} belongs to another user (uid {found.st_uid}). Run: chown {os.geteuid()} {path}")
+    try:
+        return SigningKey(from_base64url(text))
+    except ValueError:
+        # Its cause would show the content.
+        raise IdentityError(f"{path} does not hold 32 bytes in base64url. Put back the right file.") from None
+
+
+def _read_trust(path: Path) -> TrustRoots:
+    try:
+        texts = msgspec.json.decode(_read(path), type=_TrustFile)
+        keys = {name: VerifyKey(from_base64url(getattr(texts, name))) for name in _TrustFile.__struct_fields__}
+    except (ValueError, msgspec.DecodeError) as error:
+        raise IdentityError(f"{path}: {error}. Enrol the terminal again, or copy the site's file.") from error
+    return TrustRoots(**keys)

@@ -1,0 +1,167 @@
+"""A process that uses a journal and dies: `python -m tests.terminal.journal_child <how> <directory>`."""
+
+import asyncio
+import os
+import signal
+import sqlite3
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from protocol.entries import Entry
+from protocol.journal import Sealed
+from protocol.signing import SigningKey
+from terminal import journal_file
+from terminal.ports import Draft, JournalLow
+from tests.terminal.journals import BOOTED, FAULT, PREPARED, checkpoint, open_store, sell, settled
+
+STORY: list[tuple[Draft, bytes | None]] = [
+    (BOOTED, None),
+    (PREPARED, None),
+    (settled(2), None),
+    (checkpoint(b"state one"), b"state one"),
+    (PREPARED, None),
+    (settled(5), None),
+]
+
+
+def main() -> None:
+    how, directory = sys.argv[1], Path(sys.argv[2])
+    plays = {
+        "steps": die_at_every_step,
+        "load": sell_until_killed,
+        "full": fill_the_disk,
+        "again": settle_on_the_full_disk,
+    }
+    try:
+        plays[how](directory)
+    except Exception:  # noqa: BLE001
+        traceback.print_exc()
+        os._exit(1)  # The journal's thread would wait for more.
+
+
+def die_at_every_step(directory: Path) -> None:
+    """Play the story in `directory/1`, `directory/2` ...: the nth player dies at the nth step."""
+    step = 0
+    while True:
+        step += 1
+        place = directory / str(step)
+        place.mkdir()
+        player = os.fork()
+        if player == 0:
+            asyncio.run(_play(place, step))
+            os._exit(0)
+        if os.waitpid(player, 0)[1] == 0:
+            return
+
+
+async def _play(place: Path, last_step: int) -> None:
+    _count_steps(last_step)
+    store = await open_store(place)
+    for draft, snapshot in STORY:
+        _acknowledge(place, await store.append(draft, snapshot))
+    await store.close()
+
+
+def _acknowledge(place: Path, sealed: Sealed) -> None:
+    with (place / "acknowledged").open("a") as file:
+        file.write(f"{sealed.seq}\n")
+
+
+def _count_steps(last_step: int) -> None:
+    """A step: before and after a signature, before each SQL statement, after a commit."""
+    steps = 0
+
+    def step(*_: object) -> None:
+        nonlocal steps
+        steps += 1
+        if steps == last_step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    seal, connect, advance = journal_file.seal, sqlite3.connect, journal_file.JournalFile._advance
+
+    def counted_seal(entry: Entry, key: SigningKey) -> Sealed:
+        step()
+        sealed = seal(entry, key)
+        step()
+        return sealed
+
+    def counted_connect(path: Path, **options: Any) -> sqlite3.Connection:
+        step()
+        db = connect(path, **options)
+        db.set_trace_callback(step)
+        return db
+
+    def counted_advance(file: journal_file.JournalFile, sealed: Sealed) -> None:
+        step()
+        advance(file, sealed)
+
+    journal_file.seal = counted_seal
+    sqlite3.connect = counted_connect  # type: ignore[assignment]
+    journal_file.JournalFile._advance = counted_advance  # type: ignore[method-assign]
+
+
+def sell_until_killed(directory: Path) -> None:
+    """Say every seq that is durable, as fast as possible."""
+
+    async def sell_on() -> None:
+        store = await open_store(directory)
+        while True:
+            sealed = await store.append(FAULT)
+            os.write(1, f"{sealed.seq}\n".encode())
+
+    asyncio.run(sell_on())
+
+
+def fill_the_disk(directory: Path) -> None:
+    """Begin a sale, let somebody else take the last byte, finish the sale, die."""
+
+    async def sell_on() -> None:
+        store = await open_store(directory)
+        await sell(store, 200)
+        await store.append(PREPARED)
+        _take_everything(directory / "somebody-else")
+        prepared, refused = store.tip.seq, False
+        for _ in range(3):
+            await store.append(settled(prepared))
+        try:
+            await store.append(PREPARED)
+        except JournalLow:
+            refused = True
+        assert refused and store.low
+        for _ in range(60):
+            await store.append(FAULT)
+        os.write(1, f"{store.tip.seq}\n".encode())
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    asyncio.run(sell_on())
+
+
+def settle_on_the_full_disk(directory: Path) -> None:
+    """Start on a disk without a free byte, write an outcome, stop in order; twice."""
+
+    async def settle() -> None:
+        store = await open_store(directory)
+        assert store.low
+        await store.append(FAULT)
+        os.write(1, f"{store.tip.seq}\n".encode())
+        await store.close()
+
+    for somebody in ("first", "second"):
+        asyncio.run(settle())
+        _take_everything(directory / somebody)
+
+
+def _take_everything(path: Path) -> None:
+    with path.open("wb", buffering=0) as file:
+        for size in (65_536, 4_096, 512, 1):
+            try:
+                while True:
+                    file.write(bytes(size))
+            except OSError:
+                continue
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""Journals to test with: one identity, and drafts of the entries that matter."""
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import Final
+
+from protocol.entries import NO_LISTS as NO_LISTS
+from protocol.entries import Body, Booted, Checkpoint, Fault, Kind
+from protocol.ids import Seq, ShiftNo, StaffId
+from protocol.instants import ClockSource, MonoMs, Now
+from protocol.messages import Ack, sign
+from protocol.signing import from_base64url
+from terminal.identity import Identity, TrustRoots
+from terminal.journal_space import JournalSettings
+from terminal.journal_store import JournalStore
+from terminal.ports import Draft
+from tests.protocol.samples import EPOCH, GRANT, GRANT_JWS, KEY, LOAD_KEY, NOON, SERVER_KEY, TID, sale
+
+TRUST: Final = TrustRoots(SERVER_KEY.public, SERVER_KEY.public, SERVER_KEY.public, LOAD_KEY.public)
+IDENTITY: Final = Identity(GRANT, GRANT_JWS, KEY, TRUST)
+START: Final = Now(NOON, MonoMs(90_000))
+
+
+def settings_in(directory: Path, *, free_bytes_min: int = 65_536) -> JournalSettings:
+    """A small journal."""
+    return JournalSettings(directory / "journal.db", 1_024 * 1_024, 256 * 1_024, free_bytes_min)
+
+
+async def open_store(directory: Path) -> JournalStore:
+    """The journal of the one identity in this directory."""
+    return await JournalStore.open(settings_in(directory), IDENTITY)
+
+
+def draft(kind: Kind, body: Body, at: Now = START) -> Draft:
+    """An entry by staff member w-07 in shift 3."""
+    return Draft(kind, body, at, NO_LISTS, StaffId("w-07"), ShiftNo(3))
+
+
+BOOTED: Final = draft(Kind.BOOTED, Booted("fanka 0.1.0"))
+FAULT: Final = draft(Kind.FAULT, Fault("reader", "does not answer"), Now(NOON, START.mono_ms, ClockSource.NONE))
+PREPARED: Final = draft(Kind.SALE_PREPARED, sale(0))
+
+
+def settled(prepared: int) -> Draft:
+    """The outcome of a sale."""
+    return draft(Kind.SALE_SETTLED, sale(prepared))
+
+
+def checkpoint(state: bytes) -> Draft:
+    """A checkpoint for this derived state."""
+    digest = base64.urlsafe_b64encode(hashlib.sha256(state).digest()).rstrip(b"=").decode()
+    return draft(Kind.CHECKPOINT, Checkpoint(state=digest))
+
+
+async def sell(store: JournalStore, times: int = 1) -> None:
+    """Sales that go well."""
+    for _ in range(times):
+        prepared = await store.append(PREPARED)
+        await store.append(settled(prepared.seq))
+
+
+def ack(seq: int, hash_text: str, server_epoch: int = 1) -> bytes:
+    """The server's signed word."""
+    assert len(from_base64url(hash_text)) == 32
+    return sign(Ack(server_epoch, TID, EPOCH, Seq(seq), hash_text, NOON), SERVER_KEY, "ack")
