@@ -327,3 +327,52 @@ proposal = Table(
     PrimaryKeyConstraint("action", "subject"),
 )
 """What one person proposed and a second one has yet to confirm; the row goes when it is done."""
+
+reconciliation = Table(
+    "reconciliation",
+    metadata,
+    _big("day", None),
+    _big("revision", None),
+    _big("as_of", None),
+    _big("finished_at"),
+    _big("card"),
+    _big("generation"),
+    _big("cards"),
+    _big("difference_cents"),
+    _big("unexplained_cents"),
+    PrimaryKeyConstraint("day", "revision"),
+)
+"""One proof of a business day. `card`, `generation`: the last card that is proven; it goes on there after a stop."""
+
+finding = Table(
+    "finding",
+    metadata,
+    _big("day", None),
+    _big("revision", None),
+    Column("key", String(64), nullable=False),
+    _name("cls", 24),
+    Column("card", BigInteger),
+    Column("generation", BigInteger),
+    _big("counter"),
+    _big("cents", None),
+    _big("amount", None),
+    _big("of_day"),
+    Column("text", Text, nullable=False),
+    Column("evidence", Text, nullable=False),
+    PrimaryKeyConstraint("day", "revision", "key"),
+    Index("finding_by_card", "card", "generation"),
+)
+"""What a proof found: `cents` is the share of the card's difference, `amount` the money it is about."""
+
+outside_document = Table(
+    "outside_document",
+    metadata,
+    _big("day", None),
+    Column("account_kind", String(20), nullable=False),
+    Column("owner", String(80), nullable=False),
+    _big("cents", None),
+    Column("document", String(120), nullable=False),
+    _big("at", None),
+    PrimaryKeyConstraint("day", "account_kind", "owner"),
+)
+"""What somebody else says that we have: a count, a statement, a bill. The newest word for a day stands."""
