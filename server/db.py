@@ -5,12 +5,13 @@ connection writes and checkpoints (SQLite before 3.51.3 can corrupt a WAL that t
 only read.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from server.tables import metadata
@@ -18,8 +19,11 @@ from server.tables import metadata
 READERS_MAX = 8
 POSTGRES_CONNECTIONS_MAX = 32
 WAIT_FOR_WRITER_S = 60
+ATTEMPTS_MAX = 5
 SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000")
 SQLITE_READER_PRAGMAS = ("query_only=ON", "wal_autocheckpoint=0")
+
+_Result = TypeVar("_Result")
 
 
 class Database:
@@ -62,11 +66,34 @@ class Database:
         async with self._writer.begin() as connection:
             yield connection
 
+    async def transact(self, work: Callable[[AsyncConnection], Awaitable[_Result]]) -> _Result:
+        """Do some work in one transaction and return its answer after the commit.
+
+        Where another transaction was in the way (a deadlock, or both made the same new row) it is done again.
+        """
+        for _ in range(ATTEMPTS_MAX - 1):
+            try:
+                async with self.writing() as connection:
+                    answer = await work(connection)
+            except DBAPIError as error:
+                if not _was_in_the_way(error):
+                    raise
+            else:
+                return answer
+        async with self.writing() as connection:
+            return await work(connection)
+
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[AsyncConnection]:
         """One consistent view that writes nothing and waits for nobody."""
         async with self._reader.connect() as connection:
             yield connection
+
+
+def _was_in_the_way(error: DBAPIError) -> bool:
+    """Unique violation, serialization failure, deadlock (PostgreSQL's SQLSTATE; SQLite knows only the first)."""
+    state = getattr(error.orig, "sqlstate", None)
+    return isinstance(error, IntegrityError) or state in ("40001", "40P01")
 
 
 def _sqlite_engine(url: str, *, connections: int, begin: str, pragmas: tuple[str, ...]) -> AsyncEngine:

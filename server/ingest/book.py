@@ -57,6 +57,8 @@ class CaseClass(enum.StrEnum):
     CHAIN_FORK = "chain_break"
     OVER_REFUND = "over_refund"
     PURSE_UNREADABLE = "purse_unreadable"
+    HOLE = "hole"
+    SERVER_RESTORED = "server_restored"
 
 
 @dataclass(slots=True)
@@ -75,6 +77,8 @@ class ChainRow:
     """The `at` of the newest posted entry: everything the terminal did up to then is known."""
     cards_version: int = 0
     """The newest `cards` list it has shown in an entry."""
+    each_signature: bool = False
+    """A hole was booked: from then on every entry must be signed itself."""
 
     def __post_init__(self) -> None:
         self.branches.setdefault(0, Branch(0, self.start))
@@ -95,6 +99,9 @@ class CardRow:
     load_seq: LoadSeq = LoadSeq(0)
     load_seq_floor: LoadSeq = LoadSeq(0)
     loaded_total_cents: Cents = Cents(0)
+    """Everything the server ever granted to this card."""
+    collected_cents: Cents = Cents(0)
+    """How much of it the card is known to have."""
     subsidy_total_cents: Cents = Cents(0)
     period: int = 0
     spent_known_cents: Cents = Cents(0)
@@ -120,6 +127,10 @@ class StepRow:
     torn_at: UtcMs = UtcMs(0)
     claimed: bool = False
     """A branch sale whose merchant has been paid after all."""
+    lost: bool = False
+    """Still open when its terminal was declared lost: other evidence may decide it."""
+    returned: bool = False
+    """Paid and not delivered: the price was given back."""
 
     @property
     def card(self) -> CardKey:
@@ -135,6 +146,12 @@ class StepRow:
     def counter_after(self) -> Counter:
         """The counter the card shows if the step was made."""
         return self.body.counter_after
+
+    @property
+    def undecided(self) -> bool:
+        """Whether other evidence than its own terminal's may and must decide it."""
+        given_up = self.stage is Stage.TORN or (self.lost and self.stage is Stage.PREPARED)
+        return given_up and self.resolved is None
 
     @property
     def moved_purse(self) -> bool:
@@ -160,6 +177,29 @@ class EntryRow:
     """Why it could not be posted yet; empty for a posted one."""
 
 
+class HoleStatus(enum.StrEnum):
+    """What became of entries that are missing in a chain."""
+
+    ASKED = "asked"
+    OFFERED = "offered"
+    """Asked for twice in vain: two people may book it."""
+    BOOKED = "booked"
+    FILLED = "filled"
+
+
+@dataclass(slots=True)
+class HoleRow:
+    """Entries `first` to `last` of a chain are missing; the one after them demands `hash` of the last."""
+
+    tno: Tno
+    first: Seq
+    last: Seq
+    hash: bytes
+    asked: int = 0
+    asked_at: UtcMs = UtcMs(0)
+    status: HoleStatus = HoleStatus.ASKED
+
+
 @dataclass(frozen=True, slots=True)
 class Posted:
     """A set of postings and the one cause it may ever be posted for."""
@@ -181,16 +221,22 @@ class Case:
 
 
 class _Hashes(Mapping[tuple[int, Seq], bytes]):
-    """The entries of one chain seen as hashes only."""
+    """The entries of one chain seen as hashes only; of a booked hole the hash that the entry after it demands."""
 
-    def __init__(self, entries: dict[tuple[Tno, int, int], EntryRow], tno: Tno) -> None:
-        self._entries, self._tno = entries, tno
+    def __init__(self, entries: dict[tuple[Tno, int, int], EntryRow], tno: Tno, demanded: dict[int, bytes]) -> None:
+        self._entries, self._tno, self._demanded = entries, tno, demanded
 
     def __getitem__(self, key: tuple[int, Seq]) -> bytes:
-        return self._entries[(self._tno, *key)].hash
+        row = self._entries.get((self._tno, *key))
+        if row is not None:
+            return row.hash
+        if key[0] != 0:
+            raise KeyError(key)
+        return self._demanded[key[1]]
 
     def __iter__(self) -> Iterator[tuple[int, Seq]]:
-        return ((branch, Seq(seq)) for tno, branch, seq in self._entries if tno == self._tno)
+        yield from ((branch, Seq(seq)) for tno, branch, seq in self._entries if tno == self._tno)
+        yield from ((0, Seq(seq)) for seq in self._demanded if (self._tno, 0, seq) not in self._entries)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -214,6 +260,8 @@ class Book:
     """Causes of provisional hole postings by (card, counter reached)."""
     refunded: dict[StepId, Cents] = field(default_factory=dict[StepId, Cents])
     """How much of a sale was given back."""
+    holes: dict[tuple[Tno, int], HoleRow] = field(default_factory=dict[tuple[Tno, int], HoleRow])
+    """By (tno, first missing entry)."""
 
     def add_step(self, step: StepRow) -> None:
         """Remember a new step."""
@@ -239,7 +287,12 @@ class Book:
 
     def hashes_of(self, tno: Tno) -> Mapping[tuple[int, Seq], bytes]:
         """Hashes by (branch, seq) of what is at hand of a chain."""
-        return _Hashes(self.entries, tno)
+        return _Hashes(self.entries, tno, {hole.last: hole.hash for hole in self.holes_of(tno, HoleStatus.BOOKED)})
+
+    def holes_of(self, tno: Tno, *statuses: HoleStatus) -> list[HoleRow]:
+        """The holes of a chain that are in one of these states, first entries first."""
+        found = [hole for hole in self.holes.values() if hole.tno == tno and hole.status in statuses]
+        return sorted(found, key=lambda hole: hole.first)
 
     def open_case(self, cls: CaseClass, card: CardKey | None, step: StepId, cents: Cents, text: str) -> None:
         """Put something in front of two people."""

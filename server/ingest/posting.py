@@ -20,14 +20,22 @@ from protocol.entries import (
     Vend,
     stage_of,
 )
-from protocol.ids import CardKey, LoadSeq
-from protocol.instants import BusinessDay, UtcMs
+from protocol.ids import CardKey, LoadSeq, Tno
+from protocol.instants import BusinessDay, ClockSource, UtcMs
 from protocol.load_record import decode_load
 from protocol.money import Cents
 from protocol.purse import CardId
 from protocol.signing import from_base64url
 from server.ingest.book import Book, CardRow, CardStatus, CaseClass, ChainRow, StepId, StepRow
-from server.ingest.steps import arithmetic_fault, evidence, step_below, torn_steps_near, use_of, witnesses_of
+from server.ingest.steps import (
+    arithmetic_fault,
+    contradiction,
+    evidence,
+    step_below,
+    torn_steps_near,
+    use_of,
+    witnesses_of,
+)
 from server.ledger.accounts import Postings, suspense
 from server.ledger.rules import (
     Resolution,
@@ -49,7 +57,7 @@ def post_entry(book: Book, chain: ChainRow, branch: int, entry: Entry, day: Busi
     cause = f"entry:{chain.tno}.{branch}.{entry.seq}"
     match body:
         case CardStep():
-            if fault := _misfit(book, body):
+            if fault := _misfit(book, chain, branch, entry, body):
                 _set_aside(book, chain, branch, entry, body, day)
                 return fault
             return _post_step(book, chain, branch, entry, body, day, cause)
@@ -69,17 +77,35 @@ def post_entry(book: Book, chain: ChainRow, branch: int, entry: Entry, day: Busi
 
 def post_parked(book: Book, chain: ChainRow, branch: int, entry: Entry, day: BusinessDay) -> str:
     """Try again to post an entry that was parked: by the same code, after what was set aside is taken back."""
-    cause = f"park:{chain.tno}.{branch}.{entry.seq}"
-    if _misfit_of(book, entry):
-        return _misfit_of(book, entry)
-    if cause in book.posted:
+    cause = park_cause(chain.tno, branch, entry.seq)
+    if isinstance(entry.body, CardStep) and (fault := _misfit(book, chain, branch, entry, entry.body)):
+        return fault
+    if cause in book.posted and f"un{cause}" not in book.posted:
         book.post(f"un{cause}", day, reversed_postings(book.posted[cause].postings))
     return post_entry(book, chain, branch, entry, day)
 
 
+def park_cause(tno: Tno, branch: int, seq: int) -> str:
+    """Under which cause the money of an entry that cannot be posted yet is set aside."""
+    return f"park:{tno}.{branch}.{seq}"
+
+
+def decide_by(book: Book, torn: StepRow, witnesses: list[StepRow], day: BusinessDay) -> None:
+    """Resolve a torn step where all evidence agrees; contradicting evidence opens a case and posts nothing."""
+    said = {verdict for witness in witnesses if (verdict := evidence(torn, witness)) is not None}
+    if len(said) > 1:
+        book.open_case(CaseClass.CONTRADICTION, torn.card, torn.id, _amount(torn), "taps contradict one another")
+    elif said:
+        resolve(book, torn, said.pop(), day)
+
+
 def resolve(book: Book, step: StepRow, resolution: Resolution, day: BusinessDay) -> None:
     """Decide a torn step, once. The caller has the proof, or the thirty days are over."""
-    assert step.resolved is None and step.stage is Stage.TORN
+    assert step.undecided
+    if step.stage is Stage.PREPARED and step.card in book.cards:
+        book.post(f"lost:{_name(step.id)}", day, postings_of_step(Stage.TORN, step.body, _situation(book, step)))
+    if resolution is Resolution.ON_CARD:
+        reverse_provisional(book, step, day)
     step.resolved = resolution
     if step.card in book.cards:
         book.post(
@@ -99,15 +125,15 @@ def _set_aside(book: Book, chain: ChainRow, branch: int, entry: Entry, body: Car
     staged = stage_of(entry.kind)
     if staged is not None:
         at = Situation(chain.tid, entry.shift, suspense(chain.tno, branch, entry.seq), Use.UNKNOWN_CARD)
-        book.post(f"park:{chain.tno}.{branch}.{entry.seq}", day, postings_of_step(staged[1], body, at))
+        book.post(park_cause(chain.tno, branch, entry.seq), day, postings_of_step(staged[1], body, at))
 
 
-def _misfit_of(book: Book, entry: Entry) -> str:
-    return _misfit(book, entry.body) if isinstance(entry.body, CardStep) else ""
-
-
-def _misfit(book: Book, body: CardStep) -> str:
-    if fault := arithmetic_fault(body):
+def _misfit(book: Book, chain: ChainRow, branch: int, entry: Entry, body: CardStep) -> str:
+    staged = stage_of(entry.kind)
+    if fault := arithmetic_fault(body, staged[1] if staged else None):
+        return f"inconsistent: {fault}"
+    known = book.find_step(chain, branch, body.prepared or entry.seq)
+    if known is not None and (fault := contradiction(known, body)):
         return f"inconsistent: {fault}"
     return "" if body.card.key in book.cards else "unknown card"
 
@@ -124,32 +150,47 @@ def _post_step(
     if known is not None and stage is Stage.PREPARED:
         book.post(cause, day, postings_of_step(stage, body, _situation(book, known)))
         return ""
-    if known is not None and known.stage not in (Stage.PREPARED, Stage.TORN):
+    if known is not None and not _may_follow(known, stage):
         return "an outcome of a step that was decided before"
     step = known or _new_step(book, chain, branch, entry, operation, body, day)
     before, step.stage = step.stage, stage
     step.last, step.body = body.card_last, body
+    was_torn = before is Stage.TORN
     if stage is Stage.SETTLED:
-        _settle(book, branch, step, day, cause, entry.at)
+        _settle(book, branch, step, day, cause, entry.at, was_torn=was_torn)
     else:
-        book.post(cause, day, postings_of_step(stage, body, _situation(book, step)))
+        book.post(cause, day, postings_of_step(stage, body, _situation(book, step, was_torn=was_torn)))
     if stage is Stage.PREPARED and isinstance(body, TopUpStep) and body.to is TopUpTo.LOAD:
         _grant(book.cards[step.card], body.amount)
     if stage is Stage.TORN:
-        step.torn_at = entry.at
-        _decide_by(book, step, witnesses_of(book, step), day)
-    if stage is Stage.VOIDED and isinstance(body, LoadStep) and before is not Stage.TORN:
+        step.torn_at = _torn_at(book, entry, day)
+        if step.undecided:
+            decide_by(book, step, witnesses_of(book, step), day)
+    if stage is Stage.VOIDED and isinstance(body, LoadStep) and not was_torn:
         _adopt(book, step, body)
     return ""
 
 
-def _settle(book: Book, branch: int, step: StepRow, day: BusinessDay, cause: str, at: UtcMs) -> None:
+def _may_follow(known: StepRow, stage: Stage) -> bool:
+    """A step has one outcome; a torn one may still get a better one. A top-up to a load has none."""
+    if isinstance(known.body, TopUpStep) and known.body.to is TopUpTo.LOAD:
+        return False
+    return known.stage is Stage.PREPARED or (known.stage is Stage.TORN and stage is not Stage.TORN)
+
+
+def _torn_at(book: Book, entry: Entry, day: BusinessDay) -> UtcMs:
+    """When the thirty days begin; with a doubtful clock at the end of the day that its neighbours suggest."""
+    day_ends_at = book.campus.day_starts_at(BusinessDay(day + 1))
+    return day_ends_at if entry.clock is ClockSource.NONE else min(entry.at, day_ends_at)
+
+
+def _settle(book: Book, branch: int, step: StepRow, day: BusinessDay, cause: str, at: UtcMs, *, was_torn: bool) -> None:
     body = step.body
     use, other = use_of(book, step, branch, at)
     step.use = use
-    _reverse_provisional(book, step, day)
+    reverse_provisional(book, step, day)
     given_back = postings_of_give_back(other.body) if use is Use.FALLBACK and other else ()
-    situation = _situation(book, step, use, given_back)
+    situation = _situation(book, step, use, given_back, was_torn=was_torn)
     book.post(cause, day, postings_of_step(Stage.SETTLED, body, situation))
     card = book.cards[step.card]
     if use in (Use.FIRST, Use.FALLBACK, Use.BRANCH):
@@ -158,19 +199,10 @@ def _settle(book: Book, branch: int, step: StepRow, day: BusinessDay, cause: str
             _note_load(card, body, book, step)
         _confirm_below(book, step, day)
         for torn in torn_steps_near(book, step):
-            _decide_by(book, torn, [step], day)
+            decide_by(book, torn, [step], day)
     if isinstance(body, RefundStep):
         _note_refund(book, step, body)
     _note_use(book, step, use, other, at)
-
-
-def _decide_by(book: Book, torn: StepRow, witnesses: list[StepRow], day: BusinessDay) -> None:
-    """Resolve a torn step where all evidence agrees; contradicting evidence opens a case and posts nothing."""
-    said = {verdict for witness in witnesses if (verdict := evidence(torn, witness)) is not None}
-    if len(said) > 1:
-        book.open_case(CaseClass.CONTRADICTION, torn.card, torn.id, _amount(torn), "taps contradict one another")
-    elif said:
-        resolve(book, torn, said.pop(), day)
 
 
 def _note_use(book: Book, step: StepRow, use: Use, other: StepRow | None, at: UtcMs) -> None:
@@ -193,7 +225,8 @@ def _confirm_below(book: Book, step: StepRow, day: BusinessDay) -> None:
     book.post(f"claim:{_name(below.id)}", day, postings_of_claim(below.body, suspense(*below.id)))
 
 
-def _reverse_provisional(book: Book, step: StepRow, day: BusinessDay) -> None:
+def reverse_provisional(book: Book, step: StepRow, day: BusinessDay) -> None:
+    """The entry of a step that was posted from the card's chain has been found: take that posting back."""
     cause = book.provisional.pop((step.card, step.counter_after), None)
     if cause is not None:
         book.post(f"found:{cause}", day, reversed_postings(book.posted[cause].postings))
@@ -203,7 +236,11 @@ def _post_vend_failure(book: Book, chain: ChainRow, branch: int, body: Vend, day
     step = book.find_step(chain, branch, body.prepared)
     if step is None or step.stage is not Stage.SETTLED or not isinstance(step.body, SaleStep):
         return "no settled sale that this delivery belongs to"
-    book.post(cause, day, postings_of_vend_failure(step.body))
+    if step.returned:
+        return "a delivery that was decided before"
+    aside = suspense(*step.id) if step.use is Use.BRANCH and not step.claimed else None
+    step.returned = step.claimed = True
+    book.post(cause, day, postings_of_vend_failure(step.body, aside))
     return ""
 
 
@@ -217,7 +254,9 @@ def _new_step(
     return step
 
 
-def _situation(book: Book, step: StepRow, use: Use = Use.FIRST, given_back: Postings = ()) -> Situation:
+def _situation(
+    book: Book, step: StepRow, use: Use = Use.FIRST, given_back: Postings = (), *, was_torn: bool = False
+) -> Situation:
     card = book.cards.get(step.card)
     return Situation(
         step.tid,
@@ -227,6 +266,7 @@ def _situation(book: Book, step: StepRow, use: Use = Use.FIRST, given_back: Post
         step.resolved,
         card.loaded_total_cents if card else Cents(0),
         given_back,
+        was_torn,
     )
 
 
@@ -245,11 +285,15 @@ def _note_load(card: CardRow, body: LoadStep, book: Book | None = None, step: St
             text = "the card had collected a load that the server had forgotten"
             book.open_case(CaseClass.LOAD_UNMATCHED, step.card, step.id, forgotten, text)
     card.load_seq = max(card.load_seq, body.load_seq)
+    card.collected_cents = max(card.collected_cents, body.loaded_after)
 
 
 def _adopt(book: Book, step: StepRow, body: LoadStep) -> None:
     card = book.cards[step.card]
-    if body.prepared or body.loaded <= card.loaded_total_cents:
+    if body.prepared:
+        return
+    card.collected_cents = max(card.collected_cents, body.loaded)
+    if body.loaded <= card.loaded_total_cents:
         return
     forgotten = Cents(body.loaded - card.loaded_total_cents)
     card.loaded_total_cents = body.loaded
@@ -265,10 +309,10 @@ def _grant(card: CardRow, cents: Cents) -> None:
 
 
 def _note_refund(book: Book, step: StepRow, body: RefundStep) -> None:
-    sale: StepId = (step.id[0], step.id[1], body.of)
+    sold = book.find_step(book.chains[step.id[0]], step.id[1], body.of)
+    sale: StepId = sold.id if sold else (step.id[0], step.id[1], body.of)
     total = Cents(book.refunded.get(sale, Cents(0)) + body.amount)
     book.refunded[sale] = total
-    sold = book.steps.get(sale)
     if sold is not None and total > _amount(sold):
         book.open_case(CaseClass.OVER_REFUND, step.card, step.id, Cents(total - _amount(sold)), "more than was paid")
 

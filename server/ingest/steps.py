@@ -1,6 +1,6 @@
 """What one card's steps prove about one another: which use of a counter counts, and what became of a torn one."""
 
-from protocol.entries import CardStep, LoadStep, SaleStep, Stage
+from protocol.entries import CardStep, LoadStep, RefundStep, RefundTo, SaleStep, Stage, TopUpStep, TopUpTo
 from protocol.instants import DAY_MS, UtcMs
 from protocol.purse import SeenStep
 from server.ingest.book import Book, CardRow, CardStatus, StepRow
@@ -94,6 +94,8 @@ def arithmetic_fault(body: CardStep, stage: Stage | None) -> str:
     if not body.touches_card:
         return f"balances move by {moved} without a card step" if moved else ""
     expected = -body.amount if isinstance(body, SaleStep) else body.amount
+    if isinstance(body, LoadStep):
+        expected -= body.expired
     if moved != expected:
         return f"balances move by {moved}, the amount says {expected}"
     return "" if body.counter_after == body.counter + 1 else "the counter does not rise by one"

@@ -10,7 +10,7 @@ Every function returns legs that sum to zero (SPEC, "Money on the server").
 """
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from protocol.entries import (
     Body,
@@ -86,6 +86,8 @@ class Situation:
     """Loads: what the server believes was ever loaded."""
     given_back: Postings = ()
     """Fallback: the postings that undo the forgotten use at our expense."""
+    was_torn: bool = False
+    """If its own terminal had given it up before: a refund has left the merchant already."""
 
 
 def postings_of_step(stage: Stage, step: CardStep, at: Situation) -> Postings:
@@ -95,10 +97,10 @@ def postings_of_step(stage: Stage, step: CardStep, at: Situation) -> Postings:
             return _sale_settled(step, at)
         case RefundStep(), Stage.SETTLED:
             return _refund_settled(step, at)
-        case RefundStep(), Stage.TORN:
+        case RefundStep(), Stage.TORN if at.resolved is None:
             return balanced((merchant(step.merchant), -step.amount), (at.suspense, step.amount))
-        case RefundStep(), Stage.VOIDED:
-            return balanced((merchant(step.merchant), -step.amount), (pending(step.card.no), step.amount))
+        case RefundStep(), Stage.VOIDED if at.resolved is None:
+            return balanced((_refund_source(step, at), -step.amount), (pending(step.card.no), step.amount))
         case TopUpStep(), Stage.PREPARED:
             waiting = at.suspense if step.to is TopUpTo.CARD else pending(step.card.no)
             return balanced((drawer(at.tid, at.shift), -step.amount), (waiting, step.amount))
@@ -139,14 +141,17 @@ def postings_of_resolution(step: CardStep, resolution: Resolution, at: Situation
         case RefundStep() | TopUpStep(), _:
             return balanced((at.suspense, -step.amount), (credited, step.amount))
         case LoadStep(), Resolution.ON_CARD:
-            return _load_settled(step, at)
+            return _load_settled(step, replace(at, resolved=None))
         case _:
             return ()
 
 
-def postings_of_vend_failure(sale: SaleStep) -> Postings:
-    """Paid and not delivered (or nobody knows): the student gets pending credit, the merchant is not paid."""
-    return balanced((merchant(sale.merchant), -sale.amount), (pending(sale.card.no), sale.amount))
+def postings_of_vend_failure(sale: SaleStep, waiting: Account | None = None) -> Postings:
+    """Paid and not delivered (or nobody knows): the student gets pending credit, the merchant is not paid.
+
+    `waiting`: where the price still lies aside, if the merchant was not paid yet.
+    """
+    return balanced((waiting or merchant(sale.merchant), -sale.amount), (pending(sale.card.no), sale.amount))
 
 
 def postings_of_give_back(step: CardStep) -> Postings:
@@ -194,10 +199,13 @@ def _sale_settled(step: SaleStep, at: Situation) -> Postings:
 
 def _refund_settled(step: RefundStep, at: Situation) -> Postings:
     if step.to is RefundTo.PENDING:
-        return balanced((merchant(step.merchant), -step.amount), (pending(step.card.no), step.amount))
-    if at.resolved is not None:
-        return _credit_settled(step, at.suspense, at)
-    return _credit_settled(step, merchant(step.merchant), at)
+        return balanced((_refund_source(step, at), -step.amount), (pending(step.card.no), step.amount))
+    return _credit_settled(step, _refund_source(step, at), at)
+
+
+def _refund_source(step: RefundStep, at: Situation) -> Account:
+    """Where the money of a refund is: with the merchant, or set aside since the step was torn or resolved."""
+    return at.suspense if at.was_torn or at.resolved is not None else merchant(step.merchant)
 
 
 def _credit_settled(step: CardStep, source: Account, at: Situation) -> Postings:

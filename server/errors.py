@@ -1,0 +1,42 @@
+"""What can be wrong with a request, grouped by who must act.
+
+ServerError
+├── NotFound      the caller asks about something that is not here
+├── Invalid       the caller must ask differently
+├── Conflict      not now, or not any more: look at the present state first
+└── Forbidden     somebody else must do it
+"""
+
+
+class ServerError(Exception):
+    """An ordinary answer to a request that cannot be granted; `code` is stable, the text is for people."""
+
+    status = 400
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code, self.text = code, text
+
+
+class NotFound(ServerError):
+    """There is no such thing."""
+
+    status = 404
+
+
+class Invalid(ServerError):
+    """The request contradicts itself or the rules."""
+
+    status = 422
+
+
+class Conflict(ServerError):
+    """The present state does not allow it."""
+
+    status = 409
+
+
+class Forbidden(ServerError):
+    """This operator may not do that."""
+
+    status = 403

@@ -1,0 +1,76 @@
+"""Keep one entry: decide its business day, post it or say why it is parked, and remember it."""
+
+from dataclasses import replace
+
+from protocol.entries import CardStep, Stage
+from protocol.ids import Seq
+from protocol.instants import BusinessDay, ClockSource, UtcMs
+from protocol.journal import NotAnEntry, Sealed, Unread, read_entry
+from protocol.sync_receiver import Branch, Link
+from server.ingest.book import Book, ChainRow, EntryRow, TerminalStatus
+from server.ingest.posting import post_entry, post_parked
+from server.ingest.steps import seen_at
+
+QUARANTINED = "quarantined: the terminal was revoked before this arrived"
+
+
+def keep_entry(book: Book, chain: ChainRow, branch: Branch, link: Link, now: UtcMs) -> EntryRow:
+    """Remember an entry and post it; one that cannot be posted is parked and blocks nothing."""
+    day = _business_day(book, chain, branch, link, now)
+    parked = _post(book, chain, branch.number, link, day, now)
+    at = link.entry.at if isinstance(link, Sealed) else now
+    kind = link.entry.kind if isinstance(link, Sealed) else "?"
+    row = EntryRow(chain.tno, branch.number, link.seq, link.hash, link.jws, kind, day, at, parked)
+    book.entries[(chain.tno, branch.number, link.seq)] = row
+    return row
+
+
+def post_again(book: Book, row: EntryRow) -> bool:
+    """Try to post a parked entry; whether it is posted now."""
+    assert row.parked
+    try:
+        entry = read_entry(row.jws).entry
+    except NotAnEntry:
+        return False
+    parked = post_parked(book, book.chains[row.tno], row.branch, entry, row.day)
+    book.entries[(row.tno, row.branch, row.seq)] = replace(row, parked=parked)
+    return not parked
+
+
+def confirmed_by_card(book: Book, row: EntryRow) -> bool:
+    """Whether a later tap of the card, made elsewhere, shows the mark of this quarantined card step."""
+    try:
+        entry = read_entry(row.jws).entry
+    except NotAnEntry:
+        return False
+    body = entry.body
+    if not isinstance(body, CardStep):
+        return False
+    mark = (row.tno, body.prepared or entry.seq)
+    for witness in book.steps_at(body.card.key, body.counter_after + 1):
+        seen = seen_at(witness.last, body.counter_after)
+        if witness.stage is Stage.SETTLED and witness.id[0] != row.tno and seen and (seen.tno, seen.seq) == mark:
+            return True
+    return False
+
+
+def _post(book: Book, chain: ChainRow, branch: int, link: Link, day: BusinessDay, now: UtcMs) -> str:
+    """Post an entry, or say why it is parked."""
+    if isinstance(link, Unread):
+        return f"unreadable: {link.why}"
+    entry = link.entry
+    if chain.status is TerminalStatus.REVOKED:
+        return QUARANTINED
+    if branch == 0:
+        trusted_at = UtcMs(0) if entry.clock is ClockSource.NONE else entry.at
+        chain.reported_at = max(chain.reported_at, min(trusted_at, now))
+        chain.cards_version = max(chain.cards_version, entry.lists.cards)
+    return post_entry(book, chain, branch, entry, day)
+
+
+def _business_day(book: Book, chain: ChainRow, branch: Branch, link: Link, now: UtcMs) -> BusinessDay:
+    """The day an entry belongs to. A doubtful clock takes the day of the entry before it in its chain."""
+    if isinstance(link, Sealed) and link.entry.clock is not ClockSource.NONE:
+        return min(book.campus.business_day(link.entry.at), book.campus.business_day(now))
+    before = book.entry_before(chain, branch, Seq(link.seq))
+    return before.day if before else book.campus.business_day(now)

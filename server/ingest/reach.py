@@ -1,0 +1,80 @@
+"""What posting some entries can look at: the rows that the store loads and locks before anything is decided."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from protocol.entries import CardBlocked, CardIssued, CardStep, Entry, RefundStep, Vend
+from protocol.ids import CardKey, Epoch, TerminalId
+from protocol.journal import NotAnEntry, Sealed, read_entry, read_loosely
+from protocol.sync_receiver import Link
+from server.ingest.book import Reached
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Cards to lock, (card, counter) whose steps matter, and prepared entries of the same chain."""
+
+    cards: frozenset[CardKey]
+    counters: frozenset[Reached]
+    prepared: frozenset[int]
+
+
+NOTHING = Reach(frozenset(), frozenset(), frozenset())
+
+
+def reach_of(entries: Iterable[Entry]) -> Reach:
+    """The reach of these entries of one chain: see `steps.py` for what is looked up."""
+    cards: set[CardKey] = set()
+    counters: set[Reached] = set()
+    prepared: set[int] = set()
+    for entry in entries:
+        body = entry.body
+        match body:
+            case CardStep():
+                cards.add(body.card.key)
+                counters |= counters_near(body)
+                prepared.add(body.prepared or entry.seq)
+                if isinstance(body, RefundStep):
+                    prepared.add(body.of)
+            case Vend():
+                prepared.add(body.prepared)
+            case CardBlocked() | CardIssued():
+                cards.add(body.card.key)
+            case _:
+                pass
+    return Reach(frozenset(cards), frozenset(counters), frozenset(prepared))
+
+
+def counters_near(body: CardStep) -> set[Reached]:
+    """The counters whose steps can bear witness for a step, or against it."""
+    key = body.card.key
+    return {(key, body.counter), (key, body.counter_after), (key, body.counter_after + 1)}
+
+
+def links_of(lines: Iterable[bytes], tid: TerminalId, epoch: Epoch) -> list[Link]:
+    """The lines of which at least the place can be read; nothing is checked here."""
+    found: list[Link] = []
+    for line in lines:
+        try:
+            found.append(read_loosely(line, tid, epoch))
+        except NotAnEntry:
+            continue
+    return found
+
+
+def entries_of(links: Iterable[Link]) -> list[Entry]:
+    """The entries among them that are understood."""
+    return [link.entry for link in links if isinstance(link, Sealed)]
+
+
+def entry_in(line: bytes) -> list[Entry]:
+    """The entry in a line, or nothing where it cannot be read."""
+    try:
+        return [read_entry(line).entry]
+    except NotAnEntry:
+        return []
+
+
+def card_named_by(line: bytes) -> CardKey | None:
+    """The card of a step that waits for it."""
+    return next((entry.body.card.key for entry in entry_in(line) if isinstance(entry.body, CardStep)), None)

@@ -1,0 +1,208 @@
+"""Write back what a transaction changed in a book, set by set."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Table, bindparam, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from protocol.instants import BusinessDay, CampusTime, UtcMs
+from server import tables
+from server.ingest.book import Book, Case, Reached
+from server.ingest.reach import card_named_by
+from server.ingest.rows import (
+    Columns,
+    branch_columns,
+    card_columns,
+    case_columns,
+    chain_columns,
+    entry_columns,
+    hole_columns,
+    step_columns,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A book in the middle of a transaction, and what it was when it was loaded."""
+
+    book: Book
+    before: Book
+
+
+def copy_of(book: Book) -> Book:
+    """A book that does not change when the other one does."""
+    return Book(
+        book.campus,
+        chains={tno: replace(chain, branches=dict(chain.branches)) for tno, chain in book.chains.items()},
+        cards={key: replace(card) for key, card in book.cards.items()},
+        entries=dict(book.entries),
+        steps={place: replace(step) for place, step in book.steps.items()},
+        posted=dict(book.posted),
+        cases=list(book.cases),
+        provisional=dict(book.provisional),
+        refunded=dict(book.refunded),
+        holes={place: replace(hole) for place, hole in book.holes.items()},
+    )
+
+
+async def write(connection: AsyncConnection, work: Work, now: UtcMs) -> None:
+    """Write what differs from what was loaded."""
+    await _write_chains(connection, work.book, work.before)
+    await _write_entries(connection, work.book, work.before, now)
+    await _write_rows(connection, work.book, work.before)
+    await _write_postings(connection, work.book, work.before, now)
+    await _write_rest(connection, work.book, work.before, now)
+
+
+async def open_case(connection: AsyncConnection, case: Case, now: UtcMs) -> None:
+    """Put something in front of people outside of a book."""
+    await _insert(connection, tables.case_file, [{**case_columns(case), "opened_at": now}])
+
+
+async def _write_chains(connection: AsyncConnection, book: Book, before: Book) -> None:
+    changed: list[Columns] = []
+    tips: list[tuple[Columns | None, Columns]] = []
+    for tno, chain in book.chains.items():
+        was = before.chains[tno]
+        if chain_columns(chain) != chain_columns(was):
+            changed.append({"tno": tno, **chain_columns(chain)})
+        for number, known in chain.branches.items():
+            old = was.branches.get(number)
+            tips.append((branch_columns(tno, old) if old else None, branch_columns(tno, known)))
+    await _update(connection, tables.chain, ("tno",), changed)
+    await _save(connection, tables.branch, ("tno", "branch"), tips)
+
+
+async def _write_entries(connection: AsyncConnection, book: Book, before: Book, now: UtcMs) -> None:
+    entry_places, new_parked, gone = ("tno", "branch", "seq"), list[Columns](), list[Columns]()
+    fresh: list[Columns] = []
+    changed: list[Columns] = []
+    for place, row in book.entries.items():
+        was = before.entries.get(place)
+        where = dict(zip(entry_places, place, strict=True))
+        if was is None:
+            fresh.append(entry_columns(row, now))
+            if row.parked:
+                card, generation = card_named_by(row.jws) or (None, None)
+                new_parked.append({**where, "card": card, "generation": generation})
+        elif was.parked != row.parked:
+            changed.append({**where, "parked": row.parked})
+            if not row.parked:
+                gone.append({f"k_{name}": value for name, value in where.items()})
+    await _insert(connection, tables.entry, fresh)
+    await _insert(connection, tables.parked, new_parked)
+    await _update(connection, tables.entry, entry_places, changed)
+    await _delete(connection, tables.parked, entry_places, gone)
+
+
+async def _write_rows(connection: AsyncConnection, book: Book, before: Book) -> None:
+    cards = [
+        (card_columns(before.cards[key]) if key in before.cards else None, card_columns(card))
+        for key, card in book.cards.items()
+    ]
+    steps = [
+        (step_columns(before.steps[place]) if place in before.steps else None, step_columns(step))
+        for place, step in book.steps.items()
+    ]
+    holes = [
+        (hole_columns(before.holes[place]) if place in before.holes else None, hole_columns(hole))
+        for place, hole in book.holes.items()
+    ]
+    await _save(connection, tables.card, ("card", "generation"), cards)
+    await _save(connection, tables.step, ("tno", "branch", "seq"), steps)
+    await _save(connection, tables.hole, ("tno", "first"), holes)
+
+
+async def _write_postings(connection: AsyncConnection, book: Book, before: Book, now: UtcMs) -> None:
+    new = [posted for cause, posted in book.posted.items() if cause not in before.posted]
+    counted_in = await _open_days(connection, book.campus, {posted.day for posted in new}, now)
+    lines = [
+        {
+            "cause": posted.cause,
+            "line": line,
+            "day": posted.day,
+            "period_day": counted_in[posted.day],
+            "account_kind": posting.account.kind,
+            "owner": posting.account.owner,
+            "cents": posting.cents,
+            "at": now,
+        }
+        for posted in new
+        for line, posting in enumerate(posted.postings)
+    ]
+    await _insert(connection, tables.posting, lines)
+
+
+async def _open_days(
+    connection: AsyncConnection, campus: CampusTime, days: set[BusinessDay], now: UtcMs
+) -> dict[BusinessDay, BusinessDay]:
+    """In which open day the postings of a day count. A closed day that gets more is restated: its revision rises."""
+    table = tables.business_day
+    today = campus.business_day(now)
+    closed = set[int]()
+    if days:
+        rows = await connection.execute(select(table.c.day).where(table.c.day >= min(days), table.c.closed_at > 0))
+        closed = {row.day for row in rows}
+    while today in closed:
+        today = BusinessDay(today + 1)
+    late = sorted(days & closed)
+    if late:
+        await connection.execute(update(table).where(table.c.day.in_(late)).values(revision=table.c.revision + 1))
+    return {day: today if day in closed else day for day in days}
+
+
+async def _write_rest(connection: AsyncConnection, book: Book, before: Book, now: UtcMs) -> None:
+    def provisional_columns(reached: Reached, cause: str) -> Columns:
+        (card, generation), counter = reached
+        return {"card": card, "generation": generation, "counter": counter, "cause": cause}
+
+    def refunded_columns(place: tuple[int, int, int], cents: int) -> Columns:
+        return {"tno": place[0], "branch": place[1], "seq": place[2], "cents": cents}
+
+    new = [provisional_columns(*item) for item in book.provisional.items() if item[0] not in before.provisional]
+    gone = [provisional_columns(*item) for item in before.provisional.items() if item[0] not in book.provisional]
+    sums = [
+        (
+            refunded_columns(place, before.refunded[place]) if place in before.refunded else None,
+            refunded_columns(place, cents),
+        )
+        for place, cents in book.refunded.items()
+    ]
+    await _insert(connection, tables.provisional, new)
+    keys = ("card", "generation", "counter")
+    await _delete(connection, tables.provisional, keys, [{f"k_{key}": row[key] for key in keys} for row in gone])
+    await _save(connection, tables.refunded, ("tno", "branch", "seq"), sums)
+    cases = book.cases[len(before.cases) :]
+    await _insert(connection, tables.case_file, [{**case_columns(case), "opened_at": now} for case in cases])
+
+
+async def _save(
+    connection: AsyncConnection, table: Table, keys: Sequence[str], rows: Sequence[tuple[Columns | None, Columns]]
+) -> None:
+    """Insert what is new, update what differs."""
+    await _insert(connection, table, [new for old, new in rows if old is None])
+    await _update(connection, table, keys, [new for old, new in rows if old is not None and old != new])
+
+
+async def _insert(connection: AsyncConnection, table: Table, rows: Sequence[Columns]) -> None:
+    if rows:
+        await connection.execute(insert(table), rows)
+
+
+async def _update(connection: AsyncConnection, table: Table, keys: Sequence[str], rows: Sequence[Columns]) -> None:
+    if not rows:
+        return
+    changed = [name for name in rows[0] if name not in keys]
+    statement = update(table).where(*(table.c[key] == bindparam(f"k_{key}") for key in keys))
+    statement = statement.values({name: bindparam(f"v_{name}") for name in changed})
+    values = [
+        {**{f"k_{key}": row[key] for key in keys}, **{f"v_{name}": row[name] for name in changed}} for row in rows
+    ]
+    await connection.execute(statement, values)
+
+
+async def _delete(connection: AsyncConnection, table: Table, keys: Sequence[str], rows: Sequence[Columns]) -> None:
+    if rows:
+        statement = delete(table).where(*(table.c[key] == bindparam(f"k_{key}") for key in keys))
+        await connection.execute(statement, rows)

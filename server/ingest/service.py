@@ -1,0 +1,205 @@
+"""One transaction for each batch: load, decide, write, COMMIT, and only then a signed ack.
+
+lines -> chain? -> load + lock -> take_batch -> write -> COMMIT -> Ack | Want, signed
+"""
+
+import logging
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from protocol.ids import U32_MAX, Epoch, Seq, TerminalId
+from protocol.instants import CampusTime, UtcMs
+from protocol.journal import NotAnEntry, read_loosely
+from protocol.messages import (
+    BATCH_ENTRIES_MAX,
+    Hello,
+    NotAMessage,
+    TipAnswer,
+    Want,
+    batch_of,
+    decode_batch,
+    read_hello,
+    sign,
+    verified,
+)
+from protocol.messages import Ack as SignedAck
+from protocol.money import Cents
+from protocol.signing import from_base64url
+from server.db import Database
+from server.errors import Invalid
+from server.ingest import store
+from server.ingest.book import Case, CaseClass
+from server.ingest.loading import load
+from server.ingest.reach import NOTHING, entries_of, links_of, reach_of
+from server.ingest.rules import Ack, Ask, Reply, take_batch
+from server.ingest.saving import open_case, write
+from server.keys import ServerKeys
+from server.numbers import leap, server_epoch
+
+_KID = re.compile(rb'\{"alg":"Ed25519","kid":"([a-z0-9-]{3,32})/([1-9][0-9]{0,9})"\}')
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBatch:
+    """A batch that is committed, and the reply to be signed."""
+
+    epoch: Epoch
+    server_epoch: int
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class TakenFile:
+    """How an import of journal lines went."""
+
+    batches: int
+    asked_for: int
+    """The first entry that is still missing; 0: everything was taken."""
+
+
+class Ingest:
+    """Takes in what terminals send."""
+
+    def __init__(self, database: Database, keys: ServerKeys, campus: CampusTime, clock: Callable[[], UtcMs]) -> None:
+        self._database, self._keys, self._campus, self._clock = database, keys, campus, clock
+
+    async def take(self, tid: TerminalId, raw: bytes) -> bytes | None:
+        """The signed answer to a batch of this terminal: an ack or a want. None: it is not a batch of ours."""
+        try:
+            lines = decode_batch(raw)
+        except NotAMessage as error:
+            log.warning("batch of %s refused: %s", tid, error)
+            return None
+        taken = await self.take_lines(tid, lines)
+        return self._signed(taken.epoch, taken.server_epoch, tid, taken.reply) if taken else None
+
+    async def take_lines(self, tid: TerminalId, lines: Sequence[bytes]) -> TakenBatch | None:
+        """Keep and post a run of entries; when this returns it is committed. None: not this terminal's chain."""
+        epoch = epoch_named(lines[0], tid)
+        if epoch is None:
+            log.warning("batch of %s refused: not of its own chain", tid)
+            return None
+        links = links_of(lines, tid, epoch)
+        first = min((link.seq for link in links), default=Seq(1))
+        reach, now = reach_of(entries_of(links)), self._clock()
+
+        async def keep(connection: AsyncConnection) -> TakenBatch | None:
+            tno = await store.find_chain(connection, tid, epoch)
+            if tno is None:
+                return None
+            work = await load(connection, self._campus, [tno], reach, seqs=(first - 1, first + len(lines)))
+            reply = take_batch(work.book, tno, lines, now)
+            await write(connection, work, now)
+            return TakenBatch(epoch, await server_epoch(connection), reply)
+
+        taken = await self._database.transact(keep)
+        if taken is None:
+            log.warning("batch of %s refused: epoch %s is not registered", tid, epoch)
+        return taken
+
+    async def take_file(self, tid: TerminalId, lines: Sequence[bytes]) -> TakenFile:
+        """Take in an exported journal, batch by batch; where entries are asked for again and are there, from there."""
+        if not lines:
+            raise Invalid("empty", "the file holds no entries")
+        first = _first_seq(lines[0], tid)
+        index, batches, tries_left = 0, 0, 2 * len(lines) + 2
+        while index < len(lines):
+            count = batch_of(list(lines[index : index + BATCH_ENTRIES_MAX]))
+            taken = await self.take_lines(tid, lines[index : index + count]) if count else None
+            if taken is None:
+                raise Invalid("not_of_this_terminal", f"line {index + 1} is not an entry of this terminal's chains")
+            batches, tries_left = batches + 1, tries_left - 1
+            if isinstance(taken.reply, Ack):
+                index += count
+                continue
+            asked = taken.reply.seq
+            at = asked - first
+            if not tries_left or not 0 <= at < len(lines) or at == index:
+                return TakenFile(batches, asked)
+            index = at
+        return TakenFile(batches, 0)
+
+    async def hello(self, tid: TerminalId, raw: bytes) -> bytes | None:
+        """The signed tip of the chain a terminal says hello with. None: it is not a chain of ours.
+
+        An ack of ours for more than we hold proves that this server was restored: it begins a new epoch and alarms.
+        """
+        try:
+            hello = read_hello(raw)
+        except NotAMessage as error:
+            log.warning("hello of %s refused: %s", tid, error)
+            return None
+        now = self._clock()
+
+        async def answer(connection: AsyncConnection) -> TipAnswer | None:
+            tno = await store.find_chain(connection, tid, hello.epoch)
+            if tno is None or tno != hello.tno:
+                return None
+            work = await load(connection, self._campus, [tno], NOTHING)
+            tip = work.book.chains[tno].branches[0].tip
+            epoch = await server_epoch(connection)
+            acked = self._own_ack(tid, hello)
+            if acked is not None and acked.server_epoch >= epoch and acked.seq > tip.seq:
+                epoch = await leap(connection, acked.server_epoch)
+                text = f"{tid} holds our ack for entry {acked.seq}, we hold {tip.seq}: this server was restored"
+                log.error("ALARM %s; server epoch is now %s", text, epoch)
+                await open_case(
+                    connection, Case(CaseClass.SERVER_RESTORED, None, (tno, 0, acked.seq), Cents(0), text), now
+                )
+            return TipAnswer(epoch, tid, hello.epoch, tip.seq, tip.prev, now)
+
+        found = await self._database.transact(answer)
+        if found is None:
+            log.warning("hello of %s refused: epoch %s is not registered", tid, hello.epoch)
+            return None
+        return sign(found, self._keys.ack, "ack")
+
+    def _signed(self, epoch: Epoch, server_epoch: int, tid: TerminalId, reply: Reply) -> bytes:
+        """Only ever called after the commit."""
+        at = self._clock()
+        match reply:
+            case Ack(tip):
+                ack = SignedAck(server_epoch, tid, epoch, tip.seq, tip.prev, at)
+                return sign(ack, self._keys.ack, "ack")
+            case Ask(seq, why):
+                log.info("%s is asked for entry %s: %s", tid, seq, why)
+                return sign(Want(tid, epoch, seq, at), self._keys.ack, "ack")
+            case _:
+                assert_never(reply)
+
+    def _own_ack(self, tid: TerminalId, hello: Hello) -> SignedAck | None:
+        """The ack a terminal shows, if this server signed it for that very chain."""
+        if not hello.ack:
+            return None
+        try:
+            ack = verified(hello.ack.encode(), SignedAck, self._keys.ack.public)
+        except (NotAMessage, ValueError):
+            return None
+        return ack if (ack.tid, ack.epoch) == (tid, hello.epoch) else None
+
+
+def epoch_named(line: bytes, tid: TerminalId) -> Epoch | None:
+    """The epoch that an entry's header names; None unless it is exactly this terminal's."""
+    try:
+        found = _KID.fullmatch(from_base64url(line.partition(b".")[0]))
+    except ValueError:
+        return None
+    if found is None or found[1].decode() != tid or int(found[2]) > U32_MAX:
+        return None
+    return Epoch(int(found[2]))
+
+
+def _first_seq(line: bytes, tid: TerminalId) -> Seq:
+    epoch = epoch_named(line, tid)
+    try:
+        if epoch is not None:
+            return read_loosely(line, tid, epoch).seq
+    except NotAnEntry:
+        pass
+    raise Invalid("not_of_this_terminal", "line 1 is not an entry of this terminal's chains")

@@ -1,0 +1,82 @@
+"""The server's signing keys, one for each purpose, in a directory of their own.
+
+grant.key  ack.key  list.key  load.key    32-byte Ed25519 seeds, base64url; mode 0600; made at the first start
+trust.json                                their public parts, as every terminal gets them at enrolment
+"""
+
+import os
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from protocol.signing import KEY_BYTES, SigningKey, from_base64url, to_base64url
+
+PURPOSES = ("grant", "ack", "list", "load")
+TRUST_FILE = "trust.json"
+_SECRET_MODE = 0o600
+
+
+class KeysUnusable(Exception):
+    """A key file is open to others or damaged; the text says which and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerKeys:
+    """What this server signs with."""
+
+    grant: SigningKey = field(repr=False)
+    ack: SigningKey = field(repr=False)
+    list: SigningKey = field(repr=False)
+    load: SigningKey = field(repr=False)
+
+    def trust_json(self) -> bytes:
+        """The public parts by purpose, base64url: what terminals believe."""
+        public = {name: to_base64url(getattr(self, name).public.raw) for name in PURPOSES}
+        return msgspec.json.format(msgspec.json.encode(public)) + b"\n"
+
+
+def open_keys(directory: Path) -> ServerKeys:
+    """Read the keys; at the first start make them. Raises KeysUnusable."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    keys = ServerKeys(*(_open_key(directory / f"{purpose}.key") for purpose in PURPOSES))
+    trust = directory / TRUST_FILE
+    if not trust.exists() or trust.read_bytes() != keys.trust_json():
+        trust.write_bytes(keys.trust_json())
+    return keys
+
+
+def _open_key(path: Path) -> SigningKey:
+    if not path.exists():
+        _create(path)
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & ~_SECRET_MODE:
+        raise KeysUnusable(f"{path} is open to others (mode {mode:04o}). Run: chmod 600 {path}")
+    try:
+        return SigningKey(from_base64url(path.read_bytes().strip()))
+    except ValueError:
+        # Its cause would show the content.
+        raise KeysUnusable(f"{path} does not hold 32 bytes in base64url. Put back the right file.") from None
+
+
+def _create(path: Path) -> None:
+    """Write a new key so that it is there whole or not at all, even if the power goes."""
+    draft = path.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _SECRET_MODE)
+    try:
+        os.write(handle, to_base64url(os.urandom(KEY_BYTES)).encode() + b"\n")
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    draft.rename(path)
+    _sync_directory(path.parent)
+
+
+def _sync_directory(directory: Path) -> None:
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

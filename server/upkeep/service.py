@@ -1,0 +1,202 @@
+"""What time or people decide after a batch was taken in; each step of it is one transaction."""
+
+from collections.abc import Callable, Iterable
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from protocol.entries import Stage
+from protocol.ids import Seq, TerminalId, Tno
+from protocol.instants import DAY_MS, CampusTime, UtcMs
+from server.db import Database
+from server.errors import Conflict, NotFound
+from server.ingest.book import Book, HoleRow, HoleStatus, StepRow, TerminalStatus
+from server.ingest.holes import book_hole, post_provisional
+from server.ingest.keeping import QUARANTINED, confirmed_by_card, post_again
+from server.ingest.loading import load, load_entries, load_posted, read_entries
+from server.ingest.posting import decide_by, park_cause, resolve
+from server.ingest.reach import NOTHING, Reach, counters_near, entry_in, reach_of
+from server.ingest.saving import Work, write
+from server.ingest.steps import witnesses_of
+from server.ledger.rules import Resolution
+from server.upkeep import store
+
+TORN_IN_FAVOUR_AFTER_MS = 30 * DAY_MS
+PARKED_AT_ONCE_MAX = 256
+
+
+class Upkeep:
+    """Decides what no batch decides by itself."""
+
+    def __init__(self, database: Database, campus: CampusTime, clock: Callable[[], UtcMs]) -> None:
+        self._database, self._campus, self._clock = database, campus, clock
+
+    async def run(self) -> dict[str, int]:
+        """Everything that is due now; how many of each."""
+        return {
+            "parked_posted": await self.post_parked(),
+            "torn_resolved": await self.resolve_due(),
+            "hole_steps_posted": await self.extend_holes(),
+        }
+
+    async def post_parked(self) -> int:
+        """Post what was parked and can be posted by now: unknown cards that appeared, quarantined taps confirmed."""
+        async with self._database.reading() as connection:
+            waiting = await store.chains_with_parked(connection)
+        return sum([await self._post_parked_of(tno, release=False) for tno in waiting])
+
+    async def release_quarantine(self, tid: TerminalId) -> int:
+        """Post all that a revoked terminal sent; two people decided. Returns how many entries were posted."""
+        async with self._database.reading() as connection:
+            tnos = await store.chains_of(connection, tid)
+        if not tnos:
+            raise NotFound("no_such_terminal", f"no terminal is called {tid}")
+        return sum([await self._post_parked_of(tno, release=True) for tno in tnos])
+
+    async def resolve_due(self) -> int:
+        """Decide torn steps in the student's favour that found no proof in thirty days."""
+        now = self._clock()
+        async with self._database.reading() as connection:
+            due = await store.torn_due(connection, UtcMs(now - TORN_IN_FAVOUR_AFTER_MS))
+        return sum([await self._resolve(known, now) for known in due])
+
+    async def declare_lost(self, tid: TerminalId) -> int:
+        """Two people gave a terminal up: other evidence may decide its open steps. Returns how many were open."""
+        now = self._clock()
+        day = self._campus.business_day(now)
+
+        async def declare(connection: AsyncConnection) -> int:
+            tnos = await store.chains_of(connection, tid)
+            if not tnos:
+                raise NotFound("no_such_terminal", f"no terminal is called {tid}")
+            still_open = [step for tno in tnos for step in await store.open_steps(connection, tno)]
+            work = await load(connection, self._campus, tnos, _reach_of_steps(still_open))
+            for tno in tnos:
+                work.book.chains[tno].status = TerminalStatus.LOST
+            for known in still_open:
+                step = work.book.steps[known.id]
+                if step.stage is Stage.PREPARED and step.resolved is None:
+                    step.lost, step.torn_at = True, now
+                    decide_by(work.book, step, witnesses_of(work.book, step), day)
+            await write(connection, work, now)
+            return len(still_open)
+
+        return await self._database.transact(declare)
+
+    async def set_revoked(self, tid: TerminalId, *, revoked: bool) -> None:
+        """From now on entries of this terminal are quarantined, or posted again."""
+        status = TerminalStatus.REVOKED if revoked else TerminalStatus.ACTIVE
+
+        async def mark(connection: AsyncConnection) -> None:
+            tnos = await store.chains_of(connection, tid)
+            if not tnos:
+                raise NotFound("no_such_terminal", f"no terminal is called {tid}")
+            work = await load(connection, self._campus, tnos, NOTHING)
+            for tno in tnos:
+                work.book.chains[tno].status = status
+            await write(connection, work, self._clock())
+
+        await self._database.transact(mark)
+
+    async def holes(self) -> list[HoleRow]:
+        """Entries that are missing and asked for, offered or booked."""
+        async with self._database.reading() as connection:
+            return await store.holes(connection, HoleStatus.ASKED, HoleStatus.OFFERED, HoleStatus.BOOKED)
+
+    async def book_hole(self, tno: Tno, first: Seq) -> HoleRow:
+        """Let a chain go on behind missing entries, posting what the cards tell of them. Two people decided."""
+        now = self._clock()
+
+        async def book(connection: AsyncConnection) -> HoleRow:
+            work, hole, witnesses = await self._load_hole(connection, tno, first)
+            chain_tip = work.book.chains[tno].branches[0].tip.seq
+            if hole.status is not HoleStatus.OFFERED or chain_tip != first - 1:
+                raise Conflict("not_offered", f"this hole is {hole.status}; only an offered one can be booked")
+            book_hole(work.book, hole, witnesses, self._campus.business_day(now))
+            await write(connection, work, now)
+            return hole
+
+        return await self._database.transact(book)
+
+    async def extend_holes(self) -> int:
+        """Post what newer taps tell of holes that are booked already."""
+        now = self._clock()
+        async with self._database.reading() as connection:
+            booked = await store.holes(connection, HoleStatus.BOOKED)
+        count = 0
+        for known in booked:
+
+            async def extend(connection: AsyncConnection, known: HoleRow = known) -> int:
+                work, hole, witnesses = await self._load_hole(connection, known.tno, known.first)
+                if hole.status is not HoleStatus.BOOKED:
+                    return 0
+                found = post_provisional(work.book, hole, witnesses, self._campus.business_day(now))
+                await write(connection, work, now)
+                return found
+
+            count += await self._database.transact(extend)
+        return count
+
+    async def _resolve(self, known: StepRow, now: UtcMs) -> int:
+        async def decide(connection: AsyncConnection) -> int:
+            work = await load(connection, self._campus, [], _reach_of_steps([known]))
+            step = work.book.steps.get(known.id)
+            if step is None or not step.undecided:
+                return 0
+            resolve(work.book, step, Resolution.STUDENT, self._campus.business_day(now))
+            await write(connection, work, now)
+            return 1
+
+        return await self._database.transact(decide)
+
+    async def _post_parked_of(self, tno: Tno, *, release: bool) -> int:
+        async with self._database.reading() as connection:
+            places = await store.parked_places(connection, tno)
+        count = 0
+        for start in range(0, len(places), PARKED_AT_ONCE_MAX):
+            some = places[start : start + PARKED_AT_ONCE_MAX]
+
+            async def post(connection: AsyncConnection, some: list[tuple[int, int, int]] = some) -> int:
+                rows = await read_entries(connection, some)
+                work = await load(
+                    connection, self._campus, [tno], reach_of(e for row in rows for e in entry_in(row.jws))
+                )
+                await load_entries(connection, work, some)
+                causes = [park_cause(Tno(place[0]), *place[1:]) for place in some]
+                await load_posted(connection, work, [*causes, *(f"un{cause}" for cause in causes)])
+                posted = _post_again(work.book, some, release=release)
+                await write(connection, work, self._clock())
+                return posted
+
+            count += await self._database.transact(post)
+        return count
+
+    async def _load_hole(
+        self, connection: AsyncConnection, tno: Tno, first: Seq
+    ) -> tuple[Work, HoleRow, list[StepRow]]:
+        work = await load(connection, self._campus, [tno], NOTHING) if await store.has_chain(connection, tno) else None
+        hole = work.book.holes.get((tno, first)) if work else None
+        if hole is None:
+            raise NotFound("no_such_hole", f"chain {tno} misses nothing from entry {first} on")
+        still_open = await store.open_steps(connection, tno, before=hole.first)
+        marked = await store.marks_above(connection, tno, [step.id[2] for step in still_open], hole.first, hole.last)
+        work = await load(connection, self._campus, [tno], _reach_of_steps(marked))
+        witnesses = [work.book.steps[step.id] for step in marked]
+        return work, work.book.holes[(tno, first)], witnesses
+
+
+def _post_again(book: Book, places: Iterable[tuple[int, int, int]], *, release: bool) -> int:
+    count = 0
+    for tno, branch, seq in places:
+        row = book.entries[(Tno(tno), branch, seq)]
+        held_back = row.parked == QUARANTINED and not release and not confirmed_by_card(book, row)
+        if row.parked and not held_back:
+            count += post_again(book, row)
+    return count
+
+
+def _reach_of_steps(steps: Iterable[StepRow]) -> Reach:
+    """What deciding these steps can look at."""
+    known = list(steps)
+    counters = {reached for step in known for reached in counters_near(step.body)}
+    below = {(step.card, step.counter - 1) for step in known if step.counter}
+    return Reach(frozenset(step.card for step in known), frozenset(counters | below), frozenset(s.id[2] for s in known))

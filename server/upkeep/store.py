@@ -1,0 +1,78 @@
+"""Finds what waits: parked entries, torn steps, open steps of lost terminals, holes and their witnesses."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import and_, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from protocol.entries import Stage
+from protocol.ids import TerminalId, Tno
+from protocol.instants import UtcMs
+from server import tables
+from server.ingest.book import HoleRow, HoleStatus, StepRow
+from server.ingest.loading import fetched
+from server.ingest.rows import hole_of, step_of
+
+
+async def parked_places(connection: AsyncConnection, tno: Tno) -> list[tuple[int, int, int]]:
+    """The parked entries of a chain."""
+    parked = tables.parked.c
+    query = select(parked.tno, parked.branch, parked.seq).where(parked.tno == tno).order_by(parked.branch, parked.seq)
+    return [(row.tno, row.branch, row.seq) for row in await connection.execute(query)]
+
+
+async def chains_with_parked(connection: AsyncConnection) -> list[Tno]:
+    """Chains with parked entries whose card is known by now."""
+    parked, card = tables.parked.c, tables.card.c
+    known = and_(parked.card == card.card, parked.generation == card.generation)
+    query = select(parked.tno).distinct().join_from(tables.parked, tables.card, known).order_by(parked.tno)
+    return [Tno(row.tno) for row in await connection.execute(query)]
+
+
+async def has_chain(connection: AsyncConnection, tno: Tno) -> bool:
+    """Whether this number was ever given to a chain."""
+    return await connection.scalar(select(tables.chain.c.tno).where(tables.chain.c.tno == tno)) is not None
+
+
+async def torn_due(connection: AsyncConnection, torn_before: UtcMs) -> list[StepRow]:
+    """Undecided torn steps of known cards that have waited long enough."""
+    step, card = tables.step.c, tables.card.c
+    of_card = and_(step.card == card.card, step.generation == card.generation)
+    given_up = or_(step.stage == Stage.TORN, and_(step.stage == Stage.PREPARED, step.lost))
+    query = select(tables.step).join_from(tables.step, tables.card, of_card)
+    query = query.where(given_up, step.resolved.is_(None), step.torn_at <= torn_before).order_by(step.number)
+    return [step_of(row) for row in await fetched(connection, query)]
+
+
+async def open_steps(connection: AsyncConnection, tno: Tno, *, before: int | None = None) -> list[StepRow]:
+    """Steps of a chain without an outcome; `before`: only those prepared before that entry."""
+    step = tables.step.c
+    query = select(tables.step).where(step.tno == tno, step.stage == Stage.PREPARED, step.shape != "pin")
+    query = query.where(step.counter_after != step.counter, step.resolved.is_(None)).order_by(step.number)
+    if before is not None:
+        query = query.where(step.branch == 0, step.seq < before)
+    return [step_of(row) for row in await fetched(connection, query)]
+
+
+async def chains_of(connection: AsyncConnection, tid: TerminalId) -> list[Tno]:
+    """The chains of a terminal, oldest first."""
+    chain = tables.chain.c
+    rows = await connection.execute(select(chain.tno).where(chain.tid == tid).order_by(chain.tno))
+    return [Tno(row.tno) for row in rows]
+
+
+async def marks_above(
+    connection: AsyncConnection, tno: Tno, seqs: Iterable[int], first: int, last: int
+) -> list[StepRow]:
+    """Settled steps whose card showed a mark of this chain: one of `seqs`, or from `first` to `last`."""
+    step = tables.step.c
+    marked = or_(step.below_seq.between(first, last), step.below_seq.in_(sorted(seqs)))
+    query = select(tables.step).where(step.below_tno == tno, marked, step.stage == Stage.SETTLED)
+    return [step_of(row) for row in await fetched(connection, query.order_by(step.number))]
+
+
+async def holes(connection: AsyncConnection, *statuses: HoleStatus) -> list[HoleRow]:
+    """Holes of every chain in one of these states."""
+    hole = tables.hole.c
+    query = select(tables.hole).where(hole.status.in_(statuses)).order_by(hole.tno, hole.first)
+    return [hole_of(row) for row in await fetched(connection, query)]
