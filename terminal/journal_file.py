@@ -142,9 +142,9 @@ class JournalFile:
         """Whether the next quiet moment should be used for `checkpoint`."""
         return self._space.checkpoint_due
 
-    def checkpoint(self) -> None:
-        """Move the WAL into the main file, so that it is written from its beginning again. Raises JournalBroken."""
-        self.guarded(self._space.checkpoint)
+    def checkpoint(self) -> Space:
+        """Move the log into the main file, so that it is written from its beginning again. Raises JournalBroken."""
+        return self.guarded(self._space.checkpoint)
 
     def flush(self) -> None:
         """Write what waits for the next entry. Raises JournalBroken."""
@@ -173,7 +173,7 @@ class JournalFile:
             raise JournalForeign(f"{self._settings.path} was written by another version of this program ({version})")
 
     def _append(self, draft: Draft, snapshot: bytes | None) -> Sealed:
-        if self.space.low and draft.kind in _BEGINNINGS:
+        if self.space.low and draft.kind in _BEGINNINGS and self._space.checkpoint().low:
             raise JournalLow(f"no space for {draft.kind}: {self.space.disk_bytes} bytes free on the disk")
         assert snapshot is None or _names_state(draft.body, snapshot), "a checkpoint names its snapshot's hash"
         sealed = seal(self._entry(draft), self._identity.key)

@@ -23,6 +23,9 @@ _HEADER_BYTES = 32
 _ROW_FRAMES_MAX = 10
 """Pages that one row can touch besides its own content: page 1, old and new leaf, interior pages, free list."""
 _FREE_BYTES_MIN = 16 * 1_024 * 1_024
+_LOOK_EVERY = 16
+"""Commits between two looks at the disk: others fill it slowly beside `free_bytes_min`."""
+assert _LOOK_EVERY * ENTRY_BYTES_MAX < _FREE_BYTES_MIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class JournalSettings:
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """What can still be written on the disk and in the log's own blocks; `low`: begin nothing new."""
+    """What could still be written at the last look: on the disk, in the log's own blocks; `low`: begin nothing new."""
 
     disk_bytes: int
     wal_bytes: int
@@ -65,6 +68,7 @@ class JournalSpace:
         self._db, self._settings = db, settings
         self._wal_used = self._wal_size = 0
         self._disk_full = False
+        self._unseen = 0
         self.now = Space(0, 0, low=True)
 
     def take(self) -> None:
@@ -84,10 +88,10 @@ class JournalSpace:
         """Whether half of what everything may use is used."""
         return self._wal_used > (self._settings.wal_bytes - self._settings.reserve_bytes) // 2 and not self._disk_full
 
-    def checkpoint(self) -> None:
+    def checkpoint(self) -> Space:
         """Move the log into the main file, so that it is written from its beginning again.
 
-        A full disk is no error: the log goes on, and `now.low` says so. Raises sqlite3.Error for everything else.
+        A full disk is no error: the log goes on, and `low` says so. Raises sqlite3.Error for everything else.
         """
         try:
             busy, frames, moved = self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
@@ -99,17 +103,23 @@ class JournalSpace:
             assert busy == 0, "a checkpoint meets no other connection"
             self._wal_used = 0 if frames == moved else frames * _FRAME_BYTES
             self._disk_full = False
-        self._measure()
+        return self._measure()
 
     def count(self, *contents: bytes) -> None:
         """Take account of one commit: an upper bound, made exact by the next checkpoint."""
         frames = sum(len(content) // (PAGE_BYTES - 4) + _ROW_FRAMES_MAX for content in contents if content)
         self._wal_used += frames * _FRAME_BYTES
-        self._measure()
+        self._unseen += 1
+        if self._unseen >= _LOOK_EVERY or self._room < self._settings.reserve_bytes:
+            self._measure()
 
-    def _measure(self) -> None:
-        settings = self._settings
-        room = max(0, self._wal_size - _HEADER_BYTES - self._wal_used)
+    @property
+    def _room(self) -> int:
+        return max(0, self._wal_size - _HEADER_BYTES - self._wal_used)
+
+    def _measure(self) -> Space:
+        settings, room = self._settings, self._room
+        self._unseen = 0
         try:
             free = free_bytes(settings.path.parent)
         except OSError:
@@ -118,6 +128,7 @@ class JournalSpace:
             self._disk_full = False
         low = self._disk_full or free < settings.free_bytes_min or room < settings.reserve_bytes
         self.now = Space(free, room, low)
+        return self.now
 
 
 def _filled(path: Path, size: int) -> bool:

@@ -164,14 +164,13 @@ class JournalStore:
         await asyncio.to_thread(replace_file, path, b"".join(line + b"\n" for line in lines))
         return len(lines)
 
-    async def recover(self) -> Tip:
-        """After JournalBroken: close, make the log durable, reopen, verify; returns the tip that is really there.
+    async def recover(self) -> None:
+        """After JournalBroken: close, make the log durable, reopen, verify. `tip` is then what is really there.
 
         Raises JournalBroken while the disk still fails (call it again), JournalDamaged.
         """
         await self._close_file()
         await self._open()
-        return self.tip
 
     async def close(self) -> None:
         """Write what waits and let others have the journal. Raises nothing: what is on disk is on disk."""

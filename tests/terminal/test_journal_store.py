@@ -361,7 +361,8 @@ async def test_nothing_is_sold_on_a_failing_disk_until_it_recovers(
     with pytest.raises(JournalBroken):
         await store.append(FAULT)
     assert store.tip == tip
-    assert await store.recover() == tip
+    await store.recover()
+    assert store.tip == tip
     await sell(store)
     assert len(await whole_chain(store)) == 4
     await store.close()
@@ -391,7 +392,8 @@ async def test_an_entry_whose_commit_reported_an_error_may_be_there(
         await store.append(PREPARED)
     assert store.tip.seq == 2, "nobody was told that it is there"
     monkeypatch.setattr(LyingConnection, "lies", False)
-    assert (await store.recover()).seq == 3
+    await store.recover()
+    assert store.tip.seq == 3
     await store.append(settled(3))
     assert len(await whole_chain(store)) == 4
     await store.close()
@@ -415,7 +417,8 @@ async def test_a_recovery_that_fails_can_be_tried_again(tmp_path: Path) -> None:
         with pytest.raises(JournalBroken):
             await store.append(PREPARED)
     move(away, tmp_path)
-    assert (await store.recover()).seq == 2
+    await store.recover()
+    assert store.tip.seq == 2
     assert store.boot == boot, "the machine did not start again"
     await store.close()
 
