@@ -12,13 +12,13 @@ from hardware.cards.keys import CardKeys, MasterKeys, Role
 from hardware.cards.pin import pin_verifier
 from hardware.simulated.classic_card import ClassicState, VirtualClassic, blank_classic
 from hardware.simulated.desfire_card import VirtualDesfire
-from hardware.simulated.desfire_state import DataFile, DesfireState, ValueFile, blank_desfire
+from hardware.simulated.desfire_state import DataFile, DesfireState, RecordFile, ValueFile, blank_desfire
 from hardware.simulated.reader import SimulatedReader
 from hardware.simulated.tearing import Tear
 from protocol.ids import CardKey, CardNo, Counter, Generation
 from protocol.money import Cents
 from protocol.purse import CardClass, Identity, Purse, Technology
-from protocol.purse_desfire import APPLICATION_ID, FILE_LIMITS, FILE_LOAD, FILE_MAIN, FILE_SUBSIDY
+from protocol.purse_desfire import APPLICATION_ID, FILE_LIMITS, FILE_LOAD, FILE_LOG, FILE_MAIN, FILE_SUBSIDY
 
 _MASTER = MasterKeys(1, b"debit master key", b"credit masterkey", b"office masterkey")
 TILL_KEYS = CardKeys([_MASTER.for_a_till()])
@@ -27,6 +27,17 @@ OFFICE_KEYS = CardKeys([_MASTER])
 
 Virtual = VirtualClassic | VirtualDesfire
 CardState = ClassicState | DesfireState
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One step that the card really made, as its memory shows it: the mark of a prepared entry, and what it moved."""
+
+    counter: int
+    tno: int
+    seq: int
+    cents: int
+    balance: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,8 @@ class Plastic:
 
     def __init__(self, identity: Identity, technology: Technology, virtual: Virtual, pin: str = "") -> None:
         self.identity, self.technology, self.virtual, self.pin = identity, technology, virtual, pin
+        self.path: list[Made] = []
+        """Every step that is on it now, by counter; `observe` keeps it up."""
 
     @property
     def key(self) -> CardKey:
@@ -80,7 +93,34 @@ class Plastic:
 
     def clone(self) -> "Plastic":
         """Another chip with this one's memory."""
-        return Plastic(self.identity, self.technology, _woken(self.snapshot(), random.Random(0)), self.pin)
+        twin = Plastic(self.identity, self.technology, _woken(self.snapshot(), random.Random(0)), self.pin)
+        twin.path = list(self.path)
+        return twin
+
+    def observe(self) -> list[Made]:
+        """Look at its memory; return the steps that are new. Steps that are gone again leave the path."""
+        held = self.holding()
+        if held is None:
+            return []
+        marks = {mark[0]: mark for mark in _marks(self.virtual.snapshot())}
+        while self.path and not self._is_still_there(self.path[-1], held, marks):
+            self.path.pop()
+        known = self.path[-1] if self.path else Made(0, 0, 0, 0, 0)
+        new: list[Made] = []
+        for counter in sorted(counter for counter in marks if known.counter < counter <= held.counter):
+            _, tno, seq, moved, balance = marks[counter]
+            cents = balance - known.balance if balance is not None else moved
+            known = Made(counter, tno, seq, cents, known.balance + cents)
+            new.append(known)
+        self.path += new
+        return new
+
+    @staticmethod
+    def _is_still_there(made: Made, held: Holding, marks: "dict[int, _Mark]") -> bool:
+        if made.counter > held.counter:
+            return False
+        mark = marks.get(made.counter)
+        return mark is None or mark[1:3] == (made.tno, made.seq)
 
     def holding(self) -> Holding | None:
         """What the card holds; None where no purse on it is whole."""
@@ -142,14 +182,37 @@ def _desfire_holding(state: DesfireState) -> Holding | None:
     return Holding(counter, main.value, subsidy.value, int.from_bytes(load.content[12:16]))
 
 
+_Mark = tuple[int, int, int, int, int | None]
+"""Counter, tno, seq, what it moved (DESFire) or the balance after it (Classic)."""
+
+
+def _marks(state: CardState) -> list[_Mark]:
+    if isinstance(state, ClassicState):
+        return [
+            (held.counter, *struct.unpack(">II", state.blocks[blocks[2]][:8]), 0, held.cents)
+            for blocks, held in _slots(state)
+        ]
+    application = state.application(APPLICATION_ID)
+    assert application is not None
+    log = application.files[FILE_LOG]
+    assert isinstance(log, RecordFile)
+    records = (struct.unpack(">IIiI", record) for record in log.records)
+    return [(counter, tno, seq, amount, None) for tno, seq, amount, counter in records]
+
+
 def _classic_holding(state: ClassicState) -> Holding | None:
+    return max((held for _, held in _slots(state)), key=lambda held: held.counter, default=None)
+
+
+def _slots(state: ClassicState) -> list[tuple[tuple[int, int, int], Holding]]:
+    """The slots that are whole, with what they hold."""
     keys = OFFICE_KEYS.of_card(state.uid, 1)
     assert keys is not None
-    mac8, found = keys.mac8(Role.CLASSIC_MAC), list[Holding]()
+    mac8, found = keys.mac8(Role.CLASSIC_MAC), list[tuple[tuple[int, int, int], Holding]]()
     for blocks in ((8, 9, 10), (12, 13, 14)):
         raw = b"".join(state.blocks[block] for block in blocks)
         covered = state.uid.rjust(8, b"\x00") + bytes(blocks) + raw[:40]
         if raw[0] == 1 and mac8(covered) == raw[40:]:
             counter, main, subsidy = struct.unpack(">Iii", raw[2:14])
-            found.append(Holding(counter, main, subsidy, 0))
-    return max(found, key=lambda holding: holding.counter, default=None)
+            found.append((blocks, Holding(counter, main, subsidy, 0)))
+    return found

@@ -43,7 +43,7 @@ from tests.simulation.power import Power, PowerCut
 from tests.simulation.server import CAMPUS_TIME, LOAD_KEY
 from tests.simulation.sync_link import SyncLink
 from tests.simulation.timeline import TillClock
-from tests.simulation.truth import Goods
+from tests.simulation.truth import Goods, Intent
 
 if TYPE_CHECKING:
     from tests.simulation.campus import Campus
@@ -165,6 +165,9 @@ class Till:
         self._shell = None
         self.power.forget_plan()
         self.reader.take_away()
+        if self._card is not None:
+            self._card.arm(None)
+            self._card.observe()
         self._card = None
         self.campus.counts["power cut"] += 1
         self._tell(f"loses power: {where}")
@@ -197,11 +200,11 @@ class Till:
             return ""
         return str(getattr(self.phase.reason, "reason", type(self.phase.reason).__name__))
 
-    def ring(self, cents: int = 0, product: str = "") -> None:
-        """Clear the counter and ring one item for the next customer."""
+    def ring(self, cents: int = 0, product: str = "", *, wish: int = 0) -> None:
+        """Clear the counter and ring one item for the next customer; `wish`: for one whose wish was rung before."""
         if not isinstance(self.phase, Ringing):
             self.cancel()
-        self.wish = self.campus.next_wish()
+        self.wish = wish or self.campus.next_wish()
         empty = Basket(self.shell.lists.prices)
         basket = empty.add(ProductId(product)) if product else empty.add_amount(Cents(cents))
         assert isinstance(basket, Basket)
@@ -274,7 +277,6 @@ class Till:
         assert channel is not None
         self._port.arrived(_PoweredChannel(channel, self.power))
         self._drive(self.shell.card_arrived())
-        self._take_stock(card)
         return self.shows
 
     def lift(self) -> None:
@@ -302,14 +304,17 @@ class Till:
         self.campus.pass_time(20_000)
         return shown
 
-    def _take_stock(self, card: Plastic) -> None:
-        """Whether a tear came to pass; a torn card is gone."""
+    def _take_stock(self) -> None:
+        """Look at the card on the reader. One that was torn away is gone."""
+        card = self._card
+        if card is None:
+            return
         torn = not card.in_field
         card.arm(None)
+        card.observe()
         self._write_tear = None
-        if self.is_on:
-            self._tell(f"shows {self.shows} {self.reason}".rstrip(), card)
-        if torn and self.is_on:
+        self._tell(f"shows {self.shows} {self.reason}".rstrip(), card)
+        if torn:
             self.campus.counts["torn card"] += 1
             self.lift()
 
@@ -423,6 +428,7 @@ class Till:
         try:
             work.send(None)
         except StopIteration as finished:
+            self._take_stock()
             self.campus.moment_passed(self)
             self.arm_tick()
             result: T = finished.value
@@ -434,15 +440,18 @@ class Till:
         raise AssertionError("the shipping code waits for something outside its ports")
 
     def _is_durable(self, sealed: Sealed) -> None:
-        body = sealed.entry.body
+        body, kind = sealed.entry.body, sealed.entry.kind
         card = body.card.key if isinstance(body, CardStep) else None
         self.campus.truth.rows.append(sealed)
         cents = body.amount if isinstance(body, CardStep) else 0
         self.campus.tell(self.name, f"writes {sealed.entry.seq} {sealed.entry.kind} {cents or ''}".rstrip(), card)
-        if self._write_tear is not None and self._card is not None and sealed.entry.kind in _WRITES:
-            self._card.arm(self._write_tear)
-            self._write_tear = None
-        if isinstance(body, TopUpStep) and sealed.entry.kind is Kind.TOPUP_PREPARED:
+        if kind in _WRITES:
+            intent = Intent(sealed, self.name, self.wish)
+            self.campus.truth.intents.setdefault((sealed.entry.tno, sealed.seq), []).append(intent)
+            if self._write_tear is not None and self._card is not None:
+                self._card.arm(self._write_tear)
+                self._write_tear = None
+        if isinstance(body, TopUpStep) and kind is Kind.TOPUP_PREPARED:
             self.campus.truth.take_cash(self.name, body.amount)
 
     def _appended(self, sealed: Sealed) -> None:
@@ -453,7 +462,7 @@ class Till:
         body = receipt.body
         assert isinstance(body, CardStep)
         durable = any(
-            row.entry.kind is receipt.kind and getattr(row.entry.body, "prepared", 0) in (receipt.number.seq, 0)
+            row.entry.kind is receipt.kind and receipt.number.seq in (row.seq, getattr(row.entry.body, "prepared", 0))
             for row in reversed(self.disk.rows)
         )
         goods = Goods(

@@ -35,7 +35,7 @@ class Timeline:
             at, _, act = heapq.heappop(self._heap)
             self.now_ms = at
             act()
-        self.now_ms = until
+        self.now_ms = max(self.now_ms, until)
 
 
 class TillClock:

@@ -23,11 +23,32 @@ class Goods:
     """Whether its outcome was on disk when OK was said."""
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What one customer came for: with which card, for how much. A card is charged for its own wish only, once."""
+
+    number: int
+    card: CardKey | None = None
+    cents: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A prepared entry and the wish that the counter was busy with when it was written."""
+
+    sealed: Sealed
+    till: str
+    wish: int
+
+
 @dataclass
 class Truth:
     """Rows that ever were durable on any medium, goods, cash."""
 
     rows: list[Sealed] = field(default_factory=list)
+    intents: dict[tuple[Tno, Seq], list[Intent]] = field(default_factory=dict)
+    """By mark. A re-imaged till can use a mark twice, never for the same card and counter."""
+    wishes: dict[int, Wish] = field(default_factory=dict)
     goods: list[Goods] = field(default_factory=list)
     cash_in: dict[str, int] = field(default_factory=dict)
     """Cash that was put into each drawer."""
