@@ -99,9 +99,10 @@ def findings_of_cases(card: CardFacts) -> list[Finding]:
         for entry in card.parked
         if is_second_outcome(entry)
     ]
+    cases = {(case.cls, case.step): case for case in card.cases}.values()
     is_gone = card.status in (CardStatus.CLOSED, CardStatus.RELEASED)
     unreadable = False
-    for case in card.cases:
+    for case in cases:
         finding = finding_of_case(case)
         if finding is None:
             continue

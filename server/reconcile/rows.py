@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from protocol.entries import CardStep, LoadStep, Operation, ShiftClosed, Stage, stage_of
 from protocol.ids import CardKey, TerminalId
-from protocol.instants import BusinessDay, CampusTime
+from protocol.instants import BusinessDay, CampusTime, UtcMs
 from protocol.journal import NotAnEntry, read_entry
 from server.ingest.book import Book, CardRow, ChainRow, EntryRow, HoleStatus, StepId, StepRow
 from server.ledger.accounts import AccountKind, drawer, owner_of
@@ -56,7 +56,7 @@ def _holes(book: Book) -> tuple[HoleFact, ...]:
 def step_fact(step: StepRow, campus: CampusTime) -> StepFact:
     """One step; where its terminal's clock was in doubt its instant is the end of its business day."""
     body = step.body
-    at = step.at if campus.business_day(step.at) == step.day else campus.day_starts_at(BusinessDay(step.day + 1))
+    at = instant_of(step.at, step.day, campus)
     return StepFact(
         step.id,
         step.card,
@@ -78,6 +78,11 @@ def step_fact(step: StepRow, campus: CampusTime) -> StepFact:
         step.claimed,
         body.loaded_after if isinstance(body, LoadStep) else 0,
     )
+
+
+def instant_of(at: UtcMs, day: BusinessDay, campus: CampusTime) -> UtcMs:
+    """When something happened at the latest: where the clock was in doubt, the end of its business day."""
+    return at if campus.business_day(at) == day else campus.day_starts_at(BusinessDay(day + 1))
 
 
 def card_fact(

@@ -133,12 +133,15 @@ def prove_campus(campus: Campus) -> list[Finding]:
     for hole in campus.holes:
         text, cause = f"entries {hole.first} to {hole.last} never came", f"{hole.tno}:{hole.first}-{hole.last}"
         findings.append(Finding(Difference.HOLE, 0, 0, text, day=hole.day, terminals=(hole.tid,), causes=(cause,)))
-    return findings + [finding for case in campus.cases if (finding := finding_of_case(case)) is not None]
+    cases = {(case.cls, case.step): case for case in campus.cases}.values()
+    return findings + [finding for case in cases if (finding := finding_of_case(case)) is not None]
 
 
 def _of_shift(shift: ShiftFact, cents: int, text: str) -> Finding:
-    cls, text = Difference.SHIFT_DIFFERENCE, f"shift {shift.shift}: {text}"
-    return Finding(cls, 0, cents, text, day=shift.day, steps=(shift.entry,), terminals=(shift.tid,))
+    cls = Difference.SHIFT_DIFFERENCE
+    cause = f"{shift.tid}/{shift.shift}:{text}"
+    text = f"shift {shift.shift}: {text}"
+    return Finding(cls, 0, cents, text, day=shift.day, steps=(shift.entry,), terminals=(shift.tid,), causes=(cause,))
 
 
 def _link(before: State, after: State, fillers: Sequence[Filler]) -> Link:

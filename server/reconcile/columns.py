@@ -1,0 +1,130 @@
+"""Rows of the server's tables as the facts of reconciliation."""
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import RowMapping
+
+from protocol.entries import Operation, Stage
+from protocol.ids import CardNo, Generation, Seq, TerminalId, Tno
+from protocol.instants import BusinessDay, CampusTime, UtcMs
+from protocol.purse import SeenStep
+from server.ingest.book import CardStatus, CaseClass, StepId, TerminalStatus
+from server.ledger.rules import Resolution, Use
+from server.reconcile.facts import CardFacts, CaseFact, Finding, Move, Parked, StepFact, TerminalFact
+from server.reconcile.rows import instant_of
+
+Columns = dict[str, Any]
+_lasts = msgspec.json.Decoder(tuple[SeenStep, ...])
+
+
+class _Totals(msgspec.Struct, frozen=True):
+    """What a load's body says of its record; other members are not looked at."""
+
+    loaded_after: int = 0
+
+
+_totals = msgspec.json.Decoder(_Totals)
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """What a finding points at, as it is kept."""
+
+    steps: tuple[tuple[int, int, int], ...] = ()
+    terminals: tuple[TerminalId, ...] = ()
+    causes: tuple[str, ...] = ()
+
+
+_evidences = msgspec.json.Decoder(Evidence)
+
+
+def step_of_row(row: RowMapping, campus: CampusTime) -> StepFact:
+    """One step."""
+    day = BusinessDay(row["day"])
+    step: StepId = (Tno(row["tno"]), row["branch"], row["seq"])
+    return StepFact(
+        step,
+        (CardNo(row["card"]), Generation(row["generation"])),
+        Operation(row["operation"]),
+        Stage(row["stage"]),
+        TerminalId(row["tid"]),
+        instant_of(UtcMs(row["at"]), day, campus),
+        day,
+        row["amount"],
+        row["counter"],
+        row["counter_after"],
+        row["main"],
+        row["main_after"],
+        row["subsidy"],
+        row["subsidy_after"],
+        _lasts.decode(row["last"]),
+        Use(row["use"]) if row["use"] else None,
+        Resolution(row["resolved"]) if row["resolved"] else None,
+        row["claimed"],
+        _totals.decode(row["body_of_load"]).loaded_after if row["body_of_load"] else 0,
+    )
+
+
+def facts_of_card(
+    row: RowMapping,
+    steps: list[StepFact],
+    moves: list[Move],
+    parked: list[Parked],
+    cases: list[CaseFact],
+    ledger_cents: int,
+) -> tuple[CardFacts, int]:
+    """One card, and by how much its cached balances differ from the sums of its postings (0, or something broke)."""
+    facts = CardFacts(
+        (CardNo(row["card"]), Generation(row["generation"])),
+        ledger_cents,
+        CardStatus(row["status"]),
+        row["technology"],
+        row["loaded_total_cents"] + row["subsidy_total_cents"],
+        tuple(sorted(steps, key=lambda step: step.id)),
+        tuple(sorted(moves, key=lambda move: move.cause)),
+        tuple(sorted(parked, key=lambda entry: entry.id)),
+        tuple(sorted(cases, key=lambda case: (case.step, case.cls, case.cents))),
+    )
+    return facts, row["main_cents"] + row["subsidy_cents"] - ledger_cents
+
+
+def case_fact(row: RowMapping) -> CaseFact:
+    """One case."""
+    step: StepId = (Tno(row["tno"]), row["branch"], row["seq"])
+    key = None if row["card"] is None else (CardNo(row["card"]), Generation(row["generation"]))
+    return CaseFact(CaseClass(row["cls"]), step, row["cents"], row["text"], key)
+
+
+def terminal_of(row: RowMapping) -> TerminalFact:
+    """One chain as far as it has reported."""
+    return TerminalFact(
+        Tno(row["tno"]),
+        TerminalId(row["tid"]),
+        UtcMs(row["reported_at"]),
+        Seq(row["tip_seq"] or 0),
+        TerminalStatus(row["status"]),
+        bool(row["can_load"]),
+        row["ended"] is not None,
+        UtcMs(row["granted_at"]),
+    )
+
+
+def finding_columns(found: Finding) -> Columns:
+    """A finding as a row, without the proof it belongs to."""
+    evidence = Evidence(found.steps, found.terminals, found.causes)
+    return {
+        "cls": found.cls,
+        "card": found.card[0] if found.card else None,
+        "generation": found.card[1] if found.card else None,
+        "counter": found.counter,
+        "cents": found.cents,
+        "amount": found.amount,
+        "of_day": found.day,
+        "text": found.text,
+        "evidence": msgspec.json.encode(evidence).decode(),
+    }
+
+
+def evidence_of(row: RowMapping) -> Evidence:
+    """What a kept finding points at."""
+    return _evidences.decode(row["evidence"])

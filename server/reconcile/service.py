@@ -1,0 +1,252 @@
+"""The night's proof: restartable at every chunk, dry first if wanted, while terminals keep selling.
+
+    prepare (ingest, card office) -> read snapshot -> card after card -> chunk kept + place -> ... -> rest kept, done
+
+The proof of a business day has the revision of that day's report; a finished one is not made again. A dry run reads
+the same snapshot, keeps nothing and prepares nothing.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from protocol.ids import CardKey
+from protocol.instants import BusinessDay, CampusTime, UtcMs
+from server.db import Database
+from server.errors import Conflict, NotFound
+from server.ledger.accounts import Account
+from server.reconcile import store, store_proofs
+from server.reconcile.columns import evidence_of
+from server.reconcile.facts import Campus, Difference, Finding, ProviderFact, Terms
+from server.reconcile.float_proof import Document, FloatProof, findings_of, prove_float
+from server.reconcile.queries import BEFORE_ALL
+from server.reconcile.rules import prove_campus, prove_cards
+from server.reconcile.schemas import ClassTotal, DayOut, FindingOut, ProofOut, ReportLine
+from server.reconcile.store_proofs import Progressed
+
+CHUNK_CARDS = 200
+FINDINGS_SHOWN_MAX = 1_000
+
+Step = Callable[[], Awaitable[int]]
+"""Something to do before the proof; its answer is how many things it did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a proof has come."""
+
+    cards: int
+    upto: CardKey
+
+
+async def no_providers(_: BusinessDay) -> Sequence[ProviderFact]:
+    """Nobody has told of payment channels."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What other features do for the night's proof."""
+
+    prepare: Sequence[Step] = ()
+    """Post what was parked, extend holes, decide torn steps after thirty days, release what replaced cards wait for."""
+    providers: Callable[[BusinessDay], Awaitable[Sequence[ProviderFact]]] = no_providers
+
+
+@dataclass(slots=True)
+class _Sums:
+    """What a dry run adds up in memory: classes, and as many findings as are shown."""
+
+    cards: int = 0
+    difference_cents: int = 0
+    unexplained_cents: int = 0
+    classes: dict[Difference, tuple[int, int, int]] = field(default_factory=dict[Difference, tuple[int, int, int]])
+    shown: list[Finding] = field(default_factory=list[Finding])
+
+    def add(self, findings: Sequence[Finding]) -> None:
+        """Count findings, keep the first ones."""
+        for found in findings:
+            count, cents, amount = self.classes.get(found.cls, (0, 0, 0))
+            self.classes[found.cls] = (count + 1, cents + found.cents, amount + found.amount)
+        self.shown += findings[: FINDINGS_SHOWN_MAX - len(self.shown)]
+
+
+class Reconcile:
+    """Proofs, business days and the float."""
+
+    def __init__(
+        self,
+        database: Database,
+        campus: CampusTime,
+        clock: Callable[[], UtcMs],
+        around: Around | None = None,
+        *,
+        chunk_cards: int = CHUNK_CARDS,
+    ) -> None:
+        self._database, self._campus, self._clock = database, campus, clock
+        self._around, self._chunk_cards = around or Around(), chunk_cards
+
+    async def dry_run(self, day: BusinessDay, progress: Callable[[Progress], None] | None = None) -> ProofOut:
+        """What a proof would find now. Writes nothing."""
+        as_of, sums = self._clock(), _Sums()
+        providers = await self._around.providers(day)
+        async with self._database.reading() as connection:
+            campus = await store.campus_of(connection, day, providers)
+            async for chunk, findings in self._chunks(connection, campus, as_of, BEFORE_ALL):
+                sums.add(findings)
+                sums.cards += chunk.cards
+                sums.difference_cents += chunk.difference_cents
+                sums.unexplained_cents += chunk.unexplained_cents
+                if progress is not None:
+                    progress(Progress(sums.cards, chunk.upto))
+        sums.add(prove_campus(campus))
+        classes = tuple(ClassTotal(cls, *figures) for cls, figures in sorted(sums.classes.items()))
+        shown = tuple(_shown(found) for found in sums.shown)
+        totals = (sums.cards, sums.difference_cents, sums.unexplained_cents)
+        return ProofOut(day, 0, as_of, True, True, *totals, classes, shown)
+
+    async def run(self, day: BusinessDay, progress: Callable[[Progress], None] | None = None) -> ProofOut:
+        """Prove a business day and keep what was found. Goes on where an earlier run was stopped."""
+        now = self._clock()
+        if day > self._campus.business_day(now):
+            raise Conflict("day_to_come", "this business day has not begun")
+        revision, after = await self._begin(day, now)
+        if after is None:
+            return await self.proof(day, revision=revision)
+        for step in self._around.prepare:
+            await step()
+        providers = await self._around.providers(day)
+        cards = 0
+        async with self._database.reading() as connection:
+            campus = await store.campus_of(connection, day, providers)
+            async for chunk, findings in self._chunks(connection, campus, now, after):
+                await self._keep(day, revision, findings, chunk)
+                cards += chunk.cards
+                if progress is not None:
+                    progress(Progress(cards, chunk.upto))
+        async with self._database.writing() as connection:
+            await store_proofs.finish_proof(connection, day, revision, prove_campus(campus), self._clock())
+        return await self.proof(day, revision=revision)
+
+    async def proof(self, day: BusinessDay, *, revision: int | None = None, cls: str = "") -> ProofOut:
+        """A proof that was made: the newest of a day, or that of a revision; findings of one class if it is named."""
+        async with self._database.reading() as connection:
+            row = await store_proofs.find_proof(connection, day, revision)
+            if row is None:
+                raise NotFound("no_proof", "this business day has not been reconciled")
+            totals = await store_proofs.class_totals(connection, day, row["revision"])
+            rows = await store_proofs.findings_of(connection, day, row["revision"], cls, FINDINGS_SHOWN_MAX)
+        classes = (
+            ClassTotal(Difference(total["cls"]), total["count"], int(total["cents"]), int(total["amount"]))
+            for total in totals
+        )
+        figures = (row["cards"], row["difference_cents"], row["unexplained_cents"])
+        is_finished = row["finished_at"] > 0
+        shown = tuple(_shown_row(found) for found in rows)
+        return ProofOut(day, row["revision"], UtcMs(row["as_of"]), False, is_finished, *figures, tuple(classes), shown)
+
+    async def close_day(self, day: BusinessDay) -> DayOut:
+        """Close a business day that is over; closing it again changes nothing."""
+        now = self._clock()
+        if day >= self._campus.business_day(now):
+            raise Conflict("day_not_over", "a business day can be closed when it is over")
+
+        async def close(connection: AsyncConnection) -> None:
+            await store_proofs.close_day(connection, day, now)
+
+        await self._database.transact(close)
+        return await self.report(day)
+
+    async def report(self, day: BusinessDay) -> DayOut:
+        """What happened on a business day, what was settled in it, and how often it was restated."""
+        async with self._database.reading() as connection:
+            known = await store_proofs.day_row(connection, day)
+            rows = await store_proofs.report_lines(connection, day)
+        lines = (
+            ReportLine(row["account_kind"], row["owner"], int(row["happened"]), int(row["settled"]), int(row["late"]))
+            for row in rows
+        )
+        closed_at, revision = (known["closed_at"], known["revision"]) if known else (0, 0)
+        return DayOut(day, UtcMs(closed_at), revision, tuple(lines))
+
+    async def take_document(self, day: BusinessDay, document: Document) -> None:
+        """Keep what somebody else says about the end of a day."""
+        async with self._database.writing() as connection:
+            await store_proofs.save_document(connection, day, document, self._clock())
+
+    async def float_proof(self, day: BusinessDay) -> tuple[FloatProof, list[Finding]]:
+        """Both sides of the float at the end of a business day, and which documents say otherwise."""
+        async with self._database.reading() as connection:
+            totals: dict[Account, int] = await store_proofs.totals_until(connection, day)
+            documents = await store_proofs.documents_of(connection, day)
+        proof = prove_float(day, totals, documents)
+        return proof, findings_of(proof)
+
+    async def _begin(self, day: BusinessDay, now: UtcMs) -> tuple[int, CardKey | None]:
+        """The revision to prove and the card to go on after; None: that proof is finished."""
+        async with self._database.writing() as connection:
+            known = await store_proofs.day_row(connection, day)
+            revision = known["revision"] if known else 0
+            row = await store_proofs.find_proof(connection, day, revision)
+            if row is None:
+                await store_proofs.begin_proof(connection, day, revision, now)
+                return revision, BEFORE_ALL
+            if row["finished_at"]:
+                return revision, None
+            return revision, (row["card"], row["generation"])
+
+    async def _keep(self, day: BusinessDay, revision: int, findings: Sequence[Finding], chunk: Progressed) -> None:
+        async with self._database.writing() as connection:
+            await store_proofs.save_chunk(connection, day, revision, findings, chunk)
+
+    async def _chunks(
+        self, connection: AsyncConnection, campus: Campus, as_of: UtcMs, after: CardKey
+    ) -> AsyncIterator[tuple[Progressed, list[Finding]]]:
+        """The proofs of all cards that must be looked at, a chunk at a time."""
+        keys: list[CardKey] = []
+        async for key in store.keys_to_prove(connection, after):
+            keys.append(key)
+            if len(keys) == self._chunk_cards:
+                yield await self._prove(connection, campus, as_of, keys)
+                keys = []
+        if keys:
+            yield await self._prove(connection, campus, as_of, keys)
+
+    async def _prove(
+        self, connection: AsyncConnection, campus: Campus, as_of: UtcMs, keys: Sequence[CardKey]
+    ) -> tuple[Progressed, list[Finding]]:
+        findings: list[Finding] = []
+        difference = unexplained = 0
+        async for facts, drift_cents in store.cards_of(connection, self._campus, keys):
+            for proof in prove_cards([facts], campus, Terms(as_of)):
+                findings += proof.findings
+                difference += proof.difference_cents
+                unexplained += abs(proof.unexplained_cents) + abs(drift_cents)
+        return Progressed(keys[-1], len(keys), difference, unexplained), findings
+
+
+def _shown(found: Finding) -> FindingOut:
+    card, generation = found.card or (None, None)
+    evidence = (found.steps, found.terminals, found.causes)
+    figures = (found.counter, found.cents, found.amount, found.day)
+    return FindingOut(store_proofs.digest_of(found), found.cls, card, generation, *figures, found.text, *evidence)
+
+
+def _shown_row(row: RowMapping) -> FindingOut:
+    evidence = evidence_of(row)
+    return FindingOut(
+        row["key"],
+        Difference(row["cls"]),
+        row["card"],
+        row["generation"],
+        row["counter"],
+        row["cents"],
+        row["amount"],
+        row["of_day"],
+        row["text"],
+        evidence.steps,
+        evidence.terminals,
+        evidence.causes,
+    )

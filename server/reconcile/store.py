@@ -1,0 +1,191 @@
+"""Load what reconciliation looks at: card after card, and everything around them.
+
+However long histories are, memory holds the steps of one card and the few special rows of one chunk.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import RowMapping, Select, and_, case, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from protocol.entries import Operation
+from protocol.ids import CardKey, CardNo, Generation, TerminalId, Tno
+from protocol.instants import BusinessDay, CampusTime
+from server.ingest.rows import entry_of
+from server.ledger.accounts import AccountKind, drawer, owner_of
+from server.reconcile.columns import case_fact, facts_of_card, step_of_row, terminal_of
+from server.reconcile.facts import (
+    Campus,
+    CardFacts,
+    CaseFact,
+    HoleFact,
+    Move,
+    Parked,
+    ProviderFact,
+    ShiftFact,
+    StepFact,
+    reason_of,
+)
+from server.reconcile.queries import LISTED_CASES, cards_to_prove, moves_of
+from server.reconcile.rows import MISSING, card_of, latest_of, parked_fact, shift_fact
+from server.tables import (
+    branch,
+    card,
+    case_file,
+    chain,
+    entry,
+    hole,
+    parked,
+    posting,
+    provisional,
+    step,
+    terminal,
+)
+
+_STEP_COLUMNS = [column for column in step.c if column.name not in ("body", "number")]
+_BODY_OF_LOAD = case((step.c.operation == Operation.LOAD, step.c.body), else_="").label("body_of_load")
+"""Of bodies only what a load says of totals is needed; the figures of all others are columns."""
+
+
+async def keys_to_prove(connection: AsyncConnection, after: CardKey) -> AsyncIterator[CardKey]:
+    """The cards that must be looked at, in order, one by one."""
+    async for row in await connection.stream(cards_to_prove(after)):
+        yield CardNo(row.card), Generation(row.generation)
+
+
+async def cards_of(
+    connection: AsyncConnection, campus: CampusTime, keys: Sequence[CardKey]
+) -> AsyncIterator[tuple[CardFacts, int]]:
+    """These cards with all that is known of them, and what their cached balances differ by from their postings."""
+    rows = await _card_rows(connection, keys)
+    moves, ledgers = await _moves_of(connection, keys)
+    held, cases = await _parked_of(connection, keys), await _cases_of(connection, keys)
+    done = set[CardKey]()
+
+    def facts(key: CardKey, steps: list[StepFact]) -> tuple[CardFacts, int]:
+        rest = (moves.get(key, []), held.get(key, []), cases.get(key, []))
+        return facts_of_card(rows[key], steps, *rest, ledgers.get(key, 0))
+
+    async for key, steps in _steps_by_card(connection, campus, keys):
+        done.add(key)
+        if key in rows:
+            yield facts(key, steps)
+    for key in rows:
+        if key not in done:
+            yield facts(key, [])
+
+
+async def campus_of(connection: AsyncConnection, day: BusinessDay, providers: Sequence[ProviderFact]) -> Campus:
+    """Everything that is not about one card: all chains, the drawers counted on the day, holes, open cases."""
+    ended = select(entry.c.kind).where(
+        entry.c.tno == chain.c.tno, entry.c.branch == 0, entry.c.seq == branch.c.tip_seq, entry.c.kind == "epoch_ended"
+    )
+    at_tip = and_(branch.c.tno == chain.c.tno, branch.c.branch == 0)
+    query = select(chain, branch.c.tip_seq, terminal.c.can_load, ended.scalar_subquery().label("ended"))
+    query = query.join_from(chain, branch, at_tip, isouter=True).outerjoin(terminal, terminal.c.tid == chain.c.tid)
+    rows = (await connection.execute(query.order_by(chain.c.tno))).mappings().all()
+    tids = {Tno(row["tno"]): TerminalId(row["tid"]) for row in rows}
+    terminals = tuple(terminal_of(row) for row in rows)
+    return Campus(
+        terminals,
+        tuple(await _shifts_of(connection, day, tids)),
+        tuple(providers),
+        tuple(await _holes(connection, tids)),
+        tuple(await _cases_of_chains(connection)),
+    )
+
+
+async def _card_rows(connection: AsyncConnection, keys: Sequence[CardKey]) -> dict[CardKey, RowMapping]:
+    rows = (await connection.execute(select(card).where(card.c.card.in_([key[0] for key in keys])))).mappings()
+    found = {(CardNo(row["card"]), Generation(row["generation"])): row for row in rows}
+    return {key: found[key] for key in keys if key in found}
+
+
+async def _steps_by_card(
+    connection: AsyncConnection, campus: CampusTime, keys: Sequence[CardKey]
+) -> AsyncIterator[tuple[CardKey, list[StepFact]]]:
+    query = select(*_STEP_COLUMNS, _BODY_OF_LOAD).where(step.c.card.in_([key[0] for key in keys]))
+    query = query.order_by(step.c.card, step.c.generation, step.c.counter_after)
+    wanted = set(keys)
+    current: CardKey | None = None
+    steps: list[StepFact] = []
+    result = await connection.stream(query)
+    async for row in result.mappings():
+        key = (CardNo(row["card"]), Generation(row["generation"]))
+        if key != current:
+            if current is not None and current in wanted:
+                yield current, steps
+            current, steps = key, []
+        if key in wanted:
+            steps.append(step_of_row(row, campus))
+    if current is not None and current in wanted:
+        yield current, steps
+
+
+async def _moves_of(
+    connection: AsyncConnection, keys: Sequence[CardKey]
+) -> tuple[dict[CardKey, list[Move]], dict[CardKey, int]]:
+    """Moves that are no step's, and the balance that all postings of a card come to."""
+    columns = provisional.c
+    rows = await connection.execute(select(provisional).where(columns.card.in_([key[0] for key in keys])))
+    counters = {row.cause: row.counter for row in rows}
+    moves: dict[CardKey, list[Move]] = {}
+    ledgers: dict[CardKey, int] = {}
+    for row in (await connection.execute(moves_of([owner_of(key) for key in keys]))).mappings():
+        key, cents = card_of(row["owner"]), int(row["cents"])
+        ledgers[key] = ledgers.get(key, 0) + cents
+        reason = reason_of(row["cause"]) if row["cause"] else None
+        if reason is not None:
+            move = Move(row["cause"], reason, cents, counters.get(row["cause"], 0), BusinessDay(row["day"]))
+            moves.setdefault(key, []).append(move)
+    return moves, ledgers
+
+
+async def _parked_of(connection: AsyncConnection, keys: Sequence[CardKey]) -> dict[CardKey, list[Parked]]:
+    at = and_(entry.c.tno == parked.c.tno, entry.c.branch == parked.c.branch, entry.c.seq == parked.c.seq)
+    query = select(entry, chain.c.tid).join_from(parked, entry, at).join(chain, chain.c.tno == entry.c.tno)
+    query = query.where(parked.c.card.in_([key[0] for key in keys]))
+    rows = (await connection.execute(query.order_by(entry.c.tno, entry.c.branch, entry.c.seq))).mappings().all()
+    read = (parked_fact(entry_of(row), TerminalId(row["tid"])) for row in rows)
+    return latest_of([found for found in read if found is not None])
+
+
+async def _cases_of(connection: AsyncConnection, keys: Sequence[CardKey]) -> dict[CardKey, list[CaseFact]]:
+    columns = case_file.c
+    query = select(case_file).where(columns.card.in_([key[0] for key in keys]))
+    cases: dict[CardKey, list[CaseFact]] = {}
+    for row in await _open_cases(connection, query):
+        cases.setdefault((CardNo(row["card"]), Generation(row["generation"])), []).append(case_fact(row))
+    return cases
+
+
+async def _cases_of_chains(connection: AsyncConnection) -> list[CaseFact]:
+    query = select(case_file).where(case_file.c.card.is_(None))
+    return [case_fact(row) for row in await _open_cases(connection, query)]
+
+
+async def _open_cases(connection: AsyncConnection, query: Select[Any]) -> Sequence[RowMapping]:
+    columns = case_file.c
+    query = query.where(columns.closed_at == 0, columns.cls.in_(LISTED_CASES)).order_by(columns.id)
+    rows: Sequence[RowMapping] = (await connection.execute(query)).mappings().all()
+    return rows
+
+
+async def _holes(connection: AsyncConnection, tids: Mapping[Tno, TerminalId]) -> list[HoleFact]:
+    query = select(hole).where(hole.c.status.in_(MISSING)).order_by(hole.c.tno, hole.c.first)
+    rows = (await connection.execute(query)).mappings().all()
+    return [HoleFact(Tno(row["tno"]), tids[Tno(row["tno"])], row["first"], row["last"]) for row in rows]
+
+
+async def _shifts_of(connection: AsyncConnection, day: BusinessDay, tids: Mapping[Tno, TerminalId]) -> list[ShiftFact]:
+    query = select(entry).where(entry.c.day == day, entry.c.kind == "shift_closed", entry.c.parked == "")
+    rows = (await connection.execute(query.order_by(entry.c.tno, entry.c.branch, entry.c.seq))).mappings().all()
+    shifts = [shift_fact(entry_of(row), tids[Tno(row["tno"])], {}) for row in rows]
+    owners = [drawer(shift.tid, shift.shift).owner for shift in shifts]
+    sums = select(posting.c.owner, func.sum(posting.c.cents).label("cents")).where(
+        posting.c.account_kind == AccountKind.DRAWER, posting.c.owner.in_(owners)
+    )
+    left = {row.owner: int(row.cents) for row in await connection.execute(sums.group_by(posting.c.owner))}
+    return [replace(shift, left=left.get(owner, 0)) for shift, owner in zip(shifts, owners, strict=True)]
