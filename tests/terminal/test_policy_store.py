@@ -14,7 +14,6 @@ from protocol.instants import ClockSource, MonoMs, Now, UtcMs
 from protocol.messages import ListFile, version_of
 from protocol.policy import encode_file
 from protocol.signing import SigningKey, sha256_of, to_base64url
-from terminal import durable_file
 from terminal.policy_store import NO_POLICY, Applied, Offered, PolicyStore, Reason, Refused, Unchanged, Waiting
 from tests.protocol.samples import LOAD_KEY, NOON, SERVER_KEY, SIGNED_LOAD, SITE
 from tests.terminal.site_lists import CARDS, LIMITS, LOADS, MORE_CARDS, SiteLists, first_lists, prices
@@ -306,7 +305,7 @@ def _die_at(last_step: int, work: Callable[[], object]) -> int:
         return call
 
     for name in ("open", "fsync", "close"):
-        setattr(durable_file.os, name, counted(getattr(os, name)))
+        setattr(os, name, counted(getattr(os, name)))
     for name in ("replace", "unlink"):
         setattr(Path, name, counted(getattr(Path, name)))
     work()
