@@ -194,13 +194,16 @@ card = Table(
     _big("closed_at"),
     _big("closed_version"),
     Column("closed_for", String(16), nullable=False, default=""),
+    _big("moved_at"),
+    _big("subsidy_seq"),
     _big("listed_counter"),
     _big("listed_load_seq"),
     PrimaryKeyConstraint("card", "generation"),
     Index("card_by_status", "status"),
     Index("card_by_person", "person"),
 )
-"""One row for each plastic. `closed_version`: the `cards` list that first said so. `listed_*`: floors last listed."""
+"""One row for each plastic. `closed_version`: the `cards` list that first said so; `moved_at`: when its uncollected loads
+went to the next card; `subsidy_seq`: the load that brings its newest subsidy; `listed_*`: the floors last listed."""
 
 posting = Table(
     "posting",

@@ -48,7 +48,7 @@ def copy_of(book: Book) -> Book:
 
 async def write(connection: AsyncConnection, work: Work, now: UtcMs) -> None:
     """Write what differs from what was loaded."""
-    await _write_chains(connection, work.book, work.before)
+    await _write_chains(connection, work.book, work.before, now)
     await _write_entries(connection, work.book, work.before, now)
     await _write_rows(connection, work.book, work.before)
     await _write_postings(connection, work.book, work.before, now)
@@ -60,13 +60,13 @@ async def open_case(connection: AsyncConnection, case: Case, now: UtcMs) -> None
     await _insert(connection, tables.case_file, [{**case_columns(case), "opened_at": now}])
 
 
-async def _write_chains(connection: AsyncConnection, book: Book, before: Book) -> None:
+async def _write_chains(connection: AsyncConnection, book: Book, before: Book, now: UtcMs) -> None:
     changed: list[Columns] = []
     tips: list[tuple[Columns | None, Columns]] = []
     for tno, chain in book.chains.items():
         was = before.chains[tno]
-        if chain_columns(chain) != chain_columns(was):
-            changed.append({"tno": tno, **chain_columns(chain)})
+        if chain_columns(chain) != chain_columns(was) or chain.branches != was.branches:
+            changed.append({"tno": tno, **chain_columns(chain), "received_at": now})
         for number, known in chain.branches.items():
             old = was.branches.get(number)
             tips.append((branch_columns(tno, old) if old else None, branch_columns(tno, known)))

@@ -102,6 +102,13 @@ class Upkeep:
         async with self._database.reading() as connection:
             return await store.holes(connection, HoleStatus.ASKED, HoleStatus.OFFERED, HoleStatus.BOOKED)
 
+    async def hole(self, tno: Tno, first: Seq) -> HoleRow:
+        """One of them. Raises NotFound."""
+        found = next((hole for hole in await self.holes() if (hole.tno, hole.first) == (tno, first)), None)
+        if found is None:
+            raise NotFound("no_such_hole", f"chain {tno} misses nothing from entry {first} on")
+        return found
+
     async def book_hole(self, tno: Tno, first: Seq) -> HoleRow:
         """Let a chain go on behind missing entries, posting what the cards tell of them. Two people decided."""
         now = self._clock()

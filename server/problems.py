@@ -1,0 +1,51 @@
+"""Every error leaves the API as problem JSON (RFC 9457): a stable code and a sentence, never what was sent."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from server.errors import ServerError
+from server.fields import Problem
+
+log = logging.getLogger(__name__)
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": Problem, "description": "Not granted; `code` says why"},
+}
+
+
+def answer_problems(app: FastAPI) -> None:
+    """Install the handlers."""
+    app.add_exception_handler(ServerError, _server_error)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+
+
+def problem(status: int, code: str, title: str, detail: str) -> JSONResponse:
+    """One problem as a response."""
+    body = Problem(title=title, status=status, code=code, detail=detail).model_dump()
+    return JSONResponse(body, status, media_type="application/problem+json")
+
+
+async def _server_error(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ServerError)
+    return problem(error.status, error.code, type(error).__name__, error.text)
+
+
+async def _invalid(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    faults: Sequence[Any] = error.errors()
+    told = "; ".join(f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in faults[:5])
+    return problem(422, "invalid_request", "Invalid", told.encode("ascii", "replace").decode())
+
+
+async def _http(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    response = problem(error.status_code, f"http_{error.status_code}", str(error.detail), str(error.detail))
+    response.headers.update(error.headers or {})
+    return response

@@ -1,0 +1,200 @@
+"""Terminals over HTTP: register, grant, revoke, declare lost, import journals, book holes."""
+
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Body, Depends, Request, Response
+
+from protocol.ids import Seq, SiteId, TerminalId, Tno
+from server.auth.api import AtTerminals, Deciding, Looking, Together
+from server.errors import Invalid
+from server.fields import Id, Limit, Proposed, SeqNumber, TnoNumber
+from server.ingest.service import Ingest
+from server.problems import PROBLEMS
+from server.terminals.schemas import (
+    AdoptForm,
+    ChainView,
+    Done,
+    FileTaken,
+    GrantForm,
+    GrantView,
+    HoleView,
+    ParkedView,
+    TerminalForm,
+    TerminalView,
+)
+from server.terminals.service import Registered, Terminals
+from server.upkeep.service import Upkeep
+
+JOURNAL_BYTES_MAX = 32 * 1_024 * 1_024
+
+router = APIRouter(tags=["terminals"], responses=PROBLEMS)
+
+
+def _terminals(request: Request) -> Terminals:
+    found: Terminals = request.app.state.terminals
+    return found
+
+
+def _upkeep(request: Request) -> Upkeep:
+    found: Upkeep = request.app.state.upkeep
+    return found
+
+
+def _ingest(request: Request) -> Ingest:
+    found: Ingest = request.app.state.ingest
+    return found
+
+
+Register = Annotated[Terminals, Depends(_terminals)]
+Later = Annotated[Upkeep, Depends(_upkeep)]
+Intake = Annotated[Ingest, Depends(_ingest)]
+
+
+@router.get("/terminals")
+async def list_terminals(_: Looking, register: Register) -> list[TerminalView]:
+    """All terminals with their last report."""
+    return [_view(known) for known in await register.every()]
+
+
+@router.get("/terminals/{tid}")
+async def get_terminal(_: Looking, register: Register, tid: Id) -> TerminalView:
+    """One terminal."""
+    return _view(await register.get(TerminalId(tid)))
+
+
+@router.put("/terminals/{tid}")
+async def put_terminal(_: AtTerminals, register: Register, tid: Id, form: TerminalForm) -> TerminalView:
+    """Register a terminal or change its particulars."""
+    await register.put(TerminalId(tid), SiteId(form.site), form.title, form.merchant, can_load=form.can_load)
+    return _view(await register.get(TerminalId(tid)))
+
+
+@router.post("/terminals/{tid}/epochs")
+async def grant_epoch(_: AtTerminals, request: Request, register: Register, tid: Id, form: GrantForm) -> GrantView:
+    """Grant an epoch for a new journal key; the same key again gets the same grant."""
+    jws = await register.grant(TerminalId(tid), form.journal_key)
+    trust: dict[str, str] = msgspec.json.decode(request.app.state.keys.trust_json(), type=dict[str, str])
+    return GrantView(grant=jws.decode(), trust=trust)
+
+
+@router.post("/grants")
+async def adopt_grant(_: AtTerminals, register: Register, form: AdoptForm) -> TerminalView:
+    """Take back a grant that this server signed and, restored from a backup, has forgotten."""
+    grant = await register.adopt(form.grant.encode())
+    return _view(await register.get(grant.tid))
+
+
+@router.post("/terminals/{tid}/revoke")
+async def revoke(_: AtTerminals, upkeep: Later, register: Register, tid: Id) -> TerminalView:
+    """From now on its entries are kept aside until their cards confirm them."""
+    await upkeep.set_revoked(TerminalId(tid), revoked=True)
+    return _view(await register.get(TerminalId(tid)))
+
+
+@router.post("/terminals/{tid}/reinstate", responses={202: {"model": Proposed}})
+async def reinstate(
+    operator: Deciding, together: Together, upkeep: Later, register: Register, tid: Id, response: Response
+) -> Done | Proposed:
+    """Two people: end a revocation and post what was kept aside."""
+    await register.get(TerminalId(tid))
+    if not await together.agree(operator, "reinstate", tid):
+        return _proposed(response, "reinstate", tid, operator.name)
+    await upkeep.set_revoked(TerminalId(tid), revoked=False)
+    return Done(count=await upkeep.release_quarantine(TerminalId(tid)))
+
+
+@router.post("/terminals/{tid}/accept-quarantined", responses={202: {"model": Proposed}})
+async def accept_quarantined(
+    operator: Deciding, together: Together, upkeep: Later, register: Register, tid: Id, response: Response
+) -> Done | Proposed:
+    """Two people: post what a revoked terminal sent; it stays revoked."""
+    await register.get(TerminalId(tid))
+    if not await together.agree(operator, "accept-quarantined", tid):
+        return _proposed(response, "accept-quarantined", tid, operator.name)
+    return Done(count=await upkeep.release_quarantine(TerminalId(tid)))
+
+
+@router.post("/terminals/{tid}/declare-lost", responses={202: {"model": Proposed}})
+async def declare_lost(
+    operator: Deciding, together: Together, upkeep: Later, register: Register, tid: Id, response: Response
+) -> Done | Proposed:
+    """Two people: other evidence may decide its open steps; its entries stay welcome."""
+    await register.get(TerminalId(tid))
+    if not await together.agree(operator, "declare-lost", tid):
+        return _proposed(response, "declare-lost", tid, operator.name)
+    return Done(count=await upkeep.declare_lost(TerminalId(tid)))
+
+
+@router.get("/terminals/{tid}/parked")
+async def list_parked(_: Looking, register: Register, tid: Id, limit: Limit = 100) -> list[ParkedView]:
+    """Entries of a terminal that wait to be posted, and why."""
+    rows = await register.parked(TerminalId(tid), limit)
+    return [
+        ParkedView(tno=r["tno"], branch=r["branch"], seq=r["seq"], kind=r["kind"], at=r["at"], why=r["parked"])
+        for r in rows
+    ]
+
+
+@router.post("/terminals/{tid}/journal")
+async def import_journal(
+    _: AtTerminals, intake: Intake, tid: Id, text: Annotated[bytes, Body(media_type="text/plain")]
+) -> FileTaken:
+    """Take in an exported journal: one entry a line, as `export` writes it."""
+    if len(text) > JOURNAL_BYTES_MAX:
+        raise Invalid("too_large", f"a file has at most {JOURNAL_BYTES_MAX} bytes")
+    taken = await intake.take_file(TerminalId(tid), [line for line in text.split(b"\n") if line])
+    return FileTaken(batches=taken.batches, asked_for=taken.asked_for)
+
+
+@router.get("/holes")
+async def list_holes(_: Looking, upkeep: Later) -> list[HoleView]:
+    """Entries that are missing: asked for, offered to be booked, or booked."""
+    return [
+        HoleView(tno=hole.tno, first=hole.first, last=hole.last, asked=hole.asked, status=hole.status)
+        for hole in await upkeep.holes()
+    ]
+
+
+@router.post("/holes/{tno}/{first}/book", responses={202: {"model": Proposed}})
+async def book_hole(
+    operator: Deciding, together: Together, upkeep: Later, tno: TnoNumber, first: SeqNumber, response: Response
+) -> HoleView | Proposed:
+    """Two people: let the chain go on behind the hole, and post what the cards tell of it."""
+    subject = f"{tno}.{first}"
+    await upkeep.hole(Tno(tno), Seq(first))
+    if not await together.agree(operator, "book-hole", subject):
+        return _proposed(response, "book-hole", subject, operator.name)
+    hole = await upkeep.book_hole(Tno(tno), Seq(first))
+    return HoleView(tno=hole.tno, first=hole.first, last=hole.last, asked=hole.asked, status=hole.status)
+
+
+def _proposed(response: Response, action: str, subject: str, by: str) -> Proposed:
+    response.status_code = 202
+    return Proposed(proposed=action, subject=subject, by=by)
+
+
+def _view(known: Registered) -> TerminalView:
+    row = known.row
+    epochs = [
+        ChainView(
+            tno=chain["tno"],
+            epoch=chain["epoch"],
+            status=chain["status"],
+            tip=chain["tip_seq"],
+            reported_at=chain["reported_at"],
+            received_at=chain["received_at"],
+            granted_at=chain["granted_at"],
+            cards_version=chain["cards_version"],
+        )
+        for chain in known.chains
+    ]
+    return TerminalView(
+        tid=row["tid"],
+        site=row["site"],
+        title=row["title"],
+        merchant=row["merchant"],
+        can_load=row["can_load"],
+        registered_at=row["registered_at"],
+        epochs=epochs,
+    )

@@ -1,0 +1,94 @@
+"""Terminals as the API takes and shows them."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from server.fields import Form, Id, Instant, PublicKey, View, WordsOrNone
+
+
+class TerminalForm(Form):
+    """A terminal's particulars."""
+
+    site: Id
+    title: WordsOrNone = ""
+    merchant: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,32}$")] = ""
+    can_load: bool = False
+
+
+class GrantForm(Form):
+    """A journal key that wants an epoch."""
+
+    journal_key: PublicKey
+
+
+class GrantView(View):
+    """A signed grant, compact JWS, and the server's public keys by purpose."""
+
+    grant: str
+    trust: dict[str, str]
+
+
+class AdoptForm(Form):
+    """A grant that this server signed and has forgotten."""
+
+    grant: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,8000}$")]
+
+
+class ChainView(View):
+    """One epoch of a terminal."""
+
+    tno: int
+    epoch: int
+    status: str
+    tip: int
+    reported_at: Instant
+    received_at: Instant
+    granted_at: Instant
+    cards_version: int
+
+
+class TerminalView(View):
+    """A terminal with its epochs, newest last."""
+
+    tid: str
+    site: str
+    title: str
+    merchant: str
+    can_load: bool
+    registered_at: Instant
+    epochs: list[ChainView]
+
+
+class ParkedView(View):
+    """An entry that waits to be posted."""
+
+    tno: int
+    branch: int
+    seq: int
+    kind: str
+    at: Instant
+    why: str
+
+
+class Done(View):
+    """How many entries or steps a decision touched."""
+
+    count: int
+
+
+class FileTaken(View):
+    """How an import went; `asked_for`: the first entry still missing, 0 when everything was taken."""
+
+    batches: int
+    asked_for: int
+
+
+class HoleView(View):
+    """Entries `first` to `last` of a chain are missing."""
+
+    tno: int
+    first: int
+    last: int
+    asked: int
+    status: str

@@ -1,0 +1,142 @@
+"""Registers terminals and grants them epochs: a new journal key is a new epoch with a number of its own.
+
+A grant closes nothing: entries that continue an older epoch are welcome whenever they arrive.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from protocol.ids import Epoch, Seq, SiteId, TerminalId, Tno
+from protocol.instants import UtcMs
+from protocol.messages import Grant, NotAMessage, sign, verified
+from protocol.signing import VerifyKey, from_base64url, sha256_of, to_base64url
+from server.db import Database
+from server.errors import Conflict, Invalid, NotFound
+from server.ingest.book import TerminalStatus
+from server.keys import ServerKeys
+from server.numbers import TNO, next_number
+from server.terminals import store
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A terminal with its chains, newest last, each with `tip_seq`."""
+
+    row: RowMapping
+    chains: Sequence[RowMapping]
+
+
+class Terminals:
+    """The register of terminals."""
+
+    def __init__(self, database: Database, keys: ServerKeys, clock: Callable[[], UtcMs]) -> None:
+        self._database, self._keys, self._clock = database, keys, clock
+
+    async def put(self, tid: TerminalId, site: SiteId, title: str, merchant: str, *, can_load: bool) -> None:
+        """Register a terminal, or change its particulars; its site stays."""
+
+        async def put(connection: AsyncConnection) -> None:
+            known = await store.find(connection, tid)
+            values = {"title": title, "merchant": merchant, "can_load": can_load}
+            if known is None:
+                await store.add(connection, {"tid": tid, "site": site, "registered_at": self._clock(), **values})
+            elif known["site"] != site:
+                raise Conflict("other_site", f"{tid} belongs to {known['site']}; register a new terminal for {site}")
+            else:
+                await store.change(connection, tid, values)
+
+        await self._database.transact(put)
+
+    async def grant(self, tid: TerminalId, journal_key: str) -> bytes:
+        """The signed grant of an epoch for this journal key. The same key again gets the same grant."""
+        try:
+            key = VerifyKey(from_base64url(journal_key))
+        except ValueError as error:
+            raise Invalid("not_a_key", f"journal key: {error}") from error
+
+        async def give(connection: AsyncConnection) -> bytes:
+            known = await store.find(connection, tid)
+            if known is None:
+                raise NotFound("no_such_terminal", f"no terminal is called {tid}")
+            earlier = await store.chains(connection, tid)
+            newest = earlier[-1] if earlier else None
+            if newest is not None and newest["key"] == key.raw:
+                return bytes(newest["grant_jws"])
+            if any(row["key"] == key.raw for row in earlier):
+                raise Conflict("old_key", "this journal key belonged to an earlier epoch; make a new one")
+            grant = Grant(
+                SiteId(known["site"]),
+                tid,
+                Epoch(newest["epoch"] + 1 if newest else 1),
+                Tno(await next_number(connection, TNO)),
+                journal_key,
+                self._clock(),
+                newest["epoch"] if newest else 0,
+                Seq(newest["tip_seq"]) if newest else Seq(0),
+                to_base64url(newest["tip_hash"]) if newest else "",
+            )
+            jws = sign(grant, self._keys.grant, "grant")
+            await store.add_chain(connection, _chain_columns(grant, jws))
+            return jws
+
+        return await self._database.transact(give)
+
+    async def adopt(self, jws: bytes) -> Grant:
+        """Take back a grant that a restored server has forgotten: it carries our own signature."""
+        try:
+            grant = verified(jws, Grant, self._keys.grant.public)
+        except NotAMessage as error:
+            raise Invalid("not_our_grant", str(error)) from error
+
+        async def adopt(connection: AsyncConnection) -> Grant:
+            known = await store.chain_numbered(connection, grant.tno)
+            if known is not None:
+                if known["grant_jws"] != jws:
+                    raise Conflict("number_taken", f"chain {grant.tno} was granted to {known['tid']} since")
+                return grant
+            if await store.find(connection, grant.tid) is None:
+                values = {"tid": grant.tid, "site": grant.site, "registered_at": self._clock(), "title": "adopted"}
+                await store.add(connection, values)
+            log.error("ALARM adopted the forgotten grant %s/%s: was this server restored?", grant.tid, grant.epoch)
+            await store.add_chain(connection, _chain_columns(grant, jws))
+            return grant
+
+        return await self._database.transact(adopt)
+
+    async def every(self) -> list[Registered]:
+        """All terminals with their chains."""
+        async with self._database.reading() as connection:
+            rows, chains = await store.every(connection), await store.chains(connection)
+        return [Registered(row, [known for known in chains if known["tid"] == row["tid"]]) for row in rows]
+
+    async def get(self, tid: TerminalId) -> Registered:
+        """One terminal. Raises NotFound."""
+        found = next((known for known in await self.every() if known.row["tid"] == tid), None)
+        if found is None:
+            raise NotFound("no_such_terminal", f"no terminal is called {tid}")
+        return found
+
+    async def parked(self, tid: TerminalId, limit: int) -> Sequence[RowMapping]:
+        """Entries of a terminal that wait to be posted, and why."""
+        async with self._database.reading() as connection:
+            return await store.parked_of(connection, tid, limit)
+
+
+def _chain_columns(grant: Grant, jws: bytes) -> dict[str, object]:
+    return {
+        "tno": grant.tno,
+        "site": grant.site,
+        "tid": grant.tid,
+        "epoch": grant.epoch,
+        "key": grant.verify_key.raw,
+        "grant_jws": jws,
+        "start_hash": sha256_of(jws),
+        "status": TerminalStatus.ACTIVE,
+        "granted_at": grant.at,
+    }

@@ -1,0 +1,68 @@
+"""Rows of terminals and the chains granted to them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from server.tables import branch, chain, entry, parked, terminal
+
+
+async def find(connection: AsyncConnection, tid: str) -> RowMapping | None:
+    """One terminal, locked: one epoch is granted at a time."""
+    return (
+        (await connection.execute(select(terminal).where(terminal.c.tid == tid).with_for_update()))
+        .mappings()
+        .one_or_none()
+    )
+
+
+async def add(connection: AsyncConnection, values: dict[str, Any]) -> None:
+    """A new terminal."""
+    await connection.execute(insert(terminal).values(values))
+
+
+async def change(connection: AsyncConnection, tid: str, values: dict[str, Any]) -> None:
+    """New particulars."""
+    await connection.execute(update(terminal).where(terminal.c.tid == tid).values(values))
+
+
+async def every(connection: AsyncConnection) -> Sequence[RowMapping]:
+    """All terminals in the order of their names."""
+    found: Sequence[RowMapping] = (await connection.execute(select(terminal).order_by(terminal.c.tid))).mappings().all()
+    return found
+
+
+async def chains(connection: AsyncConnection, tid: str | None = None) -> Sequence[RowMapping]:
+    """Chains with the tip of their first branch, oldest first; of one terminal or of all."""
+    tip = [branch.c.tip_seq, branch.c.tip_hash]
+    query = select(chain, *tip).join_from(chain, branch, (branch.c.tno == chain.c.tno) & (branch.c.branch == 0))
+    if tid is not None:
+        query = query.where(chain.c.tid == tid)
+    found: Sequence[RowMapping] = (
+        (await connection.execute(query.order_by(chain.c.tid, chain.c.epoch))).mappings().all()
+    )
+    return found
+
+
+async def chain_numbered(connection: AsyncConnection, tno: int) -> RowMapping | None:
+    """A chain by its number."""
+    return (await connection.execute(select(chain).where(chain.c.tno == tno))).mappings().one_or_none()
+
+
+async def add_chain(connection: AsyncConnection, values: dict[str, Any]) -> None:
+    """A granted epoch with nothing in it yet."""
+    await connection.execute(insert(chain).values(values))
+    start = {"tno": values["tno"], "branch": 0, "tip_seq": 0, "tip_hash": values["start_hash"]}
+    await connection.execute(insert(branch).values(start))
+
+
+async def parked_of(connection: AsyncConnection, tid: str, limit: int) -> Sequence[RowMapping]:
+    """Entries of a terminal that wait to be posted."""
+    query = select(entry.c.tno, entry.c.branch, entry.c.seq, entry.c.kind, entry.c.at, entry.c.parked)
+    same = (entry.c.tno == parked.c.tno) & (entry.c.branch == parked.c.branch) & (entry.c.seq == parked.c.seq)
+    query = query.join_from(parked, entry, same).join(chain, chain.c.tno == parked.c.tno).where(chain.c.tid == tid)
+    query = query.order_by(entry.c.tno, entry.c.branch, entry.c.seq).limit(limit)
+    found: Sequence[RowMapping] = (await connection.execute(query)).mappings().all()
+    return found
