@@ -1,0 +1,99 @@
+"""The one thread that speaks to the card reader, and the loop that tells when a card comes and goes.
+
+PC/SC and PN532 drivers block; so every call to reader or card is made in this thread, one after the other. While the
+field is empty the thread waits in the driver; while a card lies there it looks up often enough to be lent out for
+reading and writing that card.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol, TypeVar
+
+from hardware.ports import CardChannel, CardLeftField, CardReader, DeviceError
+
+WAIT_FOR_CARD_S = 0.5
+"""The longest wait in the driver for a card; the program's end waits as long."""
+WAIT_UNTIL_ABSENT_S = 0.05
+"""The longest wait in the driver for a card to leave: so long a cashier's key may wait."""
+READER_RETRY_S = 1.0
+FLICKER_S = 0.3
+"""A card that was lost in the middle of a command is looked for again after this time."""
+
+T = TypeVar("T")
+
+
+class Field(Protocol):
+    """Who is told about cards. Each call ends before the next begins."""
+
+    async def card_arrived(self, channel: CardChannel) -> None:
+        """A card came into the field."""
+        ...
+
+    async def card_left(self) -> None:
+        """The field is empty."""
+        ...
+
+    async def reader_changed(self, fault: str) -> None:
+        """The reader stopped answering, and why; or, with an empty text, it answers again."""
+        ...
+
+
+class CardThread:
+    """Owns the thread from construction to `close`."""
+
+    def __init__(self, reader: CardReader) -> None:
+        self._reader = reader
+        self._pool = ThreadPoolExecutor(1, "cards")
+        self._lost = False
+        self._fault = ""
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Do something with the card in this thread. Raises what it raises."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        except CardLeftField:
+            self._lost = True
+            raise
+        except DeviceError as error:
+            # In the middle of a command that is the same as a card that left: nobody knows whether it was made.
+            self._lost = True
+            raise CardLeftField(str(error)) from error
+
+    async def watch(self, field: Field) -> None:
+        """Tell about every card that comes and goes, until cancelled. A reader that is gone is waited for."""
+        while True:
+            try:
+                await self._one_card(field)
+                await self._say(field, "")
+            except DeviceError as error:
+                await self._say(field, str(error) or type(error).__name__)
+                await asyncio.sleep(READER_RETRY_S)
+
+    def close(self) -> None:
+        """Let the thread end with what it is doing."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    async def _one_card(self, field: Field) -> None:
+        channel = await self._ask(lambda: self._reader.wait_for_card(WAIT_FOR_CARD_S))
+        if channel is None:
+            return
+        await self._say(field, "")
+        self._lost = False
+        await field.card_arrived(channel)
+        try:
+            absent = False
+            while not (self._lost or absent):
+                absent = await self._ask(lambda: self._reader.wait_until_absent(WAIT_UNTIL_ABSENT_S))
+        finally:
+            await field.card_left()
+        if self._lost:
+            await asyncio.sleep(FLICKER_S)
+
+    async def _ask(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    async def _say(self, field: Field, fault: str) -> None:
+        if fault != self._fault:
+            self._fault = fault
+            await field.reader_changed(fault)

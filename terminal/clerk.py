@@ -1,0 +1,229 @@
+"""What a command means at this moment: an event for the sale machine, or the sentence that says why not."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import assert_never
+
+from protocol.basket import Basket, BasketRefusal
+from protocol.ids import ChannelId
+from protocol.instants import MINUTE_MS, CampusTime, Now
+from terminal.commands import (
+    Cancel,
+    Clear,
+    CloseShift,
+    CollectLoad,
+    Command,
+    Confirm,
+    EnterPin,
+    GiveBack,
+    Help,
+    Issue,
+    OpenShift,
+    Pay,
+    Quit,
+    Ring,
+    RingItem,
+    ShowStatus,
+    TakeTopUp,
+)
+from terminal.desk import (
+    AwaitingCard,
+    BasketChanged,
+    Cancelled,
+    Confirmed,
+    Desk,
+    Done,
+    NotDone,
+    Order,
+    PayPressed,
+    PinEntered,
+    PinEntry,
+    Ringing,
+)
+from terminal.face import Face
+from terminal.load import Load
+from terminal.office import CardOffice
+from terminal.purchase import Purchase
+from terminal.refund import Refund, refund_refusal
+from terminal.shell import Shell
+from terminal.shift import ShiftRefusal
+from terminal.status import Status, status_lines
+from terminal.step_draft import HAND_OVER_MS
+from terminal.topup import TopUp
+from terminal.views import Words, cents_text
+
+CASH = ChannelId("cash")
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What may be done here besides selling."""
+
+    load: bool = False
+    topup: bool = False
+    refund: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Clerk:
+    """Does what people type. Without a card office there is no `office`."""
+
+    office: CardOffice | None
+    rights: Rights
+    campus: CampusTime
+    words: Words
+    face: Face
+    now: Callable[[], Now]
+    status: Callable[[], Status]
+
+    async def do(self, command: Command, shell: Shell) -> None:
+        """Carry out one command. Raises JournalError."""
+        match command:
+            case Ring() | RingItem() | Clear():
+                await self._change_basket(command, shell)
+            case Pay():
+                await self._pay(shell)
+            case Confirm():
+                await shell.handle(Confirmed())
+            case Cancel():
+                await self._cancel(shell)
+            case EnterPin(pin):
+                await self._pin(pin, shell)
+            case GiveBack() | CollectLoad() | TakeTopUp():
+                await self._order(command, shell)
+            case OpenShift() | CloseShift():
+                await self._shift(command, shell)
+            case Issue():
+                self._issue(command, shell)
+            case ShowStatus():
+                self.face.say("\n".join(status_lines(self.status(), self.campus, self.words)))
+            case Help():
+                self.face.say(self.words["help"])
+            case Quit():
+                raise AssertionError("the program ends outside of any turn")
+            case _:
+                assert_never(command)
+
+    async def _change_basket(self, command: Ring | RingItem | Clear, shell: Shell) -> None:
+        basket = None if self._office_at_work else _basket(shell)
+        if basket is None:
+            return self._say("said.not_now")
+        match command:
+            case Ring(cents):
+                changed = basket.add_amount(cents)
+            case RingItem(product, qty):
+                if all(known.id != product for known in basket.prices.on_sale_at(shell.desk.merchant)):
+                    return self._say("said.no_product", product=product)
+                changed = basket.add(product, qty)
+            case Clear():
+                changed = Basket(shell.lists.prices)
+            case _:
+                assert_never(command)
+        if isinstance(changed, BasketRefusal):
+            return self._say(f"basket.{changed}")
+        return await shell.handle(BasketChanged(changed))
+
+    async def _pay(self, shell: Shell) -> None:
+        match shell.desk.phase:
+            case Ringing(basket) if basket.items and not self._office_at_work:
+                await shell.handle(PayPressed())
+            case NotDone(order):
+                await shell.handle(PayPressed(order))
+            case Ringing() | Done():
+                self._say("said.nothing_rung")
+            case AwaitingCard():
+                pass
+            case _:
+                self._say("said.not_now")
+
+    async def _cancel(self, shell: Shell) -> None:
+        if self.office is not None and self.office.wants_card:
+            self.office.end()
+        else:
+            await shell.handle(Cancelled())
+
+    async def _pin(self, pin: str, shell: Shell) -> None:
+        if isinstance(shell.desk.phase, PinEntry):
+            await shell.handle(PinEntered(pin))
+        else:
+            self._say("said.no_pin")
+
+    async def _order(self, command: GiveBack | CollectLoad | TakeTopUp, shell: Shell) -> None:
+        if self._office_at_work or not _is_free(shell.desk):
+            return self._say("said.not_now")
+        order = self._order_of(command, shell)
+        return await shell.handle(PayPressed(order)) if order is not None else None
+
+    def _order_of(self, command: GiveBack | CollectLoad | TakeTopUp, shell: Shell) -> Order | None:
+        match command:
+            case CollectLoad() if self.rights.load:
+                return Load(None)
+            case TakeTopUp(cents) if self.rights.topup:
+                return TopUp(cents, CASH)
+            case GiveBack() if self.rights.refund:
+                return self._refund(command, shell)
+            case CollectLoad() | TakeTopUp() | GiveBack():
+                names = {CollectLoad: "load", TakeTopUp: "topup", GiveBack: "refund"}
+                self._say("said.may_not", capability=names[type(command)])
+                return None
+            case _:
+                assert_never(command)
+
+    def _refund(self, command: GiveBack, shell: Shell) -> Refund | None:
+        sold, today = shell.derived.sold.get(command.receipt), self.campus.business_day(self.now().utc_ms)
+        refused = refund_refusal(sold, command.cents, today)
+        if sold is not None and refused is None:
+            return Refund(sold, command.cents)
+        left = cents_text(sold.left_cents if sold else 0, self.words)
+        self._say(f"refund.{refused}", seq=command.receipt, cents=left)
+        return None
+
+    async def _shift(self, command: OpenShift | CloseShift, shell: Shell) -> None:
+        before = shell.derived.shift
+        if isinstance(command, OpenShift):
+            refused = await shell.open_shift(command.staff, command.drawer_cents)
+        else:
+            refused = await shell.close_shift(command.counted_cents)
+        if isinstance(refused, ShiftRefusal):
+            return self._say(f"shift.{refused}", minutes=HAND_OVER_MS // MINUTE_MS)
+        if isinstance(command, OpenShift):
+            number, cents = shell.derived.shift.number, cents_text(command.drawer_cents, self.words)
+            return self._say("shift.opened", number=number, staff=command.staff, cents=cents)
+        counted, expected = command.counted_cents, before.expected_cents
+        sums = {"counted": counted, "expected": expected, "difference": counted - expected}
+        texts = {name: cents_text(cents, self.words) for name, cents in sums.items()}
+        return self._say("shift.closed", number=before.number, unsent=self.status().unsent, **texts)
+
+    def _issue(self, command: Issue, shell: Shell) -> None:
+        if self.office is None:
+            return self._say("said.may_not", capability="office")
+        if shell.desk.present is not None:
+            return self._say("said.card_here")
+        if not _is_free(shell.desk):
+            return self._say("said.not_now")
+        return self.office.begin(command.order, command.pin)
+
+    @property
+    def _office_at_work(self) -> bool:
+        return self.office is not None and self.office.phase is not None
+
+    def _say(self, key: str, **figures: str | int) -> None:
+        self.face.say(self.words[key].format(**figures))
+
+
+def _basket(shell: Shell) -> Basket | None:
+    """What a further item is added to; None where the counter is in the middle of something."""
+    match shell.desk.phase:
+        case Ringing(basket):
+            return basket
+        case AwaitingCard(Purchase(basket)) | NotDone(Purchase(basket)):
+            return basket
+        case Done() | AwaitingCard() | NotDone():
+            return Basket(shell.lists.prices)
+        case _:
+            return None
+
+
+def _is_free(desk: Desk) -> bool:
+    """Whether another order may begin: nothing is rung that would be lost."""
+    return isinstance(desk.phase, Done | NotDone) or (isinstance(desk.phase, Ringing) and not desk.phase.basket.items)

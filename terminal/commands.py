@@ -1,0 +1,271 @@
+"""What people type at the console: one command per line, or the sentence that says how to write it."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from protocol.basket import QTY_MAX
+from protocol.ids import U16_MAX, U32_MAX, CardNo, Generation, ProductId, Seq, StaffId
+from protocol.money import SALE_CENTS_MAX, Cents, parse_cents
+from protocol.purse import CardClass
+from terminal.replace import IssueOrder
+
+LINE_CHARS_MAX = 500
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,32}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """Ring a typed amount."""
+
+    cents: Cents
+
+
+@dataclass(frozen=True, slots=True)
+class RingItem:
+    """Ring a product of the price list."""
+
+    product: ProductId
+    qty: int
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """Empty the basket."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pay:
+    """Ask for a card."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """Yes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """No; or go on to the next customer."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnterPin:
+    """The customer's PIN."""
+
+    pin: str
+
+    def __repr__(self) -> str:
+        return "EnterPin()"
+
+
+@dataclass(frozen=True, slots=True)
+class GiveBack:
+    """Refund some of a sale, by the number on its receipt."""
+
+    receipt: Seq
+    cents: Cents
+
+
+@dataclass(frozen=True, slots=True)
+class CollectLoad:
+    """Put on a card what the server decided."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeTopUp:
+    """Take cash and put it on a card."""
+
+    cents: Cents
+
+
+@dataclass(frozen=True, slots=True)
+class OpenShift:
+    """A cashier takes over."""
+
+    staff: StaffId
+    drawer_cents: Cents
+
+
+@dataclass(frozen=True, slots=True)
+class CloseShift:
+    """A cashier counted the drawer."""
+
+    counted_cents: Cents
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """Make a card as the server ordered it; the PIN, if any, goes nowhere but onto the card."""
+
+    order: IssueOrder
+    pin: str = ""
+
+    def __repr__(self) -> str:
+        return f"Issue({self.order})"
+
+
+@dataclass(frozen=True, slots=True)
+class ShowStatus:
+    """How the terminal is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Help:
+    """Which commands there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quit:
+    """End the program."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A line that is no command: which sentence to say, with which figures."""
+
+    key: str
+    figures: dict[str, str | int]
+
+
+Command = (
+    Ring
+    | RingItem
+    | Clear
+    | Pay
+    | Confirm
+    | Cancel
+    | EnterPin
+    | GiveBack
+    | CollectLoad
+    | TakeTopUp
+    | OpenShift
+    | CloseShift
+    | Issue
+    | ShowStatus
+    | Help
+    | Quit
+)
+
+
+class _Wrong(Exception):
+    def __init__(self, key: str, **figures: str | int) -> None:
+        self.mistake = Mistake(f"mistake.{key}", figures)
+
+
+def read_command(line: str) -> Command | Mistake | None:
+    """One line as a command; None for an empty one. Whatever is wrong is a `Mistake`, nothing is raised."""
+    if len(line) > LINE_CHARS_MAX:
+        return Mistake("mistake.too_long", {})
+    words = line.split()
+    if not words:
+        return None
+    name, rest = words[0].lower(), words[1:]
+    if name == "shift" and rest:
+        name, rest = f"shift {rest[0].lower()}", rest[1:]
+    known = _COMMANDS.get(name)
+    if known is None:
+        return Mistake("mistake.unknown", {"word": _shown(words[0])})
+    usage, counts, make = known
+    if len(rest) not in counts:
+        return Mistake("mistake.usage", {"usage": usage})
+    try:
+        return make(*rest)
+    except _Wrong as wrong:
+        wrong.mistake.figures.setdefault("usage", usage)
+        return wrong.mistake
+
+
+def _amount(word: str, verb: str, *, zero: bool = False) -> Cents:
+    try:
+        cents = parse_cents(word)
+    except ValueError:
+        raise _Wrong("amount", word=_shown(word)) from None
+    if cents == 0 and not zero:
+        raise _Wrong("amount_zero", verb=verb)
+    if cents > SALE_CENTS_MAX:
+        raise _Wrong("amount_max", word=_shown(word))
+    return cents
+
+
+def _number(word: str, most: int) -> int:
+    if not (word.isascii() and word.isdigit() and len(word) <= 10 and 1 <= int(word) <= most):
+        raise _Wrong("number", word=_shown(word))
+    return int(word)
+
+
+def _name(word: str) -> str:
+    if not _NAME.match(word):
+        raise _Wrong("name", word=_shown(word))
+    return word
+
+
+def _pin(word: str) -> str:
+    if not (word.isascii() and word.isdigit() and 4 <= len(word) <= 8):
+        raise _Wrong("pin")
+    return word
+
+
+def _ring_item(product: str, qty: str = "1") -> RingItem:
+    if not (qty.isascii() and qty.isdigit() and len(qty) <= 10 and 1 <= int(qty) <= QTY_MAX):
+        raise _Wrong("count", word=_shown(qty), most=QTY_MAX)
+    return RingItem(ProductId(_name(product)), int(qty))
+
+
+def _issue(card: str, generation: str, card_class: str, pin: str = "") -> Issue:
+    classes = {known.name.lower(): known for known in CardClass}
+    if card_class.lower() not in classes:
+        raise _Wrong("class", word=_shown(card_class))
+    numbers = CardNo(_number(card, U32_MAX)), Generation(_number(generation, U16_MAX))
+    return Issue(IssueOrder(*numbers, classes[card_class.lower()]), _pin(pin) if pin else "")
+
+
+def _shown(word: str) -> str:
+    """A word as a sentence may repeat it: no control characters, not endless."""
+    return "".join(char if char.isprintable() else "?" for char in word[:40])
+
+
+def _give_back(receipt: str, amount: str) -> GiveBack:
+    """The receipt may be given as it is printed, terminal number and all."""
+    return GiveBack(Seq(_number(receipt.rpartition("-")[2], U32_MAX)), _amount(amount, "given back"))
+
+
+def _open_shift(name: str, drawer: str) -> OpenShift:
+    return OpenShift(StaffId(_name(name)), _amount(drawer, "counted", zero=True))
+
+
+def _close_shift(counted: str) -> CloseShift:
+    return CloseShift(_amount(counted, "counted", zero=True))
+
+
+def _ring(amount: str) -> Ring:
+    return Ring(_amount(amount, "rung"))
+
+
+def _topup(amount: str) -> TakeTopUp:
+    return TakeTopUp(_amount(amount, "topped up"))
+
+
+def _enter_pin(digits: str) -> EnterPin:
+    return EnterPin(_pin(digits))
+
+
+_COMMANDS: dict[str, tuple[str, tuple[int, ...], Callable[..., Command]]] = {
+    "ring": ("ring 12.50", (1,), _ring),
+    "item": ("item ID [QTY]", (1, 2), _ring_item),
+    "clear": ("clear", (0,), Clear),
+    "pay": ("pay", (0,), Pay),
+    "confirm": ("confirm", (0,), Confirm),
+    "cancel": ("cancel", (0,), Cancel),
+    "pin": ("pin 1234", (1,), _enter_pin),
+    "refund": ("refund RECEIPT 3.00", (2,), _give_back),
+    "load": ("load", (0,), CollectLoad),
+    "topup": ("topup 50.00", (1,), _topup),
+    "shift": ("shift open NAME 100.00, or shift close 123.00", (), Help),
+    "shift open": ("shift open NAME 100.00", (2,), _open_shift),
+    "shift close": ("shift close 123.00", (1,), _close_shift),
+    "replace": ("replace CARD GENERATION student|staff|visitor [PIN]", (3, 4), _issue),
+    "status": ("status", (0,), ShowStatus),
+    "help": ("help", (0,), Help),
+    "quit": ("quit", (0,), Quit),
+}

@@ -1,0 +1,111 @@
+"""The card office at work: carries out `terminal/replace.py` on the card thread, and writes its entry down."""
+
+import contextlib
+import os
+from collections.abc import Awaitable, Callable
+from typing import assert_never
+
+from hardware.cards.crypto import RandomBytes
+from hardware.cards.issue import NewCard, personalise
+from hardware.cards.keys import CardKeys
+from hardware.cards.open_card import open_card
+from hardware.cards.pin import pin_verifier
+from hardware.ports import CardChannel, CardError, CardNotOurs, CardRefused, PurseUnreadable
+from protocol.entries import Body, Kind
+from protocol.ids import Counter
+from protocol.money import Cents
+from protocol.purse import CardRead, Identity, Purse
+from terminal.card_port import Run
+from terminal.replace import (
+    AppendEntry,
+    AwaitingBlank,
+    BlankTapped,
+    Effect,
+    EntryStored,
+    Event,
+    Failed,
+    Issued,
+    IssueOrder,
+    Personalise,
+    Personalised,
+    PersonaliseFailed,
+    Phase,
+    step,
+)
+
+Append = Callable[[Kind, Body], Awaitable[object]]
+
+
+class CardInUse(CardError):
+    """No blank: a card of another number that still holds money."""
+
+
+class CardOffice:
+    """One blank at a time. Needs all three master keys of the set that new cards get."""
+
+    def __init__(self, keys: CardKeys, key_set: int, run: Run, random_bytes: RandomBytes = os.urandom) -> None:
+        self._keys, self._key_set, self._run, self._random_bytes = keys, key_set, run, random_bytes
+        self._pin = ""
+        self._channel: CardChannel | None = None
+        self.phase: Phase | None = None
+        """None: nobody asked for a card."""
+
+    def begin(self, order: IssueOrder, pin: str) -> None:
+        """Wait for a blank."""
+        self.phase, self._pin = AwaitingBlank(order), pin
+
+    def end(self) -> None:
+        """Go back to selling."""
+        self.phase, self._pin = None, ""
+
+    @property
+    def wants_card(self) -> bool:
+        """Whether the next card is for the office."""
+        return isinstance(self.phase, AwaitingBlank | Failed | Issued)
+
+    async def card_arrived(self, channel: CardChannel, append: Append) -> None:
+        """Make the card that came. Raises JournalError; the card is then made again."""
+        assert self.phase is not None
+        self._channel, order = channel, self.phase.order
+        try:
+            await self._take(BlankTapped(), append)
+        except BaseException:
+            self.phase = AwaitingBlank(order)
+            raise
+
+    async def _take(self, event: Event, append: Append) -> None:
+        assert self.phase is not None
+        self.phase, effects = step(self.phase, event)
+        for effect in effects:
+            await self._take(await self._perform(effect, append), append)
+
+    async def _perform(self, effect: Effect, append: Append) -> Event:
+        match effect:
+            case Personalise(order):
+                try:
+                    return Personalised(await self._run(lambda: self._personalise(order)))
+                except CardError as error:
+                    return PersonaliseFailed(str(error))
+            case AppendEntry(kind, body):
+                await append(kind, body)
+                return EntryStored(kind)
+            case _:
+                assert_never(effect)
+
+    def _personalise(self, order: IssueOrder) -> CardRead:
+        assert self._channel is not None
+        self._refuse_money(order)
+        uid, key_set = self._channel.uid, self._key_set
+        verifier = pin_verifier(self._keys, uid, key_set, self._pin) if self._pin else b""
+        identity = Identity(order.card, order.generation, order.card_class, verifier)
+        new = NewCard(key_set, identity, Purse(Counter(0), Cents(0)))
+        return personalise(self._channel, self._keys, new, self._random_bytes)
+
+    def _refuse_money(self, order: IssueOrder) -> None:
+        """Making a card wipes it; another customer's money must not go that way."""
+        assert self._channel is not None
+        with contextlib.suppress(CardNotOurs, CardRefused, PurseUnreadable):
+            read = open_card(self._channel, self._keys, self._random_bytes).read()
+            purse = read.purse
+            if read.identity.card != order.card and purse and (purse.main_cents or purse.subsidy_cents):
+                raise CardInUse(f"this is card {read.identity.card} with money on it: close it first")

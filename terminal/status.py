@@ -1,0 +1,70 @@
+"""How a terminal is: what is always on its screen, and what `status` prints."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from protocol.ids import Seq, TerminalId, Tno
+from protocol.instants import MINUTE_MS, CampusTime, Now, UtcMs
+from terminal.derived import ShiftTotals
+from terminal.views import Words, age_text, cents_text
+
+MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """Everything a technician asks first."""
+
+    tid: TerminalId
+    tno: Tno
+    shift: ShiftTotals
+    now: Now
+    offline_cause: str
+    """Empty while the server is there."""
+    tip: Seq
+    acked: Seq
+    lists_as_of: UtcMs
+    lists_age_ms: int
+    reader_fault: str
+    disk_bytes: int
+    disk_low: bool
+    verified: Seq
+    """So far the whole chain was checked since the start."""
+
+    @property
+    def unsent(self) -> int:
+        """Entries without the server's signed ack."""
+        return max(0, self.tip - self.acked)
+
+
+def status_lines(status: Status, campus: CampusTime, words: Words) -> tuple[str, ...]:
+    """The status in sentences."""
+    shift, reader = status.shift, words["reader.gone"] if status.reader_fault else words["reader.ready"]
+    sync = "status.offline" if status.offline_cause else "status.online"
+    figures = {"unsent": status.unsent, "acked": status.acked, "tip": status.tip, "cause": status.offline_cause}
+    lists_key = "status.lists" if status.lists_as_of else "status.no_lists"
+    staff = shift.staff or words["status.nobody"]
+    lines = [
+        words["status.terminal"].format(tid=status.tid, tno=status.tno, staff=staff, shift=shift.number or "-"),
+        words["status.clock"].format(
+            time=time_text(status.now.utc_ms, campus), clock=words[f"clock.{status.now.clock}"]
+        ),
+        words[sync].format(**figures),
+        words[lists_key].format(time=time_text(status.lists_as_of, campus), age=age_text(status.lists_age_ms, words)),
+        words["status.reader"].format(reader=reader),
+        words["status.space"].format(
+            free=status.disk_bytes // MEGABYTE, low=words["status.low"] if status.disk_low else ""
+        ),
+        words["status.verified"].format(seq=status.verified),
+    ]
+    if shift.number:
+        totals = {"sales": shift.sales, "cents": cents_text(shift.sales_cents, words)}
+        expected = cents_text(shift.expected_cents, words)
+        lines.append(words["status.shift"].format(number=shift.number, expected=expected, **totals))
+    return tuple(lines)
+
+
+def time_text(at: UtcMs, campus: CampusTime) -> str:
+    """An instant on the campus' own clock, as people write it down."""
+    local = datetime.fromtimestamp((at + campus.offset_min * MINUTE_MS) / 1000, UTC)
+    return local.strftime("%Y-%m-%d %H:%M")

@@ -1,0 +1,1 @@
+"""Every sentence a terminal says, one file for each language."""

@@ -1,0 +1,141 @@
+"""One counter and its people: cards, keys and clock ticks come in, one at a time; views and sentences go out.
+
+The machine decides, the shell carries out, and this file keeps everything in order. Whatever fails at the disk ends
+here: selling stops until the journal is whole again.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from hardware.ports import CardChannel
+from protocol.instants import CampusTime, Now
+from terminal import views
+from terminal.card_port import CardPort
+from terminal.clerk import Clerk
+from terminal.commands import Command
+from terminal.desk import Ticked
+from terminal.face import Face
+from terminal.ports import JournalBroken, JournalLow
+from terminal.shell import Shell
+from terminal.views import View, Words
+
+CHECKPOINT_ENTRIES = 256
+"""After so many entries the next start begins at a new checkpoint."""
+
+
+@dataclass(slots=True)
+class Till:
+    """Takes turns: every public coroutine waits for the one before it."""
+
+    shell: Shell
+    cards: CardPort
+    clerk: Clerk
+    campus: CampusTime
+    words: Words
+    face: Face
+    now: Callable[[], Now]
+    reader_fault: str = ""
+    disk_fault: str = ""
+    """Why nothing is sold; empty while the journal can be written."""
+    _checkpoint_seq: int = 0
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _shown: View | None = None
+
+    async def card_arrived(self, channel: CardChannel) -> None:
+        """A card came into the field."""
+
+        async def take(shell: Shell) -> None:
+            self.face.note("card", state="arrived")
+            self.cards.arrived(channel)
+            if self.clerk.office is not None and self.clerk.office.wants_card:
+                await self.clerk.office.card_arrived(channel, shell.append)
+            else:
+                await shell.card_arrived()
+
+        await self.turn(take)
+
+    async def card_left(self) -> None:
+        """The field is empty."""
+
+        async def take(shell: Shell) -> None:
+            self.face.note("card", state="left")
+            self.cards.left()
+            await shell.card_left()
+
+        await self.turn(take)
+
+    async def reader_changed(self, fault: str) -> None:
+        """The reader stopped answering, or answers again."""
+        self.reader_fault = fault
+        self.face.note("reader", fault=fault)
+        self.face.say(self.words["said.reader_gone" if fault else "said.reader_back"])
+
+    async def tick(self) -> None:
+        """Time passed."""
+
+        async def take(shell: Shell) -> None:
+            await shell.handle(Ticked(self.now()))
+            if shell.derived.seq - self._checkpoint_seq >= CHECKPOINT_ENTRIES:
+                await self._checkpoint(shell)
+
+        await self.turn(take)
+
+    async def do(self, command: Command) -> None:
+        """Somebody typed a command. Whatever cannot be done is answered with a sentence, and nothing is lost."""
+        self._shown = None
+        await self.turn(lambda shell: self.clerk.do(command, shell))
+
+    async def close(self) -> None:
+        """Leave a checkpoint, so that the next start is quick."""
+        await self.turn(self._checkpoint)
+
+    async def turn(self, work: Callable[[Shell], Awaitable[None]]) -> bool:
+        """Do something that must not happen in the middle of something else; whether the disk let it end.
+
+        Raises JournalDamaged: only a technician can help then.
+        """
+        async with self._lock:
+            try:
+                if self.disk_fault:
+                    await self._recover()
+                await work(self.shell)
+            except JournalLow:
+                self.face.say(self.words["said.journal_low"])
+            except JournalBroken as error:
+                await self._stop_selling(error)
+            self._show()
+            return not self.disk_fault
+
+    async def _stop_selling(self, error: JournalBroken) -> None:
+        """Once more from what is on the disk, at once and then at every tick."""
+        first, self.disk_fault = not self.disk_fault, str(error) or "JournalBroken"
+        if not first:
+            return
+        self.face.note("disk", fault=self.disk_fault)
+        try:
+            await self._recover()
+        except JournalBroken as again:
+            self.disk_fault = str(again) or self.disk_fault
+
+    async def _recover(self) -> None:
+        await self.shell.recover()
+        self.disk_fault = ""
+        self.face.note("disk", fault="")
+
+    async def _checkpoint(self, shell: Shell) -> None:
+        self._checkpoint_seq = shell.derived.seq + 1
+        await shell.checkpoint()
+
+    def _show(self) -> None:
+        view = self._view()
+        if view != self._shown:
+            self._shown = view
+            self.face.show(view)
+
+    def _view(self) -> View:
+        if self.disk_fault:
+            return views.disk_view(self.words)
+        if self.clerk.office is not None and self.clerk.office.phase is not None:
+            return views.office_view(self.clerk.office.phase, self.words)
+        return views.view_of(self.shell.desk, self.campus.minute_of_day(self.now().utc_ms), self.words)

@@ -1,0 +1,258 @@
+"""What the counter shows: every phase and every refusal in words, with what to do."""
+
+import importlib
+import pkgutil
+import re
+import string
+from dataclasses import replace
+
+import pytest
+
+import terminal.texts
+from protocol.authorise import Refusal, Refused
+from protocol.basket import Basket, BasketRefusal
+from protocol.entries import Kind, Operation, RefundStep, RefundTo, SaleStep, TopUpStep, TopUpTo
+from protocol.ids import CardNo, ChannelId, Counter, Generation, MerchantId, ProductId, Seq, Tno
+from protocol.instants import DAY_MS, CampusTime, ClockSource, MonoMs, Now, UtcMs
+from protocol.money import SALE_CENTS_MAX, Cents
+from protocol.price_list import Names, PriceList, Product
+from protocol.pricing import TotalTooLarge, Unpriced
+from protocol.purse import CardClass, CardId, Mark, Technology
+from terminal import replace as office
+from terminal.derived import ShiftTotals
+from terminal.desk import (
+    AwaitingCard,
+    Desk,
+    Done,
+    NotDone,
+    PaidEarlier,
+    Phase,
+    PinEntry,
+    Receipt,
+    RepeatAsked,
+    Ringing,
+    TapAgain,
+)
+from terminal.load import Load, NothingToLoad
+from terminal.purchase import NotPriced, Purchase
+from terminal.refund import RefundRefusal
+from terminal.shift import ShiftRefusal
+from terminal.status import Status, status_lines
+from terminal.step_draft import Open
+from terminal.texts.en import SENTENCES
+from terminal.topup import TopUp
+from terminal.views import Choice, Tone, age_text, class_text, disk_view, office_view, refusal_texts, view_of
+
+RICE = Product(ProductId("rice"), Names("Rice", "米饭", "米飯"), Cents(150))
+PRICES = PriceList(7, "CNY", (RICE,))
+MERCHANT, TNO = MerchantId("m1"), Tno(7)
+CARD = CardId(CardNo(12), Generation(1), Technology.DESFIRE, CardClass.STUDENT)
+AT = Now(UtcMs(1_796_011_200_000), MonoMs(90_000))
+CODES = sorted(
+    {f"refused.{code}" for code in Refusal}
+    | {f"advice.{code}" for code in Refusal}
+    | {f"basket.{code}" for code in BasketRefusal}
+    | {f"refund.{code}" for code in RefundRefusal}
+    | {f"shift.{code}" for code in ShiftRefusal}
+    | {f"choice.{choice}" for choice in Choice}
+    | {f"class.{known.name.lower()}" for known in CardClass}
+    | {f"clock.{source}" for source in ClockSource}
+)
+
+
+def rung(*amounts: int) -> Basket:
+    basket = Basket(PRICES)
+    for amount in amounts:
+        added = basket.add_amount(Cents(amount))
+        assert isinstance(added, Basket)
+        basket = added
+    return basket
+
+
+def purchase(*amounts: int) -> Purchase:
+    return Purchase(rung(*amounts), MERCHANT)
+
+
+def sold(amount: int = 1_250, left: int = 3_750, subsidy: int = 0) -> SaleStep:
+    before, subsidy_before = Cents(left + amount - subsidy), Cents(subsidy)
+    return SaleStep(
+        CARD,
+        Cents(amount),
+        Counter(4),
+        Counter(5),
+        before,
+        Cents(left),
+        subsidy_before,
+        Cents(0),
+        Seq(9),
+        merchant=MERCHANT,
+    )
+
+
+def receipt(kind: Kind = Kind.SALE_SETTLED, amount: int = 1_250, subsidy: int = 0) -> Receipt:
+    return Receipt(Mark(TNO, Seq(9)), kind, sold(amount, subsidy=subsidy), AT)
+
+
+def desk(phase: Phase) -> Desk:
+    return Desk(TNO, MERCHANT, PRICES, phase)
+
+
+def shown(phase: Phase) -> str:
+    """A view as one text, for a glance."""
+    view = view_of(desk(phase), 720, SENTENCES)
+    return " | ".join((view.phase, view.tone, view.title, str(view.amount_cents), *view.lines, *view.choices))
+
+
+def test_an_idle_counter_asks_for_something_to_sell() -> None:
+    assert shown(Ringing(Basket(PRICES))) == "ringing | ready | Ready | None"
+
+
+def test_a_basket_shows_each_line_and_what_it_costs_for_everybody() -> None:
+    added = rung(1_250).add(ProductId("rice"), 2)
+    assert isinstance(added, Basket)
+    assert shown(Ringing(added)) == (
+        "ringing | ready | 3 rung | 1550 | 1 x amount  ¥12.50 | 2 x Rice  ¥3.00 | pay | clear"
+    )
+
+
+def test_a_product_that_is_gone_has_no_price_and_the_amount_is_not_guessed() -> None:
+    added = Basket(PRICES).add(ProductId("soup"))
+    assert isinstance(added, Basket)
+    assert shown(Ringing(added)) == "ringing | ready | 1 rung | None | 1 x soup  no price | pay | clear"
+
+
+@pytest.mark.parametrize(
+    ("phase", "text"),
+    [
+        (AwaitingCard(purchase(1_250)), "awaiting_card | waiting | Tap a card | 1250 | cancel"),
+        (AwaitingCard(Load(None)), "awaiting_card | waiting | Collect a top-up: tap the card | None | cancel"),
+        (
+            AwaitingCard(TopUp(Cents(5_000), ChannelId("cash"))),
+            "awaiting_card | waiting | Top up: tap the card | 5000 | cancel",
+        ),
+        (PinEntry(purchase(1_250), CARD.key, "1234"), "pin_entry | asking | PIN, please | 1250 | pin | cancel"),
+        (RepeatAsked(purchase(1), CARD.key), "repeat_asked | asking | This card has just paid | 1 | confirm | cancel"),
+        (
+            TapAgain(purchase(1_250), Open(Seq(9), Operation.SALE, sold(), AT)),
+            "tap_again | tap_again | Tap the SAME card again | 1250 | cancel",
+        ),
+        (Done(receipt()), "done | approved | Paid | 1250 | balance ¥37.50 | receipt 7-9"),
+        (Done(receipt(subsidy=250)), "done | approved | Paid | 1250 | balance ¥37.50 | subsidy ¥0.00 | receipt 7-9"),
+        (Done(receipt(Kind.SALE_TORN)), "done | refused | Not settled here | 1250 | receipt 7-9"),
+        (Done(receipt(Kind.SALE_VOIDED)), "done | refused | Not on the card | 1250 | receipt 7-9"),
+        (
+            PaidEarlier(receipt(), None),
+            "paid_earlier | asking | Paid already, nothing more was charged | 1250 | receipt 7-9 | confirm | cancel",
+        ),
+        (
+            NotDone(purchase(1_250), Refused(Refusal.BALANCE_TOO_LOW, 300)),
+            "not_done | refused | Not sold | 1250 | The card has only ¥3.00 to pay with. | cancel",
+        ),
+    ],
+)
+def test_every_phase_has_its_picture(phase: Phase, text: str) -> None:
+    assert shown(phase) == text
+
+
+def test_refunds_and_topups_say_where_the_money_went() -> None:
+    back = RefundStep(CARD, Cents(300), merchant=MERCHANT, of=Seq(9), to=RefundTo.PENDING)
+    assert "credit" in shown(Done(Receipt(Mark(TNO, Seq(11)), Kind.REFUND_SETTLED, back, AT)))
+    waiting = TopUpStep(CARD, Cents(5_000), channel=ChannelId("cash"), to=TopUpTo.LOAD)
+    assert "waiting" in shown(Done(Receipt(Mark(TNO, Seq(11)), Kind.TOPUP_PREPARED, waiting, AT)))
+
+
+def test_nobody_forgets_an_open_step_or_a_sale_that_was_perhaps_not_handed_over() -> None:
+    counter = desk(Ringing(Basket(PRICES)))
+    counter = replace(counter, opens=(Open(Seq(9), Operation.SALE, sold(), AT),), unconfirmed=receipt(amount=200))
+    paid, lost = view_of(counter, 720, SENTENCES).lines
+    assert "¥2.00" in paid and "7-9" in paid
+    assert "card 12" in lost and "¥12.50" in lost
+
+
+@pytest.mark.parametrize("code", Refusal)
+def test_every_refusal_says_why_and_what_to_do(code: Refusal) -> None:
+    why, what = refusal_texts(Refused(code, 3 * DAY_MS), SENTENCES)
+    assert why.endswith(".") and what.endswith(".") and "{" not in why + what
+
+
+def test_refusals_that_need_no_card_say_what_to_do_too() -> None:
+    for reason in (
+        NotPriced(Unpriced(ProductId("soup"))),
+        NotPriced(TotalTooLarge(Cents(SALE_CENTS_MAX + 1))),
+        NothingToLoad(),
+    ):
+        why, what = refusal_texts(reason, SENTENCES)
+        assert why.endswith(".") and what.endswith(".")
+
+
+def test_a_pin_is_in_no_view() -> None:
+    assert "1234" not in repr(view_of(desk(PinEntry(purchase(1), CARD.key, "1234")), 0, SENTENCES))
+
+
+def test_the_card_office_shows_whose_card_it_makes() -> None:
+    order = office.IssueOrder(CardNo(12), Generation(2), CardClass.STUDENT)
+    waiting = office_view(office.AwaitingBlank(order), SENTENCES)
+    assert waiting.tone is Tone.WAITING and waiting.lines == ("card 12, generation 2, student",)
+    assert office_view(office.Personalising(order), SENTENCES).tone is Tone.HOLD
+    assert "sector 3" in office_view(office.Failed(order, "sector 3"), SENTENCES).lines[1]
+    assert disk_view(SENTENCES).tone is Tone.REFUSED
+
+
+def test_ages_and_classes_in_words() -> None:
+    texts = [age_text(ms, SENTENCES) for ms in (0, 119 * 60_000, 7_200_000, 3 * DAY_MS, 2**53 - 1, -1)]
+    assert texts == ["0 min", "119 min", "2 h", "3 days", "of unknown age", "of unknown age"]
+    assert (class_text(2, SENTENCES), class_text(9, SENTENCES)) == ("staff", "class 9")
+
+
+def status(cause: str, **changed: object) -> Status:
+    as_it_is = {
+        "tid": "till-07", "tno": TNO, "shift": ShiftTotals(), "now": AT, "offline_cause": cause, "tip": Seq(10),
+        "acked": Seq(7), "lists_as_of": UtcMs(AT.utc_ms), "lists_age_ms": 0, "reader_fault": "", "disk_bytes": 10**9,
+        "disk_low": False, "verified": Seq(10),
+    }  # fmt: skip
+    return Status(**{**as_it_is, **changed})  # type: ignore[arg-type]
+
+
+def test_the_status_says_what_is_unsent_and_why() -> None:
+    online = "\n".join(status_lines(status(""), CampusTime(), SENTENCES))
+    assert "online; 3 entries to send" in online and "2026-11-30 00:00" not in online
+    offline = status("no broker", shift=ShiftTotals(2), disk_low=True, reader_fault="gone", lists_as_of=0)  # type: ignore[arg-type]
+    text = "\n".join(status_lines(offline, CampusTime(), SENTENCES))
+    for part in ("offline (no broker)", "LOW", "NOT ANSWERING", "no lists yet", "shift 2"):
+        assert part in text
+
+
+def languages() -> dict[str, dict[str, str]]:
+    names = [found.name for found in pkgutil.iter_modules(terminal.texts.__path__)]
+    return {name: importlib.import_module(f"terminal.texts.{name}").SENTENCES for name in names}
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_code_has_its_sentence(code: str) -> None:
+    for name, sentences in languages().items():
+        assert code in sentences, f"{code} is missing in {name}"
+
+
+def test_every_language_has_the_same_sentences_with_the_same_figures() -> None:
+    def figures(text: str) -> set[str]:
+        return {part[1] for part in string.Formatter().parse(text) if part[1]}
+
+    for name, sentences in languages().items():
+        assert set(sentences) == set(SENTENCES), name
+        for key, text in sentences.items():
+            assert figures(text) == figures(SENTENCES[key]), f"{name}: {key}"
+
+
+def test_no_sentence_is_asked_for_that_is_not_there() -> None:
+    """Keys that stand in the sources literally."""
+    root = importlib.import_module("terminal").__path__[0]
+    sources = [
+        importlib.import_module(f"terminal.{name}").__file__ for name in ("views", "clerk", "till", "status", "console")
+    ]
+    assert root
+    for path in filter(None, sources):
+        with open(path) as file:  # noqa: PTH123
+            for key in re.findall(
+                r'"((?:title|advice|line|said|status|shift|reader|clock|age|mistake)\.[a-z_]+)"', file.read()
+            ):
+                assert key in SENTENCES, key
