@@ -5,7 +5,21 @@ Plain SQLAlchemy Core that runs on SQLite 3.25 and PostgreSQL 15 alike; nothing 
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Executable, Select, Subquery, and_, case, func, or_, select, union
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Executable,
+    Integer,
+    Select,
+    Subquery,
+    and_,
+    case,
+    func,
+    literal_column,
+    or_,
+    select,
+    union,
+)
 
 from protocol.entries import Stage
 from protocol.ids import CardKey, CardNo, Generation
@@ -28,47 +42,35 @@ LISTED_CASES = (
 
 
 def linked_steps() -> Subquery:
-    """Every settled step (and PIN try) next to its neighbours on the same card."""
+    """Every step that counts, with its place among them and the balances of the one before it on the same card.
+
+    Place and counter agree on a card without a gap or a second use from its first step on. Both purses travel as one
+    number, and a step that is not simply settled carries a counter that agrees with nothing: fewer columns to sort.
+    """
     columns = step.c
     window: dict[str, Any] = {
         "partition_by": (columns.card, columns.generation),
         "order_by": (columns.counter_after,),
     }
+    is_plain = or_(columns.use == Use.FIRST, columns.shape == "pin")
     query = select(
         columns.card,
         columns.generation,
-        columns.use,
-        columns.counter,
-        columns.main,
-        columns.main_after,
-        columns.subsidy,
-        columns.subsidy_after,
-        func.lag(columns.counter_after).over(**window).label("counter_before"),
-        func.lag(columns.main_after).over(**window).label("main_before"),
-        func.lag(columns.subsidy_after).over(**window).label("subsidy_before"),
-        func.lead(columns.counter).over(**window).label("counter_next"),
+        case((is_plain, columns.counter_after), else_=literal_column("-1", Integer)).label("counter_after"),
+        _both_purses(columns.main, columns.subsidy).label("balance"),
+        func.lag(_both_purses(columns.main_after, columns.subsidy_after)).over(**window).label("balance_before"),
+        func.row_number().over(**window).label("place"),
     )
-    makes_step = columns.counter_after != columns.counter
-    return query.where(makes_step, or_(columns.stage == Stage.SETTLED, columns.shape == "pin")).subquery("linked")
+    was_made = or_(columns.use.is_not(None), columns.stage != Stage.VOIDED, columns.resolved.is_not(None))
+    return query.where(columns.counter_after != columns.counter, was_made).subquery("linked")
 
 
 def cards_to_prove(after: CardKey = BEFORE_ALL) -> Executable:
     """The cards that must be looked at, in order, from the one after `after` on."""
-    source = linked_steps()
-    linked = source.c
-    is_newest_of = and_(
-        linked.counter_next.is_(None), card.c.card == linked.card, card.c.generation == linked.generation
+    linked = linked_steps().c
+    unlinked = select(linked.card, linked.generation).where(
+        or_(linked.balance_before != linked.balance, linked.place != linked.counter_after)
     )
-    broken = or_(
-        and_(linked.counter_before.is_(None), linked.counter != 0),
-        linked.counter_before != linked.counter,
-        linked.main_before != linked.main,
-        linked.subsidy_before != linked.subsidy,
-        linked.use != Use.FIRST,
-        card.c.main_cents != linked.main_after,
-        card.c.subsidy_cents != linked.subsidy_after,
-    )
-    unlinked = select(linked.card, linked.generation).select_from(source.outerjoin(card, is_newest_of)).where(broken)
     found = union(unlinked, *_cards_with_something_special()).subquery("found").c
     is_later = or_(found.card > after[0], and_(found.card == after[0], found.generation > after[1]))
     return select(found.card, found.generation).where(is_later).order_by(found.card, found.generation)
@@ -86,17 +88,23 @@ def moves_of(owners: list[str]) -> Executable:
     return query.group_by(columns.owner, cause)
 
 
+def _both_purses(main: ColumnElement[int], subsidy: ColumnElement[int]) -> ColumnElement[int]:
+    """Main and subsidy as one number; each has 32 bits on a card."""
+    return main + subsidy * literal_column(str(2**32), BigInteger)
+
+
 def _cards_with_something_special() -> list[Select[Any, Any]]:
-    undecided = and_(
-        step.c.stage.in_((Stage.PREPARED, Stage.TORN)), step.c.shape != "pin", step.c.counter_after != step.c.counter
+    """Cards whose newest step is not what the ledger says, or of which something else is known or in doubt."""
+    newest = and_(
+        step.c.card == card.c.card, step.c.generation == card.c.generation, step.c.counter_after == card.c.counter
     )
-    is_its_card = and_(card.c.card == step.c.card, card.c.generation == step.c.generation)
-    read_ahead = select(step.c.card, step.c.generation).join_from(step, card, is_its_card)
+    is_other = or_(step.c.main_after != card.c.main_cents, step.c.subsidy_after != card.c.subsidy_cents)
+    floor = select(card.c.counter).where(card.c.card == step.c.card, card.c.generation == step.c.generation)
+    read_ahead = and_(step.c.stage == Stage.VOIDED, step.c.counter > floor.scalar_subquery())
     listed = (case_file.c.closed_at == 0, case_file.c.cls.in_(LISTED_CASES), case_file.c.card.is_not(None))
     return [
-        select(step.c.card, step.c.generation).where(undecided),
-        select(step.c.card, step.c.generation).where(step.c.stage == Stage.VOIDED, step.c.resolved.is_not(None)),
-        read_ahead.where(step.c.stage == Stage.VOIDED, step.c.counter > card.c.counter),
+        select(card.c.card, card.c.generation).join_from(card, step, newest).where(is_other),
+        select(step.c.card, step.c.generation).where(read_ahead),
         select(parked.c.card, parked.c.generation).where(parked.c.card.is_not(None)),
         select(provisional.c.card, provisional.c.generation),
         select(case_file.c.card, case_file.c.generation).where(*listed),

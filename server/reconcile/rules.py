@@ -56,6 +56,7 @@ from server.reconcile.findings import (
     is_second_outcome,
 )
 from server.reconcile.links import Filler, Link, State, fillers_of
+from server.reconcile.rows import rows_of as rows_of
 from server.reconcile.silence import Silence
 
 

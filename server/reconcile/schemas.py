@@ -1,104 +1,109 @@
-"""What the reconciliation desk reads and writes over HTTP."""
+"""Proofs, day reports and the float as the reconciliation desk reads and writes them over HTTP."""
 
 from typing import Annotated
 
-import msgspec
-from msgspec import Meta
+from pydantic import ConfigDict, Field
 
-from protocol.ids import CardNo, Generation, TerminalId
-from protocol.instants import BusinessDay, UtcMs
+from server.fields import AnyMoney, Day, Form, Instant, View, Words
+from server.ledger.accounts import AccountKind
 from server.reconcile.facts import Difference
+from server.reconcile.float_proof import Standing
+
+AccountOwner = Annotated[str, Field(pattern=r"^[A-Za-z0-9._/-]{0,80}$")]
 
 
-class FindingOut(msgspec.Struct, frozen=True):
-    """One classified difference with its evidence."""
+class Read(View):
+    """A view that is read off what the service answers."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+
+class FindingView(Read):
+    """One classified difference: its share of the card's difference, the money it is about, and the evidence."""
 
     key: str
     cls: Difference
-    card: CardNo | None
-    generation: Generation | None
+    card: int | None
+    generation: int | None
     counter: int
-    cents: int
-    amount: int
-    of_day: BusinessDay
+    cents: AnyMoney
+    amount: AnyMoney
+    of_day: int
     text: str
-    steps: tuple[tuple[int, int, int], ...] = ()
-    terminals: tuple[TerminalId, ...] = ()
-    causes: tuple[str, ...] = ()
+    steps: list[tuple[int, int, int]]
+    terminals: list[str]
+    causes: list[str]
 
 
-class ClassTotal(msgspec.Struct, frozen=True):
+class ClassView(Read):
     """One class of a proof in figures."""
 
     cls: Difference
     count: int
-    cents: int
-    amount: int
+    cents: AnyMoney
+    amount: AnyMoney
 
 
-class ProofOut(msgspec.Struct, frozen=True):
-    """One proof of a business day."""
+class ProofView(Read):
+    """One proof of a business day. `cards` were looked at one by one; `unexplained_cents` is 0 or something broke."""
 
-    day: BusinessDay
+    day: Day
     revision: int
-    as_of: UtcMs
+    as_of: Instant
     is_dry: bool
     is_finished: bool
     cards: int
-    """How many cards had to be looked at one by one."""
-    difference_cents: int
-    unexplained_cents: int
-    classes: tuple[ClassTotal, ...]
-    findings: tuple[FindingOut, ...] = ()
+    difference_cents: AnyMoney
+    unexplained_cents: AnyMoney
+    classes: list[ClassView]
+    findings: list[FindingView]
 
 
-class ReportLine(msgspec.Struct, frozen=True):
-    """What a kind of account moved on a day: what happened on it, and what was settled in it."""
+class ReportLineView(Read):
+    """What happened on a day, what was settled in it, and what of it was settled later."""
 
-    account_kind: str
+    account_kind: AccountKind
     owner: str
-    happened_cents: int
-    settled_cents: int
-    late_cents: int
-    """Happened on this day, settled in a later one."""
+    happened_cents: AnyMoney
+    settled_cents: AnyMoney
+    late_cents: AnyMoney
 
 
-class DayOut(msgspec.Struct, frozen=True):
-    """The report of a business day. The revision rises with everything that arrives after it was closed."""
+class DayView(Read):
+    """The report of a business day; its revision rises with everything that arrives after it was closed."""
 
-    day: BusinessDay
-    closed_at: UtcMs
+    day: Day
+    closed_at: Instant
     revision: int
-    lines: tuple[ReportLine, ...]
+    lines: list[ReportLineView]
 
 
-class DocumentIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class DocumentForm(Form):
     """What somebody else says about one account that we have money in."""
 
-    account_kind: str
-    cents: Annotated[int, Meta(ge=-(2**53) + 1, le=2**53 - 1)]
-    document: Annotated[str, Meta(min_length=1, max_length=120)]
-    owner: Annotated[str, Meta(max_length=80)] = ""
+    cents: AnyMoney
+    document: Words
 
 
-class FloatLineOut(msgspec.Struct, frozen=True):
+class FloatLineView(View):
     """One account of the right-hand side next to its document."""
 
-    account_kind: str
+    account_kind: AccountKind
     owner: str
-    booked_cents: int
-    documented_cents: int
+    booked_cents: AnyMoney
+    documented_cents: AnyMoney
     document: str
-    standing: str
+    standing: Standing
 
 
-class FloatOut(msgspec.Struct, frozen=True):
-    """Both sides of the float."""
+class FloatView(View):
+    """Both sides of the float at the end of a day."""
 
-    day: BusinessDay
-    owed: dict[str, int]
-    owed_cents: int
-    booked_cents: int
-    unexplained_cents: int
+    day: Day
+    owed_cents_by_kind: dict[AccountKind, AnyMoney]
+    owed_cents: AnyMoney
+    booked_cents: AnyMoney
+    unexplained_cents: AnyMoney
     holds: bool
-    lines: tuple[FloatLineOut, ...]
+    lines: list[FloatLineView]
+    findings: list[FindingView]

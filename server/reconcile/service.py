@@ -22,8 +22,8 @@ from server.reconcile.columns import evidence_of
 from server.reconcile.facts import Campus, Difference, Finding, ProviderFact, Terms
 from server.reconcile.float_proof import Document, FloatProof, findings_of, prove_float
 from server.reconcile.queries import BEFORE_ALL
+from server.reconcile.results import ClassTotal, DayProof, DayReport, FoundDifference, ReportLine
 from server.reconcile.rules import prove_campus, prove_cards
-from server.reconcile.schemas import ClassTotal, DayOut, FindingOut, ProofOut, ReportLine
 from server.reconcile.store_proofs import Progressed
 
 CHUNK_CARDS = 200
@@ -88,7 +88,7 @@ class Reconcile:
         self._database, self._campus, self._clock = database, campus, clock
         self._around, self._chunk_cards = around or Around(), chunk_cards
 
-    async def dry_run(self, day: BusinessDay, progress: Callable[[Progress], None] | None = None) -> ProofOut:
+    async def dry_run(self, day: BusinessDay, progress: Callable[[Progress], None] | None = None) -> DayProof:
         """What a proof would find now. Writes nothing."""
         as_of, sums = self._clock(), _Sums()
         providers = await self._around.providers(day)
@@ -103,11 +103,11 @@ class Reconcile:
                     progress(Progress(sums.cards, chunk.upto))
         sums.add(prove_campus(campus))
         classes = tuple(ClassTotal(cls, *figures) for cls, figures in sorted(sums.classes.items()))
-        shown = tuple(_shown(found) for found in sums.shown)
+        listed = tuple(shown(found) for found in sums.shown)
         totals = (sums.cards, sums.difference_cents, sums.unexplained_cents)
-        return ProofOut(day, 0, as_of, True, True, *totals, classes, shown)
+        return DayProof(day, 0, as_of, True, True, *totals, classes, listed)
 
-    async def run(self, day: BusinessDay, progress: Callable[[Progress], None] | None = None) -> ProofOut:
+    async def run(self, day: BusinessDay, progress: Callable[[Progress], None] | None = None) -> DayProof:
         """Prove a business day and keep what was found. Goes on where an earlier run was stopped."""
         now = self._clock()
         if day > self._campus.business_day(now):
@@ -130,7 +130,7 @@ class Reconcile:
             await store_proofs.finish_proof(connection, day, revision, prove_campus(campus), self._clock())
         return await self.proof(day, revision=revision)
 
-    async def proof(self, day: BusinessDay, *, revision: int | None = None, cls: str = "") -> ProofOut:
+    async def proof(self, day: BusinessDay, *, revision: int | None = None, cls: str = "") -> DayProof:
         """A proof that was made: the newest of a day, or that of a revision; findings of one class if it is named."""
         async with self._database.reading() as connection:
             row = await store_proofs.find_proof(connection, day, revision)
@@ -144,10 +144,10 @@ class Reconcile:
         )
         figures = (row["cards"], row["difference_cents"], row["unexplained_cents"])
         is_finished = row["finished_at"] > 0
-        shown = tuple(_shown_row(found) for found in rows)
-        return ProofOut(day, row["revision"], UtcMs(row["as_of"]), False, is_finished, *figures, tuple(classes), shown)
+        listed = tuple(_shown_row(found) for found in rows)
+        return DayProof(day, row["revision"], UtcMs(row["as_of"]), False, is_finished, *figures, tuple(classes), listed)
 
-    async def close_day(self, day: BusinessDay) -> DayOut:
+    async def close_day(self, day: BusinessDay) -> DayReport:
         """Close a business day that is over; closing it again changes nothing."""
         now = self._clock()
         if day >= self._campus.business_day(now):
@@ -159,7 +159,7 @@ class Reconcile:
         await self._database.transact(close)
         return await self.report(day)
 
-    async def report(self, day: BusinessDay) -> DayOut:
+    async def report(self, day: BusinessDay) -> DayReport:
         """What happened on a business day, what was settled in it, and how often it was restated."""
         async with self._database.reading() as connection:
             known = await store_proofs.day_row(connection, day)
@@ -169,7 +169,7 @@ class Reconcile:
             for row in rows
         )
         closed_at, revision = (known["closed_at"], known["revision"]) if known else (0, 0)
-        return DayOut(day, UtcMs(closed_at), revision, tuple(lines))
+        return DayReport(day, UtcMs(closed_at), revision, tuple(lines))
 
     async def take_document(self, day: BusinessDay, document: Document) -> None:
         """Keep what somebody else says about the end of a day."""
@@ -227,16 +227,17 @@ class Reconcile:
         return Progressed(keys[-1], len(keys), difference, unexplained), findings
 
 
-def _shown(found: Finding) -> FindingOut:
+def shown(found: Finding) -> FoundDifference:
+    """A finding as it is kept and shown."""
     card, generation = found.card or (None, None)
     evidence = (found.steps, found.terminals, found.causes)
     figures = (found.counter, found.cents, found.amount, found.day)
-    return FindingOut(store_proofs.digest_of(found), found.cls, card, generation, *figures, found.text, *evidence)
+    return FoundDifference(store_proofs.digest_of(found), found.cls, card, generation, *figures, found.text, *evidence)
 
 
-def _shown_row(row: RowMapping) -> FindingOut:
+def _shown_row(row: RowMapping) -> FoundDifference:
     evidence = evidence_of(row)
-    return FindingOut(
+    return FoundDifference(
         row["key"],
         Difference(row["cls"]),
         row["card"],

@@ -1,0 +1,103 @@
+"""The reconciliation desk: prove a day, read what was found, close the day, set the float against documents."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+
+from protocol.instants import BusinessDay
+from server.auth.api import AtMoney, Looking
+from server.errors import Invalid
+from server.fields import Day
+from server.ledger.accounts import WE_HAVE, Account, AccountKind
+from server.problems import PROBLEMS
+from server.reconcile.facts import Difference
+from server.reconcile.float_proof import Document
+from server.reconcile.schemas import (
+    AccountOwner,
+    DayView,
+    DocumentForm,
+    FindingView,
+    FloatLineView,
+    FloatView,
+    ProofView,
+)
+from server.reconcile.service import Reconcile, shown
+
+router = APIRouter(prefix="/days", tags=["reconciliation"], responses=PROBLEMS)
+
+
+def _reconcile(request: Request) -> Reconcile:
+    found: Reconcile = request.app.state.reconcile
+    return found
+
+
+Desk = Annotated[Reconcile, Depends(_reconcile)]
+
+
+@router.get("/{day}")
+async def read_report(_: Looking, desk: Desk, day: Day) -> DayView:
+    """The report of a business day with its revision."""
+    return DayView.model_validate(await desk.report(BusinessDay(day)))
+
+
+@router.post("/{day}/close")
+async def close_day(_: AtMoney, desk: Desk, day: Day) -> DayView:
+    """Close a business day that is over: what still arrives settles in an open day and restates this one."""
+    return DayView.model_validate(await desk.close_day(BusinessDay(day)))
+
+
+@router.get("/{day}/proof")
+async def read_proof(
+    _: Looking,
+    desk: Desk,
+    day: Day,
+    cls: Difference | None = None,
+    revision: Annotated[int | None, Query(ge=0, le=2**31)] = None,
+) -> ProofView:
+    """The newest proof of a day, or that of a revision; the findings of one class if it is named."""
+    return ProofView.model_validate(await desk.proof(BusinessDay(day), revision=revision, cls=cls or ""))
+
+
+@router.post("/{day}/proof")
+async def prove(_: AtMoney, desk: Desk, day: Day, dry: bool = True) -> ProofView:
+    """Prove a day. Dry: say what would be found and write nothing."""
+    made = await (desk.dry_run(BusinessDay(day)) if dry else desk.run(BusinessDay(day)))
+    return ProofView.model_validate(made)
+
+
+@router.get("/{day}/float")
+async def read_float(_: Looking, desk: Desk, day: Day) -> FloatView:
+    """What we owe, what we have, and whether others say so too."""
+    proof, findings = await desk.float_proof(BusinessDay(day))
+    lines = [
+        FloatLineView(
+            account_kind=line.account.kind,
+            owner=line.account.owner,
+            booked_cents=line.booked_cents,
+            documented_cents=line.documented_cents,
+            document=line.document,
+            standing=line.standing,
+        )
+        for line in proof.lines
+    ]
+    return FloatView(
+        day=day,
+        owed_cents_by_kind=dict(proof.owed),
+        owed_cents=proof.owed_cents,
+        booked_cents=proof.booked_cents,
+        unexplained_cents=proof.unexplained_cents,
+        holds=proof.holds,
+        lines=lines,
+        findings=[FindingView.model_validate(shown(found)) for found in findings],
+    )
+
+
+@router.put("/{day}/documents/{kind}")
+async def put_document(
+    _: AtMoney, desk: Desk, day: Day, kind: AccountKind, form: DocumentForm, owner: AccountOwner = ""
+) -> None:
+    """Keep what a count, a statement or a bill says about one account at the end of a day."""
+    if kind not in WE_HAVE:
+        raise Invalid("not_ours", f"nobody outside has a document about {kind}")
+    document = Document(Account(kind, owner), form.cents, form.document)
+    await desk.take_document(BusinessDay(day), document)

@@ -1,0 +1,74 @@
+"""What the service of reconciliation answers: proofs and day reports, as they are kept and shown."""
+
+from dataclasses import dataclass
+
+from protocol.ids import CardNo, Generation, TerminalId
+from protocol.instants import BusinessDay, UtcMs
+from server.reconcile.facts import Difference
+
+
+@dataclass(frozen=True, slots=True)
+class FoundDifference:
+    """One classified difference with its evidence."""
+
+    key: str
+    cls: Difference
+    card: CardNo | None
+    generation: Generation | None
+    counter: int
+    cents: int
+    amount: int
+    of_day: BusinessDay
+    text: str
+    steps: tuple[tuple[int, int, int], ...] = ()
+    terminals: tuple[TerminalId, ...] = ()
+    causes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClassTotal:
+    """One class of a proof in figures."""
+
+    cls: Difference
+    count: int
+    cents: int
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class DayProof:
+    """One proof of a business day."""
+
+    day: BusinessDay
+    revision: int
+    as_of: UtcMs
+    is_dry: bool
+    is_finished: bool
+    cards: int
+    """How many cards had to be looked at one by one."""
+    difference_cents: int
+    unexplained_cents: int
+    classes: tuple[ClassTotal, ...]
+    findings: tuple[FoundDifference, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReportLine:
+    """What a kind of account moved on a day: what happened on it, and what was settled in it."""
+
+    account_kind: str
+    owner: str
+    happened_cents: int
+    settled_cents: int
+    late_cents: int
+    """Happened on this day, settled in a later one."""
+
+
+@dataclass(frozen=True, slots=True)
+class DayReport:
+    """The report of a business day. The revision rises with everything that arrives after it was closed."""
+
+    day: BusinessDay
+    closed_at: UtcMs
+    revision: int
+    lines: tuple[ReportLine, ...]

@@ -1,0 +1,175 @@
+"""The night's proof of a million steps beside the bare window query over the same table, in one run.
+
+The campus is honest but for one card in two hundred, which has something to be looked at. `FANKA_BENCH_DATABASE` may
+name another database than a fresh SQLite file; its tables are made and dropped.
+"""
+
+import asyncio
+import os
+import tempfile
+import time
+import tracemalloc
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func, insert, select, text
+
+from protocol.instants import BusinessDay, CampusTime, UtcMs
+from server import tables
+from server.db import Database
+from server.ledger.accounts import AccountKind
+from server.reconcile.service import Reconcile
+
+STEPS, STEPS_OF_CARD, TILLS, ODD_EVERY = 1_000_000, 100, 64, 200
+NOON, DAY = 1_796_011_200_000, BusinessDay(20_786)
+AMOUNT, OPENING = 5, 100_000
+ROWS_AT_ONCE = 10_000
+ROUNDS = 3
+BAR = 2.0
+
+
+def run(scale: float = 1.0) -> Iterator[dict[str, Any]]:
+    """One line: seconds of the proof, of the bare query, and their ratio."""
+    yield from asyncio.run(_measure(max(STEPS_OF_CARD, int(STEPS * scale))))
+
+
+async def fill(database: Database, steps: int) -> int:
+    """Honest histories of as many steps, a few of them torn open; how many cards that are."""
+    cards = steps // STEPS_OF_CARD
+    async with database.writing() as connection:
+        await connection.execute(insert(tables.chain), [_chain(till) for till in range(1, TILLS + 1)])
+        await connection.execute(insert(tables.branch), [_branch(till) for till in range(1, TILLS + 1)])
+        rows = [_card(card) for card in range(1, cards + 1)]
+        for start in range(0, cards, ROWS_AT_ONCE):
+            await connection.execute(insert(tables.card), rows[start : start + ROWS_AT_ONCE])
+        postings = [row for card in range(1, cards + 1) for row in _postings(card)]
+        for start in range(0, len(postings), ROWS_AT_ONCE):
+            await connection.execute(insert(tables.posting), postings[start : start + ROWS_AT_ONCE])
+        batch: list[dict[str, Any]] = []
+        for counter in range(STEPS_OF_CARD):  # by time, as entries arrive: the rows of a card lie far apart
+            for card in range(1, cards + 1):
+                batch.append(_step(card, counter))
+                if len(batch) == ROWS_AT_ONCE:
+                    await connection.execute(insert(tables.step), batch)
+                    batch = []
+        if batch:
+            await connection.execute(insert(tables.step), batch)
+    async with database.writing() as connection:
+        await connection.execute(text("ANALYZE"))
+    return cards
+
+
+async def _measure(steps: int) -> list[dict[str, Any]]:
+    async with _database() as database:
+        cards = await fill(database, steps)
+        reconcile = Reconcile(database, CampusTime(), lambda: UtcMs(NOON + 60_000))
+        bare: list[float] = []
+        proofs: list[float] = []
+        found = 0
+        for _ in range(ROUNDS):  # in turn, so that both meet the same warm caches
+            bare.append(await _time_bare(database))
+            started = time.perf_counter()
+            proof = await reconcile.dry_run(DAY)
+            proofs.append(time.perf_counter() - started)
+            assert proof.unexplained_cents == 0 and proof.cards == len(range(ODD_EVERY, cards + 1, ODD_EVERY))
+            found = len(proof.findings)
+        tracemalloc.start()
+        await reconcile.dry_run(DAY)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    value, baseline = min(proofs), min(bare)
+    return [
+        {
+            "bench": "reconcile",
+            "value": round(value, 4),
+            "unit": "s",
+            "baseline": round(baseline, 4),
+            "ratio": round(value / baseline, 3),
+            "bar": BAR,
+            "steps": steps,
+            "cards": cards,
+            "findings": found,
+            "peak_python_bytes": peak,
+        }
+    ]
+
+
+async def _time_bare(database: Database) -> float:
+    """The plain window query: each step's balance beside the one before it on the same card, broken links counted."""
+    step = tables.step.c
+    by_card = func.lag(step.main_after).over(partition_by=(step.card, step.generation), order_by=step.counter_after)
+    pairs = select(step.main, by_card.label("main_before")).subquery("pairs").c
+    query = select(func.count()).where(pairs.main_before != pairs.main)
+    started = time.perf_counter()
+    async with database.reading() as connection:
+        assert await connection.scalar(query) == 0
+    return time.perf_counter() - started
+
+
+@asynccontextmanager
+async def _database() -> AsyncIterator[Database]:
+    url = os.environ.get("FANKA_BENCH_DATABASE", "")
+    with tempfile.TemporaryDirectory(prefix="fanka-bench-") as directory:
+        async with Database(url or f"sqlite+aiosqlite:///{Path(directory) / 'bench.db'}") as database:
+            await database.create_all()
+            try:
+                yield database
+            finally:
+                if url:
+                    async with database.writing() as connection:
+                        await connection.run_sync(tables.metadata.drop_all)
+
+
+def _chain(tno: int) -> dict[str, Any]:
+    return {
+        "tno": tno, "site": "bench", "tid": f"till-{tno}", "epoch": 1, "key": bytes(32), "grant_jws": b"",
+        "start_hash": bytes(32), "status": "active", "reported_at": NOON,
+    }  # fmt: skip
+
+
+def _branch(tno: int) -> dict[str, Any]:
+    return {"tno": tno, "branch": 0, "tip_seq": 2**31, "tip_hash": bytes(32)}
+
+
+def _is_odd(card: int) -> bool:
+    return card % ODD_EVERY == 0
+
+
+def _card(card: int) -> dict[str, Any]:
+    left = OPENING - AMOUNT * (STEPS_OF_CARD - _is_odd(card))
+    return {
+        "card": card, "generation": 1, "status": "active", "technology": "classic", "main_cents": left,
+        "counter": STEPS_OF_CARD - _is_odd(card),
+    }  # fmt: skip
+
+
+def _postings(card: int) -> list[dict[str, Any]]:
+    """The opening and, in one line, all steps: only sums are read."""
+    made = STEPS_OF_CARD - _is_odd(card)
+    line = {
+        "line": 0,
+        "day": DAY,
+        "period_day": DAY,
+        "account_kind": AccountKind.PURSE,
+        "owner": f"{card}/1",
+        "at": NOON,
+    }
+    return [
+        {**line, "cause": f"issue:{card}", "cents": OPENING},
+        {**line, "cause": f"entry:{card}", "cents": -AMOUNT * made},
+    ]
+
+
+def _step(card: int, counter: int) -> dict[str, Any]:
+    """A sale; the last one of an odd card is still open."""
+    is_open = _is_odd(card) and counter == STEPS_OF_CARD - 1
+    main = OPENING - AMOUNT * counter
+    return {
+        "tno": 1 + card % TILLS, "branch": 0, "seq": card * STEPS_OF_CARD + counter, "operation": "sale",
+        "stage": "prepared" if is_open else "settled", "shape": "sale", "body": "", "last": "[]",
+        "tid": f"till-{1 + card % TILLS}", "card": card, "generation": 1, "counter": counter,
+        "counter_after": counter + 1, "amount": AMOUNT, "main": main, "main_after": main - AMOUNT, "subsidy": 0,
+        "subsidy_after": 0, "use": None if is_open else "first", "day": DAY, "at": NOON + counter,
+    }  # fmt: skip
