@@ -17,7 +17,7 @@ from protocol.purse import SeenStep
 from protocol.signing import VerifyKey
 from protocol.sync_receiver import Branch
 from server.ledger.accounts import AccountKind, Postings, owner_of, purse, subsidy
-from server.ledger.rules import Resolution, Use
+from server.ledger.rules import ON_CARD, Resolution, Use
 
 StepId = tuple[Tno, int, int]
 """(tno, branch, seq of the prepared entry)."""
@@ -158,7 +158,7 @@ class StepRow:
         """Whether the ledger's purse shows this step as made by this card."""
         if self.resolved is not None:
             return self.resolved is Resolution.ON_CARD
-        return self.stage is Stage.SETTLED and self.use in (Use.FIRST, Use.FALLBACK, Use.BRANCH)
+        return self.stage is Stage.SETTLED and self.use in ON_CARD
 
 
 @dataclass(frozen=True, slots=True)

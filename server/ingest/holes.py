@@ -21,7 +21,7 @@ from server.ingest.book import Book, CaseClass, ChainRow, HoleRow, HoleStatus, S
 from server.ingest.keeping import keep_entry
 from server.ingest.steps import seen_at
 from server.ledger.accounts import balanced, owner_of, purse, subsidy, suspense
-from server.ledger.rules import Use
+from server.ledger.rules import ON_CARD
 
 REQUESTS_UNTIL_OFFERED = 2
 REQUESTS_APART_MS = 5_000
@@ -130,7 +130,7 @@ def _post_one(book: Book, hole: HoleRow, witness: StepRow, seen: SeenStep, day: 
 
 def _is_missing(book: Book, hole: HoleRow, witness: StepRow, seen: SeenStep) -> bool:
     """Whether the step under a witness was made by an entry of the hole, or got its outcome there."""
-    if witness.use not in (Use.FIRST, Use.FALLBACK, Use.BRANCH):
+    if witness.use not in ON_CARD:
         return False
     same_mark = [
         step

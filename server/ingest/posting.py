@@ -38,6 +38,7 @@ from server.ingest.steps import (
 )
 from server.ledger.accounts import Postings, suspense
 from server.ledger.rules import (
+    ON_CARD,
     Resolution,
     Situation,
     Use,
@@ -193,11 +194,12 @@ def _settle(book: Book, branch: int, step: StepRow, day: BusinessDay, cause: str
     situation = _situation(book, step, use, given_back, was_torn=was_torn)
     book.post(cause, day, postings_of_step(Stage.SETTLED, body, situation))
     card = book.cards[step.card]
-    if use in (Use.FIRST, Use.FALLBACK, Use.BRANCH):
+    if use in ON_CARD:
         _note_reading(card, body)
         if isinstance(body, LoadStep):
             _note_load(card, body, book, step)
-        _confirm_below(book, step, day)
+        for above in (step, *book.steps_at(step.card, step.counter_after + 1)):
+            _confirm_below(book, above, day)
         for torn in torn_steps_near(book, step):
             decide_by(book, torn, [step], day)
     if isinstance(body, RefundStep):
@@ -218,7 +220,8 @@ def _note_use(book: Book, step: StepRow, use: Use, other: StepRow | None, at: Ut
 
 
 def _confirm_below(book: Book, step: StepRow, day: BusinessDay) -> None:
-    below = step_below(book, step)
+    """A tap that counts builds on a sale of a second history, whichever became known first: the merchant is paid."""
+    below = step_below(book, step) if step.use in ON_CARD else None
     if below is None or below.use is not Use.BRANCH or below.claimed or not isinstance(below.body, SaleStep):
         return
     below.claimed = True

@@ -4,7 +4,7 @@ from protocol.entries import CardStep, LoadStep, RefundStep, RefundTo, SaleStep,
 from protocol.instants import DAY_MS, UtcMs
 from protocol.purse import SeenStep
 from server.ingest.book import Book, CardRow, CardStatus, StepRow
-from server.ledger.rules import Resolution, Use
+from server.ledger.rules import ON_CARD, Resolution, Use
 
 EXCUSED_EVERY_MS = 90 * DAY_MS
 """A card may forget once in this time; the second time it is a clone until people say otherwise."""
@@ -45,7 +45,7 @@ def evidence(torn: StepRow, later: StepRow) -> Resolution | None:
     It proves the write if it builds on that very counter with that very mark, and the opposite if it builds on the
     counter before, or on the same counter with another mark (SPEC, "Open, torn, recovered").
     """
-    if later.stage is not Stage.SETTLED or later.use not in (Use.FIRST, Use.FALLBACK, Use.BRANCH) or later is torn:
+    if later.stage is not Stage.SETTLED or later.use not in ON_CARD or later is torn:
         return None
     if not _touches(later):
         return None

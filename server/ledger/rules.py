@@ -63,6 +63,10 @@ class Use(enum.StrEnum):
     """On a second history of a terminal, and no later tap of the card confirms it yet."""
 
 
+ON_CARD = frozenset({Use.FIRST, Use.FALLBACK, Use.BRANCH})
+"""The uses that the card is taken to have made: they move its purse."""
+
+
 class Resolution(enum.StrEnum):
     """How a torn step was decided by other evidence than its own terminal's."""
 
@@ -214,7 +218,7 @@ def _credit_settled(step: CardStep, source: Account, at: Situation) -> Postings:
         return ()
     if at.resolved is not None:
         return balanced(*_purse_legs(step), (OPERATOR_LOSS, -step.amount))
-    if at.use in (Use.FIRST, Use.FALLBACK, Use.BRANCH):
+    if at.use in ON_CARD:
         return (*balanced((source, -step.amount), *_purse_legs(step)), *at.given_back)
     if at.use is Use.FORGOTTEN:
         return balanced((source, -step.amount), (pending(step.card.no), step.amount))
