@@ -135,7 +135,7 @@ class Derived(msgspec.Struct):
             self._floor(body.card.key, body.counter_after, body.load_seq if isinstance(body, LoadStep) else LoadSeq(0))
         if operation is Operation.SALE and stage is Stage.SETTLED:
             self._sold(sealed, body, day)
-        if isinstance(body, RefundStep) and stage in (Stage.SETTLED, Stage.VOIDED, Stage.TORN):
+        if isinstance(body, RefundStep) and not body.prepared:
             self._given_back(body)
 
     def _prepared(self, sealed: Sealed, body: CardStep) -> None:
@@ -156,6 +156,7 @@ class Derived(msgspec.Struct):
         self.sold[body.prepared] = Sold(body.prepared, body.card, body.merchant, day, main, subsidy)
 
     def _given_back(self, body: RefundStep) -> None:
+        """A refund counts from its first entry on: whatever becomes of it, nobody gives the same money back again."""
         self.shift.refunds_cents = Cents(self.shift.refunds_cents + body.amount)
         sold = self.sold.get(body.of)
         if sold is not None:
