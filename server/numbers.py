@@ -20,34 +20,40 @@ RESTORE_LOAD_LEAP = 64
 
 async def server_epoch(connection: AsyncConnection) -> int:
     """Which life of the server this is: 1, and one more after every restore."""
-    value = await connection.scalar(select(setting.c.value).where(setting.c.name == SERVER_EPOCH))
-    return int(value) if value is not None else 1
+    return int(await read_setting(connection, SERVER_EPOCH) or 1)
 
 
 async def next_number(connection: AsyncConnection, name: str) -> int:
     """The next number of a sequence: 1, 2, 3 … The row stays locked until the transaction ends."""
     value = await connection.scalar(select(setting.c.value).where(setting.c.name == name).with_for_update())
-    number = int(value) + 1 if value is not None else 1
-    await write_setting(connection, name, str(number), is_new=value is None)
+    number = int(value or 0) + 1
+    await write_setting(connection, name, str(number))
     return number
+
+
+async def hold(connection: AsyncConnection, name: str) -> None:
+    """Keep others from taking a number of this sequence until the transaction ends."""
+    await connection.execute(select(setting.c.value).where(setting.c.name == name).with_for_update())
 
 
 async def leap(connection: AsyncConnection, above_epoch: int) -> int:
     """The server was restored: a new epoch above this one, and every sequence far ahead. Returns the epoch."""
-    rows = (await connection.execute(select(setting).where(setting.c.name.startswith("number:")))).all()
-    known = {row.name: int(row.value) for row in rows}
     for name in (CARD_NUMBER, TNO, LIST_NUMBER):
-        await write_setting(connection, name, str(known.get(name, 0) + RESTORE_LEAP), is_new=name not in known)
+        known = int(await read_setting(connection, name) or 0)
+        await write_setting(connection, name, str(known + RESTORE_LEAP))
     await connection.execute(update(card).values(load_seq=card.c.load_seq + RESTORE_LOAD_LEAP))
-    value = await connection.scalar(select(setting.c.value).where(setting.c.name == SERVER_EPOCH).with_for_update())
-    epoch = above_epoch + 1
-    await write_setting(connection, SERVER_EPOCH, str(epoch), is_new=value is None)
-    return epoch
+    await write_setting(connection, SERVER_EPOCH, str(above_epoch + 1))
+    return above_epoch + 1
 
 
-async def write_setting(connection: AsyncConnection, name: str, value: str, *, is_new: bool) -> None:
+async def read_setting(connection: AsyncConnection, name: str) -> str | None:
+    """One row; None where it was never written."""
+    value: str | None = await connection.scalar(select(setting.c.value).where(setting.c.name == name))
+    return value
+
+
+async def write_setting(connection: AsyncConnection, name: str, value: str) -> None:
     """Write one row."""
-    if is_new:
+    changed = await connection.execute(update(setting).where(setting.c.name == name).values(value=value))
+    if not changed.rowcount:
         await connection.execute(insert(setting).values(name=name, value=value))
-    else:
-        await connection.execute(update(setting).where(setting.c.name == name).values(value=value))

@@ -202,8 +202,8 @@ card = Table(
     Index("card_by_status", "status"),
     Index("card_by_person", "person"),
 )
-"""One row for each plastic. `closed_version`: the `cards` list that first said so; `moved_at`: when its uncollected loads
-went to the next card; `subsidy_seq`: the load that brings its newest subsidy; `listed_*`: the floors last listed."""
+"""One row for each plastic. `closed_version`: the `cards` list that first said so; `moved_at`: when what it had not
+collected went to the next card; `subsidy_seq`: the load that brings its newest subsidy; `listed_*`: floors."""
 
 posting = Table(
     "posting",

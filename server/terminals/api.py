@@ -7,7 +7,6 @@ from fastapi import APIRouter, Body, Depends, Request, Response
 
 from protocol.ids import Seq, SiteId, TerminalId, Tno
 from server.auth.api import AtTerminals, Deciding, Looking, Together
-from server.errors import Invalid
 from server.fields import Id, Limit, Proposed, SeqNumber, TnoNumber
 from server.ingest.service import Ingest
 from server.problems import PROBLEMS
@@ -25,8 +24,6 @@ from server.terminals.schemas import (
 )
 from server.terminals.service import Registered, Terminals
 from server.upkeep.service import Upkeep
-
-JOURNAL_BYTES_MAX = 32 * 1_024 * 1_024
 
 router = APIRouter(tags=["terminals"], responses=PROBLEMS)
 
@@ -141,8 +138,6 @@ async def import_journal(
     _: AtTerminals, intake: Intake, tid: Id, text: Annotated[bytes, Body(media_type="text/plain")]
 ) -> FileTaken:
     """Take in an exported journal: one entry a line, as `export` writes it."""
-    if len(text) > JOURNAL_BYTES_MAX:
-        raise Invalid("too_large", f"a file has at most {JOURNAL_BYTES_MAX} bytes")
     taken = await intake.take_file(TerminalId(tid), [line for line in text.split(b"\n") if line])
     return FileTaken(batches=taken.batches, asked_for=taken.asked_for)
 

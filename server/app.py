@@ -1,0 +1,213 @@
+"""Everything put together: one database, the services on it, the API, the broker and what runs by the clock."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import FastAPI, Response
+from fastapi.middleware import Middleware
+
+from protocol.instants import UtcMs
+from server import numbers
+from server.auth import api as auth_api
+from server.auth.service import Operators, TwoPeople
+from server.body_limit import BodyLimit
+from server.cards import api as cards_api
+from server.cards.service import Cards
+from server.config import Settings, campus_of, operators_of, timing_of
+from server.db import Database
+from server.fields import View
+from server.ingest.service import Ingest
+from server.keys import ServerKeys, open_keys
+from server.ledger import api as ledger_api
+from server.ledger.service import Ledger
+from server.mqtt_link import MqttLink
+from server.people import api as people_api
+from server.people.service import People
+from server.policy import api as policy_api
+from server.policy.service import Policy
+from server.problems import answer_problems
+from server.terminals import api as terminals_api
+from server.terminals.service import Terminals
+from server.upkeep.service import Upkeep
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """All services of one server."""
+
+    settings: Settings
+    clock: Callable[[], UtcMs]
+    database: Database
+    keys: ServerKeys
+    ingest: Ingest
+    upkeep: Upkeep
+    ledger: Ledger
+    terminals: Terminals
+    people: People
+    cards: Cards
+    policy: Policy
+    app: FastAPI
+    link: MqttLink | None = None
+
+
+class Health(View):
+    """Whether the server is alive, and whether it can do its work."""
+
+    database: bool
+    broker: bool
+    server_epoch: int
+
+
+def utc_now() -> UtcMs:
+    """The server's own clock."""
+    return UtcMs(time.time_ns() // 1_000_000)
+
+
+@asynccontextmanager
+async def open_house(settings: Settings, clock: Callable[[], UtcMs] = utc_now) -> AsyncGenerator[House]:
+    """Open the database and the keys, and compose the services. Nothing runs by itself yet."""
+    keys = await asyncio.to_thread(open_keys, Path(settings.data) / "keys")
+    async with Database(settings.database) as database:
+        await database.create_all()
+        yield _compose(settings, clock, database, keys)
+
+
+@asynccontextmanager
+async def running(house: House) -> AsyncGenerator[House]:
+    """The house with its broker connection and everything that runs by the clock."""
+    tasks = [asyncio.create_task(_upkeep(house))]
+    if house.link is not None:
+        await house.link.start()
+        tasks.append(asyncio.create_task(_publish(house, house.link)))
+    try:
+        yield house
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if house.link is not None:
+            await house.link.stop()
+
+
+def _compose(settings: Settings, clock: Callable[[], UtcMs], database: Database, keys: ServerKeys) -> House:
+    campus, timing = campus_of(settings), timing_of(settings)
+    ingest = Ingest(database, keys, campus, clock)
+    cards = Cards(database, keys, campus, clock)
+    link = MqttLink(settings.mqtt, ingest, keys, clock) if settings.mqtt is not None else None
+    house = House(
+        settings,
+        clock,
+        database,
+        keys,
+        ingest,
+        Upkeep(database, campus, clock),
+        Ledger(database),
+        Terminals(database, keys, clock),
+        People(database, clock),
+        cards,
+        Policy(database, keys, cards, clock, timing.lists_valid_ms),
+        FastAPI(title="Fanka", version="1", middleware=[Middleware(BodyLimit)]),
+        link,
+    )
+    _mount(house)
+    return house
+
+
+def _mount(house: House) -> None:
+    app, state = house.app, house.app.state
+    state.operators = Operators(operators_of(house.settings))
+    state.two_people = TwoPeople(house.database, house.clock)
+    state.keys, state.ingest, state.upkeep, state.ledger = house.keys, house.ingest, house.upkeep, house.ledger
+    state.terminals, state.people, state.cards, state.policy = house.terminals, house.people, house.cards, house.policy
+    answer_problems(app)
+    for api in (terminals_api, cards_api, people_api, policy_api, ledger_api, auth_api):
+        app.include_router(api.router, prefix="/api/1")
+
+    @app.get("/health", tags=["health"])
+    async def health() -> dict[str, str]:
+        """The process is alive."""
+        return {"status": "ok"}
+
+    @app.get("/ready", tags=["health"], responses={503: {"model": Health, "description": "not ready"}})
+    async def ready(response: Response) -> Health:
+        """The database answers and the broker is connected."""
+        found = await _look(house)
+        response.status_code = 200 if found.database and found.broker else 503
+        return found
+
+
+async def _look(house: House) -> Health:
+    broker = house.link is None or house.link.is_up
+    try:
+        async with house.database.reading() as connection:
+            return Health(database=True, broker=broker, server_epoch=await numbers.server_epoch(connection))
+    except Exception:
+        log.exception("the database does not answer")
+        return Health(database=False, broker=broker, server_epoch=0)
+
+
+async def _upkeep(house: House) -> None:
+    async def once() -> None:
+        done = {**await house.upkeep.run(), **await house.cards.run()}
+        if any(done.values()):
+            log.info("upkeep: %s", done)
+            house.policy.changed.set()
+
+    while True:
+        await _kept_alive("upkeep", once)
+        await asyncio.sleep(house.settings.upkeep_every_s)
+
+
+async def _publish(house: House, link: MqttLink) -> None:
+    """Publish the lists when they change, when the broker is new, and now and then because manifests expire."""
+    shown_epoch, renew_at = 0, 0.0
+    look_every_s = house.settings.lists.look_every_ms / 1_000
+    renew_every_s = timing_of(house.settings).lists_renew_ms / 1_000
+
+    async def once() -> None:
+        nonlocal shown_epoch, renew_at
+        house.policy.changed.clear()
+        fresh = link.connected.is_set()
+        link.connected.clear()
+        if not link.is_up:
+            return
+        epoch = (await _look(house)).server_epoch
+        if fresh or epoch != shown_epoch:
+            if shown_epoch and epoch != shown_epoch:
+                link.renew_instance()
+            link.publish_state(epoch)
+            shown_epoch = epoch
+        renew = fresh or time.monotonic() >= renew_at
+        for site in await house.policy.sites():
+            publication = await house.policy.publication(site, even_if_same=renew)
+            if publication is not None:
+                link.publish_lists(publication)
+        if renew:
+            renew_at = time.monotonic() + renew_every_s
+
+    while True:
+        await _kept_alive("publishing", once)
+        await _first_of(house.policy.changed, link.connected, look_every_s)
+
+
+async def _first_of(changed: asyncio.Event, connected: asyncio.Event, timeout_s: float) -> None:
+    waits = [asyncio.create_task(changed.wait()), asyncio.create_task(connected.wait())]
+    await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+    await asyncio.gather(*waits, return_exceptions=True)
+
+
+async def _kept_alive(what: str, work: Callable[[], Awaitable[None]]) -> None:
+    """What fails once may work the next time; the log says why it failed."""
+    try:
+        await work()
+    except Exception:
+        log.exception("%s failed; it is tried again", what)

@@ -1,0 +1,32 @@
+"""No request brings more than its share: larger ones are refused while they arrive."""
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+BODY_BYTES_MAX = 8 * 1_024 * 1_024
+JOURNAL_BYTES_MAX = 32 * 1_024 * 1_024
+assert BODY_BYTES_MAX <= JOURNAL_BYTES_MAX
+
+
+class BodyLimit:
+    """ASGI middleware."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        most = JOURNAL_BYTES_MAX if scope["path"].endswith("/journal") else BODY_BYTES_MAX
+        total = 0
+
+        async def limited() -> Message:
+            nonlocal total
+            message = await receive()
+            total += len(message.get("body", b""))
+            if total > most:
+                raise HTTPException(413, f"a request has at most {most} bytes")
+            return message
+
+        await self._app(scope, limited, send)

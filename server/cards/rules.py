@@ -1,0 +1,137 @@
+"""What the card office may do, in figures: loads, what a lost card still exposes, when the waiting is over.
+
+    active <-> blocked --replaced or handed in--> closed --all terminals have reported, or 7 days--> released
+
+A replaced card's ledger balance is split: what no unreported sale can have spent goes to the new card at once, the rest
+when every terminal has reported past the instant of the report (SPEC, "Replacement").
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from protocol.ids import U16_MAX, LoadSeq, TerminalId
+from protocol.instants import DAY_MS, BusinessDay, CampusTime, UtcMs
+from protocol.money import SALE_CENTS_MAX, Cents
+from protocol.purse import LoadRecord
+from server.ingest.book import CardRow, CardStatus, TerminalStatus
+
+WAITING_MAX_MS = 7 * DAY_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How far a terminal is known: everything it did up to `reported_at`, and the `cards` list it has shown."""
+
+    tid: TerminalId
+    status: TerminalStatus
+    reported_at: UtcMs
+    cards_version: int
+    can_load: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plastic:
+    """One generation of an issue number with what only the card office knows."""
+
+    row: CardRow
+    closed_at: UtcMs = UtcMs(0)
+    closed_version: int = 0
+    moved_at: UtcMs = UtcMs(0)
+    """When what it had not collected was set free for its successor."""
+    in_hand: bool = False
+    """The plastic itself was handed in: nobody can tap it any more."""
+
+    @property
+    def uncollected_cents(self) -> int:
+        """Granted to this plastic and not known to be on it."""
+        return max(0, self.row.loaded_total_cents - self.row.collected_cents)
+
+
+def load_refusal(card: CardRow, cents: int) -> str:
+    """Why no more value may be granted to this card; empty when it may."""
+    if card.status is not CardStatus.ACTIVE:
+        return f"the card is {card.status}"
+    if card.loaded_total_cents + cents > SALE_CENTS_MAX or card.load_seq >= U16_MAX:
+        return "this card has been loaded as often or as much as its records can say; replace it"
+    return ""
+
+
+def grant(card: CardRow, cents: Cents) -> None:
+    """Value that the next load record of this card brings; the total never falls."""
+    assert cents >= 0
+    card.load_seq = LoadSeq(card.load_seq + 1)
+    card.loaded_total_cents = Cents(card.loaded_total_cents + cents)
+
+
+def grant_subsidy(card: CardRow, period: int, cents: Cents) -> None:
+    """A subsidy of some period; another period's total is over with the first grant of a new one."""
+    card.load_seq = LoadSeq(card.load_seq + 1)
+    card.subsidy_total_cents = Cents(cents + (card.subsidy_total_cents if card.period == period else 0))
+    card.period = period
+
+
+def record_of(card: CardRow) -> LoadRecord:
+    """The load record that says all this."""
+    return LoadRecord(
+        card.key[0],
+        card.key[1],
+        card.load_seq,
+        card.loaded_total_cents,
+        card.spent_known_cents,
+        card.period,
+        card.subsidy_total_cents,
+    )
+
+
+def grantable(pending_cents: int, plastics: Sequence[Plastic]) -> Cents:
+    """How much pending credit no card has been promised yet; what a closed card may still collect is promised."""
+    promised = sum(plastic.uncollected_cents for plastic in plastics if not plastic.moved_at)
+    return Cents(max(0, pending_cents - promised))
+
+
+def exposure(
+    day_limit_cents: int | None, reports: Sequence[Report], reported_lost_at: UtcMs, campus: CampusTime
+) -> Cents | None:
+    """The most that sales nobody has reported yet can have taken off a card; None: without bound.
+
+    The day's spending travels on the card, so silent terminals share one limit a day: what counts is the longest
+    silence, in business days. Without a day limit any silence can hide the whole balance.
+    """
+    last = campus.business_day(reported_lost_at)
+    days = max((_days_silent(report, reported_lost_at, last, campus) for report in reports), default=0)
+    if days == 0:
+        return Cents(0)
+    return None if day_limit_cents is None else Cents(day_limit_cents * days)
+
+
+def paid_at_once(ledger_cents: int, exposed_cents: int | None) -> Cents:
+    """What the new card gets now."""
+    return Cents(0 if exposed_cents is None else max(0, ledger_cents - exposed_cents))
+
+
+def waiting_over(plastic: Plastic, reports: Sequence[Report], now: UtcMs) -> bool:
+    """Whether the rest of a closed card may be paid out."""
+    if now - plastic.closed_at >= WAITING_MAX_MS:
+        return True
+    return not any(_is_silent(report, plastic.closed_at) for report in reports)
+
+
+def collects_no_more(plastic: Plastic, reports: Sequence[Report]) -> bool:
+    """Whether no terminal can put an uncollected load onto a closed card any more (SPEC, "Value onto cards")."""
+    if plastic.in_hand:
+        return True
+    if not plastic.closed_version:
+        return False
+    return all(
+        report.cards_version >= plastic.closed_version or report.status is TerminalStatus.LOST
+        for report in reports
+        if report.can_load
+    )
+
+
+def _is_silent(report: Report, since: UtcMs) -> bool:
+    return report.status is not TerminalStatus.LOST and report.reported_at < since
+
+
+def _days_silent(report: Report, since: UtcMs, last: BusinessDay, campus: CampusTime) -> int:
+    return last - campus.business_day(report.reported_at) + 1 if _is_silent(report, since) else 0

@@ -1,0 +1,369 @@
+"""The card office: issue, load, block, replace, close; each in one transaction.
+
+Money only ever moves by postings. What reaches a card is a signed, cumulative load record.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from protocol.ids import CardKey, CardNo, Generation, PersonId
+from protocol.instants import CampusTime, UtcMs
+from protocol.limits import LimitRules
+from protocol.load_record import encode_load, sign_load
+from protocol.money import Cents
+from protocol.policy import NotAList, read_file
+from server.cards import store
+from server.cards.rules import (
+    Plastic,
+    collects_no_more,
+    exposure,
+    grant,
+    grant_subsidy,
+    grantable,
+    load_refusal,
+    paid_at_once,
+    record_of,
+    waiting_over,
+)
+from server.db import Database
+from server.errors import Conflict, NotFound
+from server.ingest.book import CardRow, CardStatus
+from server.ingest.loading import load
+from server.ingest.reach import Reach
+from server.ingest.rows import card_columns
+from server.ingest.saving import Work, write
+from server.keys import ServerKeys
+from server.ledger.accounts import (
+    FUNDER,
+    OPERATOR_LOSS,
+    VAULT,
+    Account,
+    AccountKind,
+    Postings,
+    balanced,
+    owner_of,
+    pending,
+    pending_subsidy,
+    purse,
+    subsidy,
+)
+from server.numbers import CARD_NUMBER, next_number, read_setting, write_setting
+
+GRANTED_THROUGH = "cards:granted_through"
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """An issue number: its plastics, newest last, and what its holder is still to get."""
+
+    no: CardNo
+    rows: Sequence[RowMapping]
+    pending_cents: int
+    pending_subsidy_cents: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Office:
+    """The cards of one number in the middle of a transaction."""
+
+    work: Work
+    plastics: list[Plastic]
+
+    @property
+    def newest(self) -> CardRow:
+        return self.plastics[-1].row
+
+
+class Cards:
+    """Keeps cards."""
+
+    def __init__(self, database: Database, keys: ServerKeys, campus: CampusTime, clock: Callable[[], UtcMs]) -> None:
+        self._database, self._keys, self._campus, self._clock = database, keys, campus, clock
+
+    async def issue(self, count: int, card_class: int, technology: str, person: PersonId | None) -> list[CardNo]:
+        """Give out the next issue numbers; the plastics are personalised with them."""
+
+        async def issue(connection: AsyncConnection) -> list[CardNo]:
+            await self._check_person(connection, person)
+            numbers = [CardNo(await next_number(connection, CARD_NUMBER)) for _ in range(count)]
+            rows = [
+                {
+                    **card_columns(CardRow((number, Generation(1)), card_class, technology)),
+                    "person": person,
+                    "issued_at": self._clock(),
+                }
+                for number in numbers
+            ]
+            await store.add(connection, rows)
+            return numbers
+
+        return await self._database.transact(issue)
+
+    async def bind(self, no: CardNo, person: PersonId | None) -> None:
+        """Say whose card it is; None: nobody's."""
+
+        async def bind(connection: AsyncConnection) -> None:
+            await self._check_person(connection, person)
+            office = await self._open(connection, no)
+            await store.change(connection, office.newest.key, {"person": person})
+
+        await self._database.transact(bind)
+
+    async def get(self, no: CardNo) -> Holding:
+        """Everything about a number. Raises NotFound."""
+        async with self._database.reading() as connection:
+            rows = await store.generations(connection, no, lock=False)
+            if not rows:
+                raise NotFound("no_such_card", f"no card has the number {no}")
+            owed = await store.pending_of(connection, no)
+            return Holding(no, rows, owed, await store.pending_of(connection, no, AccountKind.PENDING_SUBSIDY))
+
+    async def page(self, after: int, person: str | None, limit: int) -> Sequence[RowMapping]:
+        """Cards in the order of their numbers."""
+        async with self._database.reading() as connection:
+            return await store.page(connection, after, person, limit)
+
+    async def history(self, no: CardNo, before: int | None, limit: int) -> Sequence[RowMapping]:
+        """The newest steps of a number, newest first."""
+        async with self._database.reading() as connection:
+            return await store.steps(connection, no, before, limit)
+
+    async def load(self, no: CardNo, request: str, cents: Cents, source: Account) -> None:
+        """Money taken in at a desk: owed to the holder at once, on the card with its next load. Once a request."""
+
+        async def take(_: AsyncConnection, office: _Office) -> None:
+            legs = balanced((source, -cents), (pending(no), cents))
+            self._post(office, f"desk:{request}", legs)
+            grant(office.newest, cents)
+
+        await self._once(no, f"desk:{request}", (pending(no), cents), cents, take)
+
+    async def subsidise(self, no: CardNo, request: str, cents: Cents, period: int) -> None:
+        """A subsidy of a period. What was left of another period's goes back to who pays for it."""
+
+        async def take(connection: AsyncConnection, office: _Office) -> None:
+            if office.newest.period != period:
+                left = await store.pending_of(connection, no, AccountKind.PENDING_SUBSIDY)
+                self._post(office, f"lapsed:{request}", balanced((pending_subsidy(no), -left), (FUNDER, left)))
+            self._post(office, f"subsidy:{request}", balanced((FUNDER, -cents), (pending_subsidy(no), cents)))
+            grant_subsidy(office.newest, period, cents)
+            await store.change(connection, office.newest.key, {"subsidy_seq": office.newest.load_seq})
+
+        await self._once(no, f"subsidy:{request}", (pending_subsidy(no), cents), cents, take)
+
+    async def set_blocked(self, no: CardNo, *, blocked: bool) -> None:
+        """Block a card, or let it pay again."""
+
+        async def mark(connection: AsyncConnection) -> None:
+            office = await self._open(connection, no)
+            if office.newest.status not in (CardStatus.ACTIVE, CardStatus.BLOCKED):
+                raise Conflict("card_closed", f"the card is {office.newest.status}")
+            office.newest.status = CardStatus.BLOCKED if blocked else CardStatus.ACTIVE
+            await write(connection, office.work, self._clock())
+
+        await self._database.transact(mark)
+
+    async def replace(self, no: CardNo) -> CardKey:
+        """The card is lost or broken: a new generation gets now what no unreported sale can have spent."""
+
+        async def replace(connection: AsyncConnection) -> CardKey:
+            now = self._clock()
+            office = await self._open(connection, no)
+            old = office.newest
+            if old.status not in (CardStatus.ACTIVE, CardStatus.BLOCKED):
+                raise Conflict("card_closed", f"the card is {old.status}")
+            exposed = exposure(
+                await self._day_limit(connection, old), await store.reports(connection), now, self._campus
+            )
+            paid = paid_at_once(old.main_cents, exposed)
+            old.status = CardStatus.CLOSED
+            new = CardRow((no, Generation(old.key[1] + 1)), old.card_class, old.technology, period=old.period)
+            office.work.book.cards[new.key] = new
+            self._post(office, f"replace:{owner_of(old.key)}", balanced((purse(old.key), -paid), (pending(no), paid)))
+            grant(new, paid)
+            await self._save(connection, office, [new])
+            row = (await store.generations(connection, no))[-2]
+            await store.change(connection, old.key, {"closed_at": now, "closed_for": "replaced"})
+            await store.change(connection, new.key, {"person": row["person"], "issued_at": now})
+            return new.key
+
+        return await self._database.transact(replace)
+
+    async def close(self, no: CardNo, card_cents: Cents) -> Cents:
+        """The plastic was handed in showing this balance: pay the lesser of card and ledger, and what is pending."""
+
+        async def close(connection: AsyncConnection) -> Cents:
+            office = await self._open(connection, no)
+            old = office.newest
+            if old.status not in (CardStatus.ACTIVE, CardStatus.BLOCKED):
+                raise Conflict("card_closed", f"the card is {old.status}")
+            on_card = max(0, min(card_cents, old.main_cents))
+            owed = max(0, await store.pending_of(connection, no))
+            legs = balanced((purse(old.key), -on_card), (pending(no), -owed), (VAULT, on_card + owed))
+            self._post(office, f"close:{owner_of(old.key)}", legs)
+            old.status = CardStatus.CLOSED
+            await write(connection, office.work, self._clock())
+            now = self._clock()
+            await store.change(connection, old.key, {"closed_at": now, "closed_for": "handed_in", "moved_at": now})
+            return Cents(on_card + owed)
+
+        return await self._database.transact(close)
+
+    async def pay_out(self, no: CardNo, request: str, cents: Cents) -> None:
+        """Pay pending credit out in cash where no card can collect it any more."""
+
+        async def take(connection: AsyncConnection, office: _Office) -> None:
+            free = grantable(await store.pending_of(connection, no), office.plastics)
+            if cents > free:
+                raise Conflict("not_free", f"only {free} cents are owed and promised to no card")
+            self._post(office, f"payout:{request}", balanced((pending(no), -cents), (VAULT, cents)))
+
+        await self._once(no, f"payout:{request}", (pending(no), Cents(-cents)), Cents(0), take, any_status=True)
+
+    async def run(self) -> dict[str, int]:
+        """What time brings: closed cards released, uncollected loads set free, pending credit granted, loads signed."""
+        async with self._database.reading() as connection:
+            waiting = await store.waiting(connection)
+            through = int(await read_setting(connection, GRANTED_THROUGH) or "0")
+            touched, newest = await store.newly_pending(connection, through)
+        released = sum([await self._settle_closed(no) for no in sorted(waiting)])
+        granted = sum([await self._grant_pending(no) for no in sorted(touched | waiting)])
+        if newest > through:
+            await self._database.transact(lambda connection: write_setting(connection, GRANTED_THROUGH, str(newest)))
+        return {"cards_released": released, "loads_granted": granted}
+
+    async def sign_loads(self) -> list[tuple[CardNo, bytes]]:
+        """The signed records of all cards with something uncollected; what was never signed is signed now."""
+
+        async def sign(connection: AsyncConnection) -> list[tuple[CardNo, bytes]]:
+            found = await store.uncollected(connection)
+            return [(card.key[0], record or await self._sign(connection, card)) for card, record in found]
+
+        return await self._database.transact(sign)
+
+    async def _sign(self, connection: AsyncConnection, card: CardRow) -> bytes:
+        raw = encode_load(sign_load(record_of(card), self._keys.load))
+        values = {
+            "card": card.key[0],
+            "generation": card.key[1],
+            "load_seq": card.load_seq,
+            "loaded_total_cents": card.loaded_total_cents,
+            "spent_known_cents": card.spent_known_cents,
+            "period": card.period,
+            "subsidy_total_cents": card.subsidy_total_cents,
+            "record": raw,
+            "at": self._clock(),
+        }
+        await store.keep_record(connection, values)
+        return raw
+
+    async def _once(
+        self,
+        no: CardNo,
+        cause: str,
+        leg: tuple[Account, Cents],
+        granted: Cents,
+        take: Callable[[AsyncConnection, _Office], Awaitable[None]],
+        *,
+        any_status: bool = False,
+    ) -> None:
+        """Do a money request; the same request again does nothing, another one under its id is refused."""
+
+        async def do(connection: AsyncConnection) -> None:
+            office = await self._open(connection, no)
+            known = await store.has_cause(connection, cause)
+            if known:
+                asked = (leg[0].kind, leg[0].owner, leg[1])
+                if asked not in [(row["account_kind"], row["owner"], row["cents"]) for row in known]:
+                    raise Conflict("request_id_used", "this request id was used for something else")
+                return
+            refusal = "" if any_status else load_refusal(office.newest, granted)
+            if refusal:
+                raise Conflict("cannot_load", refusal)
+            await take(connection, office)
+            await self._save(connection, office, [] if any_status else [office.newest])
+
+        await self._database.transact(do)
+
+    async def _settle_closed(self, no: CardNo) -> int:
+        async def settle(connection: AsyncConnection) -> int:
+            now, count = self._clock(), 0
+            office = await self._open(connection, no)
+            reports = await store.reports(connection)
+            for plastic in office.plastics:
+                row = plastic.row
+                if row.status is CardStatus.CLOSED and waiting_over(plastic, reports, now):
+                    row.status, count = CardStatus.RELEASED, count + 1
+                    self._post(office, f"release:{owner_of(row.key)}", _rest(row))
+                closed = row.status in (CardStatus.CLOSED, CardStatus.RELEASED)
+                if closed and not plastic.moved_at and collects_no_more(plastic, reports):
+                    await store.change(connection, row.key, {"moved_at": now})
+            await write(connection, office.work, now)
+            return count
+
+        return await self._database.transact(settle)
+
+    async def _grant_pending(self, no: CardNo) -> int:
+        async def give(connection: AsyncConnection) -> int:
+            if not await store.generations(connection, no):
+                return 0
+            office = await self._open(connection, no)
+            free = grantable(await store.pending_of(connection, no), office.plastics)
+            if not free or office.newest.status is not CardStatus.ACTIVE or load_refusal(office.newest, free):
+                return 0
+            grant(office.newest, free)
+            await self._save(connection, office, [office.newest])
+            return 1
+
+        return await self._database.transact(give)
+
+    async def _open(self, connection: AsyncConnection, no: CardNo) -> _Office:
+        """Lock the plastics of a number and load them."""
+        rows = await store.generations(connection, no)
+        if not rows:
+            raise NotFound("no_such_card", f"no card has the number {no}")
+        keys = frozenset((no, Generation(row["generation"])) for row in rows)
+        work = await load(connection, self._campus, [], Reach(keys, frozenset(), frozenset()))
+        return _Office(work, store.plastics_of(rows, work.book.cards))
+
+    async def _save(self, connection: AsyncConnection, office: _Office, loaded: Iterable[CardRow]) -> None:
+        await write(connection, office.work, self._clock())
+        for card in loaded:
+            if not await store.has_record(connection, card):
+                await self._sign(connection, card)
+
+    def _post(self, office: _Office, cause: str, legs: Postings) -> None:
+        office.work.book.post(cause, self._campus.business_day(self._clock()), legs)
+
+    async def _day_limit(self, connection: AsyncConnection, card: CardRow) -> int | None:
+        """The most a card of this class may spend in a day, on any site; None: without bound."""
+        lists = await store.limit_lists(connection)
+        limits: list[int | None] = [_day_limit_in(raw, card.card_class) for raw in lists]
+        known = [limit for limit in limits if limit is not None]
+        return max(known) if known and len(known) == len(limits) else None
+
+    async def _check_person(self, connection: AsyncConnection, person: PersonId | None) -> None:
+        if person is not None and not await store.has_person(connection, person):
+            raise NotFound("no_such_person", f"no person has the id {person}")
+
+
+def _rest(card: CardRow) -> Postings:
+    """What a closed card has left goes to its holder; what it spent beyond is our loss."""
+    main, granted = card.main_cents, card.subsidy_cents
+    to_main = pending(card.key[0]) if main > 0 else OPERATOR_LOSS
+    to_subsidy = pending_subsidy(card.key[0]) if granted > 0 else OPERATOR_LOSS
+    return balanced((purse(card.key), -main), (to_main, main), (subsidy(card.key), -granted), (to_subsidy, granted))
+
+
+def _day_limit_in(raw: bytes, card_class: int) -> int | None:
+    try:
+        rules = read_file(raw, LimitRules)
+    except NotAList:
+        return None
+    limits = rules.for_class(card_class)
+    if limits is None:
+        return 0
+    return limits.day or None

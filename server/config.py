@@ -1,0 +1,116 @@
+"""The server's settings: one TOML file, read strictly."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from protocol.instants import HOUR_MS, MINUTE_MS, CampusTime
+from server.auth.rules import Operator, Role
+
+_Port = Annotated[int, Meta(ge=0, le=65_535)]
+
+
+class ConfigWrong(Exception):
+    """The configuration cannot be used; the text says where and what was expected."""
+
+
+class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A table of the file; an unknown key is a typing mistake."""
+
+
+class HttpSettings(_Table, frozen=True):
+    """Where the API listens; port 0 takes any free one."""
+
+    host: str = "127.0.0.1"
+    port: _Port = 8080
+
+
+class MqttSettings(_Table, frozen=True):
+    """The broker; with `ca` the connection is TLS, with `cert` and `key` mutual TLS."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65_535)] = 1883
+    client_id: str = "fanka-server"
+    ca: str = ""
+    cert: str = ""
+    key: str = ""
+
+
+class CampusSettings(_Table, frozen=True):
+    """Civil time of the campus."""
+
+    offset_min: Annotated[int, Meta(ge=-14 * 60, le=14 * 60)] = 480
+    day_starts_min: Annotated[int, Meta(ge=0, le=24 * 60 - 1)] = 240
+
+
+class ListSettings(_Table, frozen=True):
+    """How long a manifest holds, how often it is renewed, how soon a change is published."""
+
+    valid_h: Annotated[int, Meta(ge=1, le=24 * 60)] = 72
+    renew_min: Annotated[int, Meta(ge=1, le=24 * 60)] = 60
+    look_every_ms: Annotated[int, Meta(ge=100, le=60_000)] = 2_000
+
+
+class OperatorSettings(_Table, frozen=True):
+    """A person at a desk; the file holds only the SHA-256 of the bearer token (hex)."""
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,32}$")]
+    token_sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    roles: tuple[Role, ...]
+
+
+class Settings(_Table, frozen=True):
+    """Everything."""
+
+    data: str
+    """Directory of keys, and of the database unless `database` names another."""
+    database: str = ""
+    http: HttpSettings = HttpSettings()
+    mqtt: MqttSettings | None = None
+    campus: CampusSettings = CampusSettings()
+    lists: ListSettings = ListSettings()
+    upkeep_every_s: Annotated[int, Meta(ge=1, le=3_600)] = 30
+    operators: tuple[OperatorSettings, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Settings as the program counts them."""
+
+    lists_valid_ms: int
+    lists_renew_ms: int
+
+
+def read_settings(path: Path) -> Settings:
+    """Read a file. Relative paths in it are relative to its directory. Raises ConfigWrong."""
+    try:
+        settings = msgspec.toml.decode(path.read_bytes(), type=Settings)
+    except OSError as error:
+        raise ConfigWrong(f"{path}: {error.strerror}") from error
+    except (ValueError, msgspec.DecodeError) as error:
+        raise ConfigWrong(f"{path}: {error}") from error
+    tokens = [operator.token_sha256 for operator in settings.operators]
+    names = [operator.name for operator in settings.operators]
+    if len(set(tokens)) != len(tokens) or len(set(names)) != len(names):
+        raise ConfigWrong(f"{path}: two operators have the same name or the same token")
+    data = (path.parent / settings.data).resolve()
+    database = settings.database or f"sqlite+aiosqlite:///{data / 'server.db'}"
+    return msgspec.structs.replace(settings, data=str(data), database=database)
+
+
+def campus_of(settings: Settings) -> CampusTime:
+    """The campus' civil time."""
+    return CampusTime(settings.campus.offset_min, settings.campus.day_starts_min)
+
+
+def operators_of(settings: Settings) -> dict[str, Operator]:
+    """Operators by the SHA-256 of their tokens."""
+    return {known.token_sha256: Operator(known.name, known.roles) for known in settings.operators}
+
+
+def timing_of(settings: Settings) -> Timing:
+    """Durations in milliseconds."""
+    return Timing(settings.lists.valid_h * HOUR_MS, settings.lists.renew_min * MINUTE_MS)

@@ -1,0 +1,200 @@
+"""MQTT: batches and hellos in, acks and answers out, lists and the server's state retained.
+
+    paho's thread --> one bounded queue for each terminal --> its worker --> Ingest --> publish
+
+A queue that is full drops what comes: the terminal sends again, because only a signed ack counts. Who published comes
+from the topic; the broker lets a terminal publish under its own certificate name only.
+"""
+
+import asyncio
+import logging
+import secrets
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from paho.mqtt.client import Client, ConnectFlags, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from protocol.ids import TerminalId
+from protocol.instants import UtcMs
+from protocol.messages import ServerState, sign
+from protocol.signing import to_base64url
+from protocol.topics import SERVER, UP_ALL, down, list_part, manifest, parse_up
+from server.config import MqttSettings
+from server.ingest.service import Ingest
+from server.keys import ServerKeys
+from server.policy.rules import Publication
+
+QUEUE_MAX = 8
+"""Messages of one terminal that wait; it has at most four batches in flight."""
+WORKERS_MAX = 4_096
+PAYLOAD_BYTES_MAX = 512 * 1_024
+IDLE_S = 60.0
+RECONNECT_MAX_S = 30
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    what: str
+    payload: bytes
+
+
+class MqttLink:
+    """The connection to the broker."""
+
+    def __init__(self, settings: MqttSettings, ingest: Ingest, keys: ServerKeys, clock: Callable[[], UtcMs]) -> None:
+        self._settings, self._ingest, self._keys, self._clock = settings, ingest, keys, clock
+        self._instance = to_base64url(secrets.token_bytes(32))
+        self._queues: dict[TerminalId, asyncio.Queue[_Message]] = {}
+        self._workers: dict[TerminalId, asyncio.Task[None]] = {}
+        self._loop = asyncio.get_running_loop()
+        self.connected = asyncio.Event()
+        """Set whenever the broker has taken a connection and the subscription; the publisher clears it."""
+        self.is_up = False
+        self._client = self._new_client()
+
+    async def start(self) -> None:
+        """Connect in the background, again and again."""
+        self._client.connect_async(self._settings.host, self._settings.port, keepalive=30)
+        self._client.loop_start()
+
+    async def stop(self) -> None:
+        """Disconnect and end all workers."""
+        await asyncio.to_thread(self._client.disconnect)
+        await asyncio.to_thread(self._client.loop_stop)
+        for worker in self._workers.values():
+            worker.cancel()
+        await asyncio.gather(*self._workers.values(), return_exceptions=True)
+
+    def publish_state(self, server_epoch: int) -> None:
+        """Tell every terminal that this server is new or was restored: it says hello again."""
+        state = ServerState(self._instance, server_epoch, self._clock())
+        self._client.publish(SERVER, sign(state, self._keys.ack, "ack"), qos=1, retain=True)
+
+    def renew_instance(self) -> None:
+        """The next published state shows a new instance."""
+        self._instance = to_base64url(secrets.token_bytes(32))
+
+    def publish_lists(self, publication: Publication) -> None:
+        """Parts first, then the manifest that names them; then clear what none has named for long."""
+        for sha256, piece in publication.parts.items():
+            self._client.publish(list_part(publication.site, sha256), piece, qos=1, retain=True)
+        self._client.publish(manifest(publication.site), publication.manifest, qos=1, retain=True)
+        for sha256 in publication.gone:
+            self._client.publish(list_part(publication.site, sha256), b"", qos=1, retain=True)
+
+    def _new_client(self) -> Client:
+        client = Client(CallbackAPIVersion.VERSION2, client_id=self._settings.client_id)
+        if self._settings.ca:
+            context = ssl.create_default_context(cafile=self._settings.ca)
+            if self._settings.cert:
+                context.load_cert_chain(self._settings.cert, self._settings.key)
+            client.tls_set_context(context)  # pyright: ignore[reportUnknownMemberType]  (paho leaves it untyped)
+        client.reconnect_delay_set(1, RECONNECT_MAX_S)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
+        return client
+
+    def _on_connect(
+        self, client: Client, _data: object, _flags: ConnectFlags, reason: ReasonCode, _properties: Properties | None
+    ) -> None:
+        if reason.is_failure:
+            log.warning("the broker refused us: %s", reason)
+            return
+        client.subscribe(UP_ALL, qos=1)
+
+    def _on_subscribe(self, _client: Client, _data: object, _mid: int, reasons: list[ReasonCode], _: object) -> None:
+        if any(reason.is_failure for reason in reasons):
+            log.error("the broker refused our subscription to %s", UP_ALL)
+            return
+        self._later(self._now_up)
+
+    def _on_disconnect(self, *_: object) -> None:
+        self._later(self._now_down)
+
+    def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
+        found = _addressed(message)
+        if found is not None:
+            tid, what = found
+            self._later(self._enqueue, tid, _Message(what, bytes(message.payload)))
+
+    def _later(self, work: Callable[..., None], *arguments: object) -> None:
+        """Hand something from paho's thread to the event loop; after its end nobody cares."""
+        try:
+            self._loop.call_soon_threadsafe(work, *arguments)
+        except RuntimeError:
+            log.info("a message came after the end")
+
+    def _now_up(self) -> None:
+        self.is_up = True
+        self.connected.set()
+
+    def _now_down(self) -> None:
+        self.is_up = False
+
+    def _enqueue(self, tid: TerminalId, message: _Message) -> None:
+        queue = self._queues.get(tid)
+        if queue is None:
+            if len(self._queues) >= WORKERS_MAX:
+                log.warning("too many terminals at once; a message of %s is dropped", tid)
+                return
+            queue = self._queues[tid] = asyncio.Queue(QUEUE_MAX)
+            self._workers[tid] = asyncio.create_task(self._work(tid, queue))
+        try:
+            queue.put_nowait(message)
+        except asyncio.QueueFull:
+            log.info("the queue of %s is full; it will send again", tid)
+
+    async def _work(self, tid: TerminalId, queue: "asyncio.Queue[_Message]") -> None:
+        while True:
+            try:
+                message = await asyncio.wait_for(queue.get(), IDLE_S)
+            except TimeoutError:
+                if queue.empty():
+                    del self._queues[tid], self._workers[tid]
+                    return
+                continue
+            try:
+                await self._answer(tid, message)
+            except Exception:
+                # One terminal's trouble must not end its worker: it sends again.
+                log.exception("a message of %s could not be handled", tid)
+
+    async def _answer(self, tid: TerminalId, message: _Message) -> None:
+        match message.what:
+            case "journal":
+                answer, topic = await self._ingest.take(tid, message.payload), down(tid, "ack")
+            case "hello":
+                answer, topic = await self._ingest.hello(tid, message.payload), down(tid, "answer")
+            case _:
+                return
+        if answer is not None:
+            self._client.publish(topic, answer, qos=1)
+
+
+def _addressed(message: MQTTMessage) -> tuple[TerminalId, str] | None:
+    """Who says what; None for anything that is not for us. Payloads are never logged."""
+    try:
+        topic = message.topic
+    except UnicodeDecodeError:
+        log.warning("a topic is not UTF-8")
+        return None
+    found = parse_up(topic)
+    if found is None or not _is_name(found[0]):
+        log.warning("a message on a topic that is no terminal's")
+        return None
+    if len(message.payload) > PAYLOAD_BYTES_MAX:
+        log.warning("a message of %s is too large", found[0])
+        return None
+    return found if found[1] in ("journal", "hello") else None
+
+
+def _is_name(tid: str) -> bool:
+    return 3 <= len(tid) <= 32 and all(letter in "abcdefghijklmnopqrstuvwxyz0123456789-" for letter in tid)

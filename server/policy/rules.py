@@ -1,0 +1,37 @@
+"""Cut list files into parts and name them in a manifest."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from protocol.ids import SiteId
+from protocol.instants import UtcMs
+from protocol.messages import PART_BYTES_MAX, ListFile, Manifest
+from protocol.signing import sha256_of
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A signed manifest of a site, the parts it names by their SHA-256 (hex), and old parts to clear."""
+
+    site: SiteId
+    manifest: bytes
+    parts: Mapping[str, bytes]
+    gone: tuple[str, ...] = ()
+
+
+def parts_of(body: bytes) -> dict[str, bytes]:
+    """A file cut into parts, by their hashes, in order. An empty file has one empty part."""
+    pieces = [body[start : start + PART_BYTES_MAX] for start in range(0, len(body), PART_BYTES_MAX)] or [b""]
+    return {sha256_of(piece).hex(): piece for piece in pieces}
+
+
+def list_file(version: int, body: bytes) -> ListFile:
+    """A file as the manifest names it; a part that stands in it twice is named twice."""
+    pieces = [body[start : start + PART_BYTES_MAX] for start in range(0, len(body), PART_BYTES_MAX)] or [b""]
+    return ListFile(version, sha256_of(body).hex(), len(body), tuple(sha256_of(piece).hex() for piece in pieces))
+
+
+def manifest(site: SiteId, version: int, files: Mapping[str, tuple[int, bytes]], now: UtcMs, valid_ms: int) -> Manifest:
+    """Which files a site's terminals shall have in force."""
+    named = {name: list_file(known, body) for name, (known, body) in sorted(files.items())}
+    return Manifest(site, version, UtcMs(now + valid_ms), now, named)

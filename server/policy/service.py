@@ -1,0 +1,154 @@
+"""Makes the lists of a site and their signed manifest; what is published is in the database first."""
+
+import asyncio
+from collections.abc import Callable
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from protocol.ids import SiteId
+from protocol.instants import DAY_MS, UtcMs
+from protocol.limits import LimitRules
+from protocol.messages import sign, version_of
+from protocol.policy import CardsFile, LoadsFile, encode_file, load_text
+from protocol.price_list import PriceList, Product, decode_prices, encode_prices
+from protocol.signing import sha256_of
+from server.cards.service import Cards
+from server.db import Database
+from server.errors import Invalid, NotFound
+from server.keys import ServerKeys
+from server.numbers import LIST_NUMBER, hold, next_number, server_epoch
+from server.policy import store
+from server.policy.rules import Publication, manifest, parts_of
+from server.policy.store import StoredFile
+
+OLD_PARTS_STAY_MS = 7 * DAY_MS
+
+
+class Policy:
+    """The signed lists of every site."""
+
+    def __init__(
+        self,
+        database: Database,
+        keys: ServerKeys,
+        cards: Cards,
+        clock: Callable[[], UtcMs],
+        valid_ms: int = 3 * DAY_MS,
+    ) -> None:
+        self._database, self._keys, self._cards, self._clock = database, keys, cards, clock
+        self._valid_ms = valid_ms
+        self.changed = asyncio.Event()
+        """Set when a list may have changed; the publisher clears it."""
+
+    async def put_prices(self, site: SiteId, products: tuple[Product, ...]) -> int:
+        """New prices of a site. Returns their version."""
+
+        def body(version: int) -> bytes:
+            try:
+                raw = encode_prices(PriceList(version, "CNY", products))
+                decode_prices(raw)
+            except ValueError as error:
+                raise Invalid("not_a_price_list", str(error)) from error
+            return raw
+
+        return await self._put(site, "prices", body)
+
+    async def put_limits(self, site: SiteId, rules: LimitRules) -> int:
+        """New spending rules of a site. Returns their version."""
+        return await self._put(site, "limits", lambda _: encode_file(rules))
+
+    async def body_of(self, site: SiteId, name: str) -> StoredFile:
+        """A list in force. Raises NotFound."""
+        async with self._database.reading() as connection:
+            found = await store.newest(connection, site, name)
+        if found is None:
+            raise NotFound("no_such_list", f"{site} has no list {name}")
+        return found
+
+    async def sites(self) -> list[SiteId]:
+        """Every site."""
+        async with self._database.reading() as connection:
+            return [SiteId(site) for site in await store.sites(connection)]
+
+    async def take_floors(self) -> None:
+        """Once a night: what was read from cards becomes their floor."""
+        await self._database.transact(store.take_floors)
+        self.changed.set()
+
+    async def publication(self, site: SiteId, *, even_if_same: bool) -> Publication | None:
+        """The newest manifest with its parts; None: nothing changed since the last one."""
+        waiting = await self._cards.sign_loads()
+        records = tuple(load_text(raw) for _, raw in waiting)
+        numbers = tuple(sorted({no for no, _ in waiting}))
+
+        async def make(connection: AsyncConnection) -> Publication | None:
+            await hold(connection, LIST_NUMBER)
+            before = await self._versions(connection, site)
+            cards = CardsFile(await store.listed_cards(connection), numbers, await store.floors(connection))
+            cards_version = await self._keep(connection, site, "cards", encode_file(cards))
+            await store.note_closed(connection, cards_version)
+            await self._keep(connection, site, "loads", encode_file(LoadsFile(records)))
+            await self._renew_old_epochs(connection, site)
+            if await self._versions(connection, site) == before and not even_if_same:
+                return None
+            return await self._manifest(connection, site)
+
+        return await self._database.transact(make)
+
+    async def _manifest(self, connection: AsyncConnection, site: SiteId) -> Publication:
+        now = self._clock()
+        files = {name: await self._stored(connection, site, name) for name in await store.names(connection, site)}
+        version = version_of(await server_epoch(connection), await next_number(connection, LIST_NUMBER))
+        bodies = {name: (file.version, file.body) for name, file in files.items()}
+        named = manifest(site, version, bodies, now, self._valid_ms)
+        parts = {part: piece for file in files.values() for part, piece in parts_of(file.body).items()}
+        await store.note_parts(connection, site, parts, now)
+        gone = await store.drop_parts(connection, site, now - OLD_PARTS_STAY_MS)
+        return Publication(site, sign(named, self._keys.list, "list"), parts, tuple(gone))
+
+    async def _put(self, site: SiteId, name: str, body: Callable[[int], bytes]) -> int:
+        async def put(connection: AsyncConnection) -> int:
+            version = version_of(await server_epoch(connection), await next_number(connection, LIST_NUMBER))
+            raw = body(version)
+            await store.put(connection, site, name, _file(version, raw), self._clock())
+            return version
+
+        version = await self._database.transact(put)
+        self.changed.set()
+        return version
+
+    async def _keep(self, connection: AsyncConnection, site: SiteId, name: str, body: bytes) -> int:
+        """The version of this very content: the one in force, or a new one."""
+        known = await store.newest(connection, site, name)
+        if known is not None and known.sha256 == sha256_of(body).hex():
+            return known.version
+        version = version_of(await server_epoch(connection), await next_number(connection, LIST_NUMBER))
+        await store.put(connection, site, name, _file(version, body), self._clock())
+        return version
+
+    async def _renew_old_epochs(self, connection: AsyncConnection, site: SiteId) -> None:
+        """After a restore terminals may have seen higher versions than ours: every file gets one of the new epoch."""
+        first = version_of(await server_epoch(connection), 0)
+        for name in await store.names(connection, site):
+            known = await self._stored(connection, site, name)
+            if known.version >= first:
+                continue
+            version = version_of(await server_epoch(connection), await next_number(connection, LIST_NUMBER))
+            body = known.body
+            if name == "prices":
+                body = encode_prices(PriceList(version, "CNY", decode_prices(body).products))
+            await store.put(connection, site, name, _file(version, body), self._clock())
+
+    async def _versions(self, connection: AsyncConnection, site: SiteId) -> dict[str, int]:
+        return {
+            name: (await self._stored(connection, site, name)).version for name in await store.names(connection, site)
+        }
+
+    async def _stored(self, connection: AsyncConnection, site: SiteId, name: str) -> StoredFile:
+        found = await store.newest(connection, site, name)
+        assert found is not None
+        return found
+
+
+def _file(version: int, body: bytes) -> StoredFile:
+    return StoredFile(version, sha256_of(body).hex(), body)

@@ -1,0 +1,121 @@
+"""Versions of list files, which parts lie at the broker, and what the `cards` list is made of."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from protocol.authorise import Listed
+from protocol.ids import CardNo, Counter, Generation, LoadSeq
+from protocol.policy import CardRow, FloorRow
+from server.ingest.book import CardStatus
+from server.tables import card, list_file, list_part, terminal
+
+MADE_FILES = ("cards", "loads")
+"""Files that are made from the database: their old bodies can always be made again and are not kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A list file in force."""
+
+    version: int
+    sha256: str
+    body: bytes
+
+
+async def newest(connection: AsyncConnection, site: str, name: str) -> StoredFile | None:
+    """The file of this name in force at a site."""
+    where = (list_file.c.site == site, list_file.c.name == name)
+    query = select(list_file).where(*where).order_by(list_file.c.version.desc()).limit(1)
+    row = (await connection.execute(query)).one_or_none()
+    return None if row is None else StoredFile(row.version, row.sha256, bytes(row.body))
+
+
+async def names(connection: AsyncConnection, site: str) -> list[str]:
+    """Which files a site has."""
+    query = select(list_file.c.name).where(list_file.c.site == site).distinct().order_by(list_file.c.name)
+    return [row.name for row in await connection.execute(query)]
+
+
+async def put(connection: AsyncConnection, site: str, name: str, file: StoredFile, at: int) -> None:
+    """A new version."""
+    values = {"site": site, "name": name, "version": file.version, "sha256": file.sha256, "body": file.body, "at": at}
+    await connection.execute(insert(list_file).values(values))
+    if name in MADE_FILES:
+        older = (list_file.c.site == site, list_file.c.name == name, list_file.c.version < file.version)
+        await connection.execute(update(list_file).where(*older).values(body=b""))
+
+
+async def sites(connection: AsyncConnection) -> list[str]:
+    """Every site that has a terminal or a list."""
+    lists = select(list_file.c.site)
+    rows = await connection.execute(select(terminal.c.site).union(lists))
+    return sorted(row.site for row in rows)
+
+
+async def listed_cards(connection: AsyncConnection) -> tuple[CardRow, ...]:
+    """Cards that are not simply good."""
+    query = select(card.c.card, card.c.generation, card.c.status, card.c.exchange)
+    query = query.where(or_(card.c.status != CardStatus.ACTIVE, card.c.exchange))
+    return tuple(
+        CardRow(CardNo(row.card), Generation(row.generation), _listed(CardStatus(row.status)))
+        for row in await connection.execute(query.order_by(card.c.card, card.c.generation))
+    )
+
+
+async def floors(connection: AsyncConnection) -> tuple[FloorRow, ...]:
+    """The floors of the last night."""
+    query = select(card.c.card, card.c.generation, card.c.listed_counter, card.c.listed_load_seq)
+    query = query.where(card.c.status.in_((CardStatus.ACTIVE, CardStatus.BLOCKED)), card.c.listed_counter > 0)
+    return tuple(
+        FloorRow(
+            CardNo(row.card), Generation(row.generation), Counter(row.listed_counter), LoadSeq(row.listed_load_seq)
+        )
+        for row in await connection.execute(query.order_by(card.c.card, card.c.generation))
+    )
+
+
+async def take_floors(connection: AsyncConnection) -> None:
+    """What has been read from cards up to now is their floor in the next list."""
+    behind = card.c.counter > card.c.listed_counter
+    values = {"listed_counter": card.c.counter, "listed_load_seq": card.c.load_seq_floor}
+    await connection.execute(update(card).where(behind).values(values))
+
+
+async def note_closed(connection: AsyncConnection, version: int) -> None:
+    """The `cards` list of this version is the first to say that these cards are closed."""
+    closed = card.c.status.in_((CardStatus.CLOSED, CardStatus.RELEASED))
+    await connection.execute(update(card).where(closed, card.c.closed_version == 0).values(closed_version=version))
+
+
+async def note_parts(connection: AsyncConnection, site: str, parts: Iterable[str], at: int) -> None:
+    """A manifest names these parts now."""
+    known = {row.sha256 for row in await connection.execute(select(list_part.c.sha256).where(list_part.c.site == site))}
+    named = set(parts)
+    if named - known:
+        rows = [{"site": site, "sha256": part, "named_at": at} for part in sorted(named - known)]
+        await connection.execute(insert(list_part), rows)
+    if named & known:
+        where = (list_part.c.site == site, list_part.c.sha256.in_(sorted(named & known)))
+        await connection.execute(update(list_part).where(*where).values(named_at=at))
+
+
+async def drop_parts(connection: AsyncConnection, site: str, named_before: int) -> list[str]:
+    """Parts that no manifest has named for long; they are forgotten here and must be cleared at the broker."""
+    where = (list_part.c.site == site, list_part.c.named_at < named_before)
+    old = [row.sha256 for row in await connection.execute(select(list_part.c.sha256).where(*where))]
+    if old:
+        await connection.execute(delete(list_part).where(*where))
+    return old
+
+
+def _listed(status: CardStatus) -> Listed:
+    match status:
+        case CardStatus.BLOCKED:
+            return Listed.BLOCKED
+        case CardStatus.CLOSED | CardStatus.RELEASED:
+            return Listed.CLOSED
+        case CardStatus.ACTIVE:
+            return Listed.EXCHANGE
