@@ -40,7 +40,7 @@ from protocol.kinds import Operation as Operation
 from protocol.kinds import Stage as Stage
 from protocol.kinds import kind_of as kind_of
 from protocol.kinds import stage_of as stage_of
-from protocol.money import Amount, AnyCents, Cents, PurseCents
+from protocol.money import Amount, AnyCents, Cents, PurseCents, TotalCents
 from protocol.purse import CardId, SeenStep
 from protocol.texts import Text
 
@@ -70,7 +70,7 @@ class Line(_Wire, frozen=True):
     qty: Annotated[int, Meta(ge=1, le=9_999)]
     unit: Amount
     list: Amount = Cents(0)
-    discounts: tuple[Discount, ...] = ()
+    discounts: Annotated[tuple[Discount, ...], Meta(max_length=8)] = ()
 
     @property
     def net_cents(self) -> Cents:
@@ -149,8 +149,8 @@ class LoadStep(CardStep, frozen=True, kw_only=True):
     """
 
     load_seq: LoadSeqField
-    loaded: Amount = Cents(0)
-    loaded_after: Amount = Cents(0)
+    loaded: TotalCents = Cents(0)
+    loaded_after: TotalCents = Cents(0)
     expired: Amount = Cents(0)
     record: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{128}\Z")]
 

@@ -4,6 +4,7 @@ Signed messages are compact JWS like entries; the member `type`, always first, k
 An unsigned message (hello) can at worst make the other side repeat itself.
 """
 
+import re
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -127,6 +128,7 @@ class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 Signed = Grant | Ack | TipAnswer | Want | ServerState | Manifest
 _Message_T = TypeVar("_Message_T", Grant, Ack, TipAnswer, Want, ServerState, Manifest)
 
+_HEADER = re.compile(rb'\{"alg":"Ed25519","kid":"[a-z0-9/-]{1,64}"\}')
 _encoder = msgspec.json.Encoder(order="deterministic")
 _signed: msgspec.json.Decoder[Signed] = msgspec.json.Decoder(Signed)
 _hello = msgspec.json.Decoder(Hello)
@@ -164,6 +166,8 @@ def read_signed(jws: bytes) -> Signed:
     try:
         if len(parts) != 3:
             raise NotAMessage("a signed message is a compact JWS: three parts with a dot between them")
+        if not _HEADER.fullmatch(from_base64url(parts[0])):
+            raise NotAMessage('header is not exactly {"alg":"Ed25519","kid":"<purpose>"}')
         payload = from_base64url(parts[1])
         from_base64url(parts[2])
         message = _signed.decode(payload)

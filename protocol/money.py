@@ -18,6 +18,8 @@ AnyCents = Annotated[Cents, Meta(ge=-JSON_INTEGER_MAX, le=JSON_INTEGER_MAX)]
 """An amount on the wire that may be negative."""
 Amount = Annotated[Cents, Meta(ge=0, le=SALE_CENTS_MAX)]
 """An amount on the wire that one operation moves."""
+TotalCents = Annotated[Cents, Meta(ge=0, le=2**32 - 1)]
+"""Everything that was ever loaded onto one card."""
 PurseCents = Annotated[Cents, Meta(ge=-PURSE_CENTS_MAX, le=PURSE_CENTS_MAX)]
 """A balance on the wire as a card can hold it."""
 
