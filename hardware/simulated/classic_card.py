@@ -72,7 +72,8 @@ class VirtualClassic:
 
     def __init__(self, state: ClassicState, weak_bits: WeakBits = no_weak_bits) -> None:
         self._state = state
-        self._weak_bits = weak_bits
+        self.weak_bits = weak_bits
+        """What weak bits read as this time; may be exchanged for another source."""
         self.field = Field()
         self._reader_keys: dict[int, bytes] = {}
         self._opened: tuple[int, str] | None = None
@@ -214,7 +215,7 @@ class VirtualClassic:
         if mask is None:
             return content
         return bytes(
-            byte & ~weak & 0xFF | self._weak_bits() & weak if weak else byte
+            byte & ~weak & 0xFF | self.weak_bits() & weak if weak else byte
             for byte, weak in zip(content, mask, strict=True)
         )
 

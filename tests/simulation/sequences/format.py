@@ -145,6 +145,7 @@ class EnterPin:
 
     till: Till
     right: bool
+    torn: Torn | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,16 +308,19 @@ class RestoreDisk:
 
 
 @dataclass(frozen=True, slots=True)
-class LoseEntries:
-    """A till's entries of this sequence from one step's first entry to another's last are unreadable on its medium."""
+class SendWithout:
+    """A till sends everything but its entries of some steps, which it cannot read any more; it is asked twice.
+
+    `outcomes_only`: only the outcomes of these steps are missing, what was prepared has arrived before.
+    """
 
     till: Till
-    first: Made
-    last: Made
+    lost: tuple[Made, ...]
+    outcomes_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class FindEntries:
+class SendLost:
     """The unreadable entries have been rescued and reach the server as a file."""
 
     till: Till
@@ -347,11 +351,6 @@ class Replace:
 @dataclass(frozen=True, slots=True)
 class Nightly:
     """The server's nightly run: what time decides is decided."""
-
-
-@dataclass(frozen=True, slots=True)
-class CloseDay:
-    """The server closes every business day before the present one."""
 
 
 # What must be so -------------------------------------------------------------------------------------------------
@@ -391,7 +390,7 @@ def drawer(till: Till) -> Of:
 
 
 GRANTED = Of(AccountKind.CLEARING)
-"""Where the value of grants comes from, and what a restored server adopts: top-up clearing of all channels."""
+"""Where the value of grants comes from: the desk that took the cash, and what a restored server has adopted."""
 OPERATOR_LOSS, FRAUD_LOSS = Of(AccountKind.OPERATOR_LOSS), Of(AccountKind.FRAUD_LOSS)
 
 
@@ -415,7 +414,8 @@ class Found:
     """As the card's balance would move: a debit is negative."""
     share: Sum = NOTHING
     """How much more the card holds than the ledger says because of it."""
-    card: Card = A
+    card: Card | None = A
+    """None: it is a till's, not a card's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -427,8 +427,6 @@ class Expect:
     goods: Mapping[Till, tuple[Sum, ...]] = field(default_factory=dict[Till, tuple[Sum, ...]])
     """What each till has handed over so far: goods, money back, value."""
     classes: tuple[Found, ...] = ()
-    screens: Mapping[Till, str] = field(default_factory=dict[Till, str])
-    """What a till shows: the name of the phase, for a refusal its reason."""
     days: Mapping[Made, int] = field(default_factory=dict[Made, int])
     """The business day a step was posted on, counted from the day on which the sequence began."""
     blocked: tuple[Card, ...] = ()
@@ -440,6 +438,14 @@ class Check:
     """In between, this must be so. What the server should know by now has been sent before with `Sync`."""
 
     expect: Expect
+
+
+@dataclass(frozen=True, slots=True)
+class Shows:
+    """In between, a till shows this phase; for a refusal, the reason."""
+
+    till: Till
+    screen: str
 
 
 Step = (
@@ -471,14 +477,14 @@ Step = (
     | RestoreServer
     | CopyDisk
     | RestoreDisk
-    | LoseEntries
-    | FindEntries
+    | SendWithout
+    | SendLost
     | BookHole
     | DeclareLost
     | Replace
     | Nightly
-    | CloseDay
     | Check
+    | Shows
 )
 
 

@@ -1,7 +1,9 @@
-"""Torn and open sales: the card left, the power failed, the customer went on (SPEC, "Open, torn, recovered")."""
+"""Torn and open sales: the card left, and what becomes of the money (SPEC, "Open, torn, recovered")."""
 
 from protocol.instants import DAY_MS
 from tests.simulation.sequences.format import (
+    BALANCE,
+    CLASSIC,
     LUNCH,
     NOT_AT_ONCE,
     SOUP,
@@ -22,25 +24,38 @@ from tests.simulation.sequences.format import (
     Pay,
     Ring,
     Sequence,
+    Shows,
     Sync,
     Tap,
     Torn,
     Wait,
+    WeakReads,
     X,
     Y,
+    Z,
     merchant,
     pending,
     purse,
     sale,
 )
 
-_ELSEWHERE_DEBITED = Expect(
+_LUNCH_AT_X = Expect(
+    accounts={purse(A): -LUNCH, merchant(X): LUNCH},
+    cards={A: OnCard(1, -LUNCH, Made(X))},
+    goods={X: (LUNCH,)},
+)
+_LUNCH_AT_X_SECOND_TRY = Expect(
+    accounts={purse(A): -LUNCH, merchant(X): LUNCH},
+    cards={A: OnCard(1, -LUNCH, Made(X, 2))},
+    goods={X: (LUNCH,)},
+)
+_DEBITED_THEN_TEA_AT_Y = Expect(
     accounts={purse(A): -LUNCH - TEA, pending(A): LUNCH, merchant(Y): TEA},
     cards={A: OnCard(2, -LUNCH - TEA, Made(Y))},
     goods={Y: (TEA,)},
     classes=(Found("debited_not_delivered", -LUNCH),),
 )
-_ELSEWHERE_NOT_DEBITED = Expect(
+_ONLY_TEA_AT_Y = Expect(
     accounts={purse(A): -TEA, merchant(Y): TEA},
     cards={A: OnCard(1, -TEA, Made(Y))},
     goods={Y: (TEA,)},
@@ -51,23 +66,17 @@ TORN = (
         "torn after the debit, paid elsewhere",
         "Nothing was handed over, and the next tap builds on the debit: the merchant gets nothing, the student a "
         "pending credit (SPEC, Open, torn, recovered, 4).",
-        (
-            *sale(X, A, LUNCH, Torn.AFTER),
-            Check(Expect(cards={A: OnCard(1, -LUNCH, Made(X))}, screens={X: "TapAgain"})),
-            *sale(Y, A, TEA),
-            TOO_LATE,
-            Sync(),
-        ),
-        _ELSEWHERE_DEBITED,
+        (*sale(X, A, LUNCH, Torn.AFTER), Shows(X, "TapAgain"), *sale(Y, A, TEA), TOO_LATE, Sync()),
+        _DEBITED_THEN_TEA_AT_Y,
     ),
     Sequence(
         "torn before the debit, paid elsewhere",
         "The next tap builds on the counter before: no debit, the torn sale is void (SPEC, Open, torn, recovered, 4).",
         (*sale(X, A, LUNCH, Torn.BEFORE), *sale(Y, A, TEA), TOO_LATE, Sync()),
-        _ELSEWHERE_NOT_DEBITED,
+        _ONLY_TEA_AT_Y,
     ),
     Sequence(
-        "torn after the debit, and the proof is known before the question",
+        "torn after the debit, the proof is known before the question",
         "Evidence counts in whatever order it arrives (SPEC, Open, torn, recovered, 4).",
         (
             Offline(X),
@@ -86,10 +95,10 @@ TORN = (
             Online(X),
             Sync(),
         ),
-        _ELSEWHERE_DEBITED,
+        _DEBITED_THEN_TEA_AT_Y,
     ),
     Sequence(
-        "torn before the debit, and the proof is known before the question",
+        "torn before the debit, the proof is known before the question",
         "Evidence counts in whatever order it arrives (SPEC, Open, torn, recovered, 4).",
         (
             Offline(X),
@@ -97,11 +106,11 @@ TORN = (
             *sale(Y, A, TEA),
             TOO_LATE,
             Sync(),
-            Check(_ELSEWHERE_NOT_DEBITED),
+            Check(_ONLY_TEA_AT_Y),
             Online(X),
             Sync(),
         ),
-        _ELSEWHERE_NOT_DEBITED,
+        _ONLY_TEA_AT_Y,
     ),
     Sequence(
         "torn after the debit, the next purchase is at the same till",
@@ -147,22 +156,14 @@ TORN = (
     Sequence(
         "tapped again at once after the debit",
         "The counter and our mark on the card say that it is paid (SPEC, Open, torn, recovered, 2).",
-        (*sale(X, A, LUNCH, Torn.AFTER), Tap(X, A), Lift(X), Sync()),
-        Expect(
-            accounts={purse(A): -LUNCH, merchant(X): LUNCH},
-            cards={A: OnCard(1, -LUNCH, Made(X))},
-            goods={X: (LUNCH,)},
-        ),
+        (*sale(X, A, LUNCH, Torn.AFTER), Tap(X, A), Shows(X, "Done"), Lift(X), Sync()),
+        _LUNCH_AT_X,
     ),
     Sequence(
         "tapped again at once, nothing was debited",
         "Void, and the same tap pays: the customer notices nothing (SPEC, Open, torn, recovered, 2).",
-        (*sale(X, A, LUNCH, Torn.BEFORE), Tap(X, A), Lift(X), Sync()),
-        Expect(
-            accounts={purse(A): -LUNCH, merchant(X): LUNCH},
-            cards={A: OnCard(1, -LUNCH, Made(X, 2))},
-            goods={X: (LUNCH,)},
-        ),
+        (*sale(X, A, LUNCH, Torn.BEFORE), Tap(X, A), Shows(X, "Done"), Lift(X), Sync()),
+        _LUNCH_AT_X_SECOND_TRY,
     ),
 )
 
@@ -208,7 +209,7 @@ OPEN = (
         (
             *sale(X, A, LUNCH, Torn.BEFORE),
             Sync(),
-            Check(Expect(classes=(Found("open", -LUNCH),), screens={X: "TapAgain"})),
+            Check(Expect(classes=(Found("open", -LUNCH),))),
             Tap(X, A, Torn.AFTER),
             Lift(X),
             Sync(),
@@ -217,11 +218,7 @@ OPEN = (
             Lift(X),
             Sync(),
         ),
-        Expect(
-            accounts={purse(A): -LUNCH, merchant(X): LUNCH},
-            cards={A: OnCard(1, -LUNCH, Made(X, 2))},
-            goods={X: (LUNCH,)},
-        ),
+        _LUNCH_AT_X_SECOND_TRY,
     ),
 )
 
@@ -233,16 +230,135 @@ RECOVERED = (
         (
             *sale(X, A, LUNCH, Torn.AFTER),
             Cancel(X),
-            *(Ring(X, TEA), Pay(X), Tap(X, A)),
-            Check(Expect(cards={A: OnCard(1, -LUNCH, Made(X))}, screens={X: "PaidEarlier"}, online=False)),
-            Confirm(X),
-            Lift(X),
+            *(Ring(X, TEA), Pay(X), Tap(X, A), Shows(X, "PaidEarlier"), Confirm(X), Shows(X, "Ringing"), Lift(X)),
+            Sync(),
+        ),
+        _LUNCH_AT_X,
+    ),
+    Sequence(
+        "recovery tap with a re-rung basket: new purchase",
+        "The goods are gone already; the card leaves the field and is tapped again for the new basket (SPEC, Open, "
+        "torn, recovered, 6).",
+        (
+            *sale(X, A, LUNCH, Torn.AFTER),
+            Cancel(X),
+            NOT_AT_ONCE,
+            *(Ring(X, TEA), Pay(X), Tap(X, A), Shows(X, "PaidEarlier"), Cancel(X), Shows(X, "AwaitingCard")),
+            *(Lift(X, 300), Tap(X, A), Shows(X, "AwaitingCard")),
+            *(Lift(X), Tap(X, A), Shows(X, "Done"), Lift(X)),
             Sync(),
         ),
         Expect(
-            accounts={purse(A): -LUNCH, merchant(X): LUNCH},
-            cards={A: OnCard(1, -LUNCH, Made(X))},
-            goods={X: (LUNCH,)},
+            accounts={purse(A): -LUNCH - TEA, merchant(X): LUNCH + TEA},
+            cards={A: OnCard(2, -LUNCH - TEA, Made(X, 2))},
+            goods={X: (TEA,)},
         ),
+    ),
+    Sequence(
+        "recovery tap with a re-rung basket, nothing was debited",
+        "The earlier sale is void; the basket on the counter is paid by this tap (SPEC, Open, torn, recovered, 2).",
+        (
+            *sale(X, A, LUNCH, Torn.BEFORE),
+            Cancel(X),
+            *(Ring(X, TEA), Pay(X), Tap(X, A), Shows(X, "Done"), Lift(X)),
+            Sync(),
+        ),
+        Expect(
+            accounts={purse(A): -TEA, merchant(X): TEA},
+            cards={A: OnCard(1, -TEA, Made(X, 2))},
+            goods={X: (TEA,)},
+        ),
+    ),
+    Sequence(
+        "the recovery tap comes too late",
+        "Goods are handed over only within ten minutes; afterwards the till only notes what the card shows, and the "
+        "next tap is an ordinary one (SPEC, Open, torn, recovered, 3).",
+        (*sale(X, A, LUNCH, Torn.AFTER), TOO_LATE, Shows(X, "Ringing"), Tap(X, A), Lift(X), *sale(Y, A, TEA), Sync()),
+        _DEBITED_THEN_TEA_AT_Y,
+    ),
+)
+
+WEAK = (
+    Sequence(
+        "weak bits that read as written, tapped again",
+        "Nothing is decided from one read: the slot is written again in full, and no later till can read it otherwise "
+        "(SPEC, Made definite).",
+        (
+            *sale(X, A, LUNCH, Torn.HALF),
+            WeakReads(A, new=True),
+            *(Tap(X, A), Shows(X, "Done"), Lift(X)),
+            WeakReads(A, new=False),
+            *sale(Y, A, TEA),
+            Sync(),
+        ),
+        Expect(
+            accounts={purse(A): -LUNCH - TEA, merchant(X): LUNCH, merchant(Y): TEA},
+            cards={A: OnCard(2, -LUNCH - TEA, Made(Y))},
+            goods={X: (LUNCH,), Y: (TEA,)},
+        ),
+        on=CLASSIC,
+    ),
+    Sequence(
+        "weak bits that read as torn, tapped again",
+        "The torn slot is wiped before anything is decided; what it might have said later is gone (SPEC, Made "
+        "definite).",
+        (
+            *sale(X, A, LUNCH, Torn.HALF),
+            WeakReads(A, new=False),
+            *(Tap(X, A, Torn.AFTER), Lift(X)),
+            WeakReads(A, new=True),
+            *(Tap(X, A), Shows(X, "Done"), Lift(X)),
+            Sync(),
+        ),
+        _LUNCH_AT_X_SECOND_TRY,
+        on=CLASSIC,
+    ),
+    Sequence(
+        "weak bits that read as written elsewhere",
+        "The next till builds on the debit and writes the other slot whole: the debit is proven (SPEC, Open, torn, "
+        "recovered, 4).",
+        (
+            *sale(X, A, LUNCH, Torn.HALF),
+            WeakReads(A, new=True),
+            *sale(Y, A, TEA),
+            WeakReads(A, new=False),
+            TOO_LATE,
+            Sync(),
+        ),
+        _DEBITED_THEN_TEA_AT_Y,
+        on=CLASSIC,
+    ),
+    Sequence(
+        "weak bits that read as torn elsewhere",
+        "The next till builds on the counter before and writes over the torn slot: no debit (SPEC, Open, torn, "
+        "recovered, 4).",
+        (
+            *sale(X, A, LUNCH, Torn.HALF),
+            WeakReads(A, new=False),
+            *sale(Y, A, TEA),
+            WeakReads(A, new=True),
+            TOO_LATE,
+            Sync(),
+        ),
+        _ONLY_TEA_AT_Y,
+        on=CLASSIC,
+    ),
+    Sequence(
+        "a refused tap reads a weak slot as written, the next sale reads it as torn",
+        "A tap that wrote nothing is a hint, no proof: only the later sale decides (SPEC, Open, torn, recovered, 4).",
+        (
+            *sale(X, A, LUNCH, Torn.HALF),
+            WeakReads(A, new=True),
+            *sale(Z, A, BALANCE + TEA),
+            Shows(Z, "balance_too_low"),
+            TOO_LATE,
+            Sync(),
+            Check(Expect(cards={A: OnCard(1, -LUNCH, Made(X))}, classes=(Found("torn", -LUNCH),))),
+            WeakReads(A, new=False),
+            *sale(Y, A, TEA),
+            Sync(),
+        ),
+        _ONLY_TEA_AT_Y,
+        on=CLASSIC,
     ),
 )

@@ -1,0 +1,16 @@
+"""Every money sequence there is."""
+
+from tests.simulation.sequences.chains import HOLES, IMAGES, REPLACED
+from tests.simulation.sequences.clones import FALLBACKS, FLOORS, FORKS
+from tests.simulation.sequences.counter import CLOCKS, ONE_TAP, PIN, POWER
+from tests.simulation.sequences.credits import CASH_IN, LOADS, REFUNDS
+from tests.simulation.sequences.torn import OPEN, RECOVERED, TORN, WEAK
+
+SEQUENCES = (
+    *(*TORN, *OPEN, *RECOVERED, *WEAK),
+    *(*POWER, *ONE_TAP, *PIN, *CLOCKS),
+    *(*LOADS, *REFUNDS, *CASH_IN),
+    *(*FALLBACKS, *FORKS, *FLOORS),
+    *(*IMAGES, *HOLES, *REPLACED),
+)
+assert len({sequence.name for sequence in SEQUENCES}) == len(SEQUENCES), "names are unique"

@@ -1,0 +1,217 @@
+"""Terminals that forget, go silent or lose entries, and what the cards say meanwhile (SPEC, "Sync" and "Money")."""
+
+from protocol.instants import DAY_MS
+from tests.simulation.sequences.format import (
+    BALANCE,
+    LUNCH,
+    NEW,
+    OPERATOR_LOSS,
+    SOUP,
+    TEA,
+    A,
+    B,
+    BookHole,
+    Check,
+    CopyDisk,
+    DeclareLost,
+    Expect,
+    Found,
+    Lift,
+    Made,
+    Nightly,
+    Offline,
+    OnCard,
+    Online,
+    Replace,
+    RestoreDisk,
+    S,
+    SendLost,
+    SendWithout,
+    Sequence,
+    Shows,
+    Sync,
+    Tap,
+    Torn,
+    Wait,
+    X,
+    Y,
+    collect,
+    merchant,
+    pending,
+    purse,
+    sale,
+    suspense,
+)
+
+IMAGES = (
+    Sequence(
+        "restored image that oversold",
+        "The second history is kept and posted as a whole branch: what a later tap of the card confirms is paid, the "
+        "rest waits in suspense (SPEC, Sync).",
+        (
+            *(Sync(), CopyDisk(X)),
+            *(*sale(X, A, LUNCH), Sync()),
+            *(RestoreDisk(X), Offline(X)),
+            *(*sale(X, A, TEA), *sale(X, B, SOUP)),
+            *sale(Y, A, TEA),
+            *(Online(X), Sync()),
+        ),
+        Expect(
+            accounts={
+                purse(A): -LUNCH - 2 * TEA,
+                purse(B): -SOUP,
+                merchant(X): LUNCH + TEA,
+                merchant(Y): TEA,
+                suspense(X): SOUP,
+            },
+            cards={A: OnCard(3, -LUNCH - 2 * TEA, Made(Y)), B: OnCard(1, -SOUP, Made(X, 3))},
+            goods={X: (LUNCH, TEA, SOUP), Y: (TEA,)},
+            classes=(Found("chain_break", -SOUP, card=B), Found("chain_break", card=None)),
+        ),
+    ),
+)
+
+_TWO_SALES_OFFLINE = (Offline(X), *sale(X, A, LUNCH), *sale(X, B, SOUP))
+
+HOLES = (
+    Sequence(
+        "a hole is booked and its rows are found later",
+        "Two people book the missing step from the card's own chain, provisionally; the found entry reverses that in "
+        "the same transaction and pays the merchant (SPEC, Sync).",
+        (
+            *(*_TWO_SALES_OFFLINE, SendWithout(X, lost=(Made(X),))),
+            *(*sale(Y, A, TEA), Sync()),
+            *(BookHole(X), SendWithout(X, lost=(Made(X),))),
+            Check(
+                Expect(
+                    accounts={
+                        purse(A): -LUNCH - TEA,
+                        purse(B): -SOUP,
+                        suspense(X): LUNCH,
+                        merchant(X): SOUP,
+                        merchant(Y): TEA,
+                    },
+                    cards={A: OnCard(2, -LUNCH - TEA, Made(Y)), B: OnCard(1, -SOUP, Made(X, 2))},
+                    goods={X: (LUNCH, SOUP), Y: (TEA,)},
+                    classes=(Found("hole", -LUNCH), Found("hole", card=None)),
+                )
+            ),
+            SendLost(X),
+            *(Online(X), Sync()),
+        ),
+        Expect(
+            accounts={
+                purse(A): -LUNCH - TEA,
+                purse(B): -SOUP,
+                merchant(X): LUNCH + SOUP,
+                merchant(Y): TEA,
+            },
+            cards={A: OnCard(2, -LUNCH - TEA, Made(Y)), B: OnCard(1, -SOUP, Made(X, 2))},
+            goods={X: (LUNCH, SOUP), Y: (TEA,)},
+        ),
+    ),
+    Sequence(
+        "a missing outcome is booked and found later",
+        "What was prepared has arrived, its outcome is in the hole: booked from the card's chain, settled when it is "
+        "found (SPEC, Sync).",
+        (
+            *(*_TWO_SALES_OFFLINE, SendWithout(X, lost=(Made(X),), outcomes_only=True)),
+            *(*sale(Y, A, TEA), Sync()),
+            *(BookHole(X), SendWithout(X, lost=(Made(X),), outcomes_only=True)),
+            Check(
+                Expect(
+                    accounts={
+                        purse(A): -LUNCH - TEA,
+                        purse(B): -SOUP,
+                        suspense(X): LUNCH,
+                        merchant(X): SOUP,
+                        merchant(Y): TEA,
+                    },
+                    cards={A: OnCard(2, -LUNCH - TEA, Made(Y)), B: OnCard(1, -SOUP, Made(X, 2))},
+                    goods={X: (LUNCH, SOUP), Y: (TEA,)},
+                    classes=(Found("hole", -LUNCH), Found("hole", card=None), Found("open", -LUNCH)),
+                )
+            ),
+            SendLost(X),
+            *(Online(X), Sync()),
+        ),
+        Expect(
+            accounts={
+                purse(A): -LUNCH - TEA,
+                purse(B): -SOUP,
+                merchant(X): LUNCH + SOUP,
+                merchant(Y): TEA,
+            },
+            cards={A: OnCard(2, -LUNCH - TEA, Made(Y)), B: OnCard(1, -SOUP, Made(X, 2))},
+            goods={X: (LUNCH, SOUP), Y: (TEA,)},
+        ),
+    ),
+    Sequence(
+        "a terminal declared lost comes back",
+        "Its open sale is decided by the card's next tap: credited to the student. When it comes back and says that "
+        "it had settled, the merchant is paid, at the operator's expense (SPEC, Open, torn, recovered, 4).",
+        (
+            *sale(X, A, LUNCH, Torn.AFTER),
+            *(Sync(), Offline(X), Tap(X, A), Shows(X, "Done"), Lift(X)),
+            *(*sale(Y, A, TEA), Sync(), Wait(8 * DAY_MS)),
+            *(DeclareLost(X), Sync()),
+            Check(
+                Expect(
+                    accounts={purse(A): -LUNCH - TEA, pending(A): LUNCH, merchant(Y): TEA},
+                    cards={A: OnCard(2, -LUNCH - TEA, Made(Y))},
+                    goods={X: (LUNCH,), Y: (TEA,)},
+                    classes=(Found("debited_not_delivered", -LUNCH),),
+                )
+            ),
+            *(Online(X), Sync()),
+        ),
+        Expect(
+            accounts={
+                purse(A): -LUNCH - TEA,
+                pending(A): LUNCH,
+                merchant(X): LUNCH,
+                merchant(Y): TEA,
+                OPERATOR_LOSS: -LUNCH,
+            },
+            cards={A: OnCard(2, -LUNCH - TEA, Made(Y))},
+            goods={X: (LUNCH,), Y: (TEA,)},
+            classes=(Found("debited_not_delivered", -LUNCH),),
+        ),
+    ),
+)
+
+REPLACED = (
+    Sequence(
+        "waiting rule: the old card was used offline before the report",
+        "The new card gets now what no silent terminal can have spent, the rest when all have reported; what the old "
+        "card paid is its own debit (SPEC, Money on the server).",
+        (
+            *(Offline(X), *sale(X, A, LUNCH)),
+            *(Wait(DAY_MS), Replace(A, by=NEW), Sync()),
+            *(Wait(DAY_MS), Online(X), Sync(), Nightly(), Sync()),
+            *(*collect(S, NEW), Sync()),
+        ),
+        Expect(
+            accounts={purse(A): -BALANCE, purse(NEW): BALANCE - LUNCH, merchant(X): LUNCH},
+            cards={A: OnCard(1, -LUNCH, Made(X)), NEW: OnCard(1, BALANCE - LUNCH, Made(S))},
+            goods={X: (LUNCH,), S: (BALANCE - LUNCH,)},
+        ),
+    ),
+    Sequence(
+        "waiting rule: the old card is used offline after its rest was paid out",
+        "After seven days the rest is given without waiting any longer; a later debit of the old card is our loss, the "
+        "merchant is paid (SPEC, Money on the server).",
+        (
+            *(Offline(X), Wait(DAY_MS), Replace(A, by=NEW), Sync()),
+            *(Wait(8 * DAY_MS), Nightly(), Sync()),
+            *(*collect(S, NEW), Sync()),
+            *(*sale(X, A, LUNCH), Online(X), Sync()),
+        ),
+        Expect(
+            accounts={purse(A): -BALANCE, purse(NEW): BALANCE, merchant(X): LUNCH, OPERATOR_LOSS: -LUNCH},
+            cards={A: OnCard(1, -LUNCH, Made(X)), NEW: OnCard(1, BALANCE, Made(S))},
+            goods={X: (LUNCH,), S: (BALANCE,)},
+            classes=(Found("overdue", -LUNCH, share=-LUNCH),),
+        ),
+    ),
+)

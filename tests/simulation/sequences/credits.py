@@ -1,0 +1,372 @@
+"""Value onto cards: loads, refunds and cash, torn or not, never twice (SPEC, "Open, torn, recovered" 8 and "Loads")."""
+
+from tests.simulation.sequences.format import (
+    CASH,
+    CLASSIC,
+    DESFIRE,
+    FIRST,
+    GRANTED,
+    LUNCH,
+    NOT_AT_ONCE,
+    SECOND,
+    TEA,
+    TOO_LATE,
+    A,
+    BackUp,
+    Cancel,
+    Check,
+    Expect,
+    Found,
+    GiveBack,
+    Grant,
+    Lift,
+    Made,
+    Offline,
+    OnCard,
+    Online,
+    RestoreServer,
+    S,
+    Sequence,
+    Shows,
+    Sync,
+    T,
+    Tap,
+    Torn,
+    X,
+    Y,
+    cash,
+    collect,
+    drawer,
+    merchant,
+    pending,
+    purse,
+    refund,
+    sale,
+)
+
+LOADS = (
+    Sequence(
+        "one load, two offline stations",
+        "The record says everything ever loaded, not what to add: the second station finds nothing to bring (SPEC, "
+        "Loads, 3).",
+        (
+            *(Grant(A, FIRST), Sync(), Offline(S), Offline(T)),
+            *collect(S, A),
+            *collect(T, A),
+            Shows(T, "NothingToLoad"),
+            *(Online(S), Online(T), Sync()),
+        ),
+        Expect(
+            accounts={purse(A): FIRST, GRANTED: -FIRST},
+            cards={A: OnCard(1, FIRST, Made(S))},
+            goods={S: (FIRST,)},
+        ),
+    ),
+    Sequence(
+        "cumulative loads at two offline stations",
+        "A station with the older list brings its part, the one with the newer list the rest; the older one then finds "
+        "the card past its list, writes nothing and says so (SPEC, Loads, 3).",
+        (
+            *(Grant(A, FIRST), Sync(), Offline(T)),
+            *(Grant(A, SECOND), Sync(), Offline(S)),
+            *collect(T, A),
+            *collect(S, A),
+            *(*collect(T, A), Shows(T, "NothingToLoad")),
+            *(Online(S), Online(T), Sync()),
+        ),
+        Expect(
+            accounts={purse(A): FIRST + SECOND, GRANTED: -FIRST - SECOND},
+            cards={A: OnCard(2, FIRST + SECOND, Made(S))},
+            goods={S: (SECOND,), T: (FIRST,)},
+        ),
+    ),
+    Sequence(
+        "cumulative loads, the newer list first",
+        "All of it at once, and nothing is left for the older list (SPEC, Loads, 3).",
+        (
+            *(Grant(A, FIRST), Sync(), Offline(T)),
+            *(Grant(A, SECOND), Sync(), Offline(S)),
+            *collect(S, A),
+            *collect(T, A),
+            *(Online(T), Online(S), Sync()),
+        ),
+        Expect(
+            accounts={purse(A): FIRST + SECOND, GRANTED: -FIRST - SECOND},
+            cards={A: OnCard(1, FIRST + SECOND, Made(S))},
+            goods={S: (FIRST + SECOND,)},
+        ),
+    ),
+    Sequence(
+        "torn load, on the card, tapped again",
+        "Proven on the card: settled, once (SPEC, Open, torn, recovered, 8).",
+        (*(Grant(A, FIRST), Sync()), *collect(S, A, Torn.AFTER), *(Tap(S, A), Shows(S, "Done"), Lift(S)), Sync()),
+        Expect(
+            accounts={purse(A): FIRST, GRANTED: -FIRST},
+            cards={A: OnCard(1, FIRST, Made(S))},
+            goods={S: (FIRST,)},
+        ),
+    ),
+    Sequence(
+        "torn load, not on the card, tapped again",
+        "Proven absent: void, and the same tap collects it (SPEC, Open, torn, recovered, 8).",
+        (*(Grant(A, FIRST), Sync()), *collect(S, A, Torn.BEFORE), *(Tap(S, A), Shows(S, "Done"), Lift(S)), Sync()),
+        Expect(
+            accounts={purse(A): FIRST, GRANTED: -FIRST},
+            cards={A: OnCard(1, FIRST, Made(S, 2))},
+            goods={S: (FIRST,)},
+        ),
+    ),
+    Sequence(
+        "torn load, on the card, paid elsewhere",
+        "The purchase builds on the load: it has been collected (SPEC, Open, torn, recovered, 4 and 8).",
+        (*(Grant(A, FIRST), Sync()), *collect(S, A, Torn.AFTER), *sale(X, A, TEA), TOO_LATE, Sync()),
+        Expect(
+            accounts={purse(A): FIRST - TEA, GRANTED: -FIRST, merchant(X): TEA},
+            cards={A: OnCard(2, FIRST - TEA, Made(X))},
+            goods={X: (TEA,)},
+        ),
+    ),
+    Sequence(
+        "torn load, not on the card, collected at the other station",
+        "It is simply collected later; the torn one is void by that (SPEC, Open, torn, recovered, 8).",
+        (*(Grant(A, FIRST), Sync()), *collect(S, A, Torn.BEFORE), *collect(T, A), TOO_LATE, Sync()),
+        Expect(
+            accounts={purse(A): FIRST, GRANTED: -FIRST},
+            cards={A: OnCard(1, FIRST, Made(T))},
+            goods={T: (FIRST,)},
+        ),
+    ),
+    Sequence(
+        "torn load, on the card, the other station is asked",
+        "The card carries the load's number already: nothing to bring (SPEC, Loads, 3).",
+        (
+            *(Grant(A, FIRST), Sync()),
+            *collect(S, A, Torn.AFTER),
+            *(*collect(T, A), Shows(T, "NothingToLoad")),
+            *(Tap(S, A), Shows(S, "Done"), Lift(S)),
+            Sync(),
+        ),
+        Expect(
+            accounts={purse(A): FIRST, GRANTED: -FIRST},
+            cards={A: OnCard(1, FIRST, Made(S))},
+            goods={S: (FIRST,)},
+        ),
+    ),
+    Sequence(
+        "server restored below the card's load total, told by the station's own entry",
+        "The load had been collected and acknowledged; the restored server gets the entry once more and adopts what "
+        "it had forgotten against top-up clearing (SPEC, Loads; Money on the server).",
+        (
+            *(BackUp(), Grant(A, FIRST), Sync()),
+            *(*collect(S, A), Sync()),
+            *(RestoreServer(), Sync()),
+        ),
+        Expect(
+            accounts={purse(A): FIRST, GRANTED: -FIRST},
+            cards={A: OnCard(1, FIRST, Made(S))},
+            goods={S: (FIRST,)},
+            classes=(Found("load_unmatched", FIRST),),
+        ),
+    ),
+    Sequence(
+        "server restored below the card's load total, told by another station",
+        "A station that is handed a record below the card's total writes nothing and journals both: the total is "
+        "adopted before the load's own entry comes (SPEC, Loads, 3).",
+        (
+            *(Grant(A, FIRST), Sync(), BackUp(), Grant(A, SECOND), Sync()),
+            *collect(S, A),
+            *(Offline(S), RestoreServer(), Sync()),
+            *(*collect(T, A), Shows(T, "NothingToLoad"), Sync()),
+            Check(
+                Expect(
+                    accounts={pending(A): FIRST + SECOND, GRANTED: -FIRST - SECOND},
+                    cards={A: OnCard(1, FIRST + SECOND, Made(S))},
+                    goods={S: (FIRST + SECOND,)},
+                    classes=(Found("load_unmatched", SECOND),),
+                )
+            ),
+            *(Online(S), Sync()),
+        ),
+        Expect(
+            accounts={purse(A): FIRST + SECOND, GRANTED: -FIRST - SECOND},
+            cards={A: OnCard(1, FIRST + SECOND, Made(S))},
+            goods={S: (FIRST + SECOND,)},
+            classes=(Found("load_unmatched", SECOND),),
+        ),
+    ),
+)
+
+_SOLD = (*sale(X, A, LUNCH), NOT_AT_ONCE)
+
+REFUNDS = (
+    Sequence(
+        "refund onto the card",
+        "The card's last step is that very sale: back onto the card (SPEC, Money on the server).",
+        (*_SOLD, *refund(X, Made(X), LUNCH, A), Sync()),
+        Expect(cards={A: OnCard(2, mark=Made(X, 2))}, goods={X: (LUNCH, LUNCH)}),
+        on=DESFIRE,
+    ),
+    Sequence(
+        "refund as pending credit",
+        "On MIFARE Classic a refund is always pending credit (SPEC, Money on the server).",
+        (*_SOLD, GiveBack(X, Made(X), LUNCH), Shows(X, "Done"), Sync()),
+        Expect(
+            accounts={purse(A): -LUNCH, pending(A): LUNCH},
+            cards={A: OnCard(1, -LUNCH, Made(X))},
+            goods={X: (LUNCH, LUNCH)},
+        ),
+        on=CLASSIC,
+    ),
+    Sequence(
+        "refund after the card has paid elsewhere",
+        "Its last step is another sale: pending credit (SPEC, Money on the server).",
+        (*_SOLD, *sale(Y, A, TEA), *refund(X, Made(X), LUNCH, A), Sync()),
+        Expect(
+            accounts={purse(A): -LUNCH - TEA, pending(A): LUNCH, merchant(Y): TEA},
+            cards={A: OnCard(2, -LUNCH - TEA, Made(Y))},
+            goods={X: (LUNCH, LUNCH), Y: (TEA,)},
+        ),
+        on=DESFIRE,
+    ),
+    Sequence(
+        "the same receipt twice",
+        "Never more than what is left of a sale, by the till's own journal (SPEC, Money on the server).",
+        (
+            *_SOLD,
+            *(GiveBack(X, Made(X), TEA), Shows(X, "Done")),
+            GiveBack(X, Made(X), LUNCH, refused="more_than_left"),
+            *(GiveBack(X, Made(X), LUNCH - TEA), Shows(X, "Done")),
+            GiveBack(X, Made(X), TEA, refused="more_than_left"),
+            Sync(),
+        ),
+        Expect(
+            accounts={purse(A): -LUNCH, pending(A): LUNCH},
+            cards={A: OnCard(1, -LUNCH, Made(X))},
+            goods={X: (LUNCH, TEA, LUNCH - TEA)},
+        ),
+        on=CLASSIC,
+    ),
+    Sequence(
+        "the same receipt again while a refund of it is open",
+        "While a credit is open nothing is paid in another form (SPEC, Open, torn, recovered, 8).",
+        (
+            *_SOLD,
+            *(*refund(X, Made(X), LUNCH, A, Torn.AFTER), Cancel(X)),
+            GiveBack(X, Made(X), LUNCH, refused="more_than_left"),
+            *(Tap(X, A), Lift(X)),
+            Sync(),
+        ),
+        Expect(cards={A: OnCard(2, mark=Made(X, 2))}, goods={X: (LUNCH,)}),
+        on=DESFIRE,
+    ),
+    Sequence(
+        "torn refund, on the card, tapped again",
+        "Proven on the card: settled (SPEC, Open, torn, recovered, 8).",
+        (*_SOLD, *refund(X, Made(X), LUNCH, A, Torn.AFTER), *(Tap(X, A), Shows(X, "Done"), Lift(X)), Sync()),
+        Expect(cards={A: OnCard(2, mark=Made(X, 2))}, goods={X: (LUNCH, LUNCH)}),
+        on=DESFIRE,
+    ),
+    Sequence(
+        "torn refund, not on the card, tapped again",
+        "Proven absent: pending credit (SPEC, Open, torn, recovered, 8).",
+        (*_SOLD, *refund(X, Made(X), LUNCH, A, Torn.BEFORE), *(Tap(X, A), Shows(X, "Done"), Lift(X)), Sync()),
+        Expect(
+            accounts={purse(A): -LUNCH, pending(A): LUNCH},
+            cards={A: OnCard(1, -LUNCH, Made(X))},
+            goods={X: (LUNCH,)},
+        ),
+        on=DESFIRE,
+    ),
+    Sequence(
+        "torn refund, on the card, paid elsewhere",
+        "The merchant has given it, the next tap builds on it (SPEC, Open, torn, recovered, 4 and 8).",
+        (*_SOLD, *refund(X, Made(X), LUNCH, A, Torn.AFTER), *sale(Y, A, TEA), TOO_LATE, Sync()),
+        Expect(
+            accounts={purse(A): -TEA, merchant(Y): TEA},
+            cards={A: OnCard(3, -TEA, Made(Y))},
+            goods={X: (LUNCH,), Y: (TEA,)},
+        ),
+        on=DESFIRE,
+    ),
+    Sequence(
+        "torn refund, not on the card, paid elsewhere",
+        "The merchant has given it, the card has not got it: pending credit (SPEC, Open, torn, recovered, 4 and 8).",
+        (*_SOLD, *refund(X, Made(X), LUNCH, A, Torn.BEFORE), *sale(Y, A, TEA), TOO_LATE, Sync()),
+        Expect(
+            accounts={purse(A): -LUNCH - TEA, pending(A): LUNCH, merchant(Y): TEA},
+            cards={A: OnCard(2, -LUNCH - TEA, Made(Y))},
+            goods={X: (LUNCH,), Y: (TEA,)},
+        ),
+        on=DESFIRE,
+    ),
+)
+
+CASH_IN = (
+    Sequence(
+        "cash onto the card",
+        "An ordinary credit that leaves the load total alone (SPEC, Loads, 6).",
+        (*cash(S, A, CASH), Sync()),
+        Expect(
+            accounts={purse(A): CASH, drawer(S): -CASH},
+            cards={A: OnCard(1, CASH, Made(S))},
+            goods={S: (CASH,)},
+        ),
+        on=DESFIRE,
+    ),
+    Sequence(
+        "cash for a load",
+        "On MIFARE Classic cash becomes a load of the server; the receipt says waiting, and the load is collected "
+        "later (SPEC, Loads, 6).",
+        (
+            *(*cash(S, A, CASH), Sync()),
+            Check(Expect(accounts={pending(A): CASH, drawer(S): -CASH}, goods={S: (CASH,)})),
+            *(*collect(T, A), Sync()),
+        ),
+        Expect(
+            accounts={purse(A): CASH, drawer(S): -CASH},
+            cards={A: OnCard(1, CASH, Made(T))},
+            goods={S: (CASH,), T: (CASH,)},
+        ),
+        on=CLASSIC,
+    ),
+    Sequence(
+        "torn cash, on the card, tapped again",
+        "Proven on the card: settled (SPEC, Open, torn, recovered, 8).",
+        (*cash(S, A, CASH, Torn.AFTER), *(Tap(S, A), Shows(S, "Done"), Lift(S)), Sync()),
+        Expect(
+            accounts={purse(A): CASH, drawer(S): -CASH},
+            cards={A: OnCard(1, CASH, Made(S))},
+            goods={S: (CASH,)},
+        ),
+        on=DESFIRE,
+    ),
+    Sequence(
+        "torn cash, not on the card, tapped again",
+        "Proven absent: the cash stays where it is and becomes pending credit (SPEC, Open, torn, recovered, 8).",
+        (*cash(S, A, CASH, Torn.BEFORE), *(Tap(S, A), Shows(S, "Done"), Lift(S)), Sync()),
+        Expect(accounts={pending(A): CASH, drawer(S): -CASH}),
+        on=DESFIRE,
+    ),
+    Sequence(
+        "torn cash, on the card, paid elsewhere",
+        "The next tap builds on the credit (SPEC, Open, torn, recovered, 4 and 8).",
+        (*cash(S, A, CASH, Torn.AFTER), *sale(X, A, TEA), TOO_LATE, Sync()),
+        Expect(
+            accounts={purse(A): CASH - TEA, drawer(S): -CASH, merchant(X): TEA},
+            cards={A: OnCard(2, CASH - TEA, Made(X))},
+            goods={X: (TEA,)},
+        ),
+        on=DESFIRE,
+    ),
+    Sequence(
+        "torn cash, not on the card, paid elsewhere",
+        "The next tap builds on the counter before: pending credit (SPEC, Open, torn, recovered, 4 and 8).",
+        (*cash(S, A, CASH, Torn.BEFORE), *sale(X, A, TEA), TOO_LATE, Sync()),
+        Expect(
+            accounts={purse(A): -TEA, pending(A): CASH, drawer(S): -CASH, merchant(X): TEA},
+            cards={A: OnCard(1, -TEA, Made(X))},
+            goods={X: (TEA,)},
+        ),
+        on=DESFIRE,
+    ),
+)
