@@ -155,10 +155,10 @@ class StepRow:
 
     @property
     def moved_purse(self) -> bool:
-        """Whether the ledger's purse shows this step as made by this card."""
-        if self.resolved is not None:
-            return self.resolved is Resolution.ON_CARD
-        return self.stage is Stage.SETTLED and self.use in ON_CARD
+        """Whether the ledger's purse shows this step as made by this card: proven, settled, and not forgotten."""
+        if self.use is Use.FORGOTTEN:
+            return False
+        return self.resolved is Resolution.ON_CARD or (self.stage is Stage.SETTLED and self.use in ON_CARD)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,8 @@ from server.reconcile.store_proofs import Progressed
 CHUNK_CARDS = 200
 FINDINGS_SHOWN_MAX = 1_000
 
-Step = Callable[[], Awaitable[int]]
-"""Something to do before the proof; its answer is how many things it did."""
+Step = Callable[[], Awaitable[object]]
+"""Something to do before the proof."""
 
 
 @dataclass(frozen=True, slots=True)
