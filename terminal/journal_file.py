@@ -94,6 +94,7 @@ class JournalFile:
         self.tip = identity.start
         self.snapshot: Snapshot | None = None
         self.acked: Ack | None = None
+        self.ack_jws = b""
         self.boot = 1
         self._space = JournalSpace(db, settings)
         self._turnover = Cents(0)
@@ -306,7 +307,7 @@ class JournalFile:
             raise JournalDamaged(Break(self.tip.seq + 1, "cut tail", detail))
         if to_base64url(self.hash_at(ack.seq) or b"") != ack.hash:
             raise JournalDamaged(Break(ack.seq, "other history", "the server has acknowledged a different entry"))
-        self.acked = ack
+        self.acked, self.ack_jws = ack, row[0]
 
 
 def _names_state(body: Body, state: bytes) -> bool:

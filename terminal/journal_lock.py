@@ -17,7 +17,7 @@ class JournalLock:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             holder = os.pread(self._descriptor, 20, 0).decode("ascii", "replace").strip()
-            os.close(self._descriptor)
+            self.release()
             raise JournalInUse(
                 f"another terminal program (process {holder or 'unknown'}) holds {path}. "
                 "Stop it first: two writers would break the chain."
@@ -27,4 +27,6 @@ class JournalLock:
 
     def release(self) -> None:
         """Give it back. The file stays: removing it would let two programs lock two files of one name."""
-        os.close(self._descriptor)
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)

@@ -103,6 +103,11 @@ class JournalStore:
         return self._opened.acked
 
     @property
+    def ack_jws(self) -> bytes:
+        """The same ack as the server signed it; empty where there is none."""
+        return self._opened.ack_jws
+
+    @property
     def low(self) -> bool:
         """Whether the disk reserve is reached: nothing new may begin."""
         return self.space_left().low

@@ -149,8 +149,9 @@ class PolicyStore:
         """Take a manifest as it came from the broker. Blocks for disk work; raises nothing."""
         try:
             manifest = verified(jws, Manifest, self._list_key)
-        except NotAMessage as error:
-            return Refused(Reason.NOT_GENUINE, str(error))
+        except NotAMessage:
+            # What it says may be anybody's words.
+            return Refused(Reason.NOT_GENUINE, f"{len(jws)} bytes that are no manifest by the list key")
         if jws == self._manifest_jws and not self.damage:
             self._pending = None
             return Unchanged()

@@ -7,15 +7,18 @@ import signal
 import sqlite3
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
+from unittest import mock
 
-from protocol.entries import Entry
-from protocol.journal import Sealed
-from protocol.signing import SigningKey
+from protocol.journal import Sealed, seal
 from terminal import journal_file
+from terminal.journal_file import JournalFile
 from terminal.ports import Draft, JournalLow
 from tests.terminal.journals import BOOTED, FAULT, PREPARED, checkpoint, open_store, sell, settled
+
+T = TypeVar("T")
 
 STORY: list[tuple[Draft, bytes | None]] = [
     (BOOTED, None),
@@ -80,27 +83,25 @@ def _count_steps(last_step: int) -> None:
         if steps == last_step:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    seal, connect, advance = journal_file.seal, sqlite3.connect, journal_file.JournalFile._advance
+    def stepping(function: Callable[..., T], *, after: bool = False) -> Callable[..., T]:
+        def call(*args: object, **options: object) -> T:
+            step()
+            result = function(*args, **options)
+            if after:
+                step()
+            return result
 
-    def counted_seal(entry: Entry, key: SigningKey) -> Sealed:
-        step()
-        sealed = seal(entry, key)
-        step()
-        return sealed
+        return call
 
-    def counted_connect(path: Path, **options: Any) -> sqlite3.Connection:
-        step()
-        db = connect(path, **options)
+    def traced(*args: object, **options: object) -> sqlite3.Connection:
+        db: sqlite3.Connection = connect(*args, **options)
         db.set_trace_callback(step)
         return db
 
-    def counted_advance(file: journal_file.JournalFile, sealed: Sealed) -> None:
-        step()
-        advance(file, sealed)
-
-    journal_file.seal = counted_seal
-    sqlite3.connect = counted_connect  # type: ignore[assignment]
-    journal_file.JournalFile._advance = counted_advance  # type: ignore[method-assign]
+    connect = stepping(sqlite3.connect)
+    mock.patch.object(sqlite3, "connect", traced).start()
+    mock.patch.object(journal_file, "seal", stepping(seal, after=True)).start()
+    mock.patch.object(JournalFile, "_advance", stepping(JournalFile._advance)).start()
 
 
 def sell_until_killed(directory: Path) -> None:

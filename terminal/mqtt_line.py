@@ -1,0 +1,134 @@
+"""The line to the broker: paho and its thread behind three events and three calls.
+
+Only QoS 1, retained messages and a last will are used (SPEC, "Topics"). paho reconnects by itself, more slowly each
+time; a PUBACK tells nobody anything.
+"""
+
+import ssl
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+RECONNECT_FIRST_S, RECONNECT_LAST_S = 1, 60
+KEEPALIVE_S = 30
+"""A broker that went away without a word is noticed after one and a half times this long."""
+_QUEUED_MESSAGES_MAX = 64
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """Whom to believe and who we are: the broker's CA, our certificate and its key."""
+
+    ca: Path
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True, slots=True)
+class LineSettings:
+    """Where the broker is."""
+
+    host: str
+    port: int
+    tls: TlsFiles | None = None
+    reconnect_last_s: int = RECONNECT_LAST_S
+
+
+@dataclass(frozen=True, slots=True)
+class LineUp:
+    """The broker took the connection; nothing is subscribed yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineDown:
+    """There is no connection, and why."""
+
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message came."""
+
+    topic: str
+    payload: bytes
+
+
+LineEvent = LineUp | LineDown | Received
+
+
+class MqttLine:
+    """One MQTT client. `deliver` is called from paho's thread."""
+
+    def __init__(
+        self, settings: LineSettings, client_id: str, will: tuple[str, bytes], deliver: Callable[[LineEvent], None]
+    ) -> None:
+        """Connect nowhere yet. Raises OSError (also ssl.SSLError) where the TLS files cannot be used."""
+        self._settings, self._will, self._deliver = settings, will, deliver
+        client = Client(CallbackAPIVersion.VERSION2, client_id, protocol=MQTTProtocolVersion.MQTTv5)
+        client.will_set(*will, qos=1, retain=True)
+        client.reconnect_delay_set(RECONNECT_FIRST_S, max(RECONNECT_FIRST_S, settings.reconnect_last_s))
+        client.max_queued_messages_set(_QUEUED_MESSAGES_MAX)
+        client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
+        client.on_connect_fail, client.on_message = self._on_connect_fail, self._on_message
+        if settings.tls is not None:
+            client.tls_set_context(_tls_context(settings.tls))  # pyright: ignore[reportUnknownMemberType]
+        self._client = client
+
+    def start(self) -> None:
+        """Connect and keep connecting."""
+        self._client.connect_async(self._settings.host, self._settings.port, KEEPALIVE_S)
+        self._client.loop_start()
+
+    def stop(self) -> None:
+        """Say the will ourselves, disconnect, and end the thread. Blocks for a moment."""
+        if self._client.is_connected():
+            topic, payload = self._will
+            self._client.publish(topic, payload, qos=1, retain=True)
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        """Send, or forget it where there is no connection: whoever needs it says it again."""
+        if self._client.is_connected():
+            self._client.publish(topic, payload, qos=1, retain=retain)
+
+    def subscribe(self, topics: Iterable[str]) -> None:
+        """Ask for topics; retained messages come at once."""
+        wanted = [(topic, 1) for topic in topics]
+        if wanted and self._client.is_connected():
+            self._client.subscribe(wanted)
+
+    def unsubscribe(self, topics: Iterable[str]) -> None:
+        """Ask for these no longer."""
+        unwanted = list(topics)
+        if unwanted and self._client.is_connected():
+            self._client.unsubscribe(unwanted)
+
+    def _on_connect(
+        self, _client: Client, _data: object, _flags: ConnectFlags, reason: ReasonCode, _more: Properties | None
+    ) -> None:
+        self._deliver(LineDown(f"the broker refuses us: {reason}") if reason.is_failure else LineUp())
+
+    def _on_disconnect(
+        self, _client: Client, _data: object, _flags: DisconnectFlags, reason: ReasonCode, _more: Properties | None
+    ) -> None:
+        self._deliver(LineDown(f"disconnected: {reason}"))
+
+    def _on_connect_fail(self, _client: Client, _data: object) -> None:
+        self._deliver(LineDown(f"no answer from {self._settings.host}:{self._settings.port}"))
+
+    def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
+        self._deliver(Received(message.topic, bytes(message.payload)))
+
+
+def _tls_context(files: TlsFiles) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=files.ca)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(files.certificate, files.key)
+    return context

@@ -1,0 +1,386 @@
+"""Over a real broker: the server ends up with exactly the rows of the journal, and only its signed ack says so."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from protocol import topics
+from protocol.entries import Booted, Kind
+from protocol.ids import Epoch, Seq, Tno
+from protocol.instants import MonoMs, UtcMs
+from protocol.journal import read_entry
+from protocol.messages import Ack, TipAnswer, Want, sign
+from protocol.signing import SigningKey, sha256_of, to_base64url
+from protocol.sync_sender import Phase
+from server.broker import Broker
+from terminal.identity import Identity
+from terminal.journal_store import JournalStore
+from terminal.mqtt_line import LineSettings, TlsFiles
+from terminal.policy_store import Applied, PolicyStore
+from terminal.ports import JournalBroken
+from terminal.sync_archive import Archive
+from terminal.sync_link import OFFLINE, ONLINE, Hooks, SyncLink
+from tests.protocol.samples import EPOCH, GRANT, KEY, LOAD_KEY, NOON, SERVER_KEY, SITE, TID
+from tests.terminal.fake_server import FakeServer, signed
+from tests.terminal.journals import FAULT, IDENTITY, TRUST, draft, open_store, sell, settings_in
+from tests.terminal.site_lists import first_lists
+
+pytestmark = pytest.mark.integration
+
+SPEED = 20
+"""Resending after 5 s takes a quarter of one here."""
+WAIT_S = 15
+
+
+class FastClock:
+    """Implements the port `Clock`."""
+
+    def utc_ms(self) -> UtcMs:
+        return NOON
+
+    def mono_ms(self) -> MonoMs:
+        return MonoMs(int(time.monotonic() * 1_000 * SPEED))
+
+
+@dataclass
+class Terminal:
+    """A journal and its link, and what the link told."""
+
+    store: JournalStore
+    policy: PolicyStore
+    port: int
+    acked: list[int] = field(default_factory=list)
+    applied: list[Applied] = field(default_factory=list)
+    alarms: list[str] = field(default_factory=list)
+    diverged: list[TipAnswer] = field(default_factory=list)
+    times: list[int] = field(default_factory=list)
+    archives: list[Archive] = field(default_factory=list)
+
+    @contextlib.asynccontextmanager
+    async def linked(self) -> AsyncIterator[SyncLink]:
+        """The link while it runs."""
+        link = SyncLink(
+            LineSettings("127.0.0.1", self.port, reconnect_last_s=1),
+            IDENTITY,
+            self.store,
+            self.policy,
+            FastClock(),
+            newest_ack=self.store.ack_jws,
+            archives=self.archives,
+            hooks=Hooks(self._on_acked, self._on_applied, self._on_time, self._on_diverged, self._on_alarm),
+        )
+        running = asyncio.create_task(link.run())
+        try:
+            yield link
+        finally:
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+
+    async def sell(self, link: SyncLink, times: int = 1) -> None:
+        """Sales that the link hears of."""
+        for _ in range(times):
+            await sell(self.store)
+            link.appended()
+
+    async def _on_acked(self, ack: Ack, jws: bytes) -> None:
+        assert jws.count(b".") == 2
+        self.acked.append(ack.seq)
+
+    async def _on_applied(self, applied: Applied) -> None:
+        self.applied.append(applied)
+
+    async def _on_time(self, at: UtcMs) -> None:
+        self.times.append(at)
+
+    async def _on_diverged(self, tip: TipAnswer) -> None:
+        self.diverged.append(tip)
+
+    async def _on_alarm(self, alarm: str) -> None:
+        self.alarms.append(alarm)
+
+
+@pytest.fixture
+def server(broker: Broker) -> Iterator[FakeServer]:
+    server = FakeServer(broker.settings.port)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+async def terminal(tmp_path: Path, broker: Broker) -> AsyncIterator[Terminal]:
+    policy = PolicyStore(tmp_path / "lists", SITE, SERVER_KEY.public, LOAD_KEY.public, takes_loads=False)
+    store = await open_store(tmp_path)
+    terminal = Terminal(store, policy, broker.settings.port)
+    yield terminal
+    await terminal.store.close()
+
+
+async def until(condition: Callable[[], object], what: str = "") -> None:
+    """Wait until something has happened."""
+    deadline = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < deadline, what or "it never happened"
+        await asyncio.sleep(0.01)
+
+
+async def all_rows(store: JournalStore) -> list[bytes]:
+    return await store.rows(Seq(1), 100_000)
+
+
+async def test_everything_arrives_and_the_face_can_say_so(terminal: Terminal, server: FakeServer) -> None:
+    await sell(terminal.store, 300)
+    async with terminal.linked() as link:
+        assert (link.status.online, link.status.unsent) == (False, 600)
+        await until(lambda: link.status.unsent == 0)
+        assert server.rows == await all_rows(terminal.store)
+        status = link.status
+        assert (status.online, status.cause, status.phase, status.acked) == (True, "", Phase.SENDING, 600)
+        assert (status.acked_at, terminal.times[-1]) == (NOON, NOON)
+        await terminal.sell(link)
+        await until(lambda: link.status.unsent == 0)
+        assert server.rows == await all_rows(terminal.store)
+        assert server.states == [ONLINE]
+    await until(lambda: server.states == [ONLINE, OFFLINE])
+    assert (link.status.online, link.status.cause) == (False, "stopped")
+    assert terminal.acked == sorted(terminal.acked)
+
+
+async def test_without_a_broker_the_terminal_sells_and_says_why_it_is_alone(terminal: Terminal, broker: Broker) -> None:
+    broker.stop()
+    async with terminal.linked() as link:
+        await until(lambda: "no answer from 127.0.0.1" in link.status.cause)
+        await terminal.sell(link, 3)
+        assert link.status.unsent == 6
+        broker.start()
+        server = FakeServer(broker.settings.port)
+        await until(lambda: link.status.unsent == 0)
+        assert server.rows == await all_rows(terminal.store)
+        server.close()
+
+
+async def test_a_broker_that_is_killed_and_comes_back_loses_nothing(
+    terminal: Terminal, server: FakeServer, broker: Broker
+) -> None:
+    async with terminal.linked() as link:
+        for _ in range(2):
+            await terminal.sell(link, 20)
+            await until(lambda: link.status.online)
+            broker.kill()
+            await until(lambda: not link.status.online)
+            assert "disconnected" in link.status.cause
+            await terminal.sell(link, 20)
+            broker.start()
+        await until(lambda: link.status.unsent == 0)
+    assert server.rows == await all_rows(terminal.store)
+
+
+async def test_lost_acks_are_made_up_for_and_doubled_ones_do_no_harm(terminal: Terminal, server: FakeServer) -> None:
+    fate = iter([0, 0, 3] * 100)
+    server.answer = lambda ack: [signed(ack)] * next(fate)
+    async with terminal.linked() as link:
+        for _ in range(4):
+            await terminal.sell(link, 2)
+            await until(lambda: link.status.unsent == 0)
+    assert server.rows == await all_rows(terminal.store)
+    assert server.batches > 4
+
+
+async def test_a_broker_s_word_is_not_the_server_s(terminal: Terminal, server: FakeServer) -> None:
+    """Every publish is acknowledged by the broker, none by the server."""
+    server.answer = lambda _: []
+    async with terminal.linked() as link:
+        await terminal.sell(link, 5)
+        await until(lambda: server.batches > 2)
+        assert (link.status.unsent, link.status.acked, terminal.acked) == (10, 0, [])
+
+
+FOREIGN = to_base64url(bytes(32))
+FALSE_ACKS: dict[str, Callable[[Ack], bytes]] = {
+    "another hash": lambda ack: signed(replace_ack(ack, hash=FOREIGN)),
+    "another key": lambda ack: signed(ack, SigningKey(bytes(32))),
+    "another terminal": lambda ack: signed(replace_ack(ack, tid="till-08")),
+    "another epoch": lambda ack: signed(replace_ack(ack, epoch=2)),
+    "beyond the tip": lambda ack: signed(replace_ack(ack, seq=ack.seq + 1)),
+    "a tip in its place": lambda ack: sign(Want(TID, EPOCH, Seq(0), NOON), SERVER_KEY, "ack"),
+}
+
+
+def replace_ack(ack: Ack, **changes: object) -> Ack:
+    fields = {name: getattr(ack, name) for name in ack.__struct_fields__}
+    return Ack(**(fields | changes))
+
+
+@pytest.mark.parametrize("lie", FALSE_ACKS.values(), ids=FALSE_ACKS)
+async def test_a_false_ack_counts_for_nothing(
+    terminal: Terminal, server: FakeServer, lie: Callable[[Ack], bytes]
+) -> None:
+    server.answer = lambda ack: [lie(ack)]
+    async with terminal.linked() as link:
+        await terminal.sell(link, 2)
+        await until(lambda: server.batches > 1)
+        assert (link.status.acked, terminal.acked) == (0, [])
+        server.answer = lambda ack: [lie(ack), signed(ack), lie(ack)]
+        await until(lambda: link.status.unsent == 0)
+    assert server.rows == await all_rows(terminal.store)
+
+
+async def test_garbage_is_ignored_with_a_line_that_repeats_nothing_of_it(
+    terminal: Terminal, server: FakeServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with terminal.linked() as link:
+        await until(lambda: link.status.phase is Phase.SENDING)
+        with caplog.at_level(logging.WARNING, "terminal"):
+            for topic in (topics.down(TID, "ack"), topics.down(TID, "cmd"), topics.SERVER, topics.manifest(SITE)):
+                for payload in (b"", b"\x00SECRET", b"SECRET.SECRET.SECRET", b"x" * 100_000):
+                    server.publish(topic, payload)
+            await terminal.sell(link)
+            await until(lambda: link.status.unsent == 0)
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 16
+    assert not any("SECRET" in line or "\x00" in line or len(line) > 200 for line in lines)
+
+
+async def test_a_server_that_misses_entries_gets_them_again(terminal: Terminal, server: FakeServer) -> None:
+    async with terminal.linked() as link:
+        await terminal.sell(link, 4)
+        await until(lambda: link.status.unsent == 0)
+        del server.rows[2:]
+        server.ask_again(3)
+        await until(lambda: len(server.rows) == 8)
+    assert server.rows == await all_rows(terminal.store)
+
+
+async def test_a_restored_server_says_so_by_its_instance_and_gets_what_it_forgot(
+    terminal: Terminal, server: FakeServer
+) -> None:
+    server.show_instance("first")
+    async with terminal.linked() as link:
+        await terminal.sell(link, 4)
+        await until(lambda: link.status.unsent == 0)
+        del server.rows[3:]
+        server.show_instance("second")
+        await until(lambda: len(server.rows) == 8)
+    assert server.rows == await all_rows(terminal.store)
+    newest = server.hellos[-1]
+    assert (newest.seq, newest.ack) == (8, terminal.store.ack_jws.decode() or newest.ack)
+    assert newest.ack, "it shows what the server had signed"
+
+
+async def test_a_server_that_starts_late_is_greeted(terminal: Terminal, server: FakeServer) -> None:
+    server.is_deaf = True
+    async with terminal.linked() as link:
+        await terminal.sell(link)
+        await until(lambda: link.status.phase is Phase.ASKING)
+        server.is_deaf = False
+        server.show_instance("first")
+        await until(lambda: link.status.unsent == 0)
+
+
+async def test_another_history_at_the_server_stops_the_chain(terminal: Terminal, server: FakeServer) -> None:
+    """A card image restored on a second machine: both must not go on under one number."""
+    other = sha256_of(b"another entry")
+    server.rows = [b"another entry"]
+    await sell(terminal.store)
+    async with terminal.linked() as link:
+        await until(lambda: link.status.phase is Phase.DIVERGED)
+        await until(lambda: terminal.diverged)
+        assert terminal.diverged[0].hash == to_base64url(other)
+        await terminal.sell(link)
+        assert (link.status.unsent, server.batches) == (4, 0)
+
+
+async def test_what_was_acknowledged_stays_so_after_a_restart(terminal: Terminal, server: FakeServer) -> None:
+    async with terminal.linked() as link:
+        await terminal.sell(link, 2)
+        await until(lambda: link.status.unsent == 0)
+        await terminal.sell(link)
+        await until(lambda: link.status.unsent == 0)
+    path = terminal.store._settings.path
+    await terminal.store.close()
+    terminal.store = await open_store(path.parent)
+    server.is_deaf = True
+    async with terminal.linked() as link:
+        assert (link.status.unsent, link.status.acked) == (0, 6)
+
+
+async def test_a_journal_that_breaks_for_a_while_stops_nothing_for_good(
+    terminal: Terminal, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> list[bytes]:
+        raise JournalBroken("the disk failed")
+
+    await sell(terminal.store, 2)
+    monkeypatch.setattr(JournalStore, "rows", broken)
+    async with terminal.linked() as link:
+        await until(lambda: len(server.hellos) > 2)
+        monkeypatch.undo()
+        await until(lambda: link.status.unsent == 0)
+
+
+async def test_entries_of_an_epoch_that_is_over_arrive_beside_the_new_ones(
+    terminal: Terminal, server: FakeServer, tmp_path: Path
+) -> None:
+    fields = {name: getattr(GRANT, name) for name in GRANT.__struct_fields__}
+    grant = type(GRANT)(**(fields | {"epoch": Epoch(7), "tno": Tno(77)}))
+    identity = Identity(grant, sign(grant, SERVER_KEY, "grant"), KEY, TRUST)
+    (tmp_path / "old").mkdir()
+    old = await JournalStore.open(settings_in(tmp_path / "old"), identity)
+    for _ in range(600):
+        await old.append(FAULT)
+    terminal.archives.append(Archive(identity, old, Seq(200)))
+    server.branch = (await all_rows(old))[:200]
+    fate = iter([0, 1] * 100)
+    server.answer = lambda ack: [signed(ack)] * next(fate)
+    async with terminal.linked() as link:
+        await terminal.sell(link, 2)
+        assert link.status.unsent == 404
+        await until(lambda: link.status.unsent == 0)
+    assert server.branch == await all_rows(old)
+    assert server.rows == await all_rows(terminal.store)
+    await old.close()
+
+
+# Lists
+
+
+async def test_lists_come_part_by_part_and_are_applied_once(terminal: Terminal, server: FakeServer) -> None:
+    lists = first_lists()
+    server.put_lists(lists.publish(), lists.parts)
+    async with terminal.linked():
+        await until(lambda: terminal.applied)
+        assert terminal.applied[0].lists.versions.prices == 12
+        server.put_lists(lists.publish(), {})
+        await until(lambda: len(terminal.applied) == 2)
+    async with terminal.linked() as link:
+        await until(lambda: link.status.online)
+    assert len(terminal.applied) == 2
+    assert terminal.alarms == []
+
+
+async def test_lists_with_a_used_version_and_other_content_raise_an_alarm(
+    terminal: Terminal, server: FakeServer
+) -> None:
+    lists = first_lists()
+    server.put_lists(lists.publish(), lists.parts)
+    async with terminal.linked() as link:
+        await until(lambda: terminal.applied)
+        server.put_lists(lists.publish(number=1, server_time=NOON + 1), {})
+        await until(lambda: terminal.alarms)
+        assert "same_version_other_content" in link.status.alarm
+        server.put_lists(lists.publish(number=2), {})
+        await until(lambda: len(terminal.applied) == 2)
+        assert link.status.alarm == ""
+
+
+async def test_tls_files_that_are_missing_are_said_at_once(terminal: Terminal, tmp_path: Path) -> None:
+    line = replace(LineSettings("127.0.0.1", 1), tls=TlsFiles(tmp_path / "ca", tmp_path / "cert", tmp_path / "key"))
+    with pytest.raises(FileNotFoundError):
+        SyncLink(line, IDENTITY, terminal.store, terminal.policy, FastClock())
+    assert read_entry((await terminal.store.append(draft(Kind.BOOTED, Booted("x")))).jws).seq == 1
