@@ -26,11 +26,14 @@ from server.keys import ServerKeys, open_keys
 from server.ledger import api as ledger_api
 from server.ledger.service import Ledger
 from server.mqtt_link import MqttLink
+from server.nightly import Nightly
 from server.people import api as people_api
 from server.people.service import People
 from server.policy import api as policy_api
 from server.policy.service import Policy
 from server.problems import answer_problems
+from server.reconcile import api as reconcile_api
+from server.reconcile.service import Around, Reconcile
 from server.terminals import api as terminals_api
 from server.terminals.service import Terminals
 from server.upkeep.service import Upkeep
@@ -53,6 +56,8 @@ class House:
     people: People
     cards: Cards
     policy: Policy
+    reconcile: Reconcile
+    nightly: Nightly
     app: FastAPI
     link: MqttLink | None = None
 
@@ -101,18 +106,24 @@ def _compose(settings: Settings, clock: Callable[[], UtcMs], database: Database,
     ingest = Ingest(database, keys, campus, clock)
     cards = Cards(database, keys, campus, clock)
     link = MqttLink(settings.mqtt, ingest, keys, clock) if settings.mqtt is not None else None
+    upkeep = Upkeep(database, campus, clock)
+    policy = Policy(database, keys, cards, clock, timing.lists_valid_ms)
+    around = Around((upkeep.post_parked, upkeep.extend_holes, upkeep.resolve_due, cards.settle_all))
+    reconcile = Reconcile(database, campus, clock, around)
     house = House(
         settings,
         clock,
         database,
         keys,
         ingest,
-        Upkeep(database, campus, clock),
+        upkeep,
         Ledger(database),
         Terminals(database, keys, clock),
         People(database, clock),
         cards,
-        Policy(database, keys, cards, clock, timing.lists_valid_ms),
+        policy,
+        reconcile,
+        Nightly(database, reconcile, policy, campus, clock),
         FastAPI(title="Fanka", version="1", middleware=[Middleware(BodyLimit)]),
         link,
     )
@@ -126,8 +137,9 @@ def _mount(house: House) -> None:
     state.two_people = TwoPeople(house.database, house.clock)
     state.keys, state.ingest, state.upkeep, state.ledger = house.keys, house.ingest, house.upkeep, house.ledger
     state.terminals, state.people, state.cards, state.policy = house.terminals, house.people, house.cards, house.policy
+    state.reconcile = house.reconcile
     answer_problems(app)
-    for api in (terminals_api, cards_api, people_api, policy_api, ledger_api, auth_api):
+    for api in (terminals_api, cards_api, people_api, policy_api, ledger_api, reconcile_api, auth_api):
         app.include_router(api.router, prefix="/api/1")
 
     @app.get("/health", tags=["health"])
@@ -160,8 +172,12 @@ async def _upkeep(house: House) -> None:
             log.info("upkeep: %s", done)
             house.policy.changed.set()
 
+    async def night() -> None:
+        await house.nightly.run_if_due()
+
     while True:
         await _kept_alive("upkeep", once)
+        await _kept_alive("the night's work", night)
         await asyncio.sleep(house.settings.upkeep_every_s)
 
 

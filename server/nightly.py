@@ -1,0 +1,44 @@
+"""What a night does once: prove the business day that is over, and let what was read from cards become their floor."""
+
+import logging
+from collections.abc import Callable
+
+from protocol.instants import HOUR_MS, BusinessDay, CampusTime, UtcMs
+from server.db import Database
+from server.numbers import read_setting, write_setting
+from server.policy.service import Policy
+from server.reconcile.service import Reconcile
+
+DONE_THROUGH = "nightly:through"
+STARTS_AFTER_MS = HOUR_MS
+"""How long after the end of a business day; late terminals report in this time."""
+
+log = logging.getLogger(__name__)
+
+
+class Nightly:
+    """Runs once a business day; a night that was interrupted is finished at the next start."""
+
+    def __init__(
+        self,
+        database: Database,
+        reconcile: Reconcile,
+        policy: Policy,
+        campus: CampusTime,
+        clock: Callable[[], UtcMs],
+    ) -> None:
+        self._database, self._reconcile, self._policy = database, reconcile, policy
+        self._campus, self._clock = campus, clock
+
+    async def run_if_due(self) -> BusinessDay | None:
+        """Do the night's work if it has not been done. Returns the day that was proved."""
+        day = BusinessDay(self._campus.business_day(UtcMs(self._clock() - STARTS_AFTER_MS)) - 1)
+        async with self._database.reading() as connection:
+            done = int(await read_setting(connection, DONE_THROUGH) or "0")
+        if day <= done:
+            return None
+        proof = await self._reconcile.run(day)
+        log.info("business day %s: %s cards looked at", day, proof.cards)
+        await self._policy.take_floors()
+        await self._database.transact(lambda connection: write_setting(connection, DONE_THROUGH, str(day)))
+        return day

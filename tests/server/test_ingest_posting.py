@@ -1,0 +1,178 @@
+"""What odd sequences of entries mean in money: none may be counted twice, none may stop the queue."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace as with_members
+
+from protocol.entries import BODIES, Kind, RefundTo, TopUpTo, Vend
+from protocol.ids import Seq
+from protocol.instants import ClockSource, UtcMs
+from server.ingest.book import Book, CardRow, HoleStatus
+from server.ingest.rules import Ack, take_batch
+from server.ledger.accounts import AccountKind
+from tests.protocol.strategies import values_of
+from tests.server.world import CAMPUS, MERCHANT, NOON, Plastic, Till, plastic, refund_of, sale_of, topup_of
+
+LATER = UtcMs(NOON + 3_600_000)
+
+
+def book_for(*tills: Till, cards: tuple[Plastic, ...] = ()) -> Book:
+    book = Book(CAMPUS, chains={till.tno: till.row() for till in tills})
+    for card in cards:
+        book.cards[card.id.key] = CardRow(card.id.key)
+    return book
+
+
+def send(book: Book, till: Till, start: int = 0, end: int | None = None) -> object:
+    return take_batch(book, till.tno, till.lines[start:end], LATER)
+
+
+def balance(book: Book, kind: AccountKind, owner: str | None = None) -> int:
+    return sum(
+        posting.cents
+        for posted in book.posted.values()
+        for posting in posted.postings
+        if posting.account.kind is kind and owner in (None, posting.account.owner)
+    )
+
+
+def refund_story(till: Till, card: Plastic, *outcomes: str) -> int:
+    """A sale of 500 and a refund of 200 with these outcomes."""
+    sale = sale_of(card, 500)
+    prepared = till.append(Kind.SALE_PREPARED, sale).seq
+    card.write(till.tno, sale, prepared)
+    till.append(Kind.SALE_SETTLED, with_members(sale, prepared=prepared))
+    body = refund_of(card, 200, prepared)
+    begun = till.append(Kind.REFUND_PREPARED, body).seq
+    for outcome in outcomes:
+        till.append(Kind(f"refund_{outcome}"), with_members(body, prepared=begun))
+    return begun
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "merchant", "held"),
+    [
+        (("settled",), 300, -300),
+        (("voided",), 300, -500),
+        (("torn",), 300, -500),
+        (("torn", "settled"), 300, -300),
+        (("torn", "voided"), 300, -500),
+        (("torn", "torn"), 300, -500),
+        (("settled", "settled"), 300, -300),
+    ],
+)
+def test_a_refund_leaves_the_merchant_once(outcomes: tuple[str, ...], merchant: int, held: int) -> None:
+    till, card = Till(1), plastic(7)
+    refund_story(till, card, *outcomes)
+    book = book_for(till, cards=(card,))
+    assert isinstance(send(book, till), Ack)
+    assert balance(book, AccountKind.MERCHANT, MERCHANT) == merchant
+    assert book.cards[card.id.key].main_cents == held
+    assert balance(book, AccountKind.SUSPENSE) == (200 if outcomes in (("torn",), ("torn", "torn")) else 0)
+
+
+def test_one_sale_is_given_back_for_one_failed_delivery() -> None:
+    till, card = Till(1), plastic(7)
+    sale = sale_of(card, 500)
+    prepared = till.append(Kind.SALE_PREPARED, sale).seq
+    till.append(Kind.SALE_SETTLED, with_members(sale, prepared=prepared))
+    till.append(Kind.VEND_FAILED, Vend(prepared))
+    till.append(Kind.VEND_UNKNOWN, Vend(prepared))
+    book = book_for(till, cards=(card,))
+    send(book, till)
+    assert balance(book, AccountKind.PENDING) == 500
+    assert balance(book, AccountKind.MERCHANT) == 0
+
+
+def test_an_outcome_that_names_another_step_is_parked_and_its_money_set_aside() -> None:
+    till, card, other = Till(1), plastic(7), plastic(8)
+    prepared = till.append(Kind.SALE_PREPARED, sale_of(card, 500)).seq
+    till.append(Kind.SALE_SETTLED, with_members(sale_of(other, 900), prepared=prepared))
+    book = book_for(till, cards=(card, other))
+    send(book, till)
+    assert "inconsistent" in book.entries[(till.tno, 0, 2)].parked
+    assert balance(book, AccountKind.SUSPENSE) == -900
+    assert book.cards[other.id.key].main_cents == 0
+
+
+def test_a_top_up_to_a_load_has_no_outcome() -> None:
+    till, card = Till(1), plastic(7)
+    body = topup_of(card, 1_000, TopUpTo.LOAD)
+    prepared = till.append(Kind.TOPUP_PREPARED, body).seq
+    till.append(Kind.TOPUP_VOIDED, with_members(body, prepared=prepared))
+    book = book_for(till, cards=(card,))
+    send(book, till)
+    assert balance(book, AccountKind.PENDING) == 1_000
+    assert balance(book, AccountKind.SUSPENSE) == 0
+    assert book.cards[card.id.key].loaded_total_cents == 1_000
+
+
+def test_a_refund_across_a_fork_counts_against_the_same_sale() -> None:
+    """A restored image refunds again what its first history had refunded: two people hear of it."""
+    till, card = Till(1), plastic(7)
+    sale = sale_of(card, 500)
+    prepared = till.append(Kind.SALE_PREPARED, sale).seq
+    card.write(till.tno, sale, prepared)
+    till.append(Kind.SALE_SETTLED, with_members(sale, prepared=prepared))
+    image = till.restored(2)
+    for number, one in enumerate((till, image)):
+        body = refund_of(card, 400 + number, prepared, RefundTo.PENDING)
+        begun = one.append(Kind.REFUND_PREPARED, body).seq
+        one.append(Kind.REFUND_SETTLED, with_members(body, prepared=begun))
+    book = book_for(till, cards=(card,))
+    send(book, till)
+    send(book, image)
+    assert [case.cls.value for case in book.cases] == ["chain_break", "over_refund"]
+    assert len(book.chains[till.tno].branches) == 2
+
+
+def test_the_first_entry_of_a_second_history_may_be_an_outcome() -> None:
+    till, card = Till(1), plastic(7)
+    sale = sale_of(card, 500)
+    prepared = till.append(Kind.SALE_PREPARED, sale).seq
+    image = till.restored(1)
+    till.append(Kind.SALE_VOIDED, with_members(sale, prepared=prepared))
+    image.append(Kind.SALE_SETTLED, with_members(sale, prepared=prepared))
+    book = book_for(till, cards=(card,))
+    send(book, till)
+    assert isinstance(send(book, image), Ack)
+    assert book.entries[(till.tno, 1, 2)].parked == "an outcome of a step that was decided before"
+
+
+def test_a_clock_that_is_none_does_not_start_the_thirty_days_in_the_past() -> None:
+    till, card = Till(1), plastic(7)
+    till.clock = ClockSource.NONE
+    body = sale_of(card, 500)
+    prepared = till.append(Kind.SALE_PREPARED, body, at=5).seq
+    till.append(Kind.SALE_TORN, with_members(body, prepared=prepared), at=6)
+    book = book_for(till, cards=(card,))
+    send(book, till)
+    assert book.steps[(till.tno, 0, prepared)].torn_at >= LATER
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(st.data())
+def test_whatever_a_terminal_signs_is_kept_and_blocks_nothing(data: st.DataObject) -> None:
+    """A terminal with a broken program signs anything its types allow; every entry is kept, every posting balances."""
+    till, cards = Till(1), tuple(plastic(number) for number in (1, 2))
+    for _ in range(data.draw(st.integers(1, 8))):
+        kind = data.draw(st.sampled_from(list(Kind)))
+        body = data.draw(values_of(BODIES[kind]))
+        if hasattr(body, "card") and body.card is not None and data.draw(st.booleans()):
+            body = with_members(body, card=data.draw(st.sampled_from(cards)).id)
+        if hasattr(body, "prepared") and data.draw(st.booleans()):
+            body = with_members(body, prepared=Seq(data.draw(st.integers(1, 8))))
+        till.append(kind, body)
+    book = book_for(till, cards=cards)
+    half = len(till.chain) // 2
+    assert isinstance(send(book, till, half), object)
+    if half:
+        assert isinstance(send(book, till, 0, half), Ack)
+    assert isinstance(send(book, till), Ack)
+    assert len(book.entries) == len(till.chain)
+    assert sum(posting.cents for posted in book.posted.values() for posting in posted.postings) == 0
+    for card in book.cards.values():
+        owner = f"{card.key[0]}/{card.key[1]}"
+        assert card.main_cents == balance(book, AccountKind.PURSE, owner)
+    assert all(hole.status in (HoleStatus.ASKED, HoleStatus.FILLED) for hole in book.holes.values())
