@@ -16,6 +16,7 @@ from terminal.clerk import Clerk
 from terminal.commands import Command
 from terminal.desk import Ticked
 from terminal.face import Face
+from terminal.gauges import Gauges
 from terminal.ports import JournalBroken, JournalLow
 from terminal.shell import Shell
 from terminal.views import View, Words
@@ -31,11 +32,11 @@ class Till:
     shell: Shell
     cards: CardPort
     clerk: Clerk
+    gauges: Gauges
     campus: CampusTime
     words: Words
     face: Face
     now: Callable[[], Now]
-    reader_fault: str = ""
     disk_fault: str = ""
     """Why nothing is sold; empty while the journal can be written."""
     _checkpoint_seq: int = 0
@@ -67,7 +68,7 @@ class Till:
 
     async def reader_changed(self, fault: str) -> None:
         """The reader stopped answering, or answers again."""
-        self.reader_fault = fault
+        self.gauges.reader_fault = fault
         self.face.note("reader", fault=fault)
         self.face.say(self.words["said.reader_gone" if fault else "said.reader_back"])
 

@@ -1,0 +1,175 @@
+"""The terminal program, put together. Read this first, then `terminal/sale.py`.
+
+    reader -- CardThread --+                      +-- CardPort ------ card
+    keys ---- Console -----+--> Till --> Shell ---+-- JournalStore -- disk
+    time ---- ticks -------+      one at a time   +-- Lists <-- PolicyStore <-- SyncLink <--> broker
+
+Whoever comes in waits for the turn before (`terminal/till.py`). The shell lets the sale machine decide and carries its
+effects out. Only the journal and the card are needed to sell: the line to the server may be gone for ever.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Coroutine, Sequence
+from contextlib import AsyncExitStack
+from importlib.metadata import version
+from pathlib import Path
+from typing import assert_never
+
+from hardware.ports import CardReader
+from hardware.readers.pcsc import PcscReader
+from hardware.simulated.reader import SimulatedReader
+from protocol.instants import UtcMs
+from protocol.journal import read_entry
+from terminal.card_port import CardPort
+from terminal.card_thread import CardThread
+from terminal.clerk import Clerk, Rights
+from terminal.clock import MachineClock, TerminalClock
+from terminal.config import Config, May, ReaderKind
+from terminal.console import Console, Lines, obey
+from terminal.derived import from_snapshot
+from terminal.gauges import Gauges
+from terminal.identity import Identity, load_identity
+from terminal.journal_space import JournalSettings
+from terminal.journal_store import JournalStore
+from terminal.news import News, hooks_of
+from terminal.office import CardOffice
+from terminal.policy_store import PolicyStore
+from terminal.ports import JournalBroken, JournalDamaged
+from terminal.shell import Post, Shell
+from terminal.sync_link import SyncLink
+from terminal.till import Till
+from terminal.timekeeper import Timebase, at_boot
+from terminal.views import Words
+
+_log = logging.getLogger(__name__)
+
+TICK_S = 0.2
+
+
+async def run(config: Config, words: Words, console: Console, keyboard: int) -> None:
+    """Sell until `quit`, SIGTERM or SIGINT, then end in order. `keyboard` is a file descriptor with commands.
+
+    Raises IdentityError, JournalError and OSError where only a technician can help; the text says how.
+    """
+    async with AsyncExitStack() as stack:
+        identity = load_identity(config.directory)
+        grant, trust, may = identity.grant, identity.trust, config.may
+        journal = await JournalStore.open(JournalSettings(config.directory / "journal.db"), identity)
+        stack.push_async_callback(journal.close)
+        lists = config.directory / "lists"
+        policy = PolicyStore(lists, grant.site, trust.list, trust.load, takes_loads=May.LOAD in may)
+        clock = TerminalClock(MachineClock(), await _known_time(config, journal, policy))
+        thread = CardThread(_reader(config))
+        stack.callback(thread.close)
+
+        cards = CardPort(config.card_keys, thread.run, os.urandom)
+        news = News(console)
+        post = Post(grant.tno, config.merchant, config.campus, trust.load, f"fanka {version('fanka')}")
+        shell = Shell(
+            post,
+            journal,
+            cards,
+            policy.active,
+            clock.now,
+            on_appended=news.appended,
+            on_hand_over=news.handed_over,
+        )
+        gauges = Gauges(grant, journal, shell, clock.now)
+        office = CardOffice(config.card_keys, config.key_set_new, thread.run) if May.OFFICE in may else None
+        rights = Rights(load=May.LOAD in may, topup=May.TOPUP in may, refund=May.REFUND in may)
+        clerk = Clerk(office, rights, config.campus, words, console, clock.now, gauges.status)
+        till = Till(shell, cards, clerk, gauges, config.campus, words, console, clock.now)
+
+        await shell.start(from_snapshot(journal.snapshot.state) if journal.snapshot else None)
+        if journal.acked is not None:
+            shell.acked(journal.acked.seq, journal.ack_jws.decode())
+        news.link = gauges.link = _link(config, identity, journal, policy, till, clock)
+
+        stop = asyncio.Event()
+        works = [thread.watch(till), _tick(till), _verify(journal, gauges), _type(keyboard, console, words, till, stop)]
+        if news.link is not None:
+            works.append(news.link.run())
+        await _work(works, till, stop)
+
+
+async def _work(works: Sequence[Coroutine[object, object, None]], till: Till, stop: asyncio.Event) -> None:
+    """Everything at once until it is told to stop; whatever has begun at the counter is ended first."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(work) for work in works]
+            await stop.wait()
+            await till.close()
+            for task in running:
+                task.cancel()
+    except ExceptionGroup as several:
+        raise several.exceptions[0] from several
+
+
+async def _tick(till: Till) -> None:
+    while True:
+        await till.tick()
+        await asyncio.sleep(TICK_S)
+
+
+async def _verify(journal: JournalStore, gauges: Gauges) -> None:
+    """The whole chain with every signature, while sales go on. Raises JournalDamaged."""
+    try:
+        async for checked in journal.verify_all():
+            if checked.found is not None:
+                raise JournalDamaged(checked.found)
+            gauges.verified = checked.seq
+    except JournalBroken as error:
+        _log.warning("the journal could not be checked to its end: %s", error)
+
+
+async def _type(keyboard: int, console: Console, words: Words, till: Till, stop: asyncio.Event) -> None:
+    await obey(Lines(keyboard), console, words, till.do, ends=os.isatty(keyboard))
+    stop.set()
+
+
+async def _known_time(config: Config, journal: JournalStore, policy: PolicyStore) -> Timebase:
+    """The newest instant that is known to have passed (SPEC, "Time")."""
+    machine, newest = MachineClock(), await journal.rows(journal.tip.seq, 1)
+    return at_boot(
+        machine.mono_ms(),
+        built_at=_built_at(),
+        last_entry_at=read_entry(newest[0]).entry.at if newest else UtcMs(0),
+        server_said_at=max(policy.active.as_of, journal.acked.at if journal.acked else UtcMs(0)),
+        clock_chip=machine.utc_ms() if config.clock_chip else None,
+    )
+
+
+def _built_at() -> UtcMs:
+    """When this program was installed: no terminal has sold before."""
+    return UtcMs(int(Path(__file__).stat().st_mtime * 1_000))
+
+
+def _reader(config: Config) -> CardReader:
+    """The driver for the reader that the configuration names."""
+    match config.reader_kind:
+        case ReaderKind.PCSC:
+            return PcscReader(config.reader_name or None)
+        case ReaderKind.SIMULATED:
+            return SimulatedReader()
+        case _:
+            assert_never(config.reader_kind)
+
+
+def _link(
+    config: Config, identity: Identity, journal: JournalStore, policy: PolicyStore, till: Till, clock: TerminalClock
+) -> SyncLink | None:
+    """The line to the server. Whatever is wrong with it, selling goes on."""
+    if config.line is None:
+        return None
+    hooks, acked = hooks_of(till, clock, till.face), journal.ack_jws
+    try:
+        return SyncLink(config.line, identity, journal, policy, MachineClock(), newest_ack=acked, hooks=hooks)
+    except OSError as error:
+        _log.exception("no line to the server")
+        till.gauges.no_link = str(error)
+        return None

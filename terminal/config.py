@@ -1,0 +1,184 @@
+"""The terminal's settings: one TOML file, read strictly.
+
+    directory = "/var/lib/fanka"          # journal, identity and lists; relative to the file
+    merchant = "canteen-1"
+    may = ["refund", "load", "topup", "office"]
+
+    [reader]
+    kind = "pcsc"                         # the first PC/SC reader there is, or the one of this name
+    name = "ACS ACR122U 00 00"
+
+    [broker]
+    host = "broker.campus.example"
+
+    [[card_keys]]                         # the present set first, then older ones that cards still carry
+    key_set = 1
+    debit = "base64url of 16 bytes"
+
+Card keys stand in a file of their own where `card_keys_file` names one, with the same tables in it.
+"""
+
+import enum
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from hardware.cards.keys import CardKeys, MasterKeys
+from protocol.ids import MerchantField, MerchantId
+from protocol.instants import CampusTime
+from protocol.signing import from_base64url
+from terminal.mqtt_line import LineSettings, TlsFiles
+
+_T = TypeVar("_T", bound=msgspec.Struct)
+
+
+class ConfigWrong(Exception):
+    """The configuration cannot be used; the text says where, and what was expected."""
+
+
+class May(enum.StrEnum):
+    """What a terminal may do besides selling."""
+
+    REFUND = "refund"
+    LOAD = "load"
+    TOPUP = "topup"
+    OFFICE = "office"
+
+
+class ReaderKind(enum.StrEnum):
+    """Which driver."""
+
+    PCSC = "pcsc"
+    SIMULATED = "simulated"
+
+
+class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A table of the file; an unknown key is a typing mistake."""
+
+
+class _Reader(_Table, frozen=True):
+    kind: ReaderKind = ReaderKind.PCSC
+    name: str = ""
+
+
+class _Broker(_Table, frozen=True):
+    host: str
+    port: Annotated[int, Meta(ge=1, le=65_535)] = 1883
+    ca: str = ""
+    cert: str = ""
+    key: str = ""
+    reconnect_last_s: Annotated[int, Meta(ge=1, le=3_600)] = 60
+
+
+class _Campus(_Table, frozen=True):
+    offset_min: Annotated[int, Meta(ge=-14 * 60, le=14 * 60)] = 480
+    day_starts_min: Annotated[int, Meta(ge=0, le=24 * 60 - 1)] = 240
+
+
+class _CardKeys(_Table, frozen=True):
+    key_set: Annotated[int, Meta(ge=1, le=255)]
+    debit: str
+    credit: str = ""
+    office: str = ""
+
+
+class _CardKeysFile(_Table, frozen=True):
+    card_keys: tuple[_CardKeys, ...]
+
+
+class _File(_Table, frozen=True):
+    directory: str
+    merchant: MerchantField
+    language: str = "en"
+    may: tuple[May, ...] = (May.REFUND,)
+    clock_chip: bool = False
+    """Whether the machine has a battery-backed clock that is worth believing."""
+    reader: _Reader = _Reader()
+    broker: _Broker | None = None
+    campus: _Campus = _Campus()
+    card_keys_file: str = ""
+    card_keys: tuple[_CardKeys, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything the program is told from outside."""
+
+    directory: Path
+    merchant: MerchantId
+    language: str
+    may: frozenset[May]
+    clock_chip: bool
+    reader_kind: ReaderKind
+    reader_name: str
+    line: LineSettings | None
+    """None: a terminal that was never meant to have a network."""
+    campus: CampusTime
+    card_keys: CardKeys = field(repr=False)
+    key_set_new: int
+    """The key set that new cards get."""
+
+
+def read_config(path: Path) -> Config:
+    """Read a file; relative paths in it are relative to its directory. Raises ConfigWrong."""
+    file = _decode(path, _File)
+    base = path.parent
+    rows = file.card_keys
+    if file.card_keys_file:
+        keys_path = base / file.card_keys_file
+        rows = _decode(keys_path, _CardKeysFile).card_keys
+        _require_private(keys_path)
+    elif rows:
+        _require_private(path)
+    if not rows:
+        raise ConfigWrong(f"{path}: no card keys. Without them no card can be read: add [[card_keys]] tables.")
+    return Config(
+        directory=(base / file.directory).resolve(),
+        merchant=file.merchant,
+        language=file.language,
+        may=frozenset(file.may),
+        clock_chip=file.clock_chip,
+        reader_kind=file.reader.kind,
+        reader_name=file.reader.name,
+        line=_line(file.broker, base) if file.broker else None,
+        campus=CampusTime(file.campus.offset_min, file.campus.day_starts_min),
+        card_keys=CardKeys(_master_keys(row, frozenset(file.may)) for row in rows),
+        key_set_new=rows[0].key_set,
+    )
+
+
+def _decode(path: Path, kind: type[_T]) -> _T:
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=kind)
+    except OSError as error:
+        raise ConfigWrong(f"{path}: {error.strerror}") from error
+    except (ValueError, msgspec.DecodeError) as error:
+        raise ConfigWrong(f"{path}: {error}") from error
+
+
+def _require_private(path: Path) -> None:
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        raise ConfigWrong(f"{path} holds card keys and is open to others (mode {mode:04o}). Run: chmod 600 {path}")
+
+
+def _line(broker: _Broker, base: Path) -> LineSettings:
+    tls = TlsFiles(base / broker.ca, base / broker.cert, base / broker.key) if broker.ca else None
+    return LineSettings(broker.host, broker.port, tls, broker.reconnect_last_s)
+
+
+def _master_keys(row: _CardKeys, may: frozenset[May]) -> MasterKeys:
+    """Keys beyond what this terminal may do are not even taken into memory."""
+    try:
+        debit, credit, office = (from_base64url(text) if text else None for text in (row.debit, row.credit, row.office))
+        keys = MasterKeys(row.key_set, debit or b"", credit, office)
+    except ValueError:
+        # Its cause would show the key.
+        raise ConfigWrong(f"card_keys of set {row.key_set}: each key is 16 bytes in base64url") from None
+    if May.OFFICE in may:
+        return keys
+    return keys.for_a_station() if may & {May.LOAD, May.TOPUP} else keys.for_a_till()

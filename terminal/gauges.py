@@ -1,0 +1,45 @@
+"""What the parts of the program say of themselves, gathered for `status`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from protocol.ids import Seq
+from protocol.instants import Now
+from protocol.messages import Grant
+from terminal.journal_store import JournalStore
+from terminal.shell import Shell
+from terminal.status import Status
+from terminal.sync_link import SyncLink
+
+
+@dataclass(slots=True)
+class Gauges:
+    """Read by people; nothing is decided by them."""
+
+    grant: Grant
+    journal: JournalStore
+    shell: Shell
+    now: Callable[[], Now]
+    link: SyncLink | None = None
+    no_link: str = "no broker is configured"
+    reader_fault: str = ""
+    verified: Seq = Seq(0)
+
+    def status(self) -> Status:
+        """How the terminal is. Raises JournalBroken while the disk fails."""
+        lists, space, now = self.shell.lists, self.journal.space_left(), self.now()
+        return Status(
+            tid=self.grant.tid,
+            tno=self.grant.tno,
+            shift=self.shell.derived.shift,
+            now=now,
+            offline_cause=self.link.status.cause if self.link else self.no_link,
+            tip=self.journal.tip.seq,
+            acked=self.shell.derived.acked,
+            lists_as_of=lists.as_of,
+            lists_age_ms=lists.age_ms(now),
+            reader_fault=self.reader_fault,
+            disk_bytes=space.disk_bytes,
+            disk_low=space.low,
+            verified=self.verified,
+        )

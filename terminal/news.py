@@ -1,0 +1,87 @@
+"""What happened here and what the server says: passed on to whom it concerns, each thing in its turn."""
+
+import logging
+from dataclasses import dataclass
+
+from protocol.entries import CardStep, ClockChanged, Fault, Kind, ListsApplied
+from protocol.instants import ClockSource, UtcMs
+from protocol.journal import Sealed
+from protocol.messages import Ack, TipAnswer
+from protocol.texts import text_of
+from terminal.clock import TerminalClock
+from terminal.desk import Receipt
+from terminal.face import Face
+from terminal.policy_store import Applied
+from terminal.shell import Shell
+from terminal.sync_link import Hooks, SyncLink
+from terminal.till import Till
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class News:
+    """From the journal to the face and the line; from the line to the till."""
+
+    face: Face
+    link: SyncLink | None = None
+
+    def appended(self, sealed: Sealed) -> None:
+        """An entry is durable."""
+        entry = sealed.entry
+        step = entry.body if isinstance(entry.body, CardStep) else None
+        facts = {"card": step.card.no, "amount": step.amount, "prepared": step.prepared} if step else {}
+        self.face.note("entry", kind=entry.kind, seq=entry.seq, **facts)
+        if self.link is not None:
+            self.link.appended()
+
+    def handed_over(self, receipt: Receipt) -> None:
+        """Goods may go over the counter."""
+        amount = receipt.body.amount if isinstance(receipt.body, CardStep) else 0
+        self.face.note("handed_over", kind=receipt.kind, seq=receipt.number.seq, amount=amount)
+
+
+def hooks_of(till: Till, clock: TerminalClock, face: Face) -> Hooks:
+    """What is done about what the server says."""
+
+    async def acked(ack: Ack, jws: bytes) -> None:
+        async def take(shell: Shell) -> None:
+            shell.acked(ack.seq, jws.decode())
+
+        await till.turn(take)
+        face.note("acked", seq=ack.seq)
+
+    async def applied(news: Applied) -> None:
+        async def take(shell: Shell) -> None:
+            await shell.apply_lists(news.lists)
+            await shell.append(Kind.LISTS_APPLIED, ListsApplied(news.manifest))
+
+        await till.turn(take)
+        face.note("lists", as_of=news.lists.as_of)
+
+    async def server_time(at: UtcMs) -> None:
+        was = clock.server_said(at)
+        if was is None:
+            return
+
+        async def take(shell: Shell) -> None:
+            await shell.append(Kind.CLOCK_CHANGED, ClockChanged(was, ClockSource.SERVER))
+
+        await till.turn(take)
+
+    async def diverged(tip: TipAnswer) -> None:
+        _log.error("the server holds another entry %d of this chain: enrol again, that begins a new epoch", tip.seq)
+
+        async def take(shell: Shell) -> None:
+            shell.revoked = True
+
+        await till.turn(take)
+        face.note("diverged", seq=tip.seq)
+
+    async def alarm(text: str) -> None:
+        async def take(shell: Shell) -> None:
+            await shell.append(Kind.FAULT, Fault("lists", text_of(text)))
+
+        await till.turn(take)
+
+    return Hooks(acked, applied, server_time, diverged, alarm)
