@@ -27,7 +27,6 @@ class JournalCopy:
     def __init__(self, journal: Journal, path: Path, retry_s: float = RETRY_S) -> None:
         self._journal, self._path, self._retry_s = journal, path, retry_s
         self._grown = asyncio.Event()
-        self._grown.set()
         self.copied: Seq = Seq(0)
         """The newest entry on the second medium, as far as known."""
         self.fault = ""
@@ -51,12 +50,12 @@ class JournalCopy:
 
     async def _follow(self) -> None:
         while True:
-            await self._grown.wait()
             self._grown.clear()
             while lines := await self._journal.rows(Seq(self.copied + 1), BATCH_ENTRIES_MAX):
                 await asyncio.to_thread(append_lines, self._path, lines)
                 self.copied = Seq(self.copied + len(lines))
             self.fault = ""
+            await self._grown.wait()
 
 
 def append_lines(path: Path, lines: list[bytes]) -> None:
