@@ -143,8 +143,11 @@ def _is_missing(book: Book, hole: HoleRow, witness: StepRow, seen: SeenStep) -> 
 
 
 def _balances_before(book: Book, witness: StepRow, seen: SeenStep) -> tuple[int, int]:
-    """What the card held before the missing step: by the step below it, by its other slot, or by its log record."""
+    """What the card held before the missing step: by its prepared entry, the step below, the other slot, or the log."""
     counter = witness.counter - 1
+    for step in book.steps_at(witness.card, witness.counter):
+        if (step.id[0], step.id[2]) == (seen.tno, seen.seq):
+            return step.body.main, step.body.subsidy
     for step in book.steps_at(witness.card, counter):
         if step.moved_purse:
             return step.body.main_after, step.body.subsidy_after
