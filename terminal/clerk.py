@@ -45,6 +45,7 @@ from terminal.load import Load
 from terminal.office import CardOffice
 from terminal.purchase import Purchase
 from terminal.refund import Refund, refund_refusal
+from terminal.replace import Issued
 from terminal.shell import Shell
 from terminal.shift import ShiftRefusal
 from terminal.status import Status, status_lines
@@ -149,6 +150,10 @@ class Clerk:
             self._say("said.no_pin")
 
     async def _order(self, command: GiveBack | CollectLoad | TakeTopUp, shell: Shell) -> None:
+        if self.office is not None and isinstance(self.office.phase, Issued):
+            # The card that was just made may collect its money without being taken away.
+            self.office.end()
+            await shell.card_arrived()
         if self._office_at_work or not _is_free(shell.desk):
             return self._say("said.not_now")
         order = self._order_of(command, shell)
