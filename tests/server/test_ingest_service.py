@@ -1,0 +1,266 @@
+"""A batch is committed before it is acknowledged, once, whatever dies in between."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import func, select
+
+from protocol.entries import Kind, Reason
+from protocol.messages import (
+    Ack,
+    Hello,
+    NotAMessage,
+    TipAnswer,
+    Want,
+    decode_batch,
+    encode_batch,
+    encode_hello,
+    read_signed,
+    sign,
+    verified,
+)
+from protocol.signing import to_base64url
+from server import tables
+from server.db import Database
+from server.errors import Invalid
+from server.ingest.service import Ingest, epoch_named
+from server.keys import open_keys
+from tests.server.desk import Clock, put_book, rows_of, sqlite_url
+from tests.server.test_holes import Street, sell
+from tests.server.world import CAMPUS, Lunch, Till, plastic
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Server:
+    """A database with one registered till."""
+
+    def __init__(self, database: Database, directory: Path) -> None:
+        self.database, self.clock = database, Clock()
+        self.clock.pass_ms(3_600_000)
+        self.keys = open_keys(directory / "keys")
+        self.ingest = Ingest(database, self.keys, CAMPUS, self.clock)
+
+    async def entries(self) -> int:
+        return int((await rows_of(self.database, select(func.count()).select_from(tables.entry)))[0][0])
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
+    async with Database(sqlite_url(tmp_path)) as database:
+        await database.create_all()
+        await put_book(database, Street().book)
+        yield Server(database, tmp_path)
+
+
+def till_with(count: int, number: int = 1) -> Till:
+    till = Till(number)
+    for _ in range(count):
+        till.append(Kind.DRAWER_OPENED, Reason("change"))
+    return till
+
+
+async def test_a_batch_is_acknowledged_with_its_last_hash(server: Server) -> None:
+    till = till_with(5)
+    answer = await server.ingest.take(till.tid, encode_batch(till.lines))
+    assert answer is not None
+    ack = verified(answer, Ack, server.keys.ack.public)
+    assert (ack.server_epoch, ack.tid, ack.epoch, ack.seq, ack.hash) == (
+        1,
+        till.tid,
+        1,
+        5,
+        to_base64url(till.chain[-1].hash),
+    )
+
+
+async def test_a_duplicate_is_acknowledged_again_and_changes_nothing(server: Server) -> None:
+    till = till_with(5)
+    first = await server.ingest.take(till.tid, encode_batch(till.lines))
+    before = await rows_of(server.database, select(tables.entry))
+    assert await server.ingest.take(till.tid, encode_batch(till.lines)) == first
+    assert await rows_of(server.database, select(tables.entry)) == before
+
+
+async def test_a_gap_is_asked_for(server: Server) -> None:
+    till = till_with(5)
+    answer = await server.ingest.take(till.tid, encode_batch(till.lines[2:]))
+    assert answer is not None
+    assert verified(answer, Want, server.keys.ack.public).seq == 1
+    assert await server.entries() == 0
+
+
+@pytest.mark.parametrize("raw", [b"", b"garbage", encode_batch([b"a.b.c"]), encode_batch([b"\xff" * 40])])
+async def test_garbage_is_refused_and_loses_nothing(server: Server, raw: bytes) -> None:
+    till = till_with(2)
+    assert await server.ingest.take(till.tid, raw) is None
+    assert await server.ingest.take(till.tid, encode_batch(till.lines)) is not None
+
+
+async def test_another_terminal_s_entries_are_refused(server: Server) -> None:
+    one, two = till_with(2), till_with(2, 2)
+    assert await server.ingest.take(one.tid, encode_batch(two.lines)) is None
+    stranger = till_with(2, 9)
+    assert await server.ingest.take(stranger.tid, encode_batch(stranger.lines)) is None
+    assert await server.entries() == 0
+
+
+async def test_a_forged_signature_is_refused(server: Server) -> None:
+    till, forger = till_with(2), till_with(0)
+    forger.key = Till(5).key
+    forger.append(Kind.DRAWER_OPENED, Reason("mine"))
+    answer = await server.ingest.take(till.tid, encode_batch(forger.lines))
+    assert answer is not None
+    assert isinstance(read_signed(answer), Want)
+    assert await server.entries() == 0
+
+
+async def test_no_ack_without_a_commit(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database dies at the commit: there is no answer, and nothing is half there."""
+    till = till_with(3)
+
+    def broken(*_: Any) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("sqlalchemy.engine.default.DefaultDialect.do_commit", broken)
+    with pytest.raises(OSError, match="disk full"):
+        await server.ingest.take(till.tid, encode_batch(till.lines))
+    monkeypatch.undo()
+    assert await server.entries() == 0
+    assert await server.ingest.take(till.tid, encode_batch(till.lines)) is not None
+    assert await server.entries() == 3
+
+
+@pytest.mark.parametrize("point", ["saving._write_entries", "saving._write_postings", "saving._write_rest"])
+async def test_a_fault_in_the_middle_leaves_nothing_behind(
+    server: Server, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    street = Street()
+
+    async def broken(*_: Any) -> None:
+        raise OSError("I/O error")
+
+    monkeypatch.setattr(f"server.ingest.{point}", broken)
+    with pytest.raises(OSError, match="I/O error"):
+        await server.ingest.take(street.one.tid, encode_batch(street.one.lines))
+    monkeypatch.undo()
+    for table in (tables.entry, tables.posting, tables.step, tables.case_file):
+        assert await rows_of(server.database, select(table)) == []
+    assert await rows_of(server.database, select(tables.branch.c.tip_seq).where(tables.branch.c.tip_seq > 0)) == []
+
+
+def test_killed_between_commit_and_ack_everything_is_there_once(tmp_path: Path) -> None:
+    """The process is killed with SIGKILL after the commit; the terminal sends again and gets its ack."""
+    child = [sys.executable, "-m", "tests.server.ingest_child", str(tmp_path)]
+    killed = subprocess.run([*child, "die"], cwd=ROOT, capture_output=True, timeout=60)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    again = subprocess.run([*child, "live"], cwd=ROOT, capture_output=True, timeout=60)
+    assert again.returncode == 0, again.stderr.decode()
+    assert again.stdout.decode().split() == ["Ack", "6", "6"]
+
+
+async def test_hello_is_answered_with_the_tip(server: Server) -> None:
+    till = till_with(4)
+    await server.ingest.take(till.tid, encode_batch(till.lines[:3]))
+    hello = Hello(till.epoch, till.tno, till.chain[-1].seq, to_base64url(till.chain[-1].hash))
+    answer = await server.ingest.hello(till.tid, encode_hello(hello))
+    assert answer is not None
+    tip = verified(answer, TipAnswer, server.keys.ack.public)
+    assert (tip.seq, tip.hash) == (3, to_base64url(till.chain[2].hash))
+
+
+async def test_hello_of_an_empty_chain_is_answered_with_the_grant(server: Server) -> None:
+    till = till_with(0)
+    hello = encode_hello(Hello(till.epoch, till.tno, till.start.seq, till.start.prev))
+    answer = await server.ingest.hello(till.tid, hello)
+    assert answer is not None
+    tip = verified(answer, TipAnswer, server.keys.ack.public)
+    assert (tip.seq, tip.hash) == (0, till.start.prev)
+
+
+async def test_an_own_ack_beyond_the_tip_means_that_the_server_was_restored(server: Server) -> None:
+    till = till_with(6)
+    tip = till.chain[-1]
+    own = Ack(1, till.tid, till.epoch, tip.seq, to_base64url(tip.hash), server.clock())
+    hello = Hello(till.epoch, till.tno, tip.seq, to_base64url(tip.hash), sign(own, server.keys.ack, "ack").decode())
+    answer = await server.ingest.hello(till.tid, encode_hello(hello))
+    assert answer is not None
+    assert verified(answer, TipAnswer, server.keys.ack.public).server_epoch == 2
+    settings = dict(await rows_of(server.database, select(tables.setting)))
+    assert settings == {"server_epoch": "2", "number:card": "10000", "number:tno": "10000", "number:list": "10000"}
+    assert [row[0] for row in await rows_of(server.database, select(tables.case_file.c.cls))] == ["server_restored"]
+    again = await server.ingest.hello(till.tid, encode_hello(hello))
+    assert again is not None
+    assert verified(again, TipAnswer, server.keys.ack.public).server_epoch == 2, "an old epoch's ack alarms once"
+
+
+@pytest.mark.parametrize("change", ["key", "tid", "epoch"])
+async def test_a_strange_ack_proves_nothing(server: Server, change: str) -> None:
+    till, tip = till_with(6), till_with(6).chain[-1]
+    tid, epoch = ("till-99" if change == "tid" else till.tid), (7 if change == "epoch" else 1)
+    key = Till(3).key if change == "key" else server.keys.ack
+    own = sign(Ack(1, tid, epoch, tip.seq, to_base64url(tip.hash), server.clock()), key, "ack")  # type: ignore[arg-type]
+    hello = Hello(till.epoch, till.tno, tip.seq, to_base64url(tip.hash), own.decode())
+    answer = await server.ingest.hello(till.tid, encode_hello(hello))
+    assert answer is not None
+    assert verified(answer, TipAnswer, server.keys.ack.public).server_epoch == 1
+
+
+async def test_an_exported_journal_is_taken_like_batches(server: Server) -> None:
+    till = till_with(600)
+    taken = await server.ingest.take_file(till.tid, till.lines)
+    assert (taken.batches, taken.asked_for) == (3, 0)
+    assert await server.entries() == 600
+    with pytest.raises(Invalid):
+        await server.ingest.take_file(till.tid, [b"nonsense"])
+
+
+async def test_an_exported_journal_that_begins_too_late_is_told_so(server: Server) -> None:
+    till = till_with(10)
+    taken = await server.ingest.take_file(till.tid, till.lines[4:])
+    assert taken.asked_for == 1
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=2_000))
+def test_the_batch_decoder_refuses_or_reads(raw: bytes) -> None:
+    try:
+        lines = decode_batch(raw)
+    except NotAMessage:
+        return
+    for line in lines:
+        epoch_named(line, Till(1).tid)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.binary(min_size=1, max_size=60).filter(lambda line: b"\n" not in line), min_size=1, max_size=5))
+def test_a_header_that_is_not_exactly_ours_names_no_epoch(lines: list[bytes]) -> None:
+    for line in lines:
+        assert epoch_named(line, Till(1).tid) is None
+
+
+async def test_every_bit_of_a_batch_matters(server: Server) -> None:
+    """One flipped byte anywhere: refused or asked for, never kept differently, and the true batch is still taken."""
+    lunch = Lunch(3, tills=1)
+    till = lunch.tills[0]
+    sell(till, plastic(7), 100)
+    raw = b"\n".join(till.lines)
+    for index in range(0, len(raw), 37):
+        flipped = bytearray(raw)
+        flipped[index] ^= 1
+        lines = bytes(flipped).split(b"\n")
+        if all(lines):
+            await server.ingest.take(till.tid, encode_batch(lines))
+    assert await server.entries() <= len(till.chain)
+    kept = await rows_of(server.database, select(tables.entry.c.jws).where(tables.entry.c.branch == 0))
+    assert {row[0] for row in kept} <= set(till.lines)
+    answer = await server.ingest.take(till.tid, encode_batch(till.lines))
+    assert answer is not None
+    assert isinstance(read_signed(answer), Ack)
