@@ -30,6 +30,12 @@ def noted(paid: Paid, card: CardKey, at: Now) -> Paid:
     return (*recent, Charged(card, at))
 
 
+def served(paid: Paid, card: CardKey, now: Now) -> Paid:
+    """The card was refunded or loaded: as long as it lies there it is no new tap, for whoever comes next."""
+    at = next((one.at for one in paid if one.card == card), now.plus(-REPEAT_MS))
+    return noted(paid, card, at)
+
+
 def _returned(one: Charged, now: Now) -> Charged:
     away_ms = 0 if one.gone_at is None else now.mono_ms - one.gone_at.mono_ms
     return replace(one, gone_at=None, was_gone=one.was_gone or away_ms >= ABSENT_MS)

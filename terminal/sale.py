@@ -65,7 +65,7 @@ from terminal.desk import (
     Writing,
 )
 from terminal.load import Load, NothingToLoad, decide_load
-from terminal.one_tap import REPEAT_MS, back, gone, noted
+from terminal.one_tap import REPEAT_MS, back, gone, noted, served
 from terminal.purchase import NotPriced, Purchase, decide_purchase, draft_pin_try
 from terminal.refund import Refund, decide_refund, may_go_on_card, to_pending
 from terminal.refusal_count import counted, due
@@ -116,10 +116,17 @@ def wake(desk: Desk, opens: Iterable[Open], last: Receipt | None, now: Now) -> S
             kept.append(replace(found, prepared_at=now.plus(-passed)))
         else:
             torn.append(AppendEntry(kind_of(found.operation, Stage.TORN), found.outcome()))
-    unconfirmed = last
-    if last is not None and HAND_OVER_MS < elapsed_ms(last.at, now, same_boot=False) < 2**53:
-        unconfirmed = None
+    unconfirmed = _perhaps_not_handed_over(last, now)
     return replace(desk, opens=tuple(kept), unconfirmed=unconfirmed, phase=_idle(desk)), tuple(torn)
+
+
+def _perhaps_not_handed_over(last: Receipt | None, now: Now) -> Receipt | None:
+    """The last sale if it is younger than ten minutes or of unknown age, its instant told by the present clock."""
+    passed = elapsed_ms(last.at, now, same_boot=False) if last else 0
+    if last is None or HAND_OVER_MS < passed < 2**53:
+        return None
+    age = passed if passed <= HAND_OVER_MS else 0
+    return replace(last, at=replace(last.at, mono_ms=now.plus(-age).mono_ms))
 
 
 # The cashier -----------------------------------------------------------------------------------------------------
@@ -141,11 +148,10 @@ def _operated(desk: Desk, event: BasketChanged | PayPressed | PinEntered | Confi
         case Confirmed(), RepeatAsked(order, card):
             return replace(desk, phase=AwaitingCard(order, card)), (ReadCard(),)
         case Confirmed(), PaidEarlier(receipt):
-            return replace(desk, phase=_idle(desk), unconfirmed=None), (HandOver(receipt),)
+            return replace(_answered(desk, receipt), phase=_idle(desk)), (HandOver(receipt),)
         case Cancelled(), PaidEarlier(receipt, order):
-            desk = replace(desk, phase=AwaitingCard(order) if order else _idle(desk), unconfirmed=None)
-            charged = noted(desk.charged, desk.present, receipt.at) if desk.present else desk.charged
-            return replace(desk, charged=charged), ()
+            phase = AwaitingCard(order) if order else _idle(desk)
+            return replace(_answered(desk, receipt), phase=phase), ()
         case Cancelled(), AwaitingCard() | NotDone() | RepeatAsked() | PinEntry() | TapAgain() | Done():
             return replace(desk, phase=_idle(desk)), ()
         case _:
@@ -295,9 +301,11 @@ def _stored(desk: Desk, stored: EntryStored) -> Stepped:
             return writing, (WriteCard(draft.change(mark)),)
         case Settling(found, stage, then, hand_over) if stored.kind is kind_of(found.operation, stage):
             return _settled(desk, desk.phase, stored.now, found, then, hand_over)
+        case Noting(Kind.LOAD_VOIDED) if stored.kind is Kind.LOAD_VOIDED:
+            return replace(desk, phase=NotDone(Load(None), NothingToLoad())), ()
         case Noting(kind, body) if stored.kind is kind:
             receipt = Receipt(Mark(desk.tno, stored.seq), kind, body, stored.now)
-            return replace(desk, phase=Done(receipt)), (HandOver(receipt),)
+            return _served(replace(desk, phase=Done(receipt)), stored.now), (HandOver(receipt),)
         case _:
             return desk, ()
 
@@ -306,7 +314,9 @@ def _settled(desk: Desk, phase: Settling, now: Now, found: Open, then: Phase, ha
     opens = tuple(known for known in desk.opens if known.seq != found.seq)
     desk = replace(desk, opens=opens, phase=then)
     if phase.stage is Stage.SETTLED and found.operation is Operation.SALE:
-        desk = replace(desk, charged=noted(desk.charged, found.card, now), unconfirmed=None)
+        desk = replace(desk, charged=noted(desk.charged, found.card, now))
+    elif phase.stage is Stage.SETTLED:
+        desk = _served(desk, now)
     if hand_over and isinstance(then, Done):
         return desk, (HandOver(then.receipt),)
     once_more = phase.stage is Stage.VOIDED and isinstance(then, AwaitingCard) and desk.present == found.card
@@ -358,6 +368,19 @@ def _is_busy(phase: Phase) -> bool:
 
 def _idle(desk: Desk) -> Ringing:
     return Ringing(Basket(desk.prices))
+
+
+def _answered(desk: Desk, receipt: Receipt) -> Desk:
+    """The cashier has decided about a sale paid earlier; another one may still wait for that.
+
+    The card on the reader paid for it: whatever comes next, it is no new tap before it has left.
+    """
+    charged = noted(desk.charged, desk.present, receipt.at) if desk.present else desk.charged
+    return replace(desk, charged=charged, unconfirmed=None if desk.unconfirmed == receipt else desk.unconfirmed)
+
+
+def _served(desk: Desk, now: Now) -> Desk:
+    return replace(desk, charged=served(desk.charged, desk.present, now)) if desk.present else desk
 
 
 def _order_of(phase: Phase) -> Order | None:

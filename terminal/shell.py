@@ -180,8 +180,9 @@ class Shell:
 
     async def recover(self) -> None:
         """The disk failed: reopen the journal, believe only what is on it, and wake up."""
+        heard = self.derived.seq
         await self._journal.recover()
-        await self._fold(Derived())
+        await self._fold(Derived(), heard)
         self.desk, effects = wake(self.desk, self.derived.open_steps(), self.derived.last_receipt(), self._now())
         await self._carry_out(effects)
 
@@ -234,10 +235,13 @@ class Shell:
         self._on_appended(sealed)
         return sealed
 
-    async def _fold(self, derived: Derived) -> None:
+    async def _fold(self, derived: Derived, heard: Seq | None = None) -> None:
+        """Build the state up; `heard`: report what stands beyond it, for a commit that failed may be on disk."""
         self.derived = derived
         async for sealed in self._journal.entries_after(derived.seq):
             derived.apply(sealed, self._post.campus)
+            if heard is not None and sealed.seq > heard:
+                self._on_appended(sealed)
 
     async def _write(self, change: PurseChange) -> Event:
         try:
