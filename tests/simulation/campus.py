@@ -22,6 +22,7 @@ from protocol.purse import Technology
 from server.reconcile.facts import CardProof, Finding, Terms
 from server.reconcile.rules import prove_campus, prove_cards
 from tests.simulation import plastic
+from tests.simulation.disk import Disk
 from tests.simulation.network import FAIR
 from tests.simulation.plastic import Plastic
 from tests.simulation.server import MERCHANTS, Server
@@ -118,6 +119,15 @@ class Campus:
         assert all(till.link.is_done for till in chosen), "a till cannot bring its entries to the server"
         self.server.release_rests()
         self.pass_time(0)
+
+    def rescue(self, till: Till, medium: Disk) -> None:
+        """Bring an old disk's entries to the server as a file, from the first to the last."""
+        self.tell("technician", f"brings an old disk of {till.name} with {len(medium.rows)} entries")
+        self.server.import_lines(medium.grant.tno, [sealed.jws for sealed in medium.rows])
+
+    def is_at_rest(self, card: Plastic) -> bool:
+        """Whether it lies on no reader."""
+        return all(till.card is not card for till in self.all_tills)
 
     # Proof -------------------------------------------------------------------------------------------------------
 

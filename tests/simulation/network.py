@@ -15,6 +15,8 @@ class Weather:
     lost: int = 0
     doubled: int = 0
     reordered: int = 0
+    acks_lost: int = 0
+    """The server's answers alone."""
     delay_ms_max: int = 0
 
 
@@ -46,6 +48,8 @@ class Line:
         if not self.up:
             return
         if self._happens(self.weather.lost, "message loss"):
+            return
+        if not upwards and self._happens(self.weather.acks_lost, "lost ack"):
             return
         self._plan(deliver, upwards)
         if self._happens(self.weather.doubled, "message duplication"):

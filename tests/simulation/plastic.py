@@ -91,6 +91,18 @@ class Plastic:
         """Roll its memory back, as a forger does."""
         self.virtual.restore(state)  # type: ignore[arg-type]
 
+    def fade(self) -> bool:
+        """Let the mark of the newest slot decay for good (Classic); False where no other slot is whole."""
+        state = self.snapshot()
+        slots = _slots(state) if isinstance(state, ClassicState) else []
+        if len(slots) < 2 or not isinstance(state, ClassicState):
+            return False
+        blocks, _ = max(slots, key=lambda slot: slot[1].counter)
+        state.blocks[blocks[2]] = bytes(byte ^ 0x5A for byte in state.blocks[blocks[2]])
+        self.restore(state)
+        self.observe()
+        return True
+
     def clone(self) -> "Plastic":
         """Another chip with this one's memory."""
         twin = Plastic(self.identity, self.technology, _woken(self.snapshot(), random.Random(0)), self.pin)

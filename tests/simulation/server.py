@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from protocol.authorise import Listed
 from protocol.entries import ListVersions
-from protocol.ids import CardKey, Generation, LoadSeq, MerchantId, Seq, SiteId, TerminalId, Tno
-from protocol.instants import CampusTime, UtcMs
+from protocol.ids import CardKey, Generation, LoadSeq, MerchantId, SiteId, TerminalId, Tno
+from protocol.instants import DAY_MS, CampusTime, UtcMs
 from protocol.journal import Tip
 from protocol.limits import NO_LIMITS, LimitRules
 from protocol.load_record import sign_load
@@ -30,10 +30,14 @@ from protocol.policy import CardRow as ListedCard
 from protocol.price_list import Names, PriceList, Product
 from protocol.purse import LoadRecord, SignedLoad
 from protocol.signing import SigningKey, sha256_of, to_base64url
-from server.ingest.book import Book, CardRow, CardStatus, ChainRow
+from server.ingest.book import Book, CardRow, CardStatus, CaseClass, ChainRow
+from server.ingest.keeping import post_again
+from server.ingest.posting import resolve
 from server.ingest.rules import Ask, take_batch
-from server.ledger.accounts import Account, AccountKind, balanced, pending
+from server.ledger.accounts import ADOPTED, Account, AccountKind, balanced, pending
+from server.ledger.rules import Resolution
 from terminal.lists import Lists
+from tests.simulation.paper import Document
 from tests.simulation.plastic import Plastic
 
 if TYPE_CHECKING:
@@ -44,6 +48,8 @@ SITE = SiteId("north")
 CAMPUS_TIME = CampusTime()
 SERVER_KEY = SigningKey(sha256_of(b"server"))
 LOAD_KEY = SigningKey(sha256_of(b"loads"))
+TORN_DECIDED_AFTER_MS = 30 * DAY_MS
+WAITING_MAX_MS = 7 * DAY_MS
 TEA, MEAL = "tea", "meal"
 _LISTED = {
     CardStatus.BLOCKED: Listed.BLOCKED,
@@ -59,8 +65,10 @@ class Kept:
     book: Book
     server_epoch: int = 1
     list_number: int = 0
-    grants: int = 0
-    documents: int = 0
+    entered: set[int] = dataclasses.field(default_factory=set)
+    """Numbers of the desk's documents that are in the books."""
+    explained: dict[CardKey, int] = dataclasses.field(default_factory=dict)
+    """How much of what was adopted from each card a document has explained since."""
     replaced: dict[CardKey, tuple[CardKey, int]] = dataclasses.field(default_factory=dict)
     """Closed cards whose rest waits: to which card it goes, and since when."""
 
@@ -75,7 +83,8 @@ class Server:
         self.up = True
         self.rules: LimitRules = NO_LIMITS
         self.crash_at = ""
-        self.acks: list[tuple[Tno, Seq, bytes]] = []
+        self._grants = 0
+        self.paper: list[Document] = []
 
     @property
     def book(self) -> Book:
@@ -91,10 +100,10 @@ class Server:
 
     def grant(self, till: "Till", key: SigningKey) -> tuple[Grant, bytes]:
         """Give a terminal its next epoch."""
-        self.kept.grants += 1
+        self._grants += 1
         epochs = [chain for chain in self.book.chains.values() if chain.tid == till.name]
         before = max(epochs, key=lambda chain: chain.epoch, default=None)
-        tno = Tno(100 * self.kept.server_epoch + self.kept.grants)
+        tno = Tno(100 * self.kept.server_epoch + self._grants)
         grant = Grant(
             SITE,
             TerminalId(till.name),
@@ -141,6 +150,7 @@ class Server:
             return
         crash, self.crash_at = self.crash_at, ""
         before = copy_of(self.kept) if crash == "before commit" else self.kept
+        granted = self._granted()
         reply = take_batch(self.book, tno, decode_batch(raw), self.now)
         chain = self.book.chains[tno]
         if crash == "before commit":
@@ -153,13 +163,23 @@ class Server:
             till.line.send(lambda: till.link.take_want(sign(want, SERVER_KEY, "ack")), upwards=False)
             return
         tip = reply.tip
+        if self._granted() != granted:
+            self.publish()
         if crash == "after commit":
             self.crash("after the commit, before the ack")
             return
-        self.acks.append((tno, tip.seq, tip.hash))
         self._campus.check_ack(tno, tip)
         ack = Ack(self.kept.server_epoch, chain.tid, chain.epoch, tip.seq, tip.prev, self.now)
         till.line.send(lambda: till.link.take_ack(sign(ack, SERVER_KEY, "ack")), upwards=False)
+
+    def import_lines(self, tno: Tno, lines: list[bytes]) -> None:
+        """A file of entries, taken like batches."""
+        for first in range(0, len(lines), 200):
+            reply = take_batch(self.book, tno, lines[first : first + 200], self.now)
+            assert not isinstance(reply, Ask), f"the server asks for entries of a whole file: {reply}"
+
+    def _granted(self) -> int:
+        return sum(row.load_seq for row in self.book.cards.values())
 
     def crash_next(self, at: str = "before commit") -> None:
         """Crash at the next batch: "before commit" or "after commit"."""
@@ -225,51 +245,80 @@ class Server:
     def load(self, card: Plastic | CardKey, cents: int) -> None:
         """Take cash at the desk and let the next station put it onto the card."""
         key = card.key if isinstance(card, Plastic) else card
-        self.kept.documents += 1
         self._campus.truth.take_cash("desk", cents)
-        row = self.book.cards[key]
-        row.loaded_total_cents = Cents(row.loaded_total_cents + cents)
-        row.load_seq = LoadSeq(row.load_seq + 1)
-        day = CAMPUS_TIME.business_day(self.now)
-        desk = Account(AccountKind.DRAWER, "desk/1")
-        cause = f"desk:{self.kept.server_epoch}.{self.kept.documents}"
-        self.book.post(cause, day, balanced((desk, -cents), (pending(key[0]), cents)))
         self._campus.tell("desk", f"takes {cents} in cash for a load", key)
-        self.publish()
+        self._write_down("load", key, cents)
 
     def block(self, card: Plastic | CardKey) -> None:
         """Its holder reported it lost."""
         key = card.key if isinstance(card, Plastic) else card
-        self.book.cards[key].status = CardStatus.BLOCKED
         self._campus.tell("desk", "blocks the card", key)
+        self._write_down("block", key)
+
+    def enter_paper(self) -> None:
+        """Enter every document that the books do not know: after a restore."""
+        for document in self.paper:
+            if document.number not in self.kept.entered:
+                self._enter(document)
         self.publish()
+
+    def _write_down(self, what: str, card: CardKey, cents: int = 0, new: Plastic | None = None) -> None:
+        self.paper.append(Document(len(self.paper) + 1, what, card, cents, new, self.now))
+        self._enter(self.paper[-1])
+        self.publish()
+
+    def _enter(self, document: Document) -> None:
+        self.kept.entered.add(document.number)
+        row = self.book.cards[document.card]
+        if document.what == "block":
+            row.status = CardStatus.BLOCKED if row.status is CardStatus.ACTIVE else row.status
+            return
+        if document.new is not None:
+            row.status = CardStatus.CLOSED
+            self.register_card(document.new)
+            self.kept.replaced[document.card] = (document.new.key, document.at_ms)
+            return
+        desk = Account(AccountKind.DRAWER, "desk/1")
+        self._give(f"desk:{document.number}", row, desk, document.cents)
+
+    def _give(self, cause: str, row: CardRow, source: Account, cents: int) -> None:
+        """Bring value from an account to a card's next load; what the card had collected unknown to us comes first."""
+        explained = min(cents, self._adopted(row.key))
+        self.kept.explained[row.key] = self.kept.explained.get(row.key, 0) + explained
+        self._grant_load(row, cents - explained)
+        legs = balanced((source, -cents), (ADOPTED, explained), (pending(row.key[0]), cents - explained))
+        self.book.post(cause, CAMPUS_TIME.business_day(self.now), legs)
+
+    def _adopted(self, card: CardKey) -> int:
+        """What a card had collected that the books did not know, and no document has explained yet."""
+        cases = (case for case in self.book.cases if case.cls is CaseClass.LOAD_UNMATCHED and case.card == card)
+        return sum(case.cents for case in cases) - self.kept.explained.get(card, 0)
+
+    @staticmethod
+    def _grant_load(row: CardRow, cents: int) -> None:
+        if cents:
+            row.loaded_total_cents = Cents(row.loaded_total_cents + cents)
+            row.load_seq = LoadSeq(row.load_seq + 1)
 
     def replace(self, card: Plastic) -> Plastic:
         """A new card for an old one; the balance follows when every till has told what the old one did."""
-        old = self.book.cards[card.key]
-        old.status = CardStatus.CLOSED
         new = self._campus.new_plastic(card.technology, card.key[0], generation=Generation(card.key[1] + 1))
-        self.register_card(new)
-        self.kept.replaced[card.key] = (new.key, self.now)
         self._campus.tell("desk", f"replaces the card by {new.key[0]}/{new.key[1]}", card.key)
-        self.publish()
+        self._write_down("replace", card.key, new=new)
         return new
 
     def release_rests(self) -> None:
-        """Give the rest of closed cards to their successors once every till has reported past the closing."""
+        """Give the rest of closed cards to their successors: every till has reported past the closing, or a week."""
         for old, (new, since) in sorted(self.kept.replaced.items()):
             reported = all(chain.reported_at > since for chain in self._newest_chains())
-            if not reported:
+            if not reported and self.now - since < WAITING_MAX_MS:
                 continue
             del self.kept.replaced[old]
             row, cents = self.book.cards[old], self.book.cards[old].main_cents
             row.status = CardStatus.RELEASED
             successor = self.book.cards[new]
-            day = CAMPUS_TIME.business_day(self.now)
             purse = Account(AccountKind.PURSE, f"{old[0]}/{old[1]}")
-            self.book.post(f"release:{old[0]}/{old[1]}", day, balanced((purse, -cents), (pending(new[0]), cents)))
-            successor.loaded_total_cents = Cents(successor.loaded_total_cents + cents)
-            successor.load_seq = LoadSeq(successor.load_seq + 1)
+            self._give(f"release:{old[0]}/{old[1]}", successor, purse, cents)
             self._campus.tell("server", f"releases {cents} to {new[0]}/{new[1]}", old)
             self.publish()
 
@@ -279,6 +328,31 @@ class Server:
             if chain.tid not in newest or chain.epoch > newest[chain.tid].epoch:
                 newest[chain.tid] = chain
         return list(newest.values())
+
+    def nightly(self) -> None:
+        """What time decides: torn steps after thirty days, parked entries, pending credit that becomes a load."""
+        day = CAMPUS_TIME.business_day(self.now)
+        for step in list(self.book.steps.values()):
+            if step.undecided and self.now - step.torn_at > TORN_DECIDED_AFTER_MS:
+                resolve(self.book, step, Resolution.STUDENT, day)
+                self._campus.tell("server", f"decides {step.id} for its student", step.card)
+        for row in [row for row in self.book.entries.values() if row.parked]:
+            post_again(self.book, row)
+        self.release_rests()
+        changed = [self._bring_pending(row) for row in self.book.cards.values() if row.status is CardStatus.ACTIVE]
+        if any(changed):
+            self.publish()
+
+    def _bring_pending(self, row: CardRow) -> bool:
+        """What is owed to the holder and not on its way yet is granted as a load."""
+        account = pending(row.key[0])
+        postings = (posting for posted in self.book.posted.values() for posting in posted.postings)
+        owed = sum(posting.cents for posting in postings if posting.account == account)
+        missing = owed - (row.loaded_total_cents - row.collected_cents)
+        if missing > 0:
+            self._give(f"pending:{row.key[0]}@{row.load_seq}", row, account, missing)
+            self._campus.tell("server", f"grants {missing} of pending credit", row.key)
+        return missing > 0
 
     # Backups -----------------------------------------------------------------------------------------------------
 
@@ -302,6 +376,7 @@ def copy_of(kept: Kept) -> Kept:
     """A copy that shares only what never changes: far faster than a deep copy of every entry."""
     copied = copy.copy(kept)
     copied.book = _copied(kept.book, {})
+    copied.entered, copied.explained = set(kept.entered), dict(kept.explained)
     copied.replaced = dict(kept.replaced)
     return copied
 

@@ -33,6 +33,7 @@ from terminal.desk import (
 )
 from terminal.lists import Lists
 from terminal.load import Load
+from terminal.ports import JournalBroken
 from terminal.refund import Refund, RefundRefusal, refund_refusal
 from terminal.shell import Post, Shell
 from terminal.topup import TopUp
@@ -94,6 +95,8 @@ class Till:
         self.wish = 0
         """The customer's present wish; whoever rings something new begins another one."""
         self._card: Plastic | None = None
+        self.touched: Plastic | None = None
+        """The card that was on the reader last."""
         self._write_tear: Tear | None = None
         self._tick_is_planned = False
         self._shell: Shell | None = None
@@ -189,6 +192,11 @@ class Till:
         return type(self.phase).__name__ if self.is_on else "off"
 
     @property
+    def card(self) -> Plastic | None:
+        """What lies on the reader."""
+        return self._card
+
+    @property
     def receipt(self) -> Receipt | None:
         """The receipt on the screen, while it is there."""
         return self.phase.receipt if self.is_on and isinstance(self.phase, Done) else None
@@ -236,13 +244,19 @@ class Till:
         self.wish = self.campus.next_wish()
         self._handle(PayPressed(Load(None)))
 
-    def topup(self, cents: int, channel: str = "cash") -> None:
+    def clear(self) -> None:
+        """Whatever is on the screen, go on to the next customer."""
+        for _ in range(2):
+            if self.is_on and not isinstance(self.phase, Ringing):
+                self.cancel()
+
+    def topup(self, cents: int, channel: str = "cash", *, wish: int = 0) -> None:
         """Put cash onto the next card."""
-        self.wish = self.campus.next_wish()
+        self.wish = wish or self.campus.next_wish()
         self._tell(f"is ready for {cents} in cash")
         self._handle(PayPressed(TopUp(Cents(cents), ChannelId(channel))))
 
-    def refund(self, receipt: Receipt, cents: int) -> RefundRefusal | None:
+    def refund(self, receipt: Receipt, cents: int, *, wish: int = 0) -> RefundRefusal | None:
         """Give back some of a sale of this till; the answer is why not."""
         today = CAMPUS_TIME.business_day(self.clock().utc_ms)
         sold = self.shell.derived.sold.get(receipt.number.seq) if receipt.number.tno == self.disk.grant.tno else None
@@ -250,7 +264,7 @@ class Till:
         self._tell(f"refunds {cents} of sale {receipt.number.seq}: {refused or 'asks for the card'}")
         if refused is None:
             assert sold is not None
-            self.wish = self.campus.next_wish()
+            self.wish = wish or self.campus.next_wish()
             self._handle(PayPressed(Refund(sold, Cents(cents))))
         return refused
 
@@ -268,7 +282,7 @@ class Till:
         """
         assert self._card is None or self._card is card, f"another card lies on {self.name}"
         self.campus.counts["taps"] += 1
-        self._card = card
+        self._card = self.touched = card
         self.reader.place(card.virtual)
         card.arm(tear)
         self._write_tear = write_tear
@@ -421,7 +435,10 @@ class Till:
 
     async def _note(self, kind: Kind, body: Any) -> None:
         assert isinstance(body, BODIES[kind])
-        await self.shell.append(kind, body)
+        try:
+            await self.shell.append(kind, body)
+        except JournalBroken:
+            await self.shell.recover()
 
     def _drive(self, work: Coroutine[Any, Any, T]) -> T | None:
         """Run a coroutine of the shipping code to its end; it never waits here. None where the power went."""
@@ -445,6 +462,8 @@ class Till:
         self.campus.truth.rows.append(sealed)
         cents = body.amount if isinstance(body, CardStep) else 0
         self.campus.tell(self.name, f"writes {sealed.entry.seq} {sealed.entry.kind} {cents or ''}".rstrip(), card)
+        if isinstance(body, CardStep) and kind.endswith("_torn"):
+            self.campus.truth.torn.add((sealed.entry.tno, body.prepared))
         if kind in _WRITES:
             intent = Intent(sealed, self.name, self.wish)
             self.campus.truth.intents.setdefault((sealed.entry.tno, sealed.seq), []).append(intent)
@@ -473,7 +492,7 @@ class Till:
             body.card.key,
             body.amount,
             self.campus.timeline.now_ms,
-            self.wish,
+            self.campus.truth.wish_of(receipt.number.tno, receipt.number.seq, body) or self.wish,
             durable,
         )
         self.campus.truth.goods.append(goods)

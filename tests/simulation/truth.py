@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, field
 
+from protocol.entries import CardStep
 from protocol.ids import CardKey, Seq, Tno
 from protocol.journal import Sealed
+from tests.simulation.plastic import Made
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +19,7 @@ class Goods:
     card: CardKey | None
     cents: int
     at_ms: int
-    basket: int
+    wish: int
     """The number of the customer's wish; two payments of one wish are one too many."""
     was_durable: bool
     """Whether its outcome was on disk when OK was said."""
@@ -48,6 +50,8 @@ class Truth:
     rows: list[Sealed] = field(default_factory=list)
     intents: dict[tuple[Tno, Seq], list[Intent]] = field(default_factory=dict)
     """By mark. A re-imaged till can use a mark twice, never for the same card and counter."""
+    torn: set[tuple[Tno, Seq]] = field(default_factory=set)
+    """Steps that their own till has given up."""
     wishes: dict[int, Wish] = field(default_factory=dict)
     goods: list[Goods] = field(default_factory=list)
     cash_in: dict[str, int] = field(default_factory=dict)
@@ -56,3 +60,26 @@ class Truth:
     def take_cash(self, drawer: str, cents: int) -> None:
         """Somebody put cash into a drawer."""
         self.cash_in[drawer] = self.cash_in.get(drawer, 0) + cents
+
+    def by_mark(self, made: Made) -> list[Intent]:
+        """The prepared entries with the mark of a step that a card made."""
+        return self.intents.get((Tno(made.tno), Seq(made.seq)), [])
+
+    def intent_of(self, made: Made, card: CardKey) -> Intent | None:
+        """The prepared entry behind a step that a card made."""
+        for intent in self.by_mark(made):
+            body = intent.sealed.entry.body
+            if isinstance(body, CardStep) and (body.card.key, body.counter_after) == (card, made.counter):
+                return intent
+        return None
+
+    def wish_of(self, tno: Tno, seq: Seq, body: object) -> int:
+        """The wish that a prepared entry was written for; 0 where there is none."""
+        found = [intent for intent in self.intents.get((tno, seq), ()) if _same_step(intent.sealed.entry.body, body)]
+        return found[-1].wish if found else 0
+
+
+def _same_step(prepared: object, body: object) -> bool:
+    if not isinstance(prepared, CardStep) or not isinstance(body, CardStep):
+        return False
+    return (prepared.card.key, prepared.counter_after) == (body.card.key, body.counter_after)

@@ -1,0 +1,247 @@
+"""What must hold after every moment of a run, every night, and at its end."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from protocol.entries import CardStep, CashSale, Kind, PinTried, RefundStep, SaleStep
+from protocol.ids import CardKey
+from server.ingest.book import CardStatus, StepRow
+from server.ledger.accounts import Account, AccountKind, purse, subsidy, suspense
+from server.ledger.rules import Resolution, Use
+from server.reconcile.facts import Difference
+from tests.simulation.plastic import Plastic
+from tests.simulation.till import Till
+from tests.simulation.truth import Goods
+
+if TYPE_CHECKING:
+    from tests.simulation.life import Life
+
+
+@dataclass
+class Planted:
+    """What was done to cards, by card: the proof must find just this."""
+
+    cloned: set[CardKey] = field(default_factory=set)
+    faded: set[CardKey] = field(default_factory=set)
+
+    @property
+    def tampered(self) -> set[CardKey]:
+        """Cards whose memory was changed by other hands than a till's."""
+        return self.cloned | self.faded
+
+
+class Broken(AssertionError):
+    """A promise was broken; `card` is the one concerned, if any."""
+
+    def __init__(self, what: str, card: CardKey | None = None) -> None:
+        super().__init__(what)
+        self.card = card
+
+
+class Checks:
+    """The checkers of one run."""
+
+    def __init__(self, life: "Life") -> None:
+        self._life, self._campus = life, life.campus
+        self.planted = Planted()
+        self.found: Counter[str] = Counter()
+        self._made: set[tuple[CardKey, int, int, int]] = set()
+        """Every step that any plastic ever made: card, counter, mark."""
+        self._seen_goods = 0
+
+    # After every moment ------------------------------------------------------------------------------------------
+
+    def goods(self, goods: Goods) -> None:
+        """OK is only ever said for what is on disk, and once."""
+        if not goods.was_durable:
+            raise Broken(f"{goods.till} said OK for {goods.kind} before it was on disk", goods.card)
+
+    def moment(self, till: Till) -> None:
+        """A till has done something, perhaps with a card."""
+        for card in self._cards_near(till):
+            self._look_at(card, till)
+        truth = self._campus.truth
+        for goods in truth.goods[self._seen_goods :]:
+            self._look_at_goods(goods)
+        self._seen_goods = len(truth.goods)
+
+    def _cards_near(self, till: Till) -> list[Plastic]:
+        return [till.touched] if till.touched is not None else []
+
+    def _look_at(self, card: Plastic, till: Till) -> None:
+        truth = self._campus.truth
+        new = [made for made in card.path if (card.key, made.counter, made.tno, made.seq) not in self._made]
+        for made in new:
+            if not any(self._wrote(intent.sealed.entry.body, card, made.counter) for intent in truth.by_mark(made)):
+                raise Broken(f"{till.name} wrote the card without an entry on disk: {made}", card.key)
+            self._made.add((card.key, made.counter, made.tno, made.seq))
+        if new:
+            self._charged_once(card)
+
+    @staticmethod
+    def _wrote(body: object, card: Plastic, counter: int) -> bool:
+        return isinstance(body, CardStep) and (body.card.key, body.counter_after) == (card.key, counter)
+
+    def _charged_once(self, card: Plastic) -> None:
+        truth, charged = self._campus.truth, Counter[int]()
+        for made in card.path:
+            intent = truth.intent_of(made, card.key)
+            if intent is not None and (intent.sealed.entry.tno, intent.sealed.seq) not in truth.torn:
+                charged[intent.wish] += max(0, -made.cents)
+        for number, cents in charged.items():
+            wish = truth.wishes.get(number)
+            if wish is None:
+                continue
+            if cents > 0 and wish.card != card.key:
+                raise Broken(f"charged {cents} for somebody else's wish {number}", card.key)
+            if cents > wish.cents:
+                raise Broken(f"charged {cents} for wish {number}, which costs {wish.cents}", card.key)
+
+    def _look_at_goods(self, goods: Goods) -> None:
+        same = [
+            other
+            for other in self._campus.truth.goods[: self._seen_goods]
+            if (other.tno, other.prepared, other.card, other.kind)
+            == (goods.tno, goods.prepared, goods.card, goods.kind)
+        ]
+        if same and same[0].at_ms != goods.at_ms and not self._life.rescued:
+            raise Broken(f"{goods.till} handed over entry {goods.prepared} twice", goods.card)
+        if goods.kind != Kind.SALE_SETTLED or goods.card is None:
+            return
+        if not any(key == goods.card and (tno, seq) == (goods.tno, goods.prepared) for key, _, tno, seq in self._made):
+            raise Broken(f"{goods.till} handed goods over for a card that never paid", goods.card)
+
+    # At night ----------------------------------------------------------------------------------------------------
+
+    def night(self) -> None:
+        """The books balance and the proof leaves no cent over."""
+        self._books_balance()
+        self._proof_is_complete()
+
+    def _books_balance(self) -> None:
+        sums = self.sums()
+        if sum(sums.values()):
+            raise Broken(f"the ledger is off by {sum(sums.values())}")
+        for key, row in self._campus.server.book.cards.items():
+            if (sums[purse(key)], sums[subsidy(key)]) != (row.main_cents, row.subsidy_cents):
+                raise Broken("the cached balance is not the sum of the postings", key)
+
+    def _proof_is_complete(self) -> None:
+        proofs, findings = self._campus.prove()
+        for proof in proofs:
+            if proof.unexplained_cents:
+                raise Broken(f"{proof.unexplained_cents} in no class: {proof.findings}", proof.key)
+        self.found.update(finding.cls for proof in proofs for finding in proof.findings)
+        self.found.update(finding.cls for finding in findings)
+
+    def sums(self) -> Counter[Account]:
+        """The balance of every account, from the postings."""
+        sums: Counter[Account] = Counter()
+        for posted in self._campus.server.book.posted.values():
+            for posting in posted.postings:
+                sums[posting.account] += posting.cents
+        return sums
+
+    # At the end --------------------------------------------------------------------------------------------------
+
+    def end(self) -> None:
+        """Everything is in: nothing lost, nothing doubled, every cent where it belongs."""
+        self.night()
+        self._entries_are_complete()
+        sums = self.sums()
+        self._cash_is_right(sums)
+        self._merchants_are_paid(sums)
+        for card in self._campus.cards:
+            self._purse_is_right(card, sums)
+        self._classes_are_right()
+
+    def _entries_are_complete(self) -> None:
+        held = Counter((row.tno, row.hash) for row in self._campus.server.book.entries.values())
+        written = Counter((row.entry.tno, row.hash) for row in self._campus.truth.rows)
+        lost = [row for row in self._campus.truth.rows if not held[row.entry.tno, row.hash]]
+        if lost:
+            raise Broken(
+                f"{len(lost)} entries lost, the first is {lost[0].entry.tid} {lost[0].entry.kind} {lost[0].seq}"
+            )
+        doubled = [key for key, count in held.items() if count != 1 or written[key] != 1]
+        if doubled:
+            raise Broken(f"{len(doubled)} entries are held twice or were never written")
+        for row in self._campus.server.book.entries.values():
+            if row.parked and not row.parked.startswith("an outcome of a step"):
+                raise Broken(f"entry {row.tno}.{row.branch}.{row.seq} {row.kind} stays parked: {row.parked}")
+
+    def _cash_is_right(self, sums: Counter[Account]) -> None:
+        booked: Counter[str] = Counter()
+        for account, cents in sums.items():
+            if account.kind is AccountKind.DRAWER:
+                booked[account.owner.partition("/")[0]] -= cents
+        real = Counter(self._campus.truth.cash_in)
+        if +booked != +real:
+            raise Broken(f"cash in drawers {dict(real)}, in the books {dict(booked)}")
+
+    def _merchants_are_paid(self, sums: Counter[Account]) -> None:
+        expected: Counter[str] = Counter()
+        outcomes: set[tuple[int, int, str]] = set()
+        for row in self._campus.truth.rows:
+            body, kind = row.entry.body, row.entry.kind
+            once = (row.entry.tno, getattr(body, "prepared", 0) or row.seq, row.hash.hex())
+            if once in outcomes:
+                continue
+            outcomes.add(once)
+            if (isinstance(body, SaleStep) and kind is Kind.SALE_SETTLED) or isinstance(body, CashSale):
+                expected[body.merchant] += body.amount
+            elif isinstance(body, RefundStep) and kind is not Kind.REFUND_PREPARED:
+                expected[body.merchant] -= body.amount
+        for step in self._campus.server.book.steps.values():
+            waits = step.use is Use.BRANCH and not step.claimed and isinstance(step.body, SaleStep)
+            if waits and isinstance(step.body, SaleStep):
+                expected[step.body.merchant] -= sums[suspense(*step.id)]
+        booked = Counter({str(a.owner): cents for a, cents in sums.items() if a.kind is AccountKind.MERCHANT})
+        if {name: cents for name, cents in expected.items() if cents} != {n: c for n, c in booked.items() if c}:
+            raise Broken(f"merchants should have {dict(expected)}, the books say {dict(booked)}")
+
+    def _purse_is_right(self, card: Plastic, sums: Counter[Account]) -> None:
+        """Ledger and card agree, but for steps that nobody can decide yet."""
+        row, held = self._campus.server.book.cards[card.key], card.holding()
+        if card.key in self.planted.tampered or held is None or row.status is CardStatus.RELEASED:
+            return
+        marks = {(made.counter, made.tno, made.seq) for made in card.path}
+        expected = held.cents
+        for step in self._campus.server.book.steps.values():
+            if step.card != card.key or not step.body.touches_card or isinstance(step.body, PinTried):
+                continue
+            on_card = (step.counter_after, step.id[0], step.id[2]) in marks
+            moved = step.body.main_after - step.body.main + step.body.subsidy_after - step.body.subsidy
+            if on_card and not _is_booked(step):
+                expected -= moved
+            elif not on_card and _is_booked(step):
+                expected += moved
+            if on_card is not _is_booked(step) and not self._may_differ(step):
+                where = "on the card" if on_card else "not on the card"
+                raise Broken(f"step {step.id} {step.operation} {step.stage} {step.use} is {where}", card.key)
+        ledger = sums[purse(card.key)] + sums[subsidy(card.key)]
+        if ledger != expected:
+            raise Broken(f"the card holds {held.cents}, the ledger should show {expected} and shows {ledger}", card.key)
+
+    @staticmethod
+    def _may_differ(step: StepRow) -> bool:
+        """Only what is torn and not proven may be on one side only."""
+        return step.undecided or step.resolved is Resolution.STUDENT
+
+    def _classes_are_right(self) -> None:
+        findings = self._campus.reconcile()
+        allowed = {Difference.TORN, Difference.OPEN, Difference.DEBITED_NOT_DELIVERED, Difference.LOAD_UNMATCHED}
+        for finding in findings:
+            if finding.cls in allowed or finding.card in self.planted.tampered:
+                continue
+            if finding.cls is Difference.CHAIN_BREAK and self._life.rescued:
+                continue
+            raise Broken(f"found what was not planted: {finding}", finding.card)
+
+
+def _is_booked(step: StepRow) -> bool:
+    """Whether the ledger's purse shows the step."""
+    if step.body.touches_card and step.resolved is Resolution.STUDENT and isinstance(step.body, SaleStep):
+        return True
+    return step.moved_purse

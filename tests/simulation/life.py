@@ -1,0 +1,300 @@
+"""Three business days of one seed: who comes when, what goes wrong, and how it all ends.
+
+    issue cards -> day 1, 2, 3: customers, faults, a night's proof after each -> everything mended, all entries in,
+    every card tapped once more -> the last proof
+
+`Life(seed).run()` raises `AssertionError` at the first broken promise.
+"""
+
+import random
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from protocol.instants import DAY_MS, HOUR_MS, MINUTE_MS
+from protocol.limits import ClassLimits, LimitRules
+from protocol.money import Cents
+from protocol.purse import Technology
+from tests.simulation.campus import Campus
+from tests.simulation.checks import Checks
+from tests.simulation.disk import Disk, DiskFault
+from tests.simulation.faults import Fault, swarm, weather
+from tests.simulation.network import FAIR
+from tests.simulation.people import People, Walk
+from tests.simulation.plastic import CardState, Plastic
+from tests.simulation.server import Kept
+from tests.simulation.till import Till
+
+CARDS, VISITS_PER_DAY, DAYS = 20, 110, 3
+FIRST_CENTS = 12_000
+PIN_ABOVE_CENTS = 2_000
+_RUSHES = ((HOUR_MS // 2, HOUR_MS), (3 * HOUR_MS, 5 * HOUR_MS // 2), (9 * HOUR_MS, 2 * HOUR_MS))
+"""Start after opening, and length, of breakfast, lunch and dinner."""
+
+
+class Life:
+    """One seed from its first card to its last proof."""
+
+    def __init__(self, seed: int, faults: frozenset[Fault] | None = None) -> None:
+        self.rng = random.Random(seed)
+        self.faults = swarm(self.rng) if faults is None else faults
+        self.campus = Campus(seed, tills=self.rng.randint(3, 4), stations=self.rng.randint(1, 2))
+        self.checks = Checks(self)
+        self.campus.moment_passed = self._moment_passed  # type: ignore[method-assign]
+        self.campus.check_goods = self.checks.goods  # type: ignore[method-assign]
+        self.campus.server.rules = LimitRules((ClassLimits(1), ClassLimits(2, pin_above=Cents(PIN_ABOVE_CENTS))))
+        self.people = People(self)
+        self.cards: list[Plastic] = []
+        """Those that are in somebody's pocket: replaced ones leave, clones join."""
+        self.silent: Till | None = None
+        self.backups: list[Kept] = []
+        self.images: dict[str, Disk] = {}
+        self.rescued: list[tuple[Till, Disk]] = []
+        self._repairs: set[str] = set()
+        self._mended = False
+
+    def run(self) -> None:
+        """Live, mend, prove."""
+        self._issue()
+        for day in range(DAYS):
+            self._plan_day(day)
+            self.campus.pass_time(DAY_MS - 12 * HOUR_MS)
+            self.campus.server.nightly()
+            self.checks.night()
+            self.campus.pass_time(12 * HOUR_MS)
+        self._mend()
+        self.checks.end()
+
+    # Days --------------------------------------------------------------------------------------------------------
+
+    def _issue(self) -> None:
+        for number in range(CARDS):
+            technology = Technology.CLASSIC if number % 2 else Technology.DESFIRE
+            staff = number % 5 == 4
+            card_class, pin = (2, "1357") if staff else (1, "")
+            self.cards.append(self.campus.card(technology, FIRST_CENTS, card_class=card_class, pin=pin))
+        self.campus.sync()
+        self.backups.append(self.campus.server.backup())
+
+    def _plan_day(self, day: int) -> None:
+        for _ in range(VISITS_PER_DAY):
+            start, length = self.rng.choice(_RUSHES)
+            self.later(start + self.rng.randrange(length), self._somebody_comes)
+        for fault in sorted(self.faults):
+            for at, act in self._injections(fault, day):
+                self.later(at, act)
+        if self.faults & {Fault.MESSAGE_LOSS, Fault.MESSAGE_DUPLICATION, Fault.MESSAGE_REORDER, Fault.LOST_ACK}:
+            for till in self.campus.all_tills:
+                self.later(self.rng.randrange(10 * HOUR_MS), partial(self._change_weather, till))
+
+    def later(self, ms: int, act: Callable[[], None]) -> None:
+        """Plan something of this run."""
+        self.campus.timeline.after(ms, act)
+
+    def walk(self, walk: Walk) -> None:
+        """Go on with what somebody does until they wait for something."""
+        wait = next(walk, None)
+        if wait is not None:
+            self.later(wait, lambda: self.walk(walk))
+
+    def _somebody_comes(self) -> None:
+        rng, card = self.rng, self.rng.choice(self.cards)
+        if rng.random() < 0.85:
+            self.walk(self.people.buy(rng.choice(self.campus.tills), card, self._price()))
+            return
+        station = rng.choice(self.campus.stations)
+        match rng.randrange(3):
+            case 0:
+                self.campus.server.load(card, rng.randrange(100, 3_000))
+                self.walk(self.people.load(station, card))
+            case 1:
+                self.walk(self.people.load(station, card))
+            case _:
+                self.walk(self.people.top_up(station, card, rng.randrange(100, 2_000)))
+
+    def _price(self) -> int:
+        return self.rng.choice((1, 250, 300, self.rng.randrange(100, 1_500), self.rng.randrange(1_500, 3_500)))
+
+    # Faults ------------------------------------------------------------------------------------------------------
+
+    def _injections(self, fault: Fault, day: int) -> Iterator[tuple[int, Callable[[], None]]]:
+        """When a fault strikes on a day, and what it does."""
+        strikes: dict[Fault, tuple[int, Callable[[], None]]] = {
+            Fault.PARTITION: (3, self._part),
+            Fault.POWER_CUT: (2, self._cut),
+            Fault.SERVER_CRASH: (3, self._crash_server),
+            Fault.CLOCK_JUMP: (1, self._jump_clock),
+            Fault.DISK_FULL: (2, self._fill_disk),
+            Fault.FADED_SLOT: (1, self._fade),
+            Fault.CLONE: (int(day == 1), self._clone),
+            Fault.ROLL_BACK: (1, self._roll_back),
+            Fault.STALE_RESTORE: (int(day > 0), self._restore_server),
+            Fault.SILENT_TILL: (int(day == 1), self._fall_silent),
+            Fault.RE_IMAGE: (2 * int(day == 1), self._re_image),
+            Fault.REPLACED_CARD: (int(day == 1), self._replace),
+        }
+        times, act = strikes.get(fault, (0, self._crash_server))
+        yield from ((self.rng.randrange(11 * HOUR_MS), act) for _ in range(times))
+
+    def _any_till(self) -> Till:
+        return self.rng.choice(self.campus.all_tills)
+
+    def before_errand(self, till: Till) -> None:
+        """Things that strike while somebody is served."""
+        if Fault.DISK_FAULT in self.faults and self.rng.random() < 0.05:
+            self.campus.counts[Fault.DISK_FAULT] += 1
+            till.disk.fault = self.rng.choice(list(DiskFault))
+
+    def _moment_passed(self, till: Till) -> None:
+        """Somebody is at the switch some time after a till went dark."""
+        self.checks.moment(till)
+        if not till.is_on and till.name not in self._repairs:
+            self._repairs.add(till.name)
+            wait = self.rng.choice((20_000, 40_000, 3 * MINUTE_MS, 12 * MINUTE_MS, HOUR_MS))
+            self.later(wait, lambda: self._switch_on(till))
+
+    def _switch_on(self, till: Till) -> None:
+        self._repairs.discard(till.name)
+        if till.is_on:
+            return
+        if Fault.CLOCK_LOST in self.faults and self.rng.random() < 0.6:
+            self.campus.counts[Fault.CLOCK_LOST] += 1
+            till.clock.lose()
+            self.later(self.rng.randrange(2 * HOUR_MS), till.clock.set_right)
+        if Fault.CRASH_IN_A_SALE in self.faults and self.rng.random() < 0.2:
+            till.cut_power(at=self.rng.randint(1, 4))
+        till.boot()
+        till.power.forget_plan()
+
+    def _change_weather(self, till: Till) -> None:
+        if not self._mended:
+            till.line.weather = weather(self.rng, self.faults)
+
+    def _part(self) -> None:
+        till = self._any_till()
+        self.campus.counts[Fault.PARTITION] += 1
+        till.offline()
+        self.later(self.rng.choice((MINUTE_MS, 20 * MINUTE_MS, 5 * HOUR_MS)), lambda: self._reconnect(till))
+
+    def _reconnect(self, till: Till) -> None:
+        if till is not self.silent or self._mended:
+            till.online()
+
+    def _cut(self) -> None:
+        till = self._any_till()
+        if till.is_on:
+            till.cut_power()
+            self._moment_passed(till)
+
+    def _crash_server(self) -> None:
+        self.campus.counts[Fault.SERVER_CRASH] += 1
+        self.campus.server.crash_next(self.rng.choice(("before commit", "after commit")))
+
+    def _jump_clock(self) -> None:
+        till = self._any_till()
+        self.campus.counts[Fault.CLOCK_JUMP] += 1
+        jump = self.rng.choice((HOUR_MS, -HOUR_MS, 2 * DAY_MS, -3 * DAY_MS, 400 * DAY_MS, -20 * MINUTE_MS))
+        till.clock.jump(jump)
+        self.campus.tell(till.name, f"believes it is {jump // MINUTE_MS} minutes later")
+        self.later(self.rng.randrange(8 * HOUR_MS), till.clock.set_right)
+
+    def _fill_disk(self) -> None:
+        till = self._any_till()
+        self.campus.counts[Fault.DISK_FULL] += 1
+        till.disk.room = self.rng.randrange(4)
+        self.later(self.rng.randrange(2 * HOUR_MS), partial(self._empty_disk, till.disk))
+
+    def _empty_disk(self, disk: Disk) -> None:
+        disk.room = None
+
+    def _fade(self) -> None:
+        card = self.rng.choice([card for card in self.cards if card.technology is Technology.CLASSIC])
+        if self.campus.is_at_rest(card) and card.fade():
+            self.campus.counts[Fault.FADED_SLOT] += 1
+            self.checks.planted.faded.add(card.key)
+            self.campus.tell("nature", "lets the newest slot of a card fade", card.key)
+
+    def _clone(self) -> None:
+        card = self.rng.choice(self.cards)
+        self.campus.counts[Fault.CLONE] += 1
+        self.cards.append(card.clone())
+        self.checks.planted.cloned.add(card.key)
+        self.campus.tell("forger", "clones a card", card.key)
+
+    def _roll_back(self) -> None:
+        card = self.rng.choice(self.cards)
+        state: CardState = card.snapshot()
+        self.later(self.rng.randrange(6 * HOUR_MS), lambda: self._put_back(card, state))
+
+    def _put_back(self, card: Plastic, state: CardState) -> None:
+        if self._mended or not self.campus.is_at_rest(card) or card.snapshot() == state:
+            return
+        self.campus.counts[Fault.ROLL_BACK] += 1
+        self.checks.planted.cloned.add(card.key)
+        self.campus.tell("forger", "rolls a card back", card.key)
+        card.restore(state)
+        card.observe()
+
+    def _restore_server(self) -> None:
+        self.campus.counts[Fault.STALE_RESTORE] += 1
+        server = self.campus.server
+        newest = server.backup()
+        server.restore(self.rng.choice(self.backups), told=self.rng.random() < 0.7)
+        self.later(self.rng.randrange(HOUR_MS), server.enter_paper)
+        self.backups.append(newest)
+
+    def _fall_silent(self) -> None:
+        self.campus.counts[Fault.SILENT_TILL] += 1
+        self.silent = self.rng.choice(self.campus.tills)
+        self.silent.offline()
+
+    def _re_image(self) -> None:
+        till = self._any_till()
+        image = self.images.setdefault(till.name, till.image())
+        self.later(self.rng.randrange(10 * MINUTE_MS, 5 * HOUR_MS), lambda: self._put_image(till, image))
+
+    def _put_image(self, till: Till, image: Disk) -> None:
+        if self._mended or till.card is not None or image.grant != till.disk.grant or not till.is_on:
+            return
+        self.campus.counts[Fault.RE_IMAGE] += 1
+        self.rescued.append((till, till.disk))
+        till.reimage(image)
+
+    def _replace(self) -> None:
+        card = self.rng.choice(self.cards)
+        if card.key in self.checks.planted.cloned | self.checks.planted.faded or not self.campus.is_at_rest(card):
+            return
+        self.campus.counts[Fault.REPLACED_CARD] += 1
+        self.cards.remove(card)
+        self.cards.append(self.campus.server.replace(card))
+
+    # The end -----------------------------------------------------------------------------------------------------
+
+    def _mend(self) -> None:
+        """No more faults; everything that is written anywhere reaches the server, and every card is tapped again."""
+        self._mended, self.faults = True, frozenset()
+        campus = self.campus
+        campus.pass_time(HOUR_MS)
+        for till in campus.all_tills:
+            till.power.forget_plan()
+            till.disk.room = till.disk.fault = None
+            till.clock.set_right()
+            till.line.weather = FAIR
+            till.lift()
+            if not till.is_on:
+                till.boot()
+        campus.pass_time(HOUR_MS)
+        if self.silent is not None:
+            campus.pass_time(30 * DAY_MS)
+            campus.server.nightly()
+        campus.server.enter_paper()
+        campus.sync()
+        for till, medium in self.rescued:
+            campus.rescue(till, medium)
+        campus.sync()
+        for number, card in enumerate(self.cards):
+            if self.rng.random() < 0.9:
+                self.walk(self.people.buy(campus.tills[number % len(campus.tills)], card, 1))
+                campus.pass_time(3 * MINUTE_MS)
+        campus.pass_time(HOUR_MS)
+        campus.sync()
+        campus.server.nightly()
