@@ -31,6 +31,8 @@ from terminal.ports import Draft, JournalBroken, JournalError
 
 _CHUNK_ENTRIES = 64
 """Rows read in one hop: the next sale waits no longer than for these."""
+_CHECK_ENTRIES = 8
+"""Signatures checked in a row."""
 
 T = TypeVar("T")
 
@@ -146,19 +148,21 @@ class JournalStore:
         """Write the newest signed ack along with the next entry, at no cost of its own."""
         self._opened.keep_ack(jws)
 
-    async def verify_all(self) -> AsyncIterator[Checked]:
+    async def verify_all(self, pause_s: float = 0.01) -> AsyncIterator[Checked]:
         """Check the whole chain and every signature, a little at a time; ends with the tip or the first fault.
 
-        Sales go on meanwhile: reading takes the connection for some rows only, checking never.
+        Sales go on meanwhile: reading takes the connection for some rows only, checking never, and in the pauses the
+        processor is free.
         """
         after, end = self._identity.start, self.tip.seq
         while after.seq < end:
-            lines = await self.rows(Seq(after.seq + 1), min(_CHUNK_ENTRIES, end - after.seq))
+            lines = await self.rows(Seq(after.seq + 1), min(_CHECK_ENTRIES, end - after.seq))
             after, found = await asyncio.to_thread(self._opened.check, lines, after)
             found = found or (None if lines else Break(after.seq + 1, "missing", "there is no such row"))
             yield Checked(after.seq, end, found)
             if found is not None:
                 return
+            await asyncio.sleep(pause_s)
 
     async def export(self, path: Path, from_seq: Seq) -> int:
         """Write the entries from `from_seq` on as lines, all or nothing; returns how many. Raises OSError.
