@@ -21,6 +21,8 @@ from terminal.journal_space import PAGE_BYTES, JournalSettings, JournalSpace, Sp
 from terminal.ports import Draft, JournalBroken, JournalDamaged, JournalError, JournalForeign, JournalInUse, JournalLow
 
 _SNAPSHOTS_KEPT = 2
+_ACK_EVERY = 16
+"""Entries from one stored ack to the next: it costs a page, and a start without it only asks the server."""
 
 _PRAGMAS = (
     f"page_size = {PAGE_BYTES}",
@@ -90,7 +92,7 @@ class JournalFile:
         """
         self._db, self._settings, self._identity = db, settings, identity
         self._failure: JournalError | None = None
-        self._pending_ack = b""
+        self._pending_ack, self._ack_due = b"", Seq(0)
         self.tip = identity.start
         self.snapshot: Snapshot | None = None
         self.acked: Ack | None = None
@@ -130,7 +132,7 @@ class JournalFile:
         return sha256_of(found[0]) if found else None
 
     def keep_ack(self, jws: bytes) -> None:
-        """Write the newest signed ack along with the next entry; losing it only costs a question to the server."""
+        """Write the newest signed ack along with one of the next entries."""
         self._pending_ack = jws
 
     @property
@@ -178,7 +180,7 @@ class JournalFile:
             raise JournalLow(f"no space for {draft.kind}: {self.space.disk_bytes} bytes free on the disk")
         assert snapshot is None or _names_state(draft.body, snapshot), "a checkpoint names its snapshot's hash"
         sealed = seal(self._entry(draft), self._identity.key)
-        if snapshot is None and not self._pending_ack:
+        if snapshot is None and not (self._pending_ack and sealed.seq >= self._ack_due):
             self._db.execute("INSERT INTO entry VALUES (?, ?)", (sealed.seq, sealed.jws))
         else:
             self._db.execute("BEGIN IMMEDIATE")
@@ -218,7 +220,7 @@ class JournalFile:
         self.tip = Tip(sealed.seq, sealed.hash)
 
     def _write_ack(self) -> None:
-        pending, self._pending_ack = self._pending_ack, b""
+        pending, self._pending_ack, self._ack_due = self._pending_ack, b"", Seq(self.tip.seq + _ACK_EVERY)
         if pending:
             self._db.execute("INSERT OR REPLACE INTO newest_ack VALUES (1, ?)", (pending,))
             self._space.count(pending)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from protocol.entries import ENTRY_BYTES_MAX
-from terminal.durable_file import fill_file, free_bytes
+from terminal.durable_file import fill_file, free_bytes, sync_directory
 
 PAGE_BYTES = 1_024
 _FRAME_BYTES = PAGE_BYTES + 24
@@ -80,6 +80,7 @@ class JournalSpace:
             _filled(settings.wal_path, settings.wal_bytes)
         else:
             _filled(settings.spare_path, settings.wal_bytes)
+        sync_directory(settings.path.parent)
         self._wal_size = settings.wal_path.stat().st_size
         self._measure()
 

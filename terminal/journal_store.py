@@ -145,7 +145,7 @@ class JournalStore:
             seq = Seq(seq + len(lines))
 
     def keep_ack(self, jws: bytes) -> None:
-        """Write the newest signed ack along with the next entry, at no cost of its own."""
+        """Write the newest signed ack along with one of the next entries, or when closed: at no cost of its own."""
         self._opened.keep_ack(jws)
 
     async def verify_all(self, pause_s: float = 0.01) -> AsyncIterator[Checked]:
