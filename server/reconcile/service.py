@@ -6,7 +6,8 @@ The proof of a business day has the revision of that day's report; a finished on
 the same snapshot, keeps nothing and prepares nothing.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from sqlalchemy import RowMapping
@@ -65,12 +66,16 @@ class _Sums:
     classes: dict[Difference, tuple[int, int, int]] = field(default_factory=dict[Difference, tuple[int, int, int]])
     shown: list[Finding] = field(default_factory=list[Finding])
 
-    def add(self, findings: Sequence[Finding]) -> None:
-        """Count findings, keep the first ones."""
+    def add(self, findings: Sequence[Finding], chunk: Progressed | None = None) -> None:
+        """Count findings, keep the first ones; and what the chunk came to that they are of."""
         for found in findings:
             count, cents, amount = self.classes.get(found.cls, (0, 0, 0))
             self.classes[found.cls] = (count + 1, cents + found.cents, amount + found.amount)
         self.shown += findings[: FINDINGS_SHOWN_MAX - len(self.shown)]
+        if chunk is not None:
+            self.cards += chunk.cards
+            self.difference_cents += chunk.difference_cents
+            self.unexplained_cents += chunk.unexplained_cents
 
 
 class Reconcile:
@@ -94,13 +99,11 @@ class Reconcile:
         providers = await self._around.providers(day)
         async with self._database.reading() as connection:
             campus = await store.campus_of(connection, day, providers)
-            async for chunk, findings in self._chunks(connection, campus, as_of, BEFORE_ALL):
-                sums.add(findings)
-                sums.cards += chunk.cards
-                sums.difference_cents += chunk.difference_cents
-                sums.unexplained_cents += chunk.unexplained_cents
-                if progress is not None:
-                    progress(Progress(sums.cards, chunk.upto))
+            async with aclosing(self._chunks(connection, campus, as_of, BEFORE_ALL)) as chunks:
+                async for chunk, findings in chunks:
+                    sums.add(findings, chunk)
+                    if progress is not None:
+                        progress(Progress(sums.cards, chunk.upto))
         sums.add(prove_campus(campus))
         classes = tuple(ClassTotal(cls, *figures) for cls, figures in sorted(sums.classes.items()))
         listed = tuple(shown(found) for found in sums.shown)
@@ -121,11 +124,12 @@ class Reconcile:
         cards = 0
         async with self._database.reading() as connection:
             campus = await store.campus_of(connection, day, providers)
-            async for chunk, findings in self._chunks(connection, campus, now, after):
-                await self._keep(day, revision, findings, chunk)
-                cards += chunk.cards
-                if progress is not None:
-                    progress(Progress(cards, chunk.upto))
+            async with aclosing(self._chunks(connection, campus, now, after)) as chunks:
+                async for chunk, findings in chunks:
+                    await self._keep(day, revision, findings, chunk)
+                    cards += chunk.cards
+                    if progress is not None:
+                        progress(Progress(cards, chunk.upto))
         async with self._database.writing() as connection:
             await store_proofs.finish_proof(connection, day, revision, prove_campus(campus), self._clock())
         return await self.proof(day, revision=revision)
@@ -203,15 +207,11 @@ class Reconcile:
 
     async def _chunks(
         self, connection: AsyncConnection, campus: Campus, as_of: UtcMs, after: CardKey
-    ) -> AsyncIterator[tuple[Progressed, list[Finding]]]:
+    ) -> AsyncGenerator[tuple[Progressed, list[Finding]]]:
         """The proofs of all cards that must be looked at, a chunk at a time."""
-        keys: list[CardKey] = []
-        async for key in store.keys_to_prove(connection, after):
-            keys.append(key)
-            if len(keys) == self._chunk_cards:
-                yield await self._prove(connection, campus, as_of, keys)
-                keys = []
-        if keys:
+        packed = await store.keys_to_prove(connection, after)
+        for start in range(0, len(packed), self._chunk_cards):
+            keys = store.unpacked(packed[start : start + self._chunk_cards])
             yield await self._prove(connection, campus, as_of, keys)
 
     async def _prove(
@@ -219,11 +219,12 @@ class Reconcile:
     ) -> tuple[Progressed, list[Finding]]:
         findings: list[Finding] = []
         difference = unexplained = 0
-        async for facts, drift_cents in store.cards_of(connection, self._campus, keys):
-            for proof in prove_cards([facts], campus, Terms(as_of)):
-                findings += proof.findings
-                difference += proof.difference_cents
-                unexplained += abs(proof.unexplained_cents) + abs(drift_cents)
+        async with aclosing(store.cards_of(connection, self._campus, keys)) as cards:
+            async for facts, drift_cents in cards:
+                for proof in prove_cards([facts], campus, Terms(as_of)):
+                    findings += proof.findings
+                    difference += proof.difference_cents
+                    unexplained += abs(proof.unexplained_cents) + abs(drift_cents)
         return Progressed(keys[-1], len(keys), difference, unexplained), findings
 
 

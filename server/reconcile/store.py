@@ -3,7 +3,9 @@
 However long histories are, memory holds the steps of one card and the few special rows of one chunk.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from array import array
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +13,7 @@ from sqlalchemy import RowMapping, Select, and_, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.entries import Operation
-from protocol.ids import CardKey, CardNo, Generation, TerminalId, Tno
+from protocol.ids import U16_MAX, CardKey, CardNo, Generation, TerminalId, Tno
 from protocol.instants import BusinessDay, CampusTime
 from server.ingest.rows import entry_of
 from server.ledger.accounts import AccountKind, drawer, owner_of
@@ -49,15 +51,22 @@ _BODY_OF_LOAD = case((step.c.operation == Operation.LOAD, step.c.body), else_=""
 """Of bodies only what a load says of totals is needed; the figures of all others are columns."""
 
 
-async def keys_to_prove(connection: AsyncConnection, after: CardKey) -> AsyncIterator[CardKey]:
-    """The cards that must be looked at, in order, one by one."""
+async def keys_to_prove(connection: AsyncConnection, after: CardKey) -> Sequence[int]:
+    """The cards that must be looked at, in order, packed to eight bytes each; `unpacked` reads them."""
+    packed = array("q")
     async for row in await connection.stream(cards_to_prove(after)):
-        yield CardNo(row.card), Generation(row.generation)
+        packed.append(row.card << 16 | row.generation)
+    return packed
+
+
+def unpacked(packed: Iterable[int]) -> list[CardKey]:
+    """Cards as keys."""
+    return [(CardNo(number >> 16), Generation(number & U16_MAX)) for number in packed]
 
 
 async def cards_of(
     connection: AsyncConnection, campus: CampusTime, keys: Sequence[CardKey]
-) -> AsyncIterator[tuple[CardFacts, int]]:
+) -> AsyncGenerator[tuple[CardFacts, int]]:
     """These cards with all that is known of them, and what their cached balances differ by from their postings."""
     rows = await _card_rows(connection, keys)
     moves, ledgers = await _moves_of(connection, keys)
@@ -68,10 +77,11 @@ async def cards_of(
         rest = (moves.get(key, []), held.get(key, []), cases.get(key, []))
         return facts_of_card(rows[key], steps, *rest, ledgers.get(key, 0))
 
-    async for key, steps in _steps_by_card(connection, campus, keys):
-        done.add(key)
-        if key in rows:
-            yield facts(key, steps)
+    async with aclosing(_steps_by_card(connection, campus, keys)) as histories:
+        async for key, steps in histories:
+            done.add(key)
+            if key in rows:
+                yield facts(key, steps)
     for key in rows:
         if key not in done:
             yield facts(key, [])
@@ -105,21 +115,21 @@ async def _card_rows(connection: AsyncConnection, keys: Sequence[CardKey]) -> di
 
 async def _steps_by_card(
     connection: AsyncConnection, campus: CampusTime, keys: Sequence[CardKey]
-) -> AsyncIterator[tuple[CardKey, list[StepFact]]]:
+) -> AsyncGenerator[tuple[CardKey, list[StepFact]]]:
     query = select(*_STEP_COLUMNS, _BODY_OF_LOAD).where(step.c.card.in_([key[0] for key in keys]))
     query = query.order_by(step.c.card, step.c.generation, step.c.counter_after)
     wanted = set(keys)
     current: CardKey | None = None
     steps: list[StepFact] = []
-    result = await connection.stream(query)
-    async for row in result.mappings():
-        key = (CardNo(row["card"]), Generation(row["generation"]))
-        if key != current:
-            if current is not None and current in wanted:
-                yield current, steps
-            current, steps = key, []
-        if key in wanted:
-            steps.append(step_of_row(row, campus))
+    async with connection.stream(query) as result:
+        async for row in result.mappings():
+            key = (CardNo(row["card"]), Generation(row["generation"]))
+            if key != current:
+                if current is not None and current in wanted:
+                    yield current, steps
+                current, steps = key, []
+            if key in wanted:
+                steps.append(step_of_row(row, campus))
     if current is not None and current in wanted:
         yield current, steps
 
