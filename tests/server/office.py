@@ -1,0 +1,62 @@
+"""A whole server in a temporary directory, spoken to over its API."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from server.app import House, open_house
+from server.auth.rules import Role
+from server.config import MqttSettings, OperatorSettings, Settings
+from tests.server.desk import Clock, sqlite_url
+
+TOKENS = {"ann": (Role.ADMIN,), "bob": (Role.FINANCE,), "eve": (Role.VIEWER,), "tom": (Role.TECHNICIAN,)}
+
+
+def settings_in(directory: Path, mqtt: MqttSettings | None = None) -> Settings:
+    operators = tuple(
+        OperatorSettings(name, sha256(f"{name}-token".encode()).hexdigest(), roles) for name, roles in TOKENS.items()
+    )
+    return Settings(str(directory), sqlite_url(directory), mqtt=mqtt, operators=operators)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The API as operators use it."""
+
+    house: House
+    clock: Clock
+    client: httpx.AsyncClient
+
+    async def call(self, method: str, path: str, body: Any = None, *, who: str = "ann", expect: int = 200) -> Any:
+        """One request; the answer must have this status."""
+        headers = {"Authorization": f"Bearer {who}-token"}
+        answer = await self.client.request(method, f"/api/1{path}", json=body, headers=headers)
+        assert answer.status_code == expect, answer.text
+        if expect >= 400:
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert answer.json()["status"] == expect
+        return answer.json()
+
+    async def get(self, path: str, **more: Any) -> Any:
+        return await self.call("GET", path, **more)
+
+    async def post(self, path: str, body: Any = None, **more: Any) -> Any:
+        return await self.call("POST", path, body, **more)
+
+    async def put(self, path: str, body: Any = None, **more: Any) -> Any:
+        return await self.call("PUT", path, body, **more)
+
+
+@asynccontextmanager
+async def open_desk(directory: Path) -> AsyncGenerator[Desk]:
+    clock = Clock()
+    clock.pass_ms(3_600_000)
+    async with open_house(settings_in(directory), clock) as house:
+        transport = httpx.ASGITransport(house.app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
+            yield Desk(house, clock, client)
