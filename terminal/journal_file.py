@@ -77,8 +77,9 @@ def _meaning(error: sqlite3.Error | OSError, path: Path) -> JournalError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return JournalInUse(f"another program holds {path}: stop it first, a journal has one writer")
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+    if code == sqlite3.SQLITE_NOTADB:
         return JournalDamaged(Break(0, "file", f"{path}: {error}"))
+    # SQLite calls a failed read "malformed" as well, so that word alone condemns no journal.
     return JournalBroken(f"{path}: {error}")
 
 

@@ -115,8 +115,8 @@ class JournalStore:
         return self.space_left().low
 
     def space_left(self) -> Space:
-        """What can still be written, as of the newest entry."""
-        return self._opened.space
+        """What can still be written, as of the last look; nothing while the file is not open."""
+        return self._opened.space if self._thread is not None else Space(0, 0, low=True)
 
     async def append(self, draft: Draft, snapshot: bytes | None = None) -> Sealed:
         """Write one entry; it is durable when this returns. With a checkpoint comes the state it stands for.
@@ -183,16 +183,15 @@ class JournalStore:
 
     async def close(self) -> None:
         """Write what waits and let others have the journal. Raises nothing: what is on disk is on disk."""
-        if self._file is not None:
-            with contextlib.suppress(JournalError):
-                await self._run(self._file.flush)
+        with contextlib.suppress(JournalError):
+            await self._run(self._opened.flush)
         await self._close_file()
         self._lock.release()
 
     @property
     def _opened(self) -> JournalFile:
-        if self._file is None:
-            raise JournalBroken(f"{self._settings.path} is not open")
+        """The chain as last known: what it says holds while the file is closed, what it does goes through `_run`."""
+        assert self._file is not None, "made by open"
         return self._file
 
     async def _run(self, work: Callable[..., T], *args: object) -> T:
@@ -226,7 +225,7 @@ class JournalStore:
     async def _close_file(self) -> None:
         if self._moving is not None:
             await asyncio.wait([self._moving])
-        thread, self._thread, self._file = self._thread, None, None
+        thread, self._thread = self._thread, None
         if thread is not None:
             await _close(thread)
 

@@ -324,6 +324,21 @@ async def test_a_file_that_is_no_journal_is_said(tmp_path: Path) -> None:
         await open_store(tmp_path)
 
 
+async def test_pages_that_rot_are_noticed_at_start(tmp_path: Path) -> None:
+    store = await open_store(tmp_path)
+    await sell(store, 10)
+    await store.close()
+    overwrite(tmp_path / "journal.db", 1_024, b"rot" * 3_000)
+    with pytest.raises(JournalBroken, match="malformed"):
+        await open_store(tmp_path)
+
+
+def overwrite(path: Path, offset: int, content: bytes) -> None:
+    with path.open("r+b") as file:
+        file.seek(offset)
+        file.write(content)
+
+
 async def test_a_directory_that_is_missing_is_said(tmp_path: Path) -> None:
     with pytest.raises(JournalBroken, match="No such file"):
         await open_store(tmp_path / "missing")
@@ -414,8 +429,9 @@ async def test_a_recovery_that_fails_can_be_tried_again(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(JournalBroken):
             await store.recover()
-        with pytest.raises(JournalBroken):
+        with pytest.raises(JournalBroken, match="not open"):
             await store.append(PREPARED)
+        assert (store.tip.seq, store.low) == (2, True), "the face still shows what was last known"
     move(away, tmp_path)
     await store.recover()
     assert store.tip.seq == 2
