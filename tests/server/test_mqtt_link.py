@@ -1,0 +1,227 @@
+"""A whole server on a real Mosquitto: batches in, signed acks out, lists and state retained, garbage without effect."""
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion
+
+from protocol import topics
+from protocol.entries import Kind, Reason
+from protocol.messages import (
+    Ack,
+    Hello,
+    Manifest,
+    ServerState,
+    TipAnswer,
+    Want,
+    encode_batch,
+    encode_hello,
+    read_signed,
+    verified,
+)
+from protocol.policy import CardsFile, read_file
+from protocol.signing import to_base64url
+from server.app import open_house, running
+from server.broker import Broker
+from server.config import MqttSettings
+from server.mqtt_link import MqttLink
+from tests.server.desk import Clock
+from tests.server.office import Desk, settings_in
+from tests.server.test_cards import enrol
+from tests.server.test_holes import sell
+from tests.server.world import SITE, Till, plastic
+
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).resolve().parents[2]
+WAIT_S = 10
+
+
+class Line:
+    """A terminal's connection: what it hears, by topic."""
+
+    def __init__(self, port: int) -> None:
+        self._loop, self._port = asyncio.get_running_loop(), port
+        self._heard: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
+        self._client = Client(CallbackAPIVersion.VERSION2)
+        self._client.on_message = self._on_message
+
+    async def open(self, *subscriptions: str) -> None:
+        ready = asyncio.Event()
+
+        def on_subscribe(*_: object) -> None:
+            self._loop.call_soon_threadsafe(ready.set)
+
+        self._client.on_subscribe = on_subscribe
+        self._client.connect("127.0.0.1", self._port)
+        self._client.loop_start()
+        self._client.subscribe([(topic, 1) for topic in subscriptions])
+        await asyncio.wait_for(ready.wait(), WAIT_S)
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def say(self, topic: str, payload: bytes) -> None:
+        self._client.publish(topic, payload, qos=1)
+
+    async def hear(self, topic: str) -> bytes:
+        """The next payload on this topic; what is heard on others meanwhile is dropped."""
+        while True:
+            heard, payload = await asyncio.wait_for(self._heard.get(), WAIT_S)
+            if heard == topic:
+                return payload
+
+    def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
+        self._loop.call_soon_threadsafe(self._heard.put_nowait, (message.topic, bytes(message.payload)))
+
+
+@asynccontextmanager
+async def line_to(broker: Broker, *subscriptions: str) -> AsyncGenerator[Line]:
+    line = Line(broker.settings.port)
+    await line.open(*subscriptions)
+    try:
+        yield line
+    finally:
+        line.close()
+
+
+@pytest.fixture
+async def desk(broker: Broker, tmp_path: Path) -> AsyncIterator[Desk]:
+    clock = Clock()
+    clock.pass_ms(3_600_000)
+    settings = settings_in(tmp_path, MqttSettings(port=broker.settings.port))
+    async with open_house(settings, clock) as house, running(house):
+        assert house.link is not None
+        await wait_until_up(house.link)
+        transport = httpx.ASGITransport(house.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
+            yield Desk(house, clock, client)
+
+
+async def wait_until_up(link: MqttLink) -> None:
+    for _ in range(100 * WAIT_S):
+        if link.is_up:
+            return
+        await asyncio.sleep(0.01)
+    raise TimeoutError
+
+
+async def test_a_batch_is_acknowledged_over_the_broker(desk: Desk, broker: Broker) -> None:
+    till = Till(1)
+    await enrol(desk, till)
+    sell(till, plastic(7), 100)
+    async with line_to(broker, topics.down(till.tid, "+")) as line:
+        line.say(
+            topics.up(till.tid, "hello"), encode_hello(Hello(till.epoch, till.tno, till.start.seq, till.start.prev))
+        )
+        tip = verified(await line.hear(topics.down(till.tid, "answer")), TipAnswer, desk.house.keys.ack.public)
+        assert (tip.seq, tip.hash) == (0, till.start.prev)
+        line.say(topics.up(till.tid, "journal"), encode_batch(till.lines[1:]))
+        want = verified(await line.hear(topics.down(till.tid, "ack")), Want, desk.house.keys.ack.public)
+        assert want.seq == 1
+        for _ in range(3):
+            line.say(topics.up(till.tid, "journal"), encode_batch(till.lines))
+            ack = verified(await line.hear(topics.down(till.tid, "ack")), Ack, desk.house.keys.ack.public)
+            assert (ack.seq, ack.hash) == (2, to_base64url(till.chain[-1].hash))
+
+
+async def test_garbage_is_without_effect(desk: Desk, broker: Broker) -> None:
+    till, other = Till(1), Till(2)
+    await enrol(desk, till)
+    await enrol(desk, other)
+    till.append(Kind.DRAWER_OPENED, Reason("change"))
+    async with line_to(broker, topics.down(till.tid, "+")) as line:
+        for payload in (
+            b"",
+            b"\x00" * 1_000,
+            os.urandom(300_000),
+            encode_batch([b"a.b.c"]),
+            b'{"epoch":1}',
+            b"[" * 5_000,
+        ):
+            for what in ("journal", "hello", "state", "ask", "nonsense"):
+                for tid in (till.tid, "TILL", "x" * 60, "nobody-here"):
+                    line.say(f"fanka/1/up/{tid}/{what}", payload)
+        line.say(topics.up(other.tid, "journal"), encode_batch(till.lines))
+        for _ in range(20):
+            line.say(topics.up(till.tid, "journal"), encode_batch(till.lines))
+            try:
+                answer = read_signed(await asyncio.wait_for(line.hear(topics.down(till.tid, "ack")), 1))
+            except TimeoutError:
+                continue
+            break
+        assert isinstance(answer, Ack)
+    view = await desk.get(f"/terminals/{other.tid}")
+    assert view["epochs"][0]["tip"] == 0
+
+
+async def test_lists_and_state_are_retained_and_follow_changes(desk: Desk, broker: Broker) -> None:
+    till = Till(1)
+    await enrol(desk, till)
+    no = (await desk.post("/cards", {}, expect=201))["numbers"][0]
+    async with line_to(broker, topics.manifest(SITE), topics.SERVER, f"fanka/1/lists/{SITE}/f/+") as line:
+        state = verified(await line.hear(topics.SERVER), ServerState, desk.house.keys.ack.public)
+        assert state.server_epoch == 1
+        await desk.post(f"/cards/{no}/block")
+        for _ in range(20):
+            raw = await line.hear(topics.manifest(SITE))
+            manifest = verified(raw, Manifest, desk.house.keys.list.public)
+            if manifest.files["cards"].bytes > 2:
+                break
+    (part,) = manifest.files["cards"].parts
+    async with line_to(broker, topics.list_part(SITE, part)) as late:
+        cards = read_file(await late.hear(topics.list_part(SITE, part)), CardsFile)
+        assert [(row.no, row.listed.value) for row in cards.rows] == [(no, "blocked")]
+
+
+async def test_everything_is_published_again_when_the_broker_comes_back_empty(desk: Desk, broker: Broker) -> None:
+    till = Till(1)
+    await enrol(desk, till)
+    async with line_to(broker, topics.manifest(SITE)) as line:
+        await line.hear(topics.manifest(SITE))
+    broker.kill()
+    for file in broker.settings.directory.glob("*.db"):
+        if file.name.startswith("mosquitto"):
+            file.unlink()
+    await asyncio.sleep(0.1)
+    broker.start()
+    async with line_to(broker, topics.manifest(SITE), topics.SERVER) as line:
+        await line.hear(topics.SERVER)
+        await line.hear(topics.manifest(SITE))
+
+
+def test_the_program_starts_says_so_and_stops(broker: Broker, tmp_path: Path) -> None:
+    config = tmp_path / "server.toml"
+    config.write_text(f'data = "data"\n[http]\nport = 0\n[mqtt]\nport = {broker.settings.port}\n')
+    command = [sys.executable, "-I", "-m", "server", "--config", str(config)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=tmp_path) as process:
+        assert process.stdout is not None
+        ready = re.fullmatch(r"fanka server ready: (http://127\.0\.0\.1:\d+)\n", process.stdout.readline().decode())
+        assert ready is not None
+        for _ in range(100):
+            answer = httpx.get(f"{ready[1]}/ready")
+            if answer.status_code == 200:
+                break
+        assert answer.json()["broker"]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+
+
+def test_a_wrong_configuration_is_told_in_one_sentence(tmp_path: Path) -> None:
+    config = tmp_path / "server.toml"
+    config.write_text('data = "data"\ndatabas = "x"\n')
+    command = [sys.executable, "-I", "-m", "server", "--config", str(config)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 2
+    assert "databas" in ended.stderr and "Traceback" not in ended.stderr
