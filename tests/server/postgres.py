@@ -1,0 +1,65 @@
+"""A PostgreSQL of our own for tests: a new cluster in a temporary directory, reached over its socket only."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+ACCOUNT = "postgres"
+
+
+@contextmanager
+def private_postgres() -> Generator[str]:
+    """The URL prefix of a running cluster; append a database name and `?host=…` with `url_of`."""
+    with tempfile.TemporaryDirectory(prefix="fanka-pg-") as name:
+        directory = Path(name)
+        if os.geteuid() == 0:
+            shutil.chown(directory, ACCOUNT, ACCOUNT)
+        data = directory / "data"
+        _run("initdb", "-D", str(data), "-U", ACCOUNT, "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
+        options = (
+            "-F",
+            "-c",
+            "listen_addresses=",
+            "-c",
+            f"unix_socket_directories={directory}",
+            "-c",
+            "max_connections=100",
+        )
+        with (directory / "log").open("wb") as log:
+            server = subprocess.Popen([*_as_owner(), "postgres", "-D", str(data), *options], stdout=log, stderr=log)
+        try:
+            _wait_until_ready(directory, server)
+            yield str(directory)
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+def new_database(socket_directory: str, name: str) -> str:
+    """Create an empty database; its SQLAlchemy URL."""
+    _run("createdb", "-h", socket_directory, "-U", ACCOUNT, name)
+    return f"postgresql+psycopg://{ACCOUNT}@/{name}?host={socket_directory}"
+
+
+def _as_owner() -> list[str]:
+    if os.geteuid() != 0:
+        return []
+    return ["setpriv", f"--reuid={ACCOUNT}", f"--regid={ACCOUNT}", "--clear-groups", "--pdeathsig", "INT"]
+
+
+def _run(*command: str) -> None:
+    subprocess.run([*_as_owner(), *command], check=True, capture_output=True, timeout=120, cwd="/")
+
+
+def _wait_until_ready(directory: Path, server: "subprocess.Popen[bytes]") -> None:
+    for _ in range(600):
+        asked = ["pg_isready", "-q", "-h", str(directory), "-U", ACCOUNT]
+        if subprocess.run(asked, timeout=10, cwd="/").returncode == 0:
+            return
+        if server.poll() is not None:
+            break
+    raise RuntimeError((directory / "log").read_text(errors="replace"))

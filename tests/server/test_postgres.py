@@ -1,0 +1,120 @@
+"""PostgreSQL is one setting away: the same code, the same money, and terminals that really work at the same time."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from protocol.entries import CardBlocked, Kind, Reason
+from server import tables
+from server.app import open_house
+from server.config import Settings
+from server.db import Database
+from server.ingest.rules import Ack, take_batch
+from server.ingest.service import Ingest
+from server.keys import open_keys
+from tests.server.desk import Clock, assert_balances_are_sums, put_book, rows_of
+from tests.server.postgres import new_database, private_postgres
+from tests.server.test_holes import sell
+from tests.server.test_ingest_differential import assert_same
+from tests.server.world import CAMPUS, SITE, Lunch, Till, plastic
+
+pytestmark = pytest.mark.integration
+
+_numbers = count()
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[str]:
+    with private_postgres() as directory:
+        yield directory
+
+
+@pytest.fixture
+def url(cluster: str) -> str:
+    return new_database(cluster, f"fanka{next(_numbers)}")
+
+
+@pytest.fixture
+async def database(url: str) -> AsyncIterator[Database]:
+    async with Database(url) as database:
+        await database.create_all()
+        yield database
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_postgres_and_memory_agree(database: Database, seed: int, tmp_path: Path) -> None:
+    lunch = Lunch(seed)
+    lunch.play(150)
+    clock, book = Clock(), lunch.book()
+    clock.pass_ms(3_600_000)
+    await put_book(database, lunch.book())
+    ingest = Ingest(database, open_keys(tmp_path / "keys"), CAMPUS, clock)
+    for delivery in lunch.deliveries():
+        clock.pass_ms(2_000)
+        taken = await ingest.take_lines(delivery.tid, delivery.lines)
+        assert taken is not None
+        assert taken.reply == take_batch(book, delivery.tno, delivery.lines, clock())
+    await assert_same(database, book)
+    await assert_balances_are_sums(database)
+
+
+async def test_terminals_that_share_cards_work_at_the_same_time(database: Database, tmp_path: Path) -> None:
+    """Twelve tills sell to the same five cards; batches of all tills run at once, in random order and twice."""
+    chance = random.Random(1)
+    tills, cards = [Till(number) for number in range(1, 13)], [plastic(number) for number in range(1, 6)]
+    lunch = Lunch(1)
+    lunch.tills, lunch.cards = tills, cards
+    book = lunch.book()
+    for _ in range(240):
+        sell(chance.choice(tills), chance.choice(cards), chance.randint(1, 500))
+    await put_book(database, book)
+    clock = Clock()
+    clock.pass_ms(3_600_000)
+    ingest = Ingest(database, open_keys(tmp_path / "keys"), CAMPUS, clock)
+
+    async def drain(till: Till) -> None:
+        for start in range(0, len(till.lines), 6):
+            for _ in range(2):
+                taken = await ingest.take_lines(till.tid, till.lines[start : start + 6])
+                assert taken is not None and isinstance(taken.reply, Ack)
+
+    await asyncio.gather(*(drain(till) for till in tills), *(drain(till) for till in tills))
+    entries = await rows_of(database, select(func.count()).select_from(tables.entry))
+    assert entries == [(sum(len(till.chain) for till in tills),)]
+    balances = select(tables.card.c.card, tables.card.c.main_cents).order_by(tables.card.c.card)
+    assert await rows_of(database, balances) == [(card.id.no, card.main) for card in cards]
+    assert await rows_of(database, select(tables.case_file)) == []
+    await assert_balances_are_sums(database)
+
+
+async def test_one_card_appears_at_two_terminals_at_once(database: Database, tmp_path: Path) -> None:
+    """Both batches make the same new card row; one of them is done again."""
+    tills = [Till(number) for number in range(1, 9)]
+    lunch = Lunch(1)
+    lunch.tills, lunch.cards = tills, []
+    await put_book(database, lunch.book())
+    for till in tills:
+        till.append(Kind.CARD_BLOCKED, CardBlocked(plastic(77).id, "found"))
+    ingest = Ingest(database, open_keys(tmp_path / "keys"), CAMPUS, Clock())
+    await asyncio.gather(*(ingest.take_lines(till.tid, till.lines) for till in tills))
+    assert await rows_of(database, select(tables.card.c.card, tables.card.c.status)) == [(77, "blocked")]
+
+
+async def test_the_whole_house_runs_on_postgres(url: str, tmp_path: Path) -> None:
+    clock = Clock()
+    clock.pass_ms(3_600_000)
+    async with open_house(Settings(str(tmp_path), url), clock) as house:
+        numbers = await asyncio.gather(*(house.cards.issue(2, 1, "", None) for _ in range(8)))
+        assert sorted(no for some in numbers for no in some) == list(range(1, 17))
+        till = Till(1)
+        await house.terminals.put(till.tid, SITE, "", "", can_load=True)
+        till.append(Kind.DRAWER_OPENED, Reason("change"))
+        assert await house.policy.publication(SITE, even_if_same=False) is not None
+        assert await house.nightly.run_if_due() is not None
+        assert (await house.upkeep.run()) == {"parked_posted": 0, "torn_resolved": 0, "hole_steps_posted": 0}
+        assert (await house.ledger.trial_balance()).total_cents == 0
