@@ -17,6 +17,7 @@ from protocol.ids import (
     U32,
     U53,
     ChannelField,
+    ChannelId,
     Counter,
     CounterField,
     EarlierSeqField,
@@ -132,6 +133,10 @@ class TopUpTo(enum.StrEnum):
 
     CARD = "card"
     LOAD = "load"
+
+
+CASH = ChannelId("cash")
+"""The channel of coins and notes: they lie in the drawer of the shift."""
 
 
 class TopUpStep(CardStep, frozen=True, kw_only=True):

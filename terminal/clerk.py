@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from protocol.basket import Basket, BasketRefusal
-from protocol.ids import ChannelId
+from protocol.entries import CASH
 from protocol.instants import MINUTE_MS, CampusTime, Now
 from terminal.commands import (
     Cancel,
@@ -52,8 +52,6 @@ from terminal.status import Status, status_lines
 from terminal.step_draft import HAND_OVER_MS
 from terminal.topup import TopUp
 from terminal.views import Words, cents_text
-
-CASH = ChannelId("cash")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 Called only by `rules.py`; every function changes the book and nothing else.
 """
 
+from protocol.authorise import Refusal
 from protocol.entries import (
     CardBlocked,
     CardIssued,
@@ -69,6 +70,9 @@ def post_entry(book: Book, chain: ChainRow, branch: int, entry: Entry, day: Busi
             _block(book, body.card.key)
         case CardIssued():
             _see_card(book, body.card)
+        case SaleRefused(reason, card=CardId() as card) if reason == Refusal.PURSE_UNREADABLE:
+            text = "no slot of this card is valid: the card office restores it from the ledger"
+            book.open_case(CaseClass.PURSE_UNREADABLE, card.key, (chain.tno, branch, entry.seq), Cents(0), text)
         case SaleRefused():
             pass
         case _:
@@ -190,6 +194,8 @@ def _settle(book: Book, branch: int, step: StepRow, day: BusinessDay, cause: str
     use, other = use_of(book, step, branch, at)
     step.use = use
     reverse_provisional(book, step, day)
+    if use is Use.FIRST and other is not None:
+        _overrule(book, other, day)
     given_back = postings_of_give_back(other.body) if use is Use.FALLBACK and other else ()
     situation = _situation(book, step, use, given_back, was_torn=was_torn)
     book.post(cause, day, postings_of_step(Stage.SETTLED, body, situation))
@@ -205,6 +211,13 @@ def _settle(book: Book, branch: int, step: StepRow, day: BusinessDay, cause: str
     if isinstance(body, RefundStep):
         _note_refund(book, step, body)
     _note_use(book, step, use, other, at)
+
+
+def _overrule(book: Book, unconfirmed: StepRow, day: BusinessDay) -> None:
+    """The card used this counter otherwise than a second history says: take back what was set aside for that."""
+    aside = postings_of_step(Stage.SETTLED, unconfirmed.body, _situation(book, unconfirmed, Use.BRANCH))
+    book.post(f"disputed:{_name(unconfirmed.id)}", day, reversed_postings(aside))
+    unconfirmed.use = Use.DISPUTED
 
 
 def _note_use(book: Book, step: StepRow, use: Use, other: StepRow | None, at: UtcMs) -> None:

@@ -13,8 +13,9 @@ EXCUSED_EVERY_MS = 90 * DAY_MS
 def use_of(book: Book, step: StepRow, branch: int, at: UtcMs) -> tuple[Use, StepRow | None]:
     """Classify a settled step among the uses of its counter; the other use where one is replaced or replaces it.
 
-    A step that builds on a fork is part of the fork. A step on another branch of its terminal's chain counts only
-    once a later tap of the card confirms it.
+    A step that builds on a fork is part of the fork. A sale on another branch of its terminal's chain counts only
+    once a later tap of the card confirms it; against any other use of the counter it has no say, so that a copied
+    terminal freezes no honest card.
     """
     card = book.cards.get(step.card)
     if card is None:
@@ -28,8 +29,10 @@ def use_of(book: Book, step: StepRow, branch: int, at: UtcMs) -> tuple[Use, Step
     others = [
         other for other in book.steps_at(step.card, step.counter_after) if other is not step and other.moved_purse
     ]
-    if not others:
-        return (Use.BRANCH if branch and isinstance(step.body, SaleStep) else Use.FIRST), None
+    if branch and isinstance(step.body, SaleStep):
+        return (Use.DISPUTED, others[0]) if others else (Use.BRANCH, None)
+    if all(_is_unconfirmed(other) for other in others):
+        return Use.FIRST, others[0] if others else None
     if len(others) > 1 or not _excusable(card, at):
         return Use.FORK, others[0]
     if _saw_invalid_slot(step) or others[0].resolved is Resolution.ON_CARD:
@@ -129,7 +132,11 @@ def _is_mark_of(seen: SeenStep, step: StepRow) -> bool:
 
 def _builds_on_fork(book: Book, step: StepRow) -> bool:
     below = step_below(book, step)
-    return below is not None and below.use is Use.FORK
+    return below is not None and below.use in (Use.FORK, Use.DISPUTED)
+
+
+def _is_unconfirmed(step: StepRow) -> bool:
+    return step.use is Use.BRANCH and not step.claimed and step.resolved is None
 
 
 def _excusable(card: CardRow, at: UtcMs) -> bool:

@@ -7,7 +7,7 @@ bank) is negative, and everything together is always zero.
 import enum
 from dataclasses import dataclass
 
-from protocol.ids import CardKey, CardNo, MerchantId, ShiftNo, TerminalId, Tno
+from protocol.ids import CardKey, CardNo, ChannelId, MerchantId, ShiftNo, TerminalId, Tno
 from protocol.money import Cents
 
 
@@ -103,6 +103,11 @@ def merchant(name: MerchantId) -> Account:
 def drawer(tid: TerminalId, shift: ShiftNo) -> Account:
     """The cash drawer of one shift."""
     return Account(AccountKind.DRAWER, f"{tid}/{shift}")
+
+
+def clearing(channel: ChannelId) -> Account:
+    """Top-ups of one channel whose outside document is still to come."""
+    return Account(AccountKind.CLEARING, channel)
 
 
 def suspense(tno: Tno, branch: int, seq: int) -> Account:

@@ -13,6 +13,7 @@ import enum
 from dataclasses import dataclass, replace
 
 from protocol.entries import (
+    CASH,
     Body,
     CardStep,
     CashSale,
@@ -37,6 +38,7 @@ from server.ledger.accounts import (
     Account,
     Postings,
     balanced,
+    clearing,
     drawer,
     merchant,
     pending,
@@ -61,6 +63,8 @@ class Use(enum.StrEnum):
     """The card was replaced and its rest paid out already."""
     BRANCH = "branch"
     """On a second history of a terminal, and no later tap of the card confirms it yet."""
+    DISPUTED = "disputed"
+    """On a second history, and the card used that counter otherwise: nothing moves until two people decide."""
 
 
 ON_CARD = frozenset({Use.FIRST, Use.FALLBACK, Use.BRANCH})
@@ -107,7 +111,8 @@ def postings_of_step(stage: Stage, step: CardStep, at: Situation) -> Postings:
             return balanced((_refund_source(step, at), -step.amount), (pending(step.card.no), step.amount))
         case TopUpStep(), Stage.PREPARED:
             waiting = at.suspense if step.to is TopUpTo.CARD else pending(step.card.no)
-            return balanced((drawer(at.tid, at.shift), -step.amount), (waiting, step.amount))
+            taken = drawer(at.tid, at.shift) if step.channel == CASH else clearing(step.channel)
+            return balanced((taken, -step.amount), (waiting, step.amount))
         case TopUpStep(), Stage.SETTLED:
             return _credit_settled(step, at.suspense, at)
         case TopUpStep(), Stage.VOIDED if at.resolved is None:
@@ -195,6 +200,8 @@ def _sale_settled(step: SaleStep, at: Situation) -> Postings:
             return balanced((OPERATOR_LOSS, -step.amount), paid)
         case Use.FORK:
             return balanced((FRAUD_LOSS, -step.amount), paid)
+        case Use.DISPUTED:
+            return ()
         case Use.UNKNOWN_CARD:
             return balanced((at.suspense, -step.amount), paid)
         case Use.BRANCH:

@@ -52,7 +52,7 @@ class Ledger:
     async def postings_of_entry(self, tno: Tno, branch: int, seq: Seq) -> Sequence[RowMapping]:
         """Everything posted for one journal entry and for the step that it prepared."""
         place = f"{tno}.{branch}.{seq}"
-        causes = [f"{what}:{place}" for what in ("entry", "park", "unpark", "resolve", "lost", "claim")]
+        causes = [f"{what}:{place}" for what in ("entry", "park", "unpark", "resolve", "lost", "claim", "disputed")]
         async with self._database.reading() as connection:
             return await store.by_causes(connection, causes)
 

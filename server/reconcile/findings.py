@@ -213,6 +213,8 @@ def _class_of_step(step: StepFact, share_cents: int) -> tuple[Difference | None,
         return Difference.FALLBACK, "the card forgot this step; exchange it"
     if step.use is Use.RELEASED:
         return Difference.OVERDUE, "it came after the card's rest was paid out"
+    if step.use is Use.DISPUTED:
+        return Difference.CHAIN_BREAK, "on a second history of its terminal, and the card made another step"
     if step.use is Use.BRANCH and not step.claimed:
         return Difference.CHAIN_BREAK, "on a second history of its terminal, no tap confirms it yet"
     if share_cents and step.resolved is Resolution.STUDENT:

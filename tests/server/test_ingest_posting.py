@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace as with_members
 
-from protocol.entries import BODIES, Kind, RefundTo, TopUpTo, Vend
+from protocol.entries import BODIES, Kind, Reason, RefundTo, TopUpTo, Vend
 from protocol.ids import Seq
 from protocol.instants import ClockSource, UtcMs
 from server.ingest.book import Book, CardRow, HoleStatus
@@ -176,3 +176,28 @@ def test_whatever_a_terminal_signs_is_kept_and_blocks_nothing(data: st.DataObjec
         owner = f"{card.key[0]}/{card.key[1]}"
         assert card.main_cents == balance(book, AccountKind.PURSE, owner)
     assert all(hole.status in (HoleStatus.ASKED, HoleStatus.FILLED) for hole in book.holes.values())
+
+
+def _sell(till: Till, card: Plastic, amount: int) -> None:
+    sale = sale_of(card, amount)
+    prepared = till.append(Kind.SALE_PREPARED, sale).seq
+    card.write(till.tno, sale, prepared)
+    till.append(Kind.SALE_SETTLED, with_members(sale, prepared=prepared))
+
+
+@pytest.mark.parametrize("copy_first", [True, False])
+def test_a_copied_terminal_freezes_no_honest_card(copy_first: bool) -> None:
+    """A second history claims a purchase that the card never made; the card's own next step decides."""
+    till, other, card = Till(1), Till(2), plastic(1, main=5_000)
+    till.append(Kind.DRAWER_OPENED, Reason("change"))
+    copied = till.restored(0)
+    _sell(copied, card.copy(), 700)
+    _sell(other, card, 300)
+    book = book_for(till, other, cards=(card,))
+    send(book, till)
+    for sender, lines in ((copied, copied.lines), (other, other.lines))[:: 1 if copy_first else -1]:
+        assert isinstance(take_batch(book, sender.tno, lines, LATER), Ack)
+    row = book.cards[card.id.key]
+    assert (row.main_cents, row.status) == (-300, "active")
+    assert balance(book, AccountKind.MERCHANT) == 300
+    assert balance(book, AccountKind.SUSPENSE) == balance(book, AccountKind.FRAUD_LOSS) == 0
