@@ -1,0 +1,285 @@
+"""A small campus of real programs in one directory: broker, server, PC/SC daemon, terminals, virtual cards."""
+
+import base64
+import hashlib
+import os
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+from hardware.cards.keys import CardKeys, MasterKeys
+from hardware.cards.open_card import open_card
+from hardware.simulated.classic_card import VirtualClassic, blank_classic
+from hardware.simulated.desfire_card import VirtualDesfire
+from hardware.simulated.desfire_state import blank_desfire
+from hardware.simulated.pcscd import PrivatePcscd
+from hardware.simulated.reader import SimulatedReader
+from hardware.simulated.vpcd import VirtualSlot
+from protocol.journal import Sealed, read_entry
+from protocol.purse import CardRead, Technology
+from protocol.signing import VerifyKey, from_base64url
+from server.broker import Broker, BrokerSettings, free_port
+from terminal.identity import TrustRoots, create_journal_key, save_grant
+from tests.integration.programs import Event, ProgramFailed, ServerProgram, TerminalProgram
+
+SITE, MERCHANT = "north-campus", "canteen-1"
+Card = VirtualClassic | VirtualDesfire
+
+SETTLED_PHASES = {"done", "not_done", "tap_again", "pin_entry", "repeat_asked", "paid_earlier"}
+"""What a tap ends with."""
+
+
+@dataclass
+class Till:
+    """A terminal, its reader's field, and its files."""
+
+    tid: str
+    tno: int
+    directory: Path
+    program: TerminalProgram
+    slot: VirtualSlot
+
+    def put_on(self, card: Card) -> int:
+        """Put a card on the reader; the place in the events before it."""
+        mark = self.program.mark()
+        card.field.put_back()
+        self.slot.insert(card)
+        return mark
+
+    def take_off(self) -> None:
+        """Take the card away and wait until the terminal has seen it."""
+        mark = self.program.mark()
+        self.slot.remove()
+        self.program.wait_for(
+            lambda event: event["event"] == "card" and event["state"] == "left", since=mark, what="card left"
+        )
+
+    def tap(self, card: Card) -> Event:
+        """Hold a card to the reader until the terminal has decided; what it shows then."""
+        mark = self.put_on(card)
+        view = self.program.wait("view", since=mark, phase=SETTLED_PHASES)
+        self.away()
+        return view
+
+    def away(self) -> None:
+        """The field is empty, whether the card was taken or tore itself away."""
+        self.slot.remove()
+        self.program.wait_for(lambda _: not self.card_there, since=0, what="an empty field")
+
+    @property
+    def card_there(self) -> bool:
+        """Whether the terminal sees a card."""
+        cards = [event for event in self.program.events if event["event"] == "card"]
+        return bool(cards) and cards[-1]["state"] == "arrived"
+
+    def ring(self, cents: int) -> None:
+        """Ring an amount and ask for the card."""
+        self.program.type(f"ring {cents / 100:.2f}")
+        self.program.wait("view", since=self.program.type("pay"), phase="awaiting_card")
+
+    def sell(self, card: Card, cents: int) -> Event:
+        """A whole sale; what is on the screen at its end."""
+        self.ring(cents)
+        return self.tap(card)
+
+    def entries(self) -> list[Sealed]:
+        """The journal from the disk; the program must not run."""
+        assert not self.program.running
+        with closing(sqlite3.connect(self.directory / "data" / "journal.db")) as db:
+            return [read_entry(jws) for (jws,) in db.execute("SELECT jws FROM entry ORDER BY seq")]
+
+
+@dataclass
+class Campus:
+    """Everything, from `open` to `close`."""
+
+    directory: Path
+    reader_count: int = 1
+    clock_chip: bool = True
+    """Whether its terminals have a clock of their own."""
+    lists_ms: int = 100
+    tills: dict[str, Till] = field(default_factory=dict[str, Till])
+    _stack: ExitStack = field(default_factory=ExitStack)
+    _token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    _card_keys: tuple[bytes, bytes, bytes] = field(
+        default_factory=lambda: (os.urandom(16), os.urandom(16), os.urandom(16))
+    )
+
+    def __enter__(self) -> Self:
+        try:
+            self._open()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _open(self) -> None:
+        for name in ("broker", "pcscd", "server"):
+            (self.directory / name).mkdir(parents=True)
+        settings = BrokerSettings(directory=self.directory / "broker", port=free_port())
+        self.broker = self._stack.enter_context(Broker(settings))
+        self.pcscd = self._stack.enter_context(PrivatePcscd(self.directory / "pcscd", self.reader_count))
+        self.server = ServerProgram(self.directory / "server", self._server_config())
+        self._stack.enter_context(self.server)
+        self._http = self._stack.enter_context(httpx.Client(timeout=30))
+
+    def _server_config(self) -> Path:
+        port, token = free_port(), hashlib.sha256(self._token.encode()).hexdigest()
+        path = self.directory / "server" / "server.toml"
+        path.write_text(
+            f'data = "data"\nupkeep_every_s = 1\n'
+            f"[http]\nport = {port}\n[mqtt]\nport = {self.broker.settings.port}\n"
+            f"[lists]\nlook_every_ms = {self.lists_ms}\n"
+            f'[[operators]]\nname = "admin"\ntoken_sha256 = "{token}"\nroles = ["admin"]\n'
+        )
+        return path
+
+    # The server's desk --------------------------------------------------------------------------------------------
+
+    def ask(self, method: str, path: str, body: Any = None, *, token: str | None = None) -> Any:
+        """One request as an administrator; its JSON. Raises AssertionError for anything but success."""
+        answer = self._http.request(
+            method,
+            f"{self.server.url}/api/1{path}",
+            json=body,
+            headers={"Authorization": f"Bearer {token or self._token}"},
+        )
+        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json() if answer.content else None
+
+    def card(self, no: int) -> dict[str, Any]:
+        """The newest plastic of a number as the ledger knows it."""
+        found: dict[str, Any] = self.ask("GET", f"/cards/{no}")["plastics"][-1]
+        return found
+
+    def tip(self, till: Till) -> int:
+        """How many entries of a terminal's present chain the server holds."""
+        return int(self.ask("GET", f"/terminals/{till.tid}")["epochs"][-1]["tip"])
+
+    def ledger(self) -> dict[str, Any]:
+        """The trial balance."""
+        found: dict[str, Any] = self.ask("GET", "/ledger/trial-balance")
+        return found
+
+    # Terminals ----------------------------------------------------------------------------------------------------
+
+    def add_till(
+        self, tid: str, reader: int, *, may: tuple[str, ...] = ("refund",), broker_port: int = 0, start: bool = True
+    ) -> Till:
+        """Register a terminal, grant it an epoch, configure it, start it."""
+        directory = self.directory / tid
+        (directory / "data").mkdir(parents=True)
+        can_load = bool({"load", "topup"} & set(may))
+        particulars = {"site": SITE, "title": tid, "merchant": MERCHANT, "can_load": can_load}
+        self.ask("PUT", f"/terminals/{tid}", particulars)
+        key = create_journal_key(directory / "data")
+        granted = self.ask("POST", f"/terminals/{tid}/epochs", {"journal_key": _base64(key.raw)})
+        trust = TrustRoots(**{name: VerifyKey(from_base64url(text)) for name, text in granted["trust"].items()})
+        grant = save_grant(directory / "data", granted["grant"].encode(), trust).grant
+        program = TerminalProgram(
+            directory, self._terminal_config(directory, reader, may, broker_port), self.pcscd.socket_path
+        )
+        slot = self._stack.enter_context(VirtualSlot(self.pcscd.ports[reader]))
+        till = self.tills[tid] = Till(tid, grant.tno, directory, program, slot)
+        self._stack.callback(program.stop)
+        if start:
+            program.start()
+        return till
+
+    def _terminal_config(self, directory: Path, reader: int, may: tuple[str, ...], broker_port: int) -> Path:
+        debit, credit, office = (_base64(key) for key in self._card_keys)
+        chip, rights = str(self.clock_chip).lower(), ", ".join(f"{name!r}" for name in may)
+        path = directory / "terminal.toml"
+        path.touch(0o600)
+        path.write_text(
+            f'directory = "data"\nclock_chip = {chip}\nmerchant = "{MERCHANT}"\nmay = [{rights}]\n'
+            f'[reader]\nkind = "pcsc"\nname = "{self.pcscd.reader_names[reader]}"\n'
+            f'[broker]\nhost = "127.0.0.1"\nport = {broker_port or self.broker.settings.port}\nreconnect_last_s = 1\n'
+            f'[[card_keys]]\nkey_set = 1\ndebit = "{debit}"\ncredit = "{credit}"\noffice = "{office}"\n'
+        )
+        return path
+
+    def wait_online(self, till: Till) -> None:
+        """Until the server has confirmed everything that is in the till's journal now."""
+        newest = max(event["seq"] for event in till.program.events if event["event"] == "entry")
+        till.program.wait_for(
+            lambda event: event["event"] == "acked" and event["seq"] >= newest, since=0, what=f"ack of {newest}"
+        )
+
+    def show(self, card: Card) -> CardRead:
+        """What is on a card, read without any terminal."""
+        reader = SimulatedReader()
+        reader.place(card)
+        channel = reader.wait_for_card(0)
+        assert channel is not None
+        found = open_card(channel, CardKeys([MasterKeys(1, self._card_keys[0])])).read()
+        reader.take_away()
+        return found
+
+    def money_on(self, card: Card) -> int:
+        """The main purse in cents."""
+        purse = self.show(card).purse
+        assert purse is not None
+        return purse.main_cents
+
+    # Cards --------------------------------------------------------------------------------------------------------
+
+    def issue(self, office: Till, technology: Technology, cents: int) -> tuple[int, Card]:
+        """A new card with money on it: number and cash from the desk, plastic and load at the card office."""
+        no = int(self.ask("POST", "/cards", {"technology": str(technology)})["numbers"][0])
+        self.ask("POST", f"/cards/{no}/loads", {"id": f"desk-load-{no:06d}", "cents": cents})
+        return no, self.make(office, no, technology)
+
+    def make(self, office: Till, no: int, technology: Technology) -> Card:
+        """Personalise a blank for a number and collect what waits for it, in one go."""
+        card = blank(technology)
+        office.program.wait("view", since=office.program.type(f"replace {no} 1 student"), phase="office")
+        mark = office.put_on(card)
+        view = office.program.wait("view", since=mark, phase={"office_done", "office_failed"})
+        if view["phase"] != "office_done":
+            raise ProgramFailed(str(view))
+        self.collect(office)
+        office.take_off()
+        return card
+
+    def collect(self, office: Till) -> None:
+        """`load` for the card that lies on the reader, again and again until the lists are there."""
+        deadline = time.monotonic() + 20
+        while True:
+            view = office.program.wait("view", since=office.program.type("load"), phase={"done", "not_done"})
+            if view["phase"] == "done":
+                return
+            if time.monotonic() > deadline:
+                raise ProgramFailed(str(view))
+            time.sleep(0.1)
+
+
+def blank(technology: Technology) -> Card:
+    """A card as it comes from the factory."""
+    uid = b"\x04" + secrets.token_bytes(6)
+    return (
+        VirtualClassic(blank_classic(uid)) if technology is Technology.CLASSIC else VirtualDesfire(blank_desfire(uid))
+    )
+
+
+def wait_until(fits: Callable[[], bool], what: str, timeout_s: float = 20.0) -> None:
+    """Look again and again. Raises ProgramFailed when it does not come true."""
+    deadline = time.monotonic() + timeout_s
+    while not fits():
+        if time.monotonic() > deadline:
+            raise ProgramFailed(f"waited for {what}")
+        time.sleep(0.05)
+
+
+def _base64(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -1,0 +1,200 @@
+"""The real programs as child processes: a server and terminals, driven the way people and machines drive them.
+
+Every child ends with the thread that started it (PR_SET_PDEATHSIG), however that ends.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+ROOT = Path(__file__).resolve().parents[2]
+STOP_S = 15.0
+WAIT_S = 20.0
+
+Event = dict[str, Any]
+
+
+class ProgramFailed(AssertionError):
+    """A program did not do what was expected of it; the text holds what it said last."""
+
+
+class Program:
+    """One child process of ours with its log; started again it goes on with the same files."""
+
+    def __init__(self, directory: Path, arguments: list[str], environment: Mapping[str, str] | None = None) -> None:
+        self._arguments, self._environment = arguments, dict(environment or {})
+        self.log = directory / "log.txt"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def running(self) -> bool:
+        """Whether it is there."""
+        return self.process is not None and self.process.poll() is None
+
+    def start(self) -> None:
+        """Start it; what it prints arrives in `_line`."""
+        assert not self.running
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", sys.executable, "-I", "-m", *self._arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd=ROOT,
+                env={**os.environ, **self._environment},
+            )
+        self._reader = threading.Thread(target=self._read, args=(self.process,), daemon=True)
+        self._reader.start()
+
+    def stop(self) -> int:
+        """End it in order; its exit status."""
+        return self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """kill -9: nothing is said good-bye to."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, number: signal.Signals) -> int:
+        process, self.process = self.process, None
+        if process is None:
+            return 0
+        process.send_signal(number)
+        try:
+            status = process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            status = process.wait()
+        assert process.stdin is not None
+        with contextlib.suppress(OSError):
+            process.stdin.close()
+        if threading.current_thread() is not self._reader:
+            self._reader.join()
+        return status
+
+    def said(self) -> str:
+        """The end of what it wrote to its log."""
+        return self.log.read_text(errors="replace")[-4_000:] if self.log.exists() else ""
+
+    def _read(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None
+        with process.stdout:
+            for line in process.stdout:
+                self._line(line)
+
+    def _line(self, line: bytes) -> None:
+        with self.log.open("ab") as log:
+            log.write(line)
+
+
+class ServerProgram(Program):
+    """`python -m server`. `url` is known once it listens."""
+
+    def __init__(self, directory: Path, config: Path) -> None:
+        super().__init__(directory, ["server", "--config", str(config)])
+        self.url = ""
+        self._ready = threading.Event()
+
+    def start(self) -> None:
+        """Return when the API answers."""
+        self._ready.clear()
+        super().start()
+        deadline = time.monotonic() + WAIT_S
+        while not self._ready.wait(0.05):
+            if not self.running or time.monotonic() > deadline:
+                raise ProgramFailed(f"the server did not start: {self.said()}")
+
+    def _line(self, line: bytes) -> None:
+        if line.startswith(b"fanka server ready: "):
+            self.url = line.split()[-1].decode()
+            self._ready.set()
+        else:
+            super()._line(line)
+
+
+class TerminalProgram(Program):
+    """`python -m terminal --json`: commands in, events out."""
+
+    def __init__(self, directory: Path, config: Path, socket_path: Path | None) -> None:
+        environment = {"PCSCLITE_CSOCK_NAME": str(socket_path)} if socket_path else {}
+        super().__init__(directory, ["terminal", "--config", str(config), "--json", "--verbose"], environment)
+        self.events: list[Event] = []
+        self._grown = threading.Condition()
+        self.on_event: Callable[[Event], None] = lambda _: None
+        """Called in the reading thread, before anybody else sees the event."""
+
+    def start(self) -> None:
+        """Return when the first picture is there."""
+        mark = self.mark()
+        super().start()
+        self.wait("view", since=mark)
+
+    def type(self, line: str) -> int:
+        """Type a command; the place in the events from which to look for what comes of it."""
+        mark = self.mark()
+        assert self.process is not None and self.process.stdin is not None
+        with contextlib.suppress(OSError):  # it was killed; whoever waits for an answer will say so
+            self.process.stdin.write(line.encode() + b"\n")
+            self.process.stdin.flush()
+        return mark
+
+    def mark(self) -> int:
+        """The place behind the newest event."""
+        return len(self.events)
+
+    def wait(self, event: str, *, since: int = 0, timeout_s: float = WAIT_S, **members: object) -> Event:
+        """The first such event from `since` on. A member given as a set: any of these values."""
+
+        def fits(found: Event) -> bool:
+            return found["event"] == event and all(
+                found.get(name) in wanted if isinstance(wanted, set) else found.get(name) == wanted
+                for name, wanted in members.items()
+            )
+
+        return self.wait_for(fits, since=since, timeout_s=timeout_s, what=f"{event} {members}")
+
+    def wait_for(self, fits: Callable[[Event], bool], *, since: int, timeout_s: float = WAIT_S, what: str) -> Event:
+        """The first event that fits, from `since` on. Raises ProgramFailed when none comes or the program ended."""
+        deadline = time.monotonic() + timeout_s
+        at = since
+        with self._grown:
+            while True:
+                while at < len(self.events):
+                    if fits(self.events[at]):
+                        return self.events[at]
+                    at += 1
+                remaining = deadline - time.monotonic()
+                if remaining <= 0 or not self.running:
+                    last = self.events[-5:]
+                    raise ProgramFailed(f"waited for {what}; last: {last}; running: {self.running}; {self.said()}")
+                self._grown.wait(min(remaining, 0.2))
+
+    def ask(self, line: str) -> str:
+        """Type something that is answered with a sentence."""
+        return str(self.wait("said", since=self.type(line))["text"])
+
+    @property
+    def view(self) -> Event:
+        """The newest picture."""
+        return next(event for event in reversed(self.events) if event["event"] == "view")
+
+    def _line(self, line: bytes) -> None:
+        event = json.loads(line)
+        self.on_event(event)
+        with self._grown:
+            self.events.append(event)
+            self._grown.notify_all()
