@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import assert_never
 
-from protocol.authorise import Pin, Refusal, Refused
+from protocol.authorise import Pin, Refusal, Refused, before_any_card
 from protocol.basket import Basket
 from protocol.entries import CardStep, Kind, LoadStep, Operation, RefundStep, Stage, TopUpStep, kind_of
 from protocol.instants import Now
@@ -168,7 +168,7 @@ def _ask_for_card(desk: Desk, order: Order) -> Stepped:
 def _tapped(desk: Desk, tap: CardTapped) -> Stepped:
     present = tap.read.identity.key if tap.read else None
     desk = replace(desk, present=present, charged=back(desk.charged, present, tap.now))
-    if _is_busy(desk.phase):
+    if _is_busy(desk.phase) or isinstance(desk.phase, PaidEarlier):
         return desk, ()
     if tap.read is not None:
         waiting = next((found for found in desk.opens if found.card == present), None)
@@ -221,6 +221,9 @@ def _decide(desk: Desk, order: Order, tap: CardTapped, pin: Pin = Pin.NOT_ASKED)
 
 
 def _answer(desk: Desk, order: Order, tap: CardTapped, pin: Pin) -> Answer:
+    refused = before_any_card(tap.facts.house)
+    if refused is not None:
+        return refused
     match order:
         case Purchase():
             return decide_purchase(order, tap.read, tap.facts, pin)
