@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Self, TypeVar
 
+import psycopg
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -75,7 +76,7 @@ class Database:
             try:
                 async with self.writing() as connection:
                     answer = await work(connection)
-            except DBAPIError as error:
+            except (DBAPIError, psycopg.Error) as error:
                 if not _was_in_the_way(error):
                     raise
             else:
@@ -90,10 +91,10 @@ class Database:
             yield connection
 
 
-def _was_in_the_way(error: DBAPIError) -> bool:
+def _was_in_the_way(error: DBAPIError | psycopg.Error) -> bool:
     """Unique violation, serialization failure, deadlock (PostgreSQL's SQLSTATE; SQLite knows only the first)."""
-    state = getattr(error.orig, "sqlstate", None)
-    return isinstance(error, IntegrityError) or state in ("40001", "40P01")
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return isinstance(error, IntegrityError) or getattr(cause, "sqlstate", None) in ("23505", "40001", "40P01")
 
 
 def _sqlite_engine(url: str, *, connections: int, begin: str, pragmas: tuple[str, ...]) -> AsyncEngine:

@@ -7,22 +7,20 @@ its card, a hole or a branch by who holds its chain.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, or_, select, tuple_
+from sqlalchemy import ColumnElement, FromClause, RowMapping, Select, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.ids import CardKey, CardNo, Generation, Tno
 from protocol.instants import BusinessDay, CampusTime
 from protocol.money import Cents
 from server import tables
-from server.ingest.book import Book, EntryRow, HoleStatus, Posted, Reached, StepRow
+from server.ingest.book import Book, EntryRow, HoleStatus, Posted, StepRow
 from server.ingest.reach import Reach
 from server.ingest.rows import branch_of, card_of, chain_of, entry_of, hole_of, step_of
 from server.ingest.saving import Work, copy_of
 from server.ledger.accounts import Account, AccountKind, Posting
+from server.sets import given
 
-_PLACE = tuple_(tables.step.c.tno, tables.step.c.branch, tables.step.c.seq)
-_REACHED = tuple_(tables.step.c.card, tables.step.c.generation, tables.step.c.counter_after)
-_CARD = tuple_(tables.card.c.card, tables.card.c.generation)
 _WITHOUT_JWS = [column for column in tables.entry.c if column.name != "jws"]
 
 
@@ -38,11 +36,10 @@ async def load(
     book = Book(campus)
     for tno in sorted(set(tnos)):
         await _load_chain(connection, book, tno, seqs)
-    prepared = await _ids_of_prepared(connection, book, reach)
-    await _load_cards(connection, book, reach.cards | {card for _, card in prepared})
-    await _load_steps(connection, book, [place for place, _ in prepared], reach.counters)
-    await _load_refunded(connection, book, reach.prepared)
-    await _load_provisional(connection, book, reach.counters)
+    await _load_cards(connection, book, reach.cards | await _cards_of_prepared(connection, book, reach))
+    await _load_steps(connection, book, reach)
+    await _load_refunded(connection, book, reach)
+    await _load_provisional(connection, book, reach)
     work = Work(book, copy_of(book))
     await load_posted(connection, work, book.provisional.values())
     return work
@@ -75,7 +72,9 @@ async def load_entries(connection: AsyncConnection, work: Work, places: Sequence
 async def read_entries(connection: AsyncConnection, places: Sequence[tuple[int, int, int]]) -> list[EntryRow]:
     """These entries with their bytes, in the order of their chains."""
     entry = tables.entry.c
-    query = select(tables.entry).where(tuple_(entry.tno, entry.branch, entry.seq).in_(places))
+    named = given(connection, ("tno", "branch", "seq"), places)
+    same = and_(entry.tno == named.c.tno, entry.branch == named.c.branch, entry.seq == named.c.seq)
+    query = select(tables.entry).join_from(named, tables.entry, same)
     return [entry_of(row) for row in await fetched(connection, query.order_by(entry.tno, entry.branch, entry.seq))]
 
 
@@ -99,61 +98,70 @@ async def _load_chain(connection: AsyncConnection, book: Book, tno: Tno, seqs: t
         book.entries[(tno, known.branch, known.seq)] = known
 
 
-async def _ids_of_prepared(
-    connection: AsyncConnection, book: Book, reach: Reach
-) -> list[tuple[tuple[int, int, int], CardKey]]:
+async def _cards_of_prepared(connection: AsyncConnection, book: Book, reach: Reach) -> set[CardKey]:
+    """The cards of steps that are named by their prepared entries."""
     step = tables.step.c
-    if not reach.prepared:
-        return []
-    query = select(step.tno, step.branch, step.seq, step.card, step.generation)
-    query = query.where(step.tno.in_(sorted(book.chains)), step.seq.in_(sorted(reach.prepared)))
-    return [
-        ((row.tno, row.branch, row.seq), (CardNo(row.card), Generation(row.generation)))
-        for row in await connection.execute(query)
-    ]
+    if not reach.prepared or not book.chains:
+        return set()
+    places = given(connection, ("tno", "seq"), ((tno, seq) for tno in book.chains for seq in reach.prepared))
+    same = and_(step.tno == places.c.tno, step.seq == places.c.seq)
+    query = select(step.card, step.generation).distinct().join_from(places, tables.step, same)
+    return {(CardNo(row.card), Generation(row.generation)) for row in await connection.execute(query)}
 
 
 async def _load_cards(connection: AsyncConnection, book: Book, keys: Iterable[CardKey]) -> None:
-    wanted = sorted(keys)
+    card, wanted = tables.card, set(keys)
     if not wanted:
         return
-    query = select(tables.card).where(_CARD.in_(wanted)).order_by(tables.card.c.card, tables.card.c.generation)
-    for row in await fetched(connection, query.with_for_update()):
-        card = card_of(row)
-        book.cards[card.key] = card
+    named = given(connection, ("no", "generation"), wanted)
+    same = and_(card.c.card == named.c.no, card.c.generation == named.c.generation)
+    query = select(card).join(named, same).order_by(card.c.card, card.c.generation).with_for_update(of=card)
+    for row in await fetched(connection, query):
+        known = card_of(row)
+        book.cards[known.key] = known
 
 
-async def _load_steps(
-    connection: AsyncConnection, book: Book, places: Sequence[tuple[int, int, int]], counters: Iterable[Reached]
-) -> None:
+async def _load_steps(connection: AsyncConnection, book: Book, reach: Reach) -> None:
     found: dict[int, StepRow] = {}
-    reached = sorted((card, generation, counter) for (card, generation), counter in counters)
-    queries: list[Select[Any]] = []
-    if places:
-        queries.append(select(tables.step).where(_PLACE.in_(places)))
-    if reached:
-        queries.append(select(tables.step).where(_REACHED.in_(reached)))
-    for query in queries:
-        for row in await fetched(connection, query):
+    step = tables.step
+    if reach.prepared and book.chains:
+        places = given(connection, ("tno", "seq"), ((tno, seq) for tno in book.chains for seq in reach.prepared))
+        same = and_(step.c.tno == places.c.tno, step.c.seq == places.c.seq)
+        for row in await fetched(connection, select(step).join_from(places, step, same)):
+            found[row["number"]] = step_of(row)
+    if reach.counters:
+        named = _reached(connection, reach)
+        same = and_(
+            step.c.card == named.c.no, step.c.generation == named.c.generation, step.c.counter_after == named.c.counter
+        )
+        for row in await fetched(connection, select(step).join_from(named, step, same)):
             found[row["number"]] = step_of(row)
     for number in sorted(found):
         book.add_step(found[number])
 
 
-async def _load_refunded(connection: AsyncConnection, book: Book, seqs: Iterable[int]) -> None:
-    refunded, wanted = tables.refunded.c, sorted(seqs)
-    if not wanted:
+def _reached(connection: AsyncConnection, reach: Reach) -> FromClause:
+    keys = ((card, generation, counter) for (card, generation), counter in reach.counters)
+    return given(connection, ("no", "generation", "counter"), keys)
+
+
+async def _load_refunded(connection: AsyncConnection, book: Book, reach: Reach) -> None:
+    table = tables.refunded
+    if not reach.refunded or not book.chains:
         return
-    query = select(tables.refunded).where(refunded.tno.in_(sorted(book.chains)), refunded.seq.in_(wanted))
-    for row in await connection.execute(query):
+    places = given(connection, ("tno", "seq"), ((tno, seq) for tno in book.chains for seq in reach.refunded))
+    same = and_(table.c.tno == places.c.tno, table.c.seq == places.c.seq)
+    for row in await connection.execute(select(table).join_from(places, table, same)):
         book.refunded[(Tno(row.tno), row.branch, row.seq)] = Cents(row.cents)
 
 
-async def _load_provisional(connection: AsyncConnection, book: Book, counters: Iterable[Reached]) -> None:
-    provisional = tables.provisional.c
-    reached = sorted((card, generation, counter) for (card, generation), counter in counters)
-    if not reached:
+async def _load_provisional(connection: AsyncConnection, book: Book, reach: Reach) -> None:
+    table = tables.provisional
+    if not reach.counters:
         return
-    place = tuple_(provisional.card, provisional.generation, provisional.counter)
-    for row in await connection.execute(select(tables.provisional).where(place.in_(reached))):
+    named = _reached(connection, reach)
+    same = and_(
+        table.c.card == named.c.no, table.c.generation == named.c.generation, table.c.counter == named.c.counter
+    )
+    for row in await connection.execute(select(table).join_from(named, table, same)):
         book.provisional[((CardNo(row.card), Generation(row.generation)), row.counter)] = row.cause

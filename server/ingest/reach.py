@@ -4,19 +4,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from protocol.entries import CardBlocked, CardIssued, CardStep, Entry, RefundStep, Vend
-from protocol.ids import CardKey, Epoch, TerminalId
-from protocol.journal import NotAnEntry, Sealed, read_entry, read_loosely
+from protocol.ids import CardKey
+from protocol.journal import NotAnEntry, Sealed, read_entry
 from protocol.sync_receiver import Link
 from server.ingest.book import Reached
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Cards to lock, (card, counter) whose steps matter, and prepared entries of the same chain."""
+    """Cards to lock, (card, counter) whose steps matter, prepared entries of the same chain, and refunded sales."""
 
     cards: frozenset[CardKey]
     counters: frozenset[Reached]
     prepared: frozenset[int]
+    refunded: frozenset[int] = frozenset()
 
 
 NOTHING = Reach(frozenset(), frozenset(), frozenset())
@@ -27,6 +28,7 @@ def reach_of(entries: Iterable[Entry]) -> Reach:
     cards: set[CardKey] = set()
     counters: set[Reached] = set()
     prepared: set[int] = set()
+    refunded: set[int] = set()
     for entry in entries:
         body = entry.body
         match body:
@@ -36,30 +38,20 @@ def reach_of(entries: Iterable[Entry]) -> Reach:
                 prepared.add(body.prepared or entry.seq)
                 if isinstance(body, RefundStep):
                     prepared.add(body.of)
+                    refunded.add(body.of)
             case Vend():
                 prepared.add(body.prepared)
             case CardBlocked() | CardIssued():
                 cards.add(body.card.key)
             case _:
                 pass
-    return Reach(frozenset(cards), frozenset(counters), frozenset(prepared))
+    return Reach(frozenset(cards), frozenset(counters), frozenset(prepared), frozenset(refunded))
 
 
 def counters_near(body: CardStep) -> set[Reached]:
     """The counters whose steps can bear witness for a step, or against it."""
     key = body.card.key
     return {(key, body.counter), (key, body.counter_after), (key, body.counter_after + 1)}
-
-
-def links_of(lines: Iterable[bytes], tid: TerminalId, epoch: Epoch) -> list[Link]:
-    """The lines of which at least the place can be read; nothing is checked here."""
-    found: list[Link] = []
-    for line in lines:
-        try:
-            found.append(read_loosely(line, tid, epoch))
-        except NotAnEntry:
-            continue
-    return found
 
 
 def entries_of(links: Iterable[Link]) -> list[Entry]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from protocol.entries import Entry
-from protocol.ids import Seq, Tno
+from protocol.ids import Epoch, Seq, TerminalId, Tno
 from protocol.instants import UtcMs
 from protocol.journal import NotAnEntry, Sealed, Tip, Unread, read_loosely, signature_holds
 from protocol.sync_receiver import Branch, Continues, Forks, Gap, Held, Known, Link, judge
@@ -37,10 +37,35 @@ class Ask:
 Reply = Ack | Ask
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The lines of a batch as far as they could be read, and what was wrong with the first that could not."""
+
+    links: Sequence[Link]
+    fault: str = ""
+
+
+def read_run(lines: Sequence[bytes], tid: TerminalId, epoch: Epoch) -> Run:
+    """Read a batch of one terminal's epoch; whether it is a run of that chain is judged later."""
+    links: list[Link] = []
+    for line in lines:
+        try:
+            links.append(read_loosely(line, tid, epoch))
+        except NotAnEntry as error:
+            return Run(links, f"unreadable: {error}")
+    return Run(links)
+
+
 def take_batch(book: Book, tno: Tno, lines: Sequence[bytes], now: UtcMs) -> Reply:
     """Keep and post a batch. A duplicate changes nothing and is acknowledged like the first time."""
     chain = book.chains[tno]
-    read = _in_a_row(lines, chain)
+    return take_run(book, tno, read_run(lines, chain.tid, chain.epoch), now)
+
+
+def take_run(book: Book, tno: Tno, run: Run, now: UtcMs) -> Reply:
+    """Keep and post a batch that has been read."""
+    chain = book.chains[tno]
+    read = _in_a_row(run, chain)
     if isinstance(read, str):
         return Ask(Seq(chain.branches[0].tip.seq + 1), read)
     missing = fill_holes(book, chain, read, now)
@@ -67,23 +92,20 @@ def take_batch(book: Book, tno: Tno, lines: Sequence[bytes], now: UtcMs) -> Repl
             assert_never(verdict)
 
 
-def _in_a_row(lines: Sequence[bytes], chain: ChainRow) -> list[Link] | str:
-    """Read a batch and check that it is one run of this chain's entries, signed; else say what is wrong.
+def _in_a_row(run: Run, chain: ChainRow) -> Sequence[Link] | str:
+    """Check that a batch is one run of this chain's entries, signed; else say what is wrong.
 
     The hash chain covers every entry under the last one's signature; an entry nobody can read must be signed itself.
     """
-    read: list[Link] = []
-    for line in lines:
-        try:
-            link = read_loosely(line, chain.tid, chain.epoch)
-        except NotAnEntry as error:
-            return f"unreadable: {error}"
+    if run.fault:
+        return run.fault
+    read = run.links
+    for before, link in zip((None, *read), read, strict=False):
         if isinstance(link, Sealed) and (fault := _stranger(link.entry, chain)):
             return fault
-        if read and (link.seq != read[-1].seq + 1 or link.prev != Tip(read[-1].seq, read[-1].hash).prev):
-            return f"entry {link.seq} does not continue entry {read[-1].seq}"
-        read.append(link)
-    signed = [link for link in read[:-1] if chain.each_signature or isinstance(link, Unread)] + read[-1:]
+        if before is not None and (link.seq != before.seq + 1 or link.prev != Tip(before.seq, before.hash).prev):
+            return f"entry {link.seq} does not continue entry {before.seq}"
+    signed = [link for link in read if chain.each_signature or isinstance(link, Unread) or link is read[-1]]
     if not all(signature_holds(link, chain.key) for link in signed):
         return "not signed by the journal key of this epoch"
     return read

@@ -1,9 +1,10 @@
 """Write back what a transaction changed in a book, set by set."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from sqlalchemy import Table, bindparam, delete, insert, select, update
+from sqlalchemy import Table, bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.instants import BusinessDay, CampusTime, UtcMs
@@ -20,6 +21,10 @@ from server.ingest.rows import (
     hole_columns,
     step_columns,
 )
+from server.sets import insert_rows
+
+_Key = TypeVar("_Key")
+_Row = TypeVar("_Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ async def write(connection: AsyncConnection, work: Work, now: UtcMs) -> None:
 
 async def open_case(connection: AsyncConnection, case: Case, now: UtcMs) -> None:
     """Put something in front of people outside of a book."""
-    await _insert(connection, tables.case_file, [{**case_columns(case), "opened_at": now}])
+    await insert_rows(connection, tables.case_file, [{**case_columns(case), "opened_at": now}])
 
 
 async def _write_chains(connection: AsyncConnection, book: Book, before: Book, now: UtcMs) -> None:
@@ -90,28 +95,31 @@ async def _write_entries(connection: AsyncConnection, book: Book, before: Book, 
             changed.append({**where, "parked": row.parked})
             if not row.parked:
                 gone.append({f"k_{name}": value for name, value in where.items()})
-    await _insert(connection, tables.entry, fresh)
-    await _insert(connection, tables.parked, new_parked)
+    await insert_rows(connection, tables.entry, fresh)
+    await insert_rows(connection, tables.parked, new_parked)
     await _update(connection, tables.entry, entry_places, changed)
     await _delete(connection, tables.parked, entry_places, gone)
 
 
 async def _write_rows(connection: AsyncConnection, book: Book, before: Book) -> None:
-    cards = [
-        (card_columns(before.cards[key]) if key in before.cards else None, card_columns(card))
-        for key, card in book.cards.items()
-    ]
-    steps = [
-        (step_columns(before.steps[place]) if place in before.steps else None, step_columns(step))
-        for place, step in book.steps.items()
-    ]
-    holes = [
-        (hole_columns(before.holes[place]) if place in before.holes else None, hole_columns(hole))
-        for place, hole in book.holes.items()
-    ]
+    cards = _changed(before.cards, book.cards, card_columns)
+    steps = _changed(before.steps, book.steps, step_columns)
+    holes = _changed(before.holes, book.holes, hole_columns)
     await _save(connection, tables.card, ("card", "generation"), cards)
     await _save(connection, tables.step, ("tno", "branch", "seq"), steps)
     await _save(connection, tables.hole, ("tno", "first"), holes)
+
+
+def _changed(
+    before: Mapping[_Key, _Row], now: Mapping[_Key, _Row], columns: Callable[[_Row], Columns]
+) -> list[tuple[Columns | None, Columns]]:
+    """What is new or differs, as columns before and now."""
+    found: list[tuple[Columns | None, Columns]] = []
+    for key, row in now.items():
+        was = before.get(key)
+        if was is None or was != row:
+            found.append((None if was is None else columns(was), columns(row)))
+    return found
 
 
 async def _write_postings(connection: AsyncConnection, book: Book, before: Book, now: UtcMs) -> None:
@@ -131,7 +139,7 @@ async def _write_postings(connection: AsyncConnection, book: Book, before: Book,
         for posted in new
         for line, posting in enumerate(posted.postings)
     ]
-    await _insert(connection, tables.posting, lines)
+    await insert_rows(connection, tables.posting, lines)
 
 
 async def _open_days(
@@ -169,25 +177,20 @@ async def _write_rest(connection: AsyncConnection, book: Book, before: Book, now
         )
         for place, cents in book.refunded.items()
     ]
-    await _insert(connection, tables.provisional, new)
+    await insert_rows(connection, tables.provisional, new)
     keys = ("card", "generation", "counter")
     await _delete(connection, tables.provisional, keys, [{f"k_{key}": row[key] for key in keys} for row in gone])
     await _save(connection, tables.refunded, ("tno", "branch", "seq"), sums)
     cases = book.cases[len(before.cases) :]
-    await _insert(connection, tables.case_file, [{**case_columns(case), "opened_at": now} for case in cases])
+    await insert_rows(connection, tables.case_file, [{**case_columns(case), "opened_at": now} for case in cases])
 
 
 async def _save(
     connection: AsyncConnection, table: Table, keys: Sequence[str], rows: Sequence[tuple[Columns | None, Columns]]
 ) -> None:
     """Insert what is new, update what differs."""
-    await _insert(connection, table, [new for old, new in rows if old is None])
+    await insert_rows(connection, table, [new for old, new in rows if old is None])
     await _update(connection, table, keys, [new for old, new in rows if old is not None and old != new])
-
-
-async def _insert(connection: AsyncConnection, table: Table, rows: Sequence[Columns]) -> None:
-    if rows:
-        await connection.execute(insert(table), rows)
 
 
 async def _update(connection: AsyncConnection, table: Table, keys: Sequence[str], rows: Sequence[Columns]) -> None:

@@ -1,6 +1,6 @@
 """One transaction for each batch: load, decide, write, COMMIT, and only then a signed ack.
 
-lines -> chain? -> load + lock -> take_batch -> write -> COMMIT -> Ack | Want, signed
+lines -> chain? -> load + lock -> take_run -> write -> COMMIT -> Ack | Want, signed
 """
 
 import logging
@@ -34,8 +34,8 @@ from server.errors import Invalid
 from server.ingest import store
 from server.ingest.book import Case, CaseClass
 from server.ingest.loading import load
-from server.ingest.reach import NOTHING, entries_of, links_of, reach_of
-from server.ingest.rules import Ack, Ask, Reply, take_batch
+from server.ingest.reach import NOTHING, entries_of, reach_of
+from server.ingest.rules import Ack, Ask, Reply, read_run, take_run
 from server.ingest.saving import open_case, write
 from server.keys import ServerKeys
 from server.numbers import leap, server_epoch
@@ -85,16 +85,16 @@ class Ingest:
         if epoch is None:
             log.warning("batch of %s refused: not of its own chain", tid)
             return None
-        links = links_of(lines, tid, epoch)
-        first = min((link.seq for link in links), default=Seq(1))
-        reach, now = reach_of(entries_of(links)), self._clock()
+        run = read_run(lines, tid, epoch)
+        first = min((link.seq for link in run.links), default=Seq(1))
+        reach, now = reach_of(entries_of(run.links)), self._clock()
 
         async def keep(connection: AsyncConnection) -> TakenBatch | None:
             tno = await store.find_chain(connection, tid, epoch)
             if tno is None:
                 return None
             work = await load(connection, self._campus, [tno], reach, seqs=(first - 1, first + len(lines)))
-            reply = take_batch(work.book, tno, lines, now)
+            reply = take_run(work.book, tno, run, now)
             await write(connection, work, now)
             return TakenBatch(epoch, await server_epoch(connection), reply)
 
