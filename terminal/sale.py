@@ -316,14 +316,13 @@ def _stored(desk: Desk, stored: EntryStored) -> Stepped:
 def _settled(desk: Desk, phase: Settling, now: Now, found: Open, then: Phase, hand_over: bool) -> Stepped:
     opens = tuple(known for known in desk.opens if known.seq != found.seq)
     desk = replace(desk, opens=opens, phase=then)
+    if phase.stage is Stage.VOIDED and isinstance(then, AwaitingCard) and desk.present == found.card:
+        return desk, (ReadCard(),)
     if phase.stage is Stage.SETTLED and found.operation is Operation.SALE:
         desk = replace(desk, charged=noted(desk.charged, found.card, now))
-    elif phase.stage is Stage.SETTLED:
+    elif desk.present == found.card:
         desk = _served(desk, now)
-    if hand_over and isinstance(then, Done):
-        return desk, (HandOver(then.receipt),)
-    once_more = phase.stage is Stage.VOIDED and isinstance(then, AwaitingCard) and desk.present == found.card
-    return desk, (ReadCard(),) if once_more else ()
+    return desk, (HandOver(then.receipt),) if hand_over and isinstance(then, Done) else ()
 
 
 def _ticked(desk: Desk, now: Now) -> Stepped:
