@@ -19,9 +19,9 @@ from tests.simulation.checks import Checks
 from tests.simulation.disk import Disk, DiskFault
 from tests.simulation.faults import Fault, swarm, weather
 from tests.simulation.network import FAIR
+from tests.simulation.office import Kept
 from tests.simulation.people import People, Walk
 from tests.simulation.plastic import CardState, Plastic
-from tests.simulation.server import Kept
 from tests.simulation.till import Till
 
 CARDS, VISITS_PER_DAY, DAYS = 20, 110, 3
@@ -264,6 +264,7 @@ class Life:
         if card.key in self.checks.planted.cloned | self.checks.planted.faded or not self.campus.is_at_rest(card):
             return
         self.campus.counts[Fault.REPLACED_CARD] += 1
+        self.checks.planted.replaced.add(card.key)
         self.cards.remove(card)
         self.cards.append(self.campus.server.replace(card))
 

@@ -118,7 +118,7 @@ class People:
                     return False
             yield self._rng.randint(500, 2_500)
             yield from self._clear_reader(till)
-            if not till.is_on:
+            if till.shows == "off":
                 continue
             if till.shows == "Done" and till.card is None and errand.what == "refund":
                 return True
@@ -142,7 +142,7 @@ class People:
                     till.cancel()
                     return False
                 till.confirm()
-                return (yield from self._answer(till, card, errand)) if till.shows == "Done" else None
+                return (yield from self._answer(till, card, errand))
             case "PaidEarlier":
                 return (yield from self._paid_earlier(till, wish))
             case "NotDone":

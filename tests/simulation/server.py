@@ -2,13 +2,12 @@
 
 import copy
 import dataclasses
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from protocol.authorise import Listed
 from protocol.entries import ListVersions
-from protocol.ids import CardKey, Generation, LoadSeq, MerchantId, SiteId, TerminalId, Tno
-from protocol.instants import DAY_MS, CampusTime, UtcMs
+from protocol.ids import LoadSeq, MerchantId, SiteId, TerminalId, Tno
+from protocol.instants import DAY_MS
 from protocol.journal import Tip
 from protocol.limits import NO_LIMITS, LimitRules
 from protocol.load_record import sign_load
@@ -28,27 +27,22 @@ from protocol.money import Cents
 from protocol.policy import CardBook, CardsFile, FloorRow
 from protocol.policy import CardRow as ListedCard
 from protocol.price_list import Names, PriceList, Product
-from protocol.purse import LoadRecord, SignedLoad
+from protocol.purse import SignedLoad
 from protocol.signing import SigningKey, sha256_of, to_base64url
-from server.ingest.book import Book, CardRow, CardStatus, CaseClass, ChainRow
-from server.ingest.keeping import post_again
-from server.ingest.posting import resolve
+from server.cards.rules import record_of
+from server.ingest.book import CardRow, CardStatus, ChainRow
 from server.ingest.rules import Ask, take_batch
-from server.ledger.accounts import ADOPTED, Account, AccountKind, balanced, pending
-from server.ledger.rules import Resolution
+from server.numbers import RESTORE_LEAP, RESTORE_LOAD_LEAP
 from terminal.lists import Lists
-from tests.simulation.paper import Document
-from tests.simulation.plastic import Plastic
+from tests.simulation.office import Kept, Office
 
 if TYPE_CHECKING:
     from tests.simulation.campus import Campus
     from tests.simulation.till import Till
 
 SITE = SiteId("north")
-CAMPUS_TIME = CampusTime()
 SERVER_KEY = SigningKey(sha256_of(b"server"))
 LOAD_KEY = SigningKey(sha256_of(b"loads"))
-TORN_DECIDED_AFTER_MS = 30 * DAY_MS
 WAITING_MAX_MS = 7 * DAY_MS
 TEA, MEAL = "tea", "meal"
 _LISTED = {
@@ -58,43 +52,16 @@ _LISTED = {
 }
 
 
-@dataclass
-class Kept:
-    """Everything of the server that a backup contains."""
-
-    book: Book
-    server_epoch: int = 1
-    list_number: int = 0
-    entered: set[int] = dataclasses.field(default_factory=set)
-    """Numbers of the desk's documents that are in the books."""
-    explained: dict[CardKey, int] = dataclasses.field(default_factory=dict)
-    """How much of what was adopted from each card a document has explained since."""
-    replaced: dict[CardKey, tuple[CardKey, int]] = dataclasses.field(default_factory=dict)
-    """Closed cards whose rest waits: to which card it goes, and since when."""
-
-
-class Server:
+class Server(Office):
     """One server. `crash_next` makes it lose its memory at a chosen step of the next batch."""
 
     def __init__(self, campus: "Campus") -> None:
-        self._campus = campus
-        self.kept = Kept(Book(CAMPUS_TIME))
+        super().__init__(campus)
         self.instance = 1
         self.up = True
         self.rules: LimitRules = NO_LIMITS
         self.crash_at = ""
         self._grants = 0
-        self.paper: list[Document] = []
-
-    @property
-    def book(self) -> Book:
-        """The books as they stand."""
-        return self.kept.book
-
-    @property
-    def now(self) -> UtcMs:
-        """The server's clock is right."""
-        return UtcMs(self._campus.timeline.now_ms)
 
     # Terminals ---------------------------------------------------------------------------------------------------
 
@@ -132,7 +99,7 @@ class Server:
         chain = self.book.chains[raw.tno]
         tip = chain.branches[0].tip
         if raw.ack and self._shows_a_restore(raw, tip):
-            self.kept.server_epoch += 1
+            self._leap(verified(raw.ack.encode(), Ack, SERVER_KEY.public).server_epoch)
             self._campus.tell("server", f"was restored: {till.name} shows an ack beyond {tip.seq}")
         answer = TipAnswer(self.kept.server_epoch, chain.tid, chain.epoch, tip.seq, tip.prev, self.now)
         till.line.send(lambda: till.link.take_tip(sign(answer, SERVER_KEY, "ack")), upwards=False)
@@ -142,11 +109,14 @@ class Server:
             ack = verified(hello.ack.encode(), Ack, SERVER_KEY.public)
         except NotAMessage:
             return False
-        return ack.server_epoch == self.kept.server_epoch and ack.epoch == hello.epoch and ack.seq > tip.seq
+        return ack.server_epoch >= self.kept.server_epoch and ack.epoch == hello.epoch and ack.seq > tip.seq
 
     def batch(self, till: "Till", tno: Tno, raw: bytes) -> None:
         """One transaction for a batch; the answer goes out after the commit."""
         if not self.up:
+            return
+        if tno not in self.book.chains:
+            self._campus.tell("server", f"refuses a batch of tno {tno}, which it does not know")
             return
         crash, self.crash_at = self.crash_at, ""
         before = copy_of(self.kept) if crash == "before commit" else self.kept
@@ -230,129 +200,7 @@ class Server:
 
     @staticmethod
     def _signed(row: CardRow) -> SignedLoad:
-        record = LoadRecord(
-            *row.key, row.load_seq, row.loaded_total_cents, row.spent_known_cents, row.period, row.subsidy_total_cents
-        )
-        return sign_load(record, LOAD_KEY)
-
-    # The card office and the cash desk ---------------------------------------------------------------------------
-
-    def register_card(self, card: Plastic) -> None:
-        """A card was issued."""
-        row = CardRow(card.key, card.identity.card_class, card.technology)
-        self.book.cards[card.key] = row
-
-    def load(self, card: Plastic | CardKey, cents: int) -> None:
-        """Take cash at the desk and let the next station put it onto the card."""
-        key = card.key if isinstance(card, Plastic) else card
-        self._campus.truth.take_cash("desk", cents)
-        self._campus.tell("desk", f"takes {cents} in cash for a load", key)
-        self._write_down("load", key, cents)
-
-    def block(self, card: Plastic | CardKey) -> None:
-        """Its holder reported it lost."""
-        key = card.key if isinstance(card, Plastic) else card
-        self._campus.tell("desk", "blocks the card", key)
-        self._write_down("block", key)
-
-    def enter_paper(self) -> None:
-        """Enter every document that the books do not know: after a restore."""
-        for document in self.paper:
-            if document.number not in self.kept.entered:
-                self._enter(document)
-        self.publish()
-
-    def _write_down(self, what: str, card: CardKey, cents: int = 0, new: Plastic | None = None) -> None:
-        self.paper.append(Document(len(self.paper) + 1, what, card, cents, new, self.now))
-        self._enter(self.paper[-1])
-        self.publish()
-
-    def _enter(self, document: Document) -> None:
-        self.kept.entered.add(document.number)
-        row = self.book.cards[document.card]
-        if document.what == "block":
-            row.status = CardStatus.BLOCKED if row.status is CardStatus.ACTIVE else row.status
-            return
-        if document.new is not None:
-            row.status = CardStatus.CLOSED
-            self.register_card(document.new)
-            self.kept.replaced[document.card] = (document.new.key, document.at_ms)
-            return
-        desk = Account(AccountKind.DRAWER, "desk/1")
-        self._give(f"desk:{document.number}", row, desk, document.cents)
-
-    def _give(self, cause: str, row: CardRow, source: Account, cents: int) -> None:
-        """Bring value from an account to a card's next load; what the card had collected unknown to us comes first."""
-        explained = min(cents, self._adopted(row.key))
-        self.kept.explained[row.key] = self.kept.explained.get(row.key, 0) + explained
-        self._grant_load(row, cents - explained)
-        legs = balanced((source, -cents), (ADOPTED, explained), (pending(row.key[0]), cents - explained))
-        self.book.post(cause, CAMPUS_TIME.business_day(self.now), legs)
-
-    def _adopted(self, card: CardKey) -> int:
-        """What a card had collected that the books did not know, and no document has explained yet."""
-        cases = (case for case in self.book.cases if case.cls is CaseClass.LOAD_UNMATCHED and case.card == card)
-        return sum(case.cents for case in cases) - self.kept.explained.get(card, 0)
-
-    @staticmethod
-    def _grant_load(row: CardRow, cents: int) -> None:
-        if cents:
-            row.loaded_total_cents = Cents(row.loaded_total_cents + cents)
-            row.load_seq = LoadSeq(row.load_seq + 1)
-
-    def replace(self, card: Plastic) -> Plastic:
-        """A new card for an old one; the balance follows when every till has told what the old one did."""
-        new = self._campus.new_plastic(card.technology, card.key[0], generation=Generation(card.key[1] + 1))
-        self._campus.tell("desk", f"replaces the card by {new.key[0]}/{new.key[1]}", card.key)
-        self._write_down("replace", card.key, new=new)
-        return new
-
-    def release_rests(self) -> None:
-        """Give the rest of closed cards to their successors: every till has reported past the closing, or a week."""
-        for old, (new, since) in sorted(self.kept.replaced.items()):
-            reported = all(chain.reported_at > since for chain in self._newest_chains())
-            if not reported and self.now - since < WAITING_MAX_MS:
-                continue
-            del self.kept.replaced[old]
-            row, cents = self.book.cards[old], self.book.cards[old].main_cents
-            row.status = CardStatus.RELEASED
-            successor = self.book.cards[new]
-            purse = Account(AccountKind.PURSE, f"{old[0]}/{old[1]}")
-            self._give(f"release:{old[0]}/{old[1]}", successor, purse, cents)
-            self._campus.tell("server", f"releases {cents} to {new[0]}/{new[1]}", old)
-            self.publish()
-
-    def _newest_chains(self) -> list[ChainRow]:
-        newest: dict[str, ChainRow] = {}
-        for chain in self.book.chains.values():
-            if chain.tid not in newest or chain.epoch > newest[chain.tid].epoch:
-                newest[chain.tid] = chain
-        return list(newest.values())
-
-    def nightly(self) -> None:
-        """What time decides: torn steps after thirty days, parked entries, pending credit that becomes a load."""
-        day = CAMPUS_TIME.business_day(self.now)
-        for step in list(self.book.steps.values()):
-            if step.undecided and self.now - step.torn_at > TORN_DECIDED_AFTER_MS:
-                resolve(self.book, step, Resolution.STUDENT, day)
-                self._campus.tell("server", f"decides {step.id} for its student", step.card)
-        for row in [row for row in self.book.entries.values() if row.parked]:
-            post_again(self.book, row)
-        self.release_rests()
-        changed = [self._bring_pending(row) for row in self.book.cards.values() if row.status is CardStatus.ACTIVE]
-        if any(changed):
-            self.publish()
-
-    def _bring_pending(self, row: CardRow) -> bool:
-        """What is owed to the holder and not on its way yet is granted as a load."""
-        account = pending(row.key[0])
-        postings = (posting for posted in self.book.posted.values() for posting in posted.postings)
-        owed = sum(posting.cents for posting in postings if posting.account == account)
-        missing = owed - (row.loaded_total_cents - row.collected_cents)
-        if missing > 0:
-            self._give(f"pending:{row.key[0]}@{row.load_seq}", row, account, missing)
-            self._campus.tell("server", f"grants {missing} of pending credit", row.key)
-        return missing > 0
+        return sign_load(record_of(row), LOAD_KEY)
 
     # Backups -----------------------------------------------------------------------------------------------------
 
@@ -365,11 +213,16 @@ class Server:
         epoch = self.kept.server_epoch
         self.kept = copy_of(backup)
         if told:
-            self.kept.server_epoch = epoch + 1
-            for row in self.book.cards.values():
-                row.load_seq = LoadSeq(row.load_seq + 100)
+            self._leap(epoch)
         self._campus.tell("server", "is restored from a backup")
         self.crash("for the restore")
+
+    def _leap(self, above_epoch: int) -> None:
+        """A new epoch, and every number sequence far past what was forgotten."""
+        self.kept.server_epoch = above_epoch + 1
+        self.kept.list_number += RESTORE_LEAP
+        for row in self.book.cards.values():
+            row.load_seq = LoadSeq(row.load_seq + RESTORE_LOAD_LEAP)
 
 
 def copy_of(kept: Kept) -> Kept:
@@ -377,7 +230,7 @@ def copy_of(kept: Kept) -> Kept:
     copied = copy.copy(kept)
     copied.book = _copied(kept.book, {})
     copied.entered, copied.explained = set(kept.entered), dict(kept.explained)
-    copied.replaced = dict(kept.replaced)
+    copied.closed = dict(kept.closed)
     return copied
 
 

@@ -42,12 +42,12 @@ class SyncLink:
     @property
     def is_done(self) -> bool:
         """Whether the server has acknowledged everything, archives included."""
-        return self.sender.acked == self._disk.tip.seq and not self._till.archives
+        return self.sender.acked == self._disk.tip.seq and not self._till.unsent_archives
 
     @property
     def waits(self) -> bool:
         """Whether a tick could make it send something again."""
-        return self.sender.phase is Phase.ASKING or bool(self.sender.batches) or bool(self._till.archives)
+        return self.sender.phase is Phase.ASKING or bool(self.sender.batches) or bool(self._till.unsent_archives)
 
     def connected(self) -> None:
         """The broker took the connection."""
@@ -76,6 +76,7 @@ class SyncLink:
     def take_tip(self, jws: bytes) -> None:
         """The server's answer to a hello."""
         tip = verified(jws, TipAnswer, SERVER_KEY.public)
+        self._till.server_epoch_is(tip.server_epoch)
         if self._is_alive and tip.epoch == self._disk.grant.epoch:
             own = self._hash_at(tip.seq) == from_base64url(tip.hash)
             self._take(TipAnswered(tip.seq, own, self._till.clock().mono_ms))
@@ -96,7 +97,10 @@ class SyncLink:
     def take_want(self, jws: bytes) -> None:
         """The server misses entries."""
         want = verified(jws, Want, SERVER_KEY.public)
-        if self._is_alive and want.epoch == self._disk.grant.epoch:
+        if self._is_alive and want.epoch != self._disk.grant.epoch:
+            self._till.archive_wanted(want)
+            self._send_archives()
+        elif self._is_alive:
             self._take(Wanted(want.seq, self._till.clock().mono_ms))
 
     @property
@@ -133,7 +137,7 @@ class SyncLink:
     def _send_archives(self) -> None:
         """Entries of earlier epochs that the server has not acknowledged go out as batches until it has."""
         till, server = self._till, self._till.campus.server
-        for archive in till.archives:
+        for archive in till.unsent_archives:
             lines = [sealed.jws for sealed in archive.disk.rows[archive.acked : archive.acked + 256]]
             if lines:
                 batch, tno = encode_batch(lines[: batch_of(lines)]), archive.disk.grant.tno

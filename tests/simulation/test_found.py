@@ -2,6 +2,7 @@
 
 import pytest
 
+from hardware.simulated.tearing import Moment, Tear
 from protocol.purse import Technology
 from tests.simulation.campus import Campus
 from tests.simulation.disk import DiskFault
@@ -25,6 +26,22 @@ def test_a_refunded_card_left_on_the_reader_does_not_pay_for_the_next_customer()
     till.lift()
     campus.pass_time(1_000)
     assert till.tap(card) == "Done"
+
+
+def test_a_card_whose_refund_did_not_reach_it_does_not_pay_for_the_next_customer_either() -> None:
+    campus = Campus(6)
+    card, till = campus.card(Technology.DESFIRE, 5000), campus.tills[0]
+    till.sell(card, 700)
+    receipt = till.receipt
+    assert receipt is not None
+    till.refund(receipt, 200)
+    assert till.tap(card, write_tear=Tear(1, Moment.BEFORE)) == "TapAgain"
+    campus.pass_time(2_000)
+    assert till.tap(card) == "Done"
+    campus.pass_time(60_000)
+    till.ring(300)
+    till.pay()
+    assert till.shows == "AwaitingCard"
 
 
 @both

@@ -1,18 +1,111 @@
 """Every money rule as a story with its outcome, to the cent (`sequences/`), on each card technology it is about."""
 
+from collections import Counter
+from itertools import permutations
+
 import pytest
 
+from protocol.entries import CardStep
+from protocol.ids import Tno
 from protocol.purse import Technology
+from server.ingest.book import Book, CardRow, ChainRow
+from server.ingest.rules import Ask, take_batch
+from server.ledger.accounts import WE_HAVE, Account, AccountKind
+from server.reconcile.float_proof import Document, prove_float
 from tests.simulation.campus import Campus
+from tests.simulation.office import CAMPUS_TIME
+from tests.simulation.sequences import format as told
 from tests.simulation.sequences.catalogue import SEQUENCES
-from tests.simulation.sequences.format import Sequence
 from tests.simulation.sequences.play import plant
 
 CASES = [(sequence, technology) for sequence in SEQUENCES for technology in sorted(sequence.on)]
+ENTRIES_ONLY = [
+    (sequence, technology)
+    for sequence, technology in CASES
+    if not any(
+        isinstance(step, told.Nightly | told.Copy | told.Forget | told.RestoreServer | told.DeclareLost | told.BookHole)
+        for step in sequence.steps
+    )
+]
+"""Sequences that entries alone decide: nobody at the server does anything, and no card exists twice or forgets."""
 
 
-@pytest.mark.parametrize(
-    ("sequence", "technology"), CASES, ids=[f"{sequence.name} ({technology})" for sequence, technology in CASES]
-)
-def test_a_sequence_ends_as_the_specification_says(sequence: Sequence, technology: Technology) -> None:
+def of(cases: list[tuple[told.Sequence, Technology]]) -> pytest.MarkDecorator:
+    names = [f"{sequence.name} ({technology})" for sequence, technology in cases]
+    return pytest.mark.parametrize(("sequence", "technology"), cases, ids=names)
+
+
+def totals(book: Book) -> dict[Account, int]:
+    """What every account comes to."""
+    found: Counter[Account] = Counter()
+    for posted in book.posted.values():
+        for leg in posted.postings:
+            found[leg.account] += leg.cents
+    return {account: cents for account, cents in found.items() if cents}
+
+
+@of(CASES)
+def test_a_sequence_ends_as_the_specification_says(sequence: told.Sequence, technology: Technology) -> None:
     plant(sequence, Campus(1, tills=3, stations=2), technology)
+
+
+@of(ENTRIES_ONLY)
+def test_it_does_not_matter_who_reports_first(sequence: told.Sequence, technology: Technology) -> None:
+    """The same entries, terminal after terminal in every order, come to the same accounts."""
+    campus = Campus(1, tills=3, stations=2)
+    plant(sequence, campus, technology)
+    everybody = sorted({row.entry.tno for row in campus.truth.rows})
+    writers = sorted({row.entry.tno for row in campus.truth.rows if isinstance(row.entry.body, CardStep)})
+    for order in permutations(writers):
+        book = empty_book(campus)
+        for tno in (*order, *(tno for tno in everybody if tno not in writers)):
+            hand_in(book, campus, tno)
+        assert totals(book) == totals(campus.server.book), order
+
+
+def empty_book(campus: Campus) -> Book:
+    """The campus' own books as they were before any entry: terminals, cards, and what the desk took in."""
+    book = Book(CAMPUS_TIME)
+    for tno, (grant, jws) in campus.grants.items():
+        book.chains[tno] = ChainRow(tno, grant.site, grant.tid, grant.epoch, grant.verify_key, grant.start(jws))
+    for key, row in campus.server.book.cards.items():
+        total = row.loaded_total_cents
+        book.cards[key] = CardRow(key, row.card_class, row.technology, loaded_total_cents=total, load_seq=row.load_seq)
+    for cause, posted in campus.server.book.posted.items():
+        if cause.startswith("desk:"):
+            book.posted[cause] = posted
+    return book
+
+
+def hand_in(book: Book, campus: Campus, tno: Tno) -> None:
+    """Everything a terminal ever wrote under one grant, its second history included."""
+    lines = [row.jws for row in campus.truth.rows if row.entry.tno == tno]
+    runs: list[list[bytes]] = [[]]
+    before = 0
+    for row in (row for row in campus.truth.rows if row.entry.tno == tno):
+        if row.entry.seq != before + 1:
+            runs.append([])
+        runs[-1].append(row.jws)
+        before = row.entry.seq
+    assert sum(map(len, runs)) == len(lines)
+    for run in runs:
+        for first in range(0, len(run), 200):
+            assert not isinstance(take_batch(book, tno, run[first : first + 200], campus.server.now), Ask)
+
+
+def test_all_of_them_in_one_life_and_the_float_adds_up() -> None:
+    """One campus lives through every sequence; at the end what is owed equals what lies in the drawers, counted."""
+    campus = Campus(1, tills=3, stations=2)
+    for sequence, technology in CASES:
+        plant(sequence, campus, technology)
+    campus.server.enter_paper()
+    campus.sync()
+    counted = [Document(drawer_of(name), cents, name) for name, cents in campus.truth.cash_in.items()]
+    day = CAMPUS_TIME.business_day(campus.server.now)
+    proof = prove_float(day, totals(campus.server.book), counted)
+    assert proof.holds and proof.owed_cents == sum(campus.truth.cash_in.values())
+    assert {line.account.kind for line in proof.lines} == {AccountKind.DRAWER} <= WE_HAVE
+
+
+def drawer_of(name: str) -> Account:
+    return Account(AccountKind.DRAWER, "desk/1" if name == "desk" else f"{name}/0")

@@ -12,7 +12,7 @@ from protocol.basket import Basket
 from protocol.entries import BODIES, CardStep, CashSale, Kind, ListsApplied, TopUpStep
 from protocol.ids import ChannelId, MerchantId, ProductId, Seq
 from protocol.journal import Sealed
-from protocol.messages import Ack
+from protocol.messages import Ack, Want
 from protocol.money import Cents
 from protocol.purse import Technology
 from protocol.signing import SigningKey, from_base64url, sha256_of, to_base64url
@@ -39,9 +39,10 @@ from terminal.shell import Post, Shell
 from terminal.topup import TopUp
 from tests.simulation.disk import Disk, SimulatedJournal
 from tests.simulation.network import Line
+from tests.simulation.office import CAMPUS_TIME
 from tests.simulation.plastic import STATION_KEYS, TILL_KEYS, Plastic
 from tests.simulation.power import Power, PowerCut
-from tests.simulation.server import CAMPUS_TIME, LOAD_KEY
+from tests.simulation.server import LOAD_KEY
 from tests.simulation.sync_link import SyncLink
 from tests.simulation.timeline import TillClock
 from tests.simulation.truth import Goods, Intent
@@ -92,6 +93,7 @@ class Till:
         self.reader = SimulatedReader()
         self.line = Line(campus.timeline, self.rng, campus.counts)
         self.archives: list[Archive] = []
+        self._server_epoch = 0
         self.wish = 0
         """The customer's present wish; whoever rings something new begins another one."""
         self._card: Plastic | None = None
@@ -409,6 +411,11 @@ class Till:
         self.disk = self._enrolled(self.disk.lists)
         self.boot()
 
+    @property
+    def unsent_archives(self) -> list[Archive]:
+        """Earlier epochs that the server does not have to the end."""
+        return [archive for archive in self.archives if archive.acked < len(archive.disk.rows)]
+
     def archive_acked(self, ack: Ack) -> None:
         """The server has entries of an earlier epoch."""
         for archive in self.archives:
@@ -416,7 +423,19 @@ class Till:
             is_its = archive.disk.grant.epoch == ack.epoch and archive.acked < ack.seq <= len(rows)
             if is_its and rows[ack.seq - 1].hash == from_base64url(ack.hash):
                 archive.acked = ack.seq
-        self.archives = [archive for archive in self.archives if archive.acked < len(archive.disk.rows)]
+
+    def archive_wanted(self, want: Want) -> None:
+        """The server misses entries of an earlier epoch."""
+        for archive in self.archives:
+            if archive.disk.grant.epoch == want.epoch and 0 < want.seq <= len(archive.disk.rows):
+                archive.acked = Seq(want.seq - 1)
+
+    def server_epoch_is(self, server_epoch: int) -> None:
+        """A restored server may have forgotten earlier epochs altogether: they are offered to it once more."""
+        if server_epoch > self._server_epoch:
+            self._server_epoch = server_epoch
+            for archive in self.archives:
+                archive.acked = Seq(0)
 
     def keep_ack(self, seq: Seq, jws: bytes) -> None:
         """The newest signed ack goes to disk with the next entry."""
@@ -450,6 +469,10 @@ class Till:
             self.arm_tick()
             result: T = finished.value
             return result
+        except JournalBroken as broken:
+            self._lose_power(f"and the program ends: {broken}")
+            self.campus.moment_passed(self)
+            return None
         except PowerCut as cut:
             self._lose_power(str(cut))
             self.campus.moment_passed(self)

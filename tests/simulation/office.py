@@ -1,0 +1,208 @@
+"""The cash desk and the card office on a Book in memory: the shipping rules of `server/cards`, and paper.
+
+What the desk did is on paper too. After a restore the paper is entered again; value that a card had collected before
+anybody knew (adopted against clearing) is what a document explains first, or it would be given twice.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from protocol.ids import CardKey, Generation
+from protocol.instants import DAY_MS, CampusTime, UtcMs
+from protocol.messages import version_of
+from protocol.money import Cents
+from server.cards import rules
+from server.ingest.book import Book, CardRow, CardStatus, CaseClass, ChainRow
+from server.ingest.keeping import post_again
+from server.ingest.posting import resolve
+from server.ledger.accounts import ADOPTED, OPERATOR_LOSS, Account, AccountKind, balanced, pending, purse
+from server.ledger.rules import Resolution
+from tests.simulation.paper import Document
+from tests.simulation.plastic import Plastic
+
+if TYPE_CHECKING:
+    from tests.simulation.campus import Campus
+
+CAMPUS_TIME = CampusTime()
+TORN_DECIDED_AFTER_MS = 30 * DAY_MS
+DESK = Account(AccountKind.DRAWER, "desk/1")
+
+
+@dataclass
+class Kept:
+    """Everything of the server that a backup contains."""
+
+    book: Book
+    server_epoch: int = 1
+    list_number: int = 0
+    entered: set[int] = dataclasses.field(default_factory=set)
+    """Numbers of the desk's documents that are in the books."""
+    explained: dict[CardKey, int] = dataclasses.field(default_factory=dict)
+    """How much of what was adopted from each card something has explained since."""
+    closed: dict[CardKey, tuple[UtcMs, int]] = dataclasses.field(default_factory=dict)
+    """Closed cards: since when, and the number of the first list that says so."""
+
+
+class Office:
+    """What people at a desk do, and what time brings."""
+
+    def __init__(self, campus: "Campus") -> None:
+        self._campus = campus
+        self.kept = Kept(Book(CAMPUS_TIME))
+        self.paper: list[Document] = []
+
+    @property
+    def book(self) -> Book:
+        """The books as they stand."""
+        return self.kept.book
+
+    @property
+    def now(self) -> UtcMs:
+        """The server's clock is right."""
+        return UtcMs(self._campus.timeline.now_ms)
+
+    def publish(self) -> None:
+        """Sign new lists and send them to every till that can be reached."""
+        raise NotImplementedError
+
+    # The desk ----------------------------------------------------------------------------------------------------
+
+    def register_card(self, card: Plastic) -> None:
+        """A card was issued."""
+        self.book.cards[card.key] = CardRow(card.key, card.identity.card_class, card.technology)
+
+    def load(self, card: Plastic | CardKey, cents: int) -> None:
+        """Take cash at the desk and let the next station put it onto the card."""
+        key = card.key if isinstance(card, Plastic) else card
+        refusal = rules.load_refusal(self.book.cards[key], cents)
+        if refusal:
+            self._campus.tell("desk", f"takes no cash: {refusal}", key)
+            return
+        self._campus.truth.take_cash("desk", cents)
+        self._campus.tell("desk", f"takes {cents} in cash for a load", key)
+        self._write_down("load", key, cents)
+
+    def block(self, card: Plastic | CardKey) -> None:
+        """Its holder reported it lost."""
+        key = card.key if isinstance(card, Plastic) else card
+        self._campus.tell("desk", "blocks the card", key)
+        self._write_down("block", key)
+
+    def replace(self, card: Plastic) -> Plastic:
+        """A new card for an old one; the balance follows when every till has told what the old one did."""
+        new = self._campus.new_plastic(card.technology, card.key[0], generation=Generation(card.key[1] + 1))
+        self._campus.tell("desk", f"replaces the card by {new.key[0]}/{new.key[1]}", card.key)
+        self._write_down("replace", card.key, new=new)
+        return new
+
+    def enter_paper(self) -> None:
+        """Enter every document that the books do not know: after a restore."""
+        for document in self.paper:
+            if document.number not in self.kept.entered:
+                self._enter(document)
+        self.publish()
+
+    def _write_down(self, what: str, card: CardKey, cents: int = 0, new: Plastic | None = None) -> None:
+        self.paper.append(Document(len(self.paper) + 1, what, card, cents, new, self.now))
+        self._enter(self.paper[-1])
+        self.publish()
+
+    def _enter(self, document: Document) -> None:
+        self.kept.entered.add(document.number)
+        row = self.book.cards[document.card]
+        if document.what == "block":
+            row.status = CardStatus.BLOCKED if row.status is CardStatus.ACTIVE else row.status
+        elif document.new is not None:
+            self._close_for(row, document.new, UtcMs(document.at_ms))
+        else:
+            self._give(f"desk:{document.number}", row, DESK, document.cents)
+
+    def _close_for(self, old: CardRow, new: Plastic, at: UtcMs) -> None:
+        exposed = rules.exposure(None, self._reports(), at, CAMPUS_TIME)
+        paid = rules.paid_at_once(old.main_cents, exposed)
+        old.status = CardStatus.CLOSED
+        self.register_card(new)
+        self.kept.closed[old.key] = (at, version_of(self.kept.server_epoch, self.kept.list_number + 1))
+        self._give(f"replace:{old.key[0]}/{old.key[1]}", self.book.cards[new.key], purse(old.key), paid)
+
+    def _give(self, cause: str, row: CardRow, source: Account, cents: int) -> None:
+        """Bring value from an account to a card's next load; what it had collected unknown to us comes first."""
+        explained = min(cents, self._adopted(row.key))
+        self.kept.explained[row.key] = self.kept.explained.get(row.key, 0) + explained
+        if cents > explained:
+            rules.grant(row, Cents(cents - explained))
+        legs = balanced((source, -cents), (ADOPTED, explained), (pending(row.key[0]), cents - explained))
+        self.book.post(cause, CAMPUS_TIME.business_day(self.now), legs)
+
+    def _adopted(self, card: CardKey) -> int:
+        """What a card had collected that the books did not know, and nothing has explained yet."""
+        cases = (case for case in self.book.cases if case.cls is CaseClass.LOAD_UNMATCHED and case.card == card)
+        return sum(case.cents for case in cases) - self.kept.explained.get(card, 0)
+
+    # What time brings --------------------------------------------------------------------------------------------
+
+    def nightly(self) -> None:
+        """Torn steps after thirty days, parked entries, closed cards' rests, pending credit that becomes a load."""
+        self._decide_old_torn()
+        for row in [row for row in self.book.entries.values() if row.parked]:
+            post_again(self.book, row)
+        self.release_rests()
+        newest = {key[0]: key for key in sorted(self.book.cards)}
+        given = [self._give_pending(self.book.cards[key]) for key in newest.values()]
+        if any(given):
+            self.publish()
+
+    def release_rests(self) -> None:
+        """Set the rest of closed cards free: every till has reported past the closing, or a week is over."""
+        reports = self._reports()
+        for key in sorted(self.kept.closed):
+            row = self.book.cards[key]
+            if row.status is CardStatus.CLOSED and rules.waiting_over(self._plastic(row), reports, self.now):
+                row.status, cents = CardStatus.RELEASED, row.main_cents
+                rest = pending(key[0]) if cents > 0 else OPERATOR_LOSS
+                legs = balanced((purse(key), -cents), (rest, cents))
+                self.book.post(f"release:{key[0]}/{key[1]}", CAMPUS_TIME.business_day(self.now), legs)
+                self._campus.tell("server", f"releases {cents}", key)
+                newest = max(known for known in self.book.cards if known[0] == key[0])
+                if self._give_pending(self.book.cards[newest]):
+                    self.publish()
+
+    def _decide_old_torn(self) -> None:
+        day = CAMPUS_TIME.business_day(self.now)
+        for step in list(self.book.steps.values()):
+            if step.undecided and self.now - step.torn_at > TORN_DECIDED_AFTER_MS:
+                resolve(self.book, step, Resolution.STUDENT, day)
+                self._campus.tell("server", f"decides {step.id} for its student", step.card)
+
+    def _give_pending(self, row: CardRow) -> bool:
+        """What is owed to the holder and not on its way to any card yet is granted as a load."""
+        account = pending(row.key[0])
+        postings = (posting for posted in self.book.posted.values() for posting in posted.postings)
+        owed = Cents(sum(posting.cents for posting in postings if posting.account == account))
+        plastics = [self._plastic(card) for key, card in self.book.cards.items() if key[0] == row.key[0]]
+        free = rules.grantable(owed, plastics)
+        if not free or rules.load_refusal(row, free):
+            return False
+        number = sum(cause.startswith(f"pending:{row.key[0]}@") for cause in self.book.posted)
+        self._give(f"pending:{row.key[0]}@{number}", row, account, free)
+        self._campus.tell("server", f"grants {free} of pending credit", row.key)
+        return True
+
+    def _plastic(self, row: CardRow) -> rules.Plastic:
+        at, version = self.kept.closed.get(row.key, (UtcMs(0), 0))
+        plastic = rules.Plastic(row, at, version)
+        if version and rules.collects_no_more(plastic, self._reports()):
+            return dataclasses.replace(plastic, moved_at=self.now)
+        return plastic
+
+    def _reports(self) -> list[rules.Report]:
+        loaders = {station.name for station in self._campus.stations}
+        return [
+            rules.Report(chain.tid, chain.status, chain.reported_at, chain.cards_version, chain.tid in loaders)
+            for chain in self._newest_chains()
+        ]
+
+    def _newest_chains(self) -> list[ChainRow]:
+        newest = {chain.tid: chain for _, chain in sorted(self.book.chains.items())}
+        return list(newest.values())
