@@ -93,7 +93,8 @@ async def _load_chain(connection: AsyncConnection, book: Book, tno: Tno, seqs: t
         book.holes[(tno, found["first"])] = hole_of(found)
     near: list[ColumnElement[bool]] = [entry.c.seq.between(*seqs)]
     near += [entry.c.seq == key[1] - 1 for key in book.holes if key[0] == tno]
-    for found in await fetched(connection, select(*_WITHOUT_JWS).where(entry.c.tno == tno, or_(*near))):
+    of_chain = (entry.c.tno == tno, entry.c.branch.in_([known.number for known in branches]))
+    for found in await fetched(connection, select(*_WITHOUT_JWS).where(*of_chain, or_(*near))):
         known = entry_of(found)
         book.entries[(tno, known.branch, known.seq)] = known
 
@@ -103,8 +104,8 @@ async def _cards_of_prepared(connection: AsyncConnection, book: Book, reach: Rea
     step = tables.step.c
     if not reach.prepared or not book.chains:
         return set()
-    places = given(connection, ("tno", "seq"), ((tno, seq) for tno in book.chains for seq in reach.prepared))
-    same = and_(step.tno == places.c.tno, step.seq == places.c.seq)
+    places = _places(connection, book, reach.prepared)
+    same = and_(step.tno == places.c.tno, step.branch == places.c.branch, step.seq == places.c.seq)
     query = select(step.card, step.generation).distinct().join_from(places, tables.step, same)
     return {(CardNo(row.card), Generation(row.generation)) for row in await connection.execute(query)}
 
@@ -125,8 +126,8 @@ async def _load_steps(connection: AsyncConnection, book: Book, reach: Reach) -> 
     found: dict[int, StepRow] = {}
     step = tables.step
     if reach.prepared and book.chains:
-        places = given(connection, ("tno", "seq"), ((tno, seq) for tno in book.chains for seq in reach.prepared))
-        same = and_(step.c.tno == places.c.tno, step.c.seq == places.c.seq)
+        places = _places(connection, book, reach.prepared)
+        same = and_(step.c.tno == places.c.tno, step.c.branch == places.c.branch, step.c.seq == places.c.seq)
         for row in await fetched(connection, select(step).join_from(places, step, same)):
             found[row["number"]] = step_of(row)
     if reach.counters:
@@ -140,6 +141,13 @@ async def _load_steps(connection: AsyncConnection, book: Book, reach: Reach) -> 
         book.add_step(found[number])
 
 
+def _places(connection: AsyncConnection, book: Book, seqs: Iterable[int]) -> FromClause:
+    """These entries on every branch of every chain at hand."""
+    wanted = list(seqs)
+    keys = ((tno, branch, seq) for tno, chain in book.chains.items() for branch in chain.branches for seq in wanted)
+    return given(connection, ("tno", "branch", "seq"), keys)
+
+
 def _reached(connection: AsyncConnection, reach: Reach) -> FromClause:
     keys = ((card, generation, counter) for (card, generation), counter in reach.counters)
     return given(connection, ("no", "generation", "counter"), keys)
@@ -149,8 +157,8 @@ async def _load_refunded(connection: AsyncConnection, book: Book, reach: Reach) 
     table = tables.refunded
     if not reach.refunded or not book.chains:
         return
-    places = given(connection, ("tno", "seq"), ((tno, seq) for tno in book.chains for seq in reach.refunded))
-    same = and_(table.c.tno == places.c.tno, table.c.seq == places.c.seq)
+    places = _places(connection, book, reach.refunded)
+    same = and_(table.c.tno == places.c.tno, table.c.branch == places.c.branch, table.c.seq == places.c.seq)
     for row in await connection.execute(select(table).join_from(places, table, same)):
         book.refunded[(Tno(row.tno), row.branch, row.seq)] = Cents(row.cents)
 

@@ -25,7 +25,7 @@ from protocol.ids import CardKey, LoadSeq, Tno
 from protocol.instants import BusinessDay, ClockSource, UtcMs
 from protocol.load_record import decode_load
 from protocol.money import Cents
-from protocol.purse import CardId
+from protocol.purse import CardId, Technology
 from protocol.signing import from_base64url
 from server.ingest.book import Book, CardRow, CardStatus, CaseClass, ChainRow, StepId, StepRow
 from server.ingest.steps import (
@@ -201,6 +201,7 @@ def _settle(book: Book, branch: int, step: StepRow, day: BusinessDay, cause: str
     book.post(cause, day, postings_of_step(Stage.SETTLED, body, situation))
     card = book.cards[step.card]
     if use in ON_CARD:
+        _note_spending(book, card, step)
         _note_reading(card, body)
         if isinstance(body, LoadStep):
             _note_load(card, body, book, step)
@@ -293,6 +294,18 @@ def _note_reading(card: CardRow, body: CardStep) -> None:
         card.load_seq_floor = max(card.load_seq_floor, body.load_seq)
 
 
+def _note_spending(book: Book, card: CardRow, step: StepRow) -> None:
+    """What a Classic card has certainly spent: a balance that one tap left and this one, the next, has read again.
+
+    Only the newest step tells: every load up to its counter that is known can be on the card, and no later one.
+    """
+    body, below = step.body, step_below(book, step)
+    confirmed = below is not None and below.moved_purse and below.body.main_after == body.main
+    if body.card.technology is Technology.CLASSIC and confirmed and card.counter == body.counter:
+        spent = card.collected_cents - body.main
+        card.spent_known_cents = Cents(max(card.spent_known_cents, spent))
+
+
 def _note_load(card: CardRow, body: LoadStep, book: Book | None = None, step: StepRow | None = None) -> None:
     if body.loaded_after > card.loaded_total_cents:
         forgotten = Cents(body.loaded_after - card.loaded_total_cents)
@@ -309,6 +322,7 @@ def _adopt(book: Book, step: StepRow, body: LoadStep) -> None:
     if body.prepared:
         return
     card.collected_cents = max(card.collected_cents, body.loaded)
+    card.counter = max(card.counter, body.counter)
     if body.loaded <= card.loaded_total_cents:
         return
     forgotten = Cents(body.loaded - card.loaded_total_cents)

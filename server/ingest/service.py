@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import assert_never
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -104,24 +105,33 @@ class Ingest:
         return taken
 
     async def take_file(self, tid: TerminalId, lines: Sequence[bytes]) -> TakenFile:
-        """Take in an exported journal, batch by batch; where entries are asked for again and are there, from there."""
+        """Take in an exported journal, batch by batch; it may go through several epochs."""
         if not lines:
             raise Invalid("empty", "the file holds no entries")
+        batches = 0
+        for _, group in groupby(lines, lambda line: line.partition(b".")[0]):
+            taken = await self._take_epoch(tid, list(group))
+            batches += taken.batches
+            if taken.asked_for:
+                return TakenFile(batches, taken.asked_for)
+        return TakenFile(batches, 0)
+
+    async def _take_epoch(self, tid: TerminalId, lines: list[bytes]) -> TakenFile:
+        """Where entries are asked for again and are in the file, go on from there."""
         first = _first_seq(lines[0], tid)
         index, batches, tries_left = 0, 0, 2 * len(lines) + 2
         while index < len(lines):
-            count = batch_of(list(lines[index : index + BATCH_ENTRIES_MAX]))
+            count = batch_of(lines[index : index + BATCH_ENTRIES_MAX])
             taken = await self.take_lines(tid, lines[index : index + count]) if count else None
             if taken is None:
-                raise Invalid("not_of_this_terminal", f"line {index + 1} is not an entry of this terminal's chains")
+                raise Invalid("not_of_this_terminal", f"entry {first + index} is not of this terminal's chains")
             batches, tries_left = batches + 1, tries_left - 1
             if isinstance(taken.reply, Ack):
                 index += count
                 continue
-            asked = taken.reply.seq
-            at = asked - first
+            at = taken.reply.seq - first
             if not tries_left or not 0 <= at < len(lines) or at == index:
-                return TakenFile(batches, asked)
+                return TakenFile(batches, taken.reply.seq)
             index = at
         return TakenFile(batches, 0)
 
@@ -202,4 +212,4 @@ def _first_seq(line: bytes, tid: TerminalId) -> Seq:
             return read_loosely(line, tid, epoch).seq
     except NotAnEntry:
         pass
-    raise Invalid("not_of_this_terminal", "line 1 is not an entry of this terminal's chains")
+    raise Invalid("not_of_this_terminal", "a line is not an entry of this terminal's chains")

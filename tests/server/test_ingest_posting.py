@@ -12,7 +12,7 @@ from server.ingest.book import Book, CardRow, HoleStatus
 from server.ingest.rules import Ack, take_batch
 from server.ledger.accounts import AccountKind
 from tests.protocol.strategies import values_of
-from tests.server.world import CAMPUS, MERCHANT, NOON, Plastic, Till, plastic, refund_of, sale_of, topup_of
+from tests.server.world import CAMPUS, MERCHANT, NOON, Plastic, Till, load_of, plastic, refund_of, sale_of, topup_of
 
 LATER = UtcMs(NOON + 3_600_000)
 
@@ -201,3 +201,23 @@ def test_a_copied_terminal_freezes_no_honest_card(copy_first: bool) -> None:
     assert (row.main_cents, row.status) == (-300, "active")
     assert balance(book, AccountKind.MERCHANT) == 300
     assert balance(book, AccountKind.SUSPENSE) == balance(book, AccountKind.FRAUD_LOSS) == 0
+
+
+def test_what_a_classic_card_has_spent_is_known_from_a_balance_read_twice() -> None:
+    """The load record then bounds what a forged purse could hold; a step nobody built on yet counts for nothing."""
+    till, card = Till(1), plastic(7)
+    loaded = load_of(card, 1_000, 1)
+    prepared = till.append(Kind.LOAD_PREPARED, loaded).seq
+    card.write(till.tno, loaded, prepared)
+    till.append(Kind.LOAD_SETTLED, with_members(loaded, prepared=prepared))
+    for amount in (100, 30):
+        sale = sale_of(card, amount)
+        prepared = till.append(Kind.SALE_PREPARED, sale).seq
+        card.write(till.tno, sale, prepared)
+        till.append(Kind.SALE_SETTLED, with_members(sale, prepared=prepared))
+    book = book_for(till, cards=(card,))
+    row = book.cards[card.id.key]
+    for end, known in ((2, 0), (4, 0), (6, 100)):
+        send(book, till, 0, end)
+        assert row.spent_known_cents == known
+    assert row.main_cents <= row.loaded_total_cents - row.spent_known_cents
