@@ -1,7 +1,7 @@
 """Cut list files into parts and name them in a manifest."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from protocol.ids import SiteId
 from protocol.instants import UtcMs
@@ -17,6 +17,8 @@ class Publication:
     manifest: bytes
     parts: Mapping[str, bytes]
     gone: tuple[str, ...] = ()
+    versions: Mapping[str, int] = field(default_factory=dict[str, int])
+    """The version of each file the manifest names."""
 
 
 def parts_of(body: bytes) -> dict[str, bytes]:

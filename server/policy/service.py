@@ -1,7 +1,7 @@
 """Makes the lists of a site and their signed manifest; what is published is in the database first."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -37,6 +37,8 @@ class Policy:
     ) -> None:
         self._database, self._keys, self._cards, self._clock = database, keys, cards, clock
         self._valid_ms = valid_ms
+        self._named: dict[SiteId, Mapping[str, int]] = {}
+        """What the newest manifest of each site names; empty after a start, and then everything is published."""
         self.changed = asyncio.Event()
         """Set when a list may have changed; the publisher clears it."""
 
@@ -83,28 +85,31 @@ class Policy:
 
         async def make(connection: AsyncConnection) -> Publication | None:
             await hold(connection, LIST_NUMBER)
-            before = await self._versions(connection, site)
             cards = CardsFile(await store.listed_cards(connection), numbers, await store.floors(connection))
             cards_version = await self._keep(connection, site, "cards", encode_file(cards))
             await store.note_closed(connection, cards_version)
             await self._keep(connection, site, "loads", encode_file(LoadsFile(records)))
             await self._renew_old_epochs(connection, site)
-            if await self._versions(connection, site) == before and not even_if_same:
+            if await self._versions(connection, site) == self._named.get(site) and not even_if_same:
                 return None
             return await self._manifest(connection, site)
 
-        return await self._database.transact(make)
+        publication = await self._database.transact(make)
+        if publication is not None:
+            self._named[site] = publication.versions
+        return publication
 
     async def _manifest(self, connection: AsyncConnection, site: SiteId) -> Publication:
         now = self._clock()
         files = {name: await self._stored(connection, site, name) for name in await store.names(connection, site)}
         version = version_of(await server_epoch(connection), await next_number(connection, LIST_NUMBER))
         bodies = {name: (file.version, file.body) for name, file in files.items()}
+        versions = {name: file.version for name, file in files.items()}
         named = manifest(site, version, bodies, now, self._valid_ms)
         parts = {part: piece for file in files.values() for part, piece in parts_of(file.body).items()}
         await store.note_parts(connection, site, parts, now)
         gone = await store.drop_parts(connection, site, now - OLD_PARTS_STAY_MS)
-        return Publication(site, sign(named, self._keys.list, "list"), parts, tuple(gone))
+        return Publication(site, sign(named, self._keys.list, "list"), parts, tuple(gone), versions)
 
     async def _put(self, site: SiteId, name: str, body: Callable[[int], bytes]) -> int:
         async def put(connection: AsyncConnection) -> int:

@@ -174,6 +174,24 @@ async def test_postings_of_an_entry_and_balances_are_shown(desk: Desk) -> None:
     assert (step["operation"], step["stage"], step["amount"], step["use"]) == ("sale", "settled", 100, "first")
 
 
+async def test_cases_are_listed_and_closed_once(desk: Desk) -> None:
+    till = Till(1)
+    await enrol(desk, till)
+    till.append(Kind.DRAWER_OPENED, Reason("change"))
+    image = till.restored(0)
+    image.append(Kind.DRAWER_OPENED, Reason("another history"))
+    await send(desk, till)
+    await send(desk, image)
+    (case,) = await desk.get("/cases?cls=chain_break")
+    path = f"/cases/{case['id']}/close"
+    headers = {"Authorization": "Bearer bob-token"}
+    assert (await desk.client.post(f"/api/1{path}", json={"outcome": "old image"}, headers=headers)).status_code == 204
+    assert (await desk.post(path, {"outcome": "again"}, expect=409))["code"] == "closed_before"
+    assert await desk.get("/cases") == []
+    assert [one["closed_by"] for one in await desk.get("/cases?still_open=false")] == ["bob"]
+    await desk.post("/cases/99/close", {"outcome": "x"}, expect=404)
+
+
 PRODUCT = {"id": "rice", "names": {"en": "Rice", "zh-Hans": "米饭", "zh-Hant": "米飯"}, "price": 150}
 
 
@@ -206,6 +224,18 @@ async def test_lists_are_versioned_signed_and_cut_into_parts(desk: Desk) -> None
     assert read_file(body("limits"), LimitRules).classes[0].day == 5_000
     assert await desk.house.policy.publication(SITE, even_if_same=False) is None
     assert all(sha256_of(piece).hex() == part for part, piece in parts_of(body("prices")).items())
+
+
+@pytest.mark.parametrize(
+    ("name", "form"), [("prices", {"products": [PRODUCT]}), ("limits", {"rules": {"only_in_meals": 1}})]
+)
+async def test_a_list_that_was_changed_at_the_desk_is_published_once(desk: Desk, name: str, form: Any) -> None:
+    await enrol(desk, Till(1))
+    assert await desk.house.policy.publication(SITE, even_if_same=False) is not None
+    stored = await desk.put(f"/sites/{SITE}/{name}", form)
+    publication = await desk.house.policy.publication(SITE, even_if_same=False)
+    assert publication is not None and publication.versions[name] == stored["version"]
+    assert await desk.house.policy.publication(SITE, even_if_same=False) is None
 
 
 async def test_a_restored_server_s_lists_are_newer_than_all_it_forgot(desk: Desk) -> None:
