@@ -36,6 +36,7 @@ from server.reconcile import api as reconcile_api
 from server.reconcile.service import Around, Reconcile
 from server.terminals import api as terminals_api
 from server.terminals.service import Terminals
+from server.upkeep import api as upkeep_api
 from server.upkeep.service import Upkeep
 
 log = logging.getLogger(__name__)
@@ -139,7 +140,7 @@ def _mount(house: House) -> None:
     state.terminals, state.people, state.cards, state.policy = house.terminals, house.people, house.cards, house.policy
     state.reconcile = house.reconcile
     answer_problems(app)
-    for api in (terminals_api, cards_api, people_api, policy_api, ledger_api, reconcile_api, auth_api):
+    for api in (terminals_api, cards_api, people_api, policy_api, ledger_api, reconcile_api, upkeep_api, auth_api):
         app.include_router(api.router, prefix="/api/1")
 
     @app.get("/health", tags=["health"])

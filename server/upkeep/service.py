@@ -1,7 +1,8 @@
 """What time or people decide after a batch was taken in; each step of it is one transaction."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
+from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.entries import Stage
@@ -142,6 +143,24 @@ class Upkeep:
 
             count += await self._database.transact(extend)
         return count
+
+    async def cases(self, cls: str | None, *, still_open: bool, before: int | None, limit: int) -> Sequence[RowMapping]:
+        """What was put in front of people, newest first."""
+        async with self._database.reading() as connection:
+            return await store.cases(connection, cls, still_open=still_open, before=before, limit=limit)
+
+    async def close_case(self, number: int, by: str, outcome: str) -> None:
+        """A person has looked into it. Closing moves no money: corrections are decisions of their own."""
+
+        async def close(connection: AsyncConnection) -> None:
+            known = await store.case(connection, number)
+            if known is None:
+                raise NotFound("no_such_case", f"no case has the number {number}")
+            if known["closed_at"]:
+                raise Conflict("closed_before", f"{known['closed_by']} closed this case")
+            await store.close_case(connection, number, by, outcome, self._clock())
+
+        await self._database.transact(close)
 
     async def _resolve(self, known: StepRow, now: UtcMs) -> int:
         async def decide(connection: AsyncConnection) -> int:

@@ -1,8 +1,8 @@
 """Finds what waits: parked entries, torn steps, open steps of lost terminals, holes and their witnesses."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import RowMapping, and_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.entries import Stage
@@ -76,3 +76,28 @@ async def holes(connection: AsyncConnection, *statuses: HoleStatus) -> list[Hole
     hole = tables.hole.c
     query = select(tables.hole).where(hole.status.in_(statuses)).order_by(hole.tno, hole.first)
     return [hole_of(row) for row in await fetched(connection, query)]
+
+
+async def cases(
+    connection: AsyncConnection, cls: str | None, *, still_open: bool, before: int | None, limit: int
+) -> Sequence[RowMapping]:
+    """The newest cases, newest first."""
+    case = tables.case_file
+    query = select(case).where(case.c.closed_at == 0 if still_open else case.c.closed_at >= 0)
+    if cls is not None:
+        query = query.where(case.c.cls == cls)
+    if before is not None:
+        query = query.where(case.c.id < before)
+    return await fetched(connection, query.order_by(case.c.id.desc()).limit(limit))
+
+
+async def case(connection: AsyncConnection, number: int) -> RowMapping | None:
+    """One case, locked."""
+    rows = await fetched(connection, select(tables.case_file).where(tables.case_file.c.id == number).with_for_update())
+    return rows[0] if rows else None
+
+
+async def close_case(connection: AsyncConnection, number: int, by: str, outcome: str, at: UtcMs) -> None:
+    """It is closed, by whom and how."""
+    values = {"closed_at": at, "closed_by": by, "outcome": outcome}
+    await connection.execute(update(tables.case_file).where(tables.case_file.c.id == number).values(values))
