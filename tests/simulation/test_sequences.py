@@ -1,17 +1,25 @@
 """Every money rule as a story with its outcome, to the cent (`sequences/`), on each card technology it is about."""
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from itertools import permutations
+from pathlib import Path
 
 import pytest
 
 from protocol.entries import CardStep
 from protocol.ids import Tno
+from protocol.journal import Sealed
+from protocol.messages import BATCH_ENTRIES_MAX
 from protocol.purse import Technology
+from server.db import Database
 from server.ingest.book import Book, CardRow, ChainRow
 from server.ingest.rules import Ask, take_batch
+from server.ingest.service import Ingest
+from server.keys import open_keys
 from server.ledger.accounts import WE_HAVE, Account, AccountKind
 from server.reconcile.float_proof import Document, prove_float
+from tests.server.desk import Clock, postings_in, postings_of, put_book, sqlite_url
 from tests.simulation.campus import Campus
 from tests.simulation.office import CAMPUS_TIME
 from tests.simulation.sequences import format as told
@@ -19,6 +27,7 @@ from tests.simulation.sequences.catalogue import SEQUENCES
 from tests.simulation.sequences.play import plant
 
 CASES = [(sequence, technology) for sequence in SEQUENCES for technology in sorted(sequence.on)]
+ROWS_AT_ONCE = 300
 ENTRIES_ONLY = [
     (sequence, technology)
     for sequence, technology in CASES
@@ -79,25 +88,55 @@ def empty_book(campus: Campus) -> Book:
 
 def hand_in(book: Book, campus: Campus, tno: Tno) -> None:
     """Everything a terminal ever wrote under one grant, its second history included."""
-    lines = [row.jws for row in campus.truth.rows if row.entry.tno == tno]
-    runs: list[list[bytes]] = [[]]
-    before = 0
-    for row in (row for row in campus.truth.rows if row.entry.tno == tno):
-        if row.entry.seq != before + 1:
-            runs.append([])
-        runs[-1].append(row.jws)
-        before = row.entry.seq
-    assert sum(map(len, runs)) == len(lines)
-    for run in runs:
-        for first in range(0, len(run), 200):
-            assert not isinstance(take_batch(book, tno, run[first : first + 200], campus.server.now), Ask)
+    for _, run in runs_of([row for row in campus.truth.rows if row.entry.tno == tno]):
+        assert not isinstance(take_batch(book, tno, run, campus.server.now), Ask)
 
 
-def test_all_of_them_in_one_life_and_the_float_adds_up() -> None:
-    """One campus lives through every sequence; at the end what is owed equals what lies in the drawers, counted."""
+def in_handfuls(rows: list[Sealed]) -> Iterator[Sealed]:
+    """As they were written, but a few hundred at a time sorted by terminal: larger batches."""
+    for first in range(0, len(rows), ROWS_AT_ONCE):
+        yield from sorted(rows[first : first + ROWS_AT_ONCE], key=lambda row: row.entry.tno)
+
+
+def runs_of(rows: Iterable[Sealed]) -> list[tuple[Tno, list[bytes]]]:
+    """Neighbouring entries of one chain together, as batches are."""
+    runs: list[tuple[Tno, list[bytes]]] = []
+    last: tuple[int, int] = (0, 0)
+    for row in rows:
+        here = (row.entry.tno, row.entry.seq)
+        if here != (last[0], last[1] + 1) or len(runs[-1][1]) == BATCH_ENTRIES_MAX:
+            runs.append((row.entry.tno, []))
+        runs[-1][1].append(row.jws)
+        last = here
+    return runs
+
+
+@pytest.fixture(scope="module")
+def life() -> Campus:
+    """One campus that lives through every sequence, one after the other."""
     campus = Campus(1, tills=3, stations=2)
     for sequence, technology in CASES:
         plant(sequence, campus, technology)
+    return campus
+
+
+async def test_the_database_says_the_same(life: Campus, tmp_path: Path) -> None:
+    """Every entry of that life through the server's own transactions: posting for posting what memory says."""
+    book, clock = empty_book(life), Clock(life.server.now)
+    async with Database(sqlite_url(tmp_path)) as database:
+        await database.create_all()
+        await put_book(database, empty_book(life))
+        ingest = Ingest(database, open_keys(tmp_path / "keys"), CAMPUS_TIME, clock)
+        for tno, run in runs_of(in_handfuls(life.truth.rows)):
+            taken = await ingest.take_lines(book.chains[tno].tid, run)
+            assert taken is not None and taken.reply == take_batch(book, tno, run, clock())
+        known = [row for row in postings_of(book) if not row[0].startswith("desk:")]
+        assert await postings_in(database) == known
+
+
+def test_the_float_adds_up_after_all_of_them(life: Campus) -> None:
+    """What is owed equals what lies in the drawers, counted; no other account has anything of ours."""
+    campus = life
     campus.server.enter_paper()
     campus.sync()
     counted = [Document(drawer_of(name), cents, name) for name, cents in campus.truth.cash_in.items()]

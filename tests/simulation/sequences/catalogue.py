@@ -3,13 +3,13 @@
 from tests.simulation.sequences.chains import HOLES, IMAGES, REPLACED
 from tests.simulation.sequences.clones import FALLBACKS, FLOORS, FORKS
 from tests.simulation.sequences.counter import CLOCKS, ONE_TAP, PIN, POWER
-from tests.simulation.sequences.credits import CASH_IN, LOADS, REFUNDS
+from tests.simulation.sequences.credits import CASH_IN, LOADS, REFUNDS, REVOKED
 from tests.simulation.sequences.torn import OPEN, RECOVERED, TORN, WEAK
 
 SEQUENCES = (
     *(*TORN, *OPEN, *RECOVERED, *WEAK),
     *(*POWER, *ONE_TAP, *PIN, *CLOCKS),
-    *(*LOADS, *REFUNDS, *CASH_IN),
+    *(*LOADS, *REVOKED, *REFUNDS, *CASH_IN),
     *(*FALLBACKS, *FORKS, *FLOORS),
     *(*IMAGES, *HOLES, *REPLACED),
 )

@@ -25,6 +25,7 @@ from tests.simulation.sequences.format import (
     OnCard,
     Online,
     RestoreServer,
+    Revoke,
     S,
     Sequence,
     Shows,
@@ -193,6 +194,22 @@ LOADS = (
             goods={S: (FIRST + SECOND,)},
             classes=(Found("load_unmatched", SECOND),),
         ),
+    ),
+)
+
+REVOKED = (
+    Sequence(
+        "a revoked station",
+        "That a terminal may not work any more is told before a card is asked for anything: no load, no cash, no sale "
+        "(SPEC, Approval).",
+        (
+            *(Grant(A, FIRST), Sync(), Revoke(S)),
+            *(*collect(S, A), Shows(S, "terminal_revoked"), Cancel(S)),
+            *(*cash(S, A, CASH), Shows(S, "terminal_revoked"), Cancel(S)),
+            *(*sale(S, A, TEA), Shows(S, "terminal_revoked"), Cancel(S)),
+            Sync(),
+        ),
+        Expect(accounts={pending(A): FIRST, GRANTED: -FIRST}),
     ),
 )
 

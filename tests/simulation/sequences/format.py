@@ -349,6 +349,13 @@ class Replace:
 
 
 @dataclass(frozen=True, slots=True)
+class Revoke:
+    """The server has told a terminal that it may not work any more."""
+
+    till: Till
+
+
+@dataclass(frozen=True, slots=True)
 class Nightly:
     """The server's nightly run: what time decides is decided."""
 
@@ -482,6 +489,7 @@ Step = (
     | BookHole
     | DeclareLost
     | Replace
+    | Revoke
     | Nightly
     | Check
     | Shows

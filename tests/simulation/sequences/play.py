@@ -1,7 +1,7 @@
 """Play a money sequence on a campus, and check to the cent what it says must be so.
 
 `plant` is all that a simulated day needs: it finds or enrols the tills, issues the cards, plays and checks. It leaves
-the campus as it was: everybody online, clocks right, no limits of its own.
+the campus as it was: everybody online and welcome, clocks right, no limits of its own.
 """
 
 from collections import Counter
@@ -35,10 +35,11 @@ from terminal.refund import Refund
 from terminal.topup import TopUp
 from tests.simulation.campus import Campus
 from tests.simulation.disk import Disk
+from tests.simulation.office import CAMPUS_TIME, Kept
 from tests.simulation.plastic import OFFICE_KEYS, Plastic
 from tests.simulation.sequences import format as told
 from tests.simulation.sequences.format import AMOUNTS, Card, Expect, Of, Step, Torn
-from tests.simulation.server import CAMPUS_TIME, MERCHANTS, Kept
+from tests.simulation.server import MERCHANTS
 from tests.simulation.till import Till
 
 RIGHT_PIN, WRONG_PIN = "2468", "1357"
@@ -312,6 +313,10 @@ class Play:
         self._reads[step.by.name] = look_at(self.cast.cards[step.by.name])
 
     @do.register
+    def _(self, step: told.Revoke) -> None:
+        self._till(step.till).shell.revoked = True
+
+    @do.register
     def _(self, step: told.Nightly) -> None:
         self.campus.server.nightly()
 
@@ -493,6 +498,9 @@ class Play:
         self.campus.server.rules = self._rules
         for till in self.cast.tills.values():
             till.clock.set_right()
+            till.shell.revoked = False
+        for chain in self.campus.server.book.chains.values():
+            chain.status = TerminalStatus.ACTIVE if chain.tid in self._names() else chain.status
         self._offline.clear()
         self._sync()
 

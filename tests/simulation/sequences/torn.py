@@ -10,6 +10,7 @@ from tests.simulation.sequences.format import (
     TEA,
     TOO_LATE,
     A,
+    B,
     Cancel,
     Check,
     Confirm,
@@ -267,6 +268,22 @@ RECOVERED = (
             accounts={purse(A): -TEA, merchant(X): TEA},
             cards={A: OnCard(1, -TEA, Made(X, 2))},
             goods={X: (TEA,)},
+        ),
+    ),
+    Sequence(
+        "two sales are recovered, one question at a time",
+        "What was paid earlier is handed over or not before the next card is looked at: no payment loses its goods "
+        "(SPEC, Open, torn, recovered, 6).",
+        (
+            *(*sale(X, A, LUNCH, Torn.AFTER), Cancel(X), *sale(X, B, TEA, Torn.AFTER), Cancel(X)),
+            *(Tap(X, A), Shows(X, "PaidEarlier"), Lift(X), Tap(X, B), Lift(X), Confirm(X), Shows(X, "Ringing")),
+            *(Tap(X, B), Shows(X, "PaidEarlier"), Lift(X), Confirm(X)),
+            Sync(),
+        ),
+        Expect(
+            accounts={purse(A): -LUNCH, purse(B): -TEA, merchant(X): LUNCH + TEA},
+            cards={A: OnCard(1, -LUNCH, Made(X)), B: OnCard(1, -TEA, Made(X, 2))},
+            goods={X: (LUNCH, TEA)},
         ),
     ),
     Sequence(
