@@ -37,6 +37,7 @@ from terminal.desk import (
     HandOver,
     MakeFirm,
     NotDone,
+    Noting,
     PinCompared,
     Preparing,
     ReadCard,
@@ -303,7 +304,11 @@ class Shell:
         )
 
     def _say_journal_low(self) -> None:
-        phase = self.desk.phase
-        refused = Refused(Refusal.JOURNAL_LOW)
-        idle = Ringing(Basket(self.desk.prices))
-        self.desk = replace(self.desk, phase=NotDone(phase.order, refused) if isinstance(phase, Preparing) else idle)
+        """Say why nothing is begun; a refusal that could not be noted changes nothing on the screen."""
+        match self.desk.phase:
+            case Preparing(order):
+                self.desk = replace(self.desk, phase=NotDone(order, Refused(Refusal.JOURNAL_LOW)))
+            case Noting():
+                self.desk = replace(self.desk, phase=Ringing(Basket(self.desk.prices)))
+            case _:
+                pass
