@@ -15,6 +15,7 @@ from protocol.instants import MINUTE_MS, SECOND_MS
 from protocol.purse import Technology
 from server.ledger.accounts import Account, merchant, pending, purse
 from tests.simulation.campus import Campus
+from tests.simulation.disk import DiskFault
 from tests.simulation.plastic import Plastic
 from tests.simulation.till import Till
 
@@ -449,3 +450,63 @@ def test_a_server_that_crashes_around_every_commit_posts_everything_once(at: str
 def lunch_at(scene: Scene, till: Till, card: Plastic) -> None:
     assert till.sell(card, LUNCH) == "Done"
     scene.campus.pass_time(MINUTE_MS)
+
+
+# Failing disks ---------------------------------------------------------------------------------------------------
+
+
+def fail_at(till: Till, kind: str, fault: DiskFault) -> None:
+    """The disk reports an error at the next entry of this kind; the entry may be on it all the same."""
+    pass_point = till.power.point
+
+    def point(name: str) -> None:
+        if name == f"before {kind}":
+            till.power.point = pass_point  # type: ignore[method-assign]
+            till.disk.fault = fault
+        pass_point(name)
+
+    till.power.point = point  # type: ignore[method-assign]
+
+
+@both
+@pytest.mark.parametrize("fault", list(DiskFault))
+@pytest.mark.parametrize("kind", ["sale_prepared", "sale_settled"])
+def test_a_disk_that_fails_in_a_sale_charges_once(kind: str, fault: DiskFault, technology: Technology) -> None:
+    """The journal is reopened; only what is on it counts, and the counter wakes up from that."""
+    scene = Scene.set()
+    till, card = scene.till, scene.campus.card(technology, BALANCE)
+    till.ring(LUNCH)
+    till.pay()
+    fail_at(till, kind, fault)
+    assert till.tap(card) == "Ringing"
+    assert not scene.goods_of(card, till)
+    till.lift()
+    lunch(scene, card)
+    if till.shows == "PaidEarlier":
+        till.confirm()
+    till.lift()
+    assert scene.goods_of(card, till) == [LUNCH]
+    assert cents_on(card) == BALANCE - LUNCH
+    assert scene.ledger()[purse(card.key)] == BALANCE - LUNCH
+    assert scene.campus.reconcile() == []
+
+
+def test_a_full_disk_refuses_and_forgets_nothing() -> None:
+    """The reserve is for what has begun: a new sale is refused, the torn one before it is finished."""
+    scene = Scene.set()
+    till, first, second = scene.till, *(scene.campus.card(Technology.CLASSIC, BALANCE) for _ in range(2))
+    till.ring(2 * BALANCE)
+    till.pay()
+    assert (till.tap(second), till.reason) == ("NotDone", "balance_too_low")
+    till.lift()
+    till.ring(LUNCH)
+    till.pay()
+    assert till.tap(first, write_tear=Tear(1, Moment.BEFORE)) == "TapAgain"
+    till.disk.room = 0
+    scene.campus.pass_time(2 * MINUTE_MS)
+    assert till.shows == "TapAgain", "the refusal that could not be noted must not hide it"
+    assert (till.tap(first), till.reason) == ("NotDone", "journal_low")
+    till.lift()
+    till.disk.room = None
+    assert till.tap(first) == "Done"
+    assert cents_on(first) == BALANCE - LUNCH
