@@ -6,9 +6,12 @@ import subprocess
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 ACCOUNT = "postgres"
+CLUSTERS = Path("/usr/lib/postgresql")
+"""Debian keeps `initdb` and `postgres` here, one directory a release, and not in PATH."""
 
 
 @contextmanager
@@ -30,7 +33,9 @@ def private_postgres() -> Generator[str]:
             "max_connections=100",
         )
         with (directory / "log").open("wb") as log:
-            server = subprocess.Popen([*_as_owner(), "postgres", "-D", str(data), *options], stdout=log, stderr=log)
+            server = subprocess.Popen(
+                [*_as_owner(), "postgres", "-D", str(data), *options], stdout=log, stderr=log, env=_environment()
+            )
         try:
             _wait_until_ready(directory, server)
             yield str(directory)
@@ -52,13 +57,27 @@ def _as_owner() -> list[str]:
 
 
 def _run(*command: str) -> None:
-    subprocess.run([*_as_owner(), *command], check=True, capture_output=True, timeout=120, cwd="/")
+    done = subprocess.run(
+        [*_as_owner(), *command], capture_output=True, text=True, timeout=120, cwd="/", env=_environment()
+    )
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
+
+
+@cache
+def _environment() -> dict[str, str]:
+    releases = sorted((int(path.name) for path in CLUSTERS.glob("[0-9]*")), reverse=True)
+    places = [os.environ.get("PATH", "/usr/bin:/bin"), *(str(CLUSTERS / str(release) / "bin") for release in releases)]
+    environment = {**os.environ, "PATH": ":".join(places)}
+    if shutil.which("initdb", path=environment["PATH"]) is None:
+        raise RuntimeError("PostgreSQL is not installed: apt-get install postgresql")
+    return environment
 
 
 def _wait_until_ready(directory: Path, server: "subprocess.Popen[bytes]") -> None:
     for _ in range(600):
         asked = ["pg_isready", "-q", "-h", str(directory), "-U", ACCOUNT]
-        if subprocess.run(asked, timeout=10, cwd="/").returncode == 0:
+        if subprocess.run(asked, timeout=10, cwd="/", env=_environment()).returncode == 0:
             return
         if server.poll() is not None:
             break
