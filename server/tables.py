@@ -184,6 +184,7 @@ card = Table(
     _big("load_seq_floor"),
     _big("loaded_total_cents"),
     _big("collected_cents"),
+    _big("arrived_cents"),
     _big("subsidy_total_cents"),
     _big("period"),
     _big("spent_known_cents"),

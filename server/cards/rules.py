@@ -43,8 +43,8 @@ class Plastic:
 
     @property
     def uncollected_cents(self) -> int:
-        """Granted to this plastic and not known to be on it."""
-        return max(0, self.row.loaded_total_cents - self.row.collected_cents)
+        """Granted to this plastic, and no entry of a load that is posted has brought it."""
+        return max(0, self.row.loaded_total_cents - self.row.arrived_cents)
 
 
 def load_refusal(card: CardRow, cents: int) -> str:

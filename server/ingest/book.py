@@ -107,6 +107,8 @@ class CardRow:
     spent_known_cents: Cents = Cents(0)
     excused_at: UtcMs = UtcMs(0)
     exchange: bool = False
+    arrived_cents: Cents = Cents(0)
+    """How much of it the posted entries of loads have brought; what a card shows may be ahead of them."""
 
 
 @dataclass(slots=True)

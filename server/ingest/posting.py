@@ -123,6 +123,7 @@ def resolve(book: Book, step: StepRow, resolution: Resolution, day: BusinessDay)
         book.open_case(CaseClass.DEBITED_NOT_DELIVERED, step.card, step.id, step.body.amount, text)
     if isinstance(step.body, LoadStep) and resolution is Resolution.ON_CARD:
         _note_load(book.cards[step.card], step.body)
+        _note_arrival(book.cards[step.card], step)
 
 
 def _set_aside(book: Book, chain: ChainRow, branch: int, entry: Entry, body: CardStep, day: BusinessDay) -> None:
@@ -200,6 +201,10 @@ def _settle(book: Book, branch: int, step: StepRow, day: BusinessDay, cause: str
     situation = _situation(book, step, use, given_back, was_torn=was_torn)
     book.post(cause, day, postings_of_step(Stage.SETTLED, body, situation))
     card = book.cards[step.card]
+    if step.resolved is not Resolution.ON_CARD and use not in (Use.FORK, Use.FORGOTTEN):
+        _note_arrival(card, step)
+    if use is Use.FALLBACK and other is not None:
+        _note_arrival(card, other, -1)
     if use in ON_CARD:
         _note_spending(book, card, step)
         _note_reading(card, body)
@@ -315,6 +320,12 @@ def _note_load(card: CardRow, body: LoadStep, book: Book | None = None, step: St
             book.open_case(CaseClass.LOAD_UNMATCHED, step.card, step.id, forgotten, text)
     card.load_seq = max(card.load_seq, body.load_seq)
     card.collected_cents = max(card.collected_cents, body.loaded_after)
+
+
+def _note_arrival(card: CardRow, step: StepRow, times: int = 1) -> None:
+    """The posting of a load has brought what was owed to the card; or, of a forgotten one, has taken it back."""
+    if isinstance(step.body, LoadStep):
+        card.arrived_cents = Cents(card.arrived_cents + times * (step.body.main_after - step.body.main))
 
 
 def _adopt(book: Book, step: StepRow, body: LoadStep) -> None:

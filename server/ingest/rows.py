@@ -111,6 +111,7 @@ def card_columns(card: CardRow) -> Columns:
         "spent_known_cents": card.spent_known_cents,
         "excused_at": card.excused_at,
         "exchange": card.exchange,
+        "arrived_cents": card.arrived_cents,
     }
 
 
@@ -133,6 +134,7 @@ def card_of(row: Row) -> CardRow:
         Cents(row["spent_known_cents"]),
         UtcMs(row["excused_at"]),
         row["exchange"],
+        Cents(row["arrived_cents"]),
     )
 
 

@@ -277,3 +277,23 @@ def test_what_a_closed_card_may_still_collect_is_promised() -> None:
     new = CardRow((CardNo(1), Generation(2)), loaded_total_cents=Cents(200))
     assert grantable(900, [OfficePlastic(old), OfficePlastic(new)]) == 200
     assert grantable(900, [OfficePlastic(old, moved_at=NOON), OfficePlastic(new)]) == 700
+
+
+async def test_what_a_silent_station_has_loaded_is_not_granted_again(desk: Desk) -> None:
+    """A later load's entry arrives first: the earlier one is on the card, though its entry is still on its way."""
+    till, silent = Till(1), Till(2)
+    await enrol(desk, till, can_load=True)
+    await enrol(desk, silent, can_load=True)
+    no = (await desk.post("/cards", {"count": 1}, expect=201))["numbers"][0]
+    card = plastic(no)
+    for request, station, cents in (("load-one", silent, 100), ("load-two", till, 50)):
+        await desk.post(f"/cards/{no}/loads", {"id": request, "cents": cents})
+        ((_, record),) = await desk.house.cards.sign_loads()
+        collect(station, card, record)
+    await send(desk, till)
+    assert (await desk.house.cards.run())["loads_granted"] == 0
+    refused = await desk.post(f"/cards/{no}/payouts", {"id": "payout-1", "cents": 1}, expect=409)
+    assert refused["code"] == "not_free"
+    await send(desk, silent)
+    view = await desk.get(f"/cards/{no}")
+    assert (view["pending_cents"], view["plastics"][0]["main_cents"]) == (0, 150)
