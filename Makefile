@@ -11,7 +11,7 @@ setup:           ## system packages, .venv and the project in it
 	@scripts/setup
 
 demo: setup      ## a campus in a box
-	$(PYTHON) scripts/demo.py
+	$(PYTHON) -m tests.demo
 
 test: setup      ## every test of a change, under 15 minutes
 	$(PYTHON) -m pytest -n 2 -m "not slow"

@@ -37,6 +37,7 @@ class MqttSettings(_Table, frozen=True):
     ca: str = ""
     cert: str = ""
     key: str = ""
+    reconnect_max_s: Annotated[int, Meta(ge=1, le=300)] = 30
 
 
 class CampusSettings(_Table, frozen=True):

@@ -33,7 +33,6 @@ QUEUE_MAX = 8
 WORKERS_MAX = 4_096
 PAYLOAD_BYTES_MAX = 512 * 1_024
 IDLE_S = 60.0
-RECONNECT_MAX_S = 30
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +94,7 @@ class MqttLink:
             if self._settings.cert:
                 context.load_cert_chain(self._settings.cert, self._settings.key)
             client.tls_set_context(context)  # pyright: ignore[reportUnknownMemberType]  (paho leaves it untyped)
-        client.reconnect_delay_set(1, RECONNECT_MAX_S)
+        client.reconnect_delay_set(1, self._settings.reconnect_max_s)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe

@@ -170,7 +170,7 @@ def disk_view(words: Words) -> View:
 
 def cents_text(cents: int, words: Words) -> str:
     """An amount with its sign of currency."""
-    return words["amount"].format(cents=format_cents(cents))
+    return ("-" if cents < 0 else "") + words["amount"].format(cents=format_cents(abs(cents)))
 
 
 def age_text(age_ms: int, words: Words) -> str:

@@ -27,10 +27,10 @@ from protocol.purse import CardRead, Technology
 from protocol.signing import VerifyKey, from_base64url
 from server.broker import Broker, BrokerSettings, free_port
 from terminal.identity import TrustRoots, create_journal_key, save_grant
+from tests.integration.fuse import Card, Fuse
 from tests.integration.programs import Event, ProgramFailed, ServerProgram, TerminalProgram
 
 SITE, MERCHANT = "north-campus", "canteen-1"
-Card = VirtualClassic | VirtualDesfire
 
 SETTLED_PHASES = {"done", "not_done", "tap_again", "pin_entry", "repeat_asked", "paid_earlier"}
 """What a tap ends with."""
@@ -46,7 +46,7 @@ class Till:
     program: TerminalProgram
     slot: VirtualSlot
 
-    def put_on(self, card: Card) -> int:
+    def put_on(self, card: Card | Fuse) -> int:
         """Put a card on the reader; the place in the events before it."""
         mark = self.program.mark()
         card.field.put_back()
@@ -61,7 +61,7 @@ class Till:
             lambda event: event["event"] == "card" and event["state"] == "left", since=mark, what="card left"
         )
 
-    def tap(self, card: Card) -> Event:
+    def tap(self, card: Card | Fuse) -> Event:
         """Hold a card to the reader until the terminal has decided; what it shows then."""
         mark = self.put_on(card)
         view = self.program.wait("view", since=mark, phase=SETTLED_PHASES)
@@ -138,7 +138,7 @@ class Campus:
         path = self.directory / "server" / "server.toml"
         path.write_text(
             f'data = "data"\nupkeep_every_s = 1\n'
-            f"[http]\nport = {port}\n[mqtt]\nport = {self.broker.settings.port}\n"
+            f"[http]\nport = {port}\n[mqtt]\nport = {self.broker.settings.port}\nreconnect_max_s = 1\n"
             f"[lists]\nlook_every_ms = {self.lists_ms}\n"
             f'[[operators]]\nname = "admin"\ntoken_sha256 = "{token}"\nroles = ["admin"]\n'
         )
@@ -156,6 +156,13 @@ class Campus:
         )
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
+
+    def send_text(self, path: str, text: bytes) -> Any:
+        """A file as plain text, as an administrator."""
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "text/plain"}
+        answer = self._http.post(f"{self.server.url}/api/1{path}", content=text, headers=headers)
+        assert answer.is_success, f"{path}: {answer.status_code} {answer.text}"
+        return answer.json()
 
     def card(self, no: int) -> dict[str, Any]:
         """The newest plastic of a number as the ledger knows it."""

@@ -18,7 +18,8 @@ from protocol.purse import Technology
 from protocol.signing import to_base64url
 from server.broker import free_port
 from terminal.identity import load_identity
-from tests.integration.campus import Campus, Card, Till, wait_until
+from tests.integration.campus import Campus, Till, wait_until
+from tests.integration.fuse import Card, Fuse
 from tests.integration.programs import Event, ProgramFailed
 
 pytestmark = pytest.mark.integration
@@ -98,31 +99,6 @@ def test_a_second_process_refuses(till: Till) -> None:
     assert "till" in till.program.ask("status")
 
 
-class Fuse:
-    """A card as the reader sees it, with something that happens at one exchange: before the card sees it, or after."""
-
-    def __init__(self, card: Card, at: int, act: Callable[[], None], *, after: bool) -> None:
-        self._card, self._at, self._act, self._after = card, at, act, after
-        self.exchanges = 0
-        self.atr = card.atr
-        self.field = card.field
-
-    def reset(self) -> None:
-        self._card.reset()
-
-    def put_back(self) -> None:
-        self._card.put_back()
-
-    def process(self, apdu: bytes) -> bytes:
-        self.exchanges += 1
-        if self.exchanges == self._at and not self._after:
-            self._act()
-        answer = self._card.process(apdu)
-        if self.exchanges == self._at and self._after:
-            self._act()
-        return answer
-
-
 class Victim:
     """A till that is killed and comes back, and cards that must be charged once or not at all each time.
 
@@ -143,7 +119,7 @@ class Victim:
     def exchanges(self) -> int:
         """Sell once, and count the exchanges with the card."""
         self.cards.rotate()
-        counting = Fuse(self.card, 0, lambda: None, after=False)
+        counting = Fuse(self.card, 0, lambda: None)
         self.till.ring(PRICE)
         mark = self.till.program.mark()
         self.card.field.put_back()

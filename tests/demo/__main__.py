@@ -1,0 +1,56 @@
+"""A campus in a box: `make demo`, or `python -m tests.demo`. Ends with one line of JSON and leaves nothing behind.
+
+DEMO_SECONDS bounds the time in which the tills sell (default 45); given, the program ends by itself.
+"""
+
+import json
+import os
+import random
+import signal
+import sys
+import tempfile
+import traceback
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.demo.commentary import Commentary
+from tests.demo.story import Demo
+from tests.integration.programs import ProgramFailed
+
+SELLING_S = 45.0
+
+
+def main() -> int:
+    """Run the story. Returns 0 if nothing was lost, doubled or unexplained and every planted difference was found."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    given = os.environ.get("DEMO_SECONDS", "")
+    try:
+        selling_s = float(given or SELLING_S)
+    except ValueError:
+        print(f"DEMO_SECONDS is a number of seconds, not {given!r}", file=sys.stderr)
+        return 2
+    seed = int(os.environ.get("DEMO_SEED", random.SystemRandom().randrange(10**6)))
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fanka-")))
+        demo = Demo(directory / "campus", selling_s, Commentary(), seed)
+        demo.say.line(f"seed {seed} (DEMO_SEED={seed} makes the same crowd)")
+        try:
+            summary = demo.run(stack)
+        except KeyboardInterrupt:
+            print("\nstopped; every program of the demo is ended", file=sys.stderr)
+            return 130
+        except (ProgramFailed, AssertionError, OSError):
+            traceback.print_exc()
+            for program in demo.programs:
+                print(f"--- {program.log.parent.name}\n{program.said()}", file=sys.stderr)
+            return 1
+        if not given and sys.stdin.isatty():
+            print(f"\nThe server still answers at {demo.campus.server.url}/docs. Press Enter to end.", flush=True)
+            sys.stdin.readline()
+    print(json.dumps(summary))
+    good = not (summary["lost"] or summary["doubled"] or summary["unexplained_cents"])
+    return 0 if good and summary["planted"] == summary["found"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
