@@ -136,6 +136,17 @@ async def test_a_batch_is_acknowledged_over_the_broker(desk: Desk, broker: Broke
             assert (ack.seq, ack.hash) == (2, to_base64url(till.chain[-1].hash))
 
 
+async def ack_in_the_end(line: Line, till: Till) -> object:
+    """Send again and again, as a terminal does, until something comes back."""
+    for _ in range(20):
+        line.say(topics.up(till.tid, "journal"), encode_batch(till.lines))
+        try:
+            return read_signed(await asyncio.wait_for(line.hear(topics.down(till.tid, "ack")), 1))
+        except TimeoutError:
+            continue
+    raise TimeoutError
+
+
 async def test_garbage_is_without_effect(desk: Desk, broker: Broker) -> None:
     till, other = Till(1), Till(2)
     await enrol(desk, till)
@@ -154,16 +165,17 @@ async def test_garbage_is_without_effect(desk: Desk, broker: Broker) -> None:
                 for tid in (till.tid, "TILL", "x" * 60, "nobody-here"):
                     line.say(f"fanka/1/up/{tid}/{what}", payload)
         line.say(topics.up(other.tid, "journal"), encode_batch(till.lines))
-        for _ in range(20):
-            line.say(topics.up(till.tid, "journal"), encode_batch(till.lines))
-            try:
-                answer = read_signed(await asyncio.wait_for(line.hear(topics.down(till.tid, "ack")), 1))
-            except TimeoutError:
-                continue
-            break
-        assert isinstance(answer, Ack)
+        assert isinstance(await ack_in_the_end(line, till), Ack)
     view = await desk.get(f"/terminals/{other.tid}")
     assert view["epochs"][0]["tip"] == 0
+
+
+async def manifest_with_cards(desk: Desk, line: Line) -> Manifest:
+    """The first manifest whose `cards` list is not empty."""
+    while True:
+        manifest = verified(await line.hear(topics.manifest(SITE)), Manifest, desk.house.keys.list.public)
+        if manifest.files["cards"].bytes > 2:
+            return manifest
 
 
 async def test_lists_and_state_are_retained_and_follow_changes(desk: Desk, broker: Broker) -> None:
@@ -174,11 +186,7 @@ async def test_lists_and_state_are_retained_and_follow_changes(desk: Desk, broke
         state = verified(await line.hear(topics.SERVER), ServerState, desk.house.keys.ack.public)
         assert state.server_epoch == 1
         await desk.post(f"/cards/{no}/block")
-        for _ in range(20):
-            raw = await line.hear(topics.manifest(SITE))
-            manifest = verified(raw, Manifest, desk.house.keys.list.public)
-            if manifest.files["cards"].bytes > 2:
-                break
+        manifest = await manifest_with_cards(desk, line)
     (part,) = manifest.files["cards"].parts
     async with line_to(broker, topics.list_part(SITE, part)) as late:
         cards = read_file(await late.hear(topics.list_part(SITE, part)), CardsFile)
@@ -209,11 +217,8 @@ def test_the_program_starts_says_so_and_stops(broker: Broker, tmp_path: Path) ->
         assert process.stdout is not None
         ready = re.fullmatch(r"fanka server ready: (http://127\.0\.0\.1:\d+)\n", process.stdout.readline().decode())
         assert ready is not None
-        for _ in range(100):
-            answer = httpx.get(f"{ready[1]}/ready")
-            if answer.status_code == 200:
-                break
-        assert answer.json()["broker"]
+        answers = (httpx.get(f"{ready[1]}/ready") for _ in range(200))
+        assert next(answer for answer in answers if answer.status_code == 200).json()["broker"]
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
 
