@@ -3,7 +3,7 @@
     active <-> blocked --replaced or handed in--> closed --all terminals have reported, or 7 days--> released
 
 A replaced card's ledger balance is split: what no unreported sale can have spent goes to the new card at once, the rest
-when every terminal has reported past the instant of the report (SPEC, "Replacement").
+when every terminal has reported past the instant of the report.
 """
 
 from collections.abc import Sequence

@@ -12,7 +12,7 @@ class PricesForm(Form):
 
 
 class LimitsForm(Form):
-    """The spending rules of a site, as in the `limits` list (SPEC, "Limits")."""
+    """The spending rules of a site, as in the `limits` list (SPEC, "Approval")."""
 
     rules: dict[str, Any]
 
