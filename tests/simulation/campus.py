@@ -145,8 +145,9 @@ class Campus:
 
     def check_ack(self, tno: Tno, tip: Tip) -> None:
         """An ack is only ever for a committed row."""
-        rows = self.server.book.entries
-        held = any(rows[key].hash == tip.hash for key in rows if key[0] == tno and key[2] == tip.seq)
+        rows, branches = self.server.book.entries, self.server.book.chains[tno].branches
+        found = (rows.get((tno, branch, int(tip.seq))) for branch in branches)
+        held = any(row is not None and row.hash == tip.hash for row in found)
         assert held or tip.seq == 0, f"an ack for entry {tip.seq} of tno {tno}, which is not committed"
 
     def check_goods(self, goods: Goods) -> None:

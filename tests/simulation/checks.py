@@ -50,6 +50,7 @@ class Checks:
         self._made: set[tuple[CardKey, int, int, int]] = set()
         """Every step that any plastic ever made: card, counter, mark."""
         self._seen_goods = 0
+        self._handed: set[tuple[int, int, int]] = set()
 
     # After every moment ------------------------------------------------------------------------------------------
 
@@ -60,24 +61,21 @@ class Checks:
 
     def moment(self, till: Till) -> None:
         """A till has done something, perhaps with a card."""
-        for card in self._cards_near(till):
-            self._look_at(card, till)
+        if till.touched is not None:
+            self._look_at(till.touched, till)
         truth = self._campus.truth
         for goods in truth.goods[self._seen_goods :]:
             self._look_at_goods(goods)
         self._seen_goods = len(truth.goods)
 
-    def _cards_near(self, till: Till) -> list[Plastic]:
-        return [till.touched] if till.touched is not None else []
-
     def _look_at(self, card: Plastic, till: Till) -> None:
-        truth = self._campus.truth
-        new = [made for made in card.path if (card.key, made.counter, made.tno, made.seq) not in self._made]
+        truth, new = self._campus.truth, card.fresh
         for made in new:
             if not any(self._wrote(intent.sealed.entry.body, card, made.counter) for intent in truth.by_mark(made)):
                 raise Broken(f"{till.name} wrote the card without an entry on disk: {made}", card.key)
             self._made.add((card.key, made.counter, made.tno, made.seq))
         if new:
+            card.fresh = []
             self._charged_once(card)
 
     @staticmethod
@@ -100,14 +98,10 @@ class Checks:
                 raise Broken(f"charged {cents} for wish {number}, which costs {wish.cents}", card.key)
 
     def _look_at_goods(self, goods: Goods) -> None:
-        same = [
-            other
-            for other in self._campus.truth.goods[: self._seen_goods]
-            if (other.tno, other.prepared, other.card, other.kind)
-            == (goods.tno, goods.prepared, goods.card, goods.kind)
-        ]
-        if same and same[0].at_ms != goods.at_ms and not self._life.rescued:
+        handed = (goods.tno, goods.prepared, goods.wish)
+        if handed in self._handed:
             raise Broken(f"{goods.till} handed over entry {goods.prepared} twice", goods.card)
+        self._handed.add(handed)
         if goods.kind != Kind.SALE_SETTLED or goods.card is None:
             return
         if not any(key == goods.card and (tno, seq) == (goods.tno, goods.prepared) for key, _, tno, seq in self._made):

@@ -47,9 +47,7 @@ class Errand:
 
     def ask(self, till: Till) -> bool:
         """Operate the counter; False where there is nothing more to ask for."""
-        begun = any(
-            intent.wish == self.wish.number for found in till.campus.truth.intents.values() for intent in found[-2:]
-        )
+        begun = self.wish.number in till.campus.truth.begun
         match self.what:
             case "buy":
                 till.ring(self.wish.cents, wish=self.wish.number)

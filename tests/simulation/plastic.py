@@ -25,6 +25,9 @@ TILL_KEYS = CardKeys([_MASTER.for_a_till()])
 STATION_KEYS = CardKeys([_MASTER.for_a_station()])
 OFFICE_KEYS = CardKeys([_MASTER])
 
+STRANGER_TNO = 4_000_000_000
+"""A terminal that was never enrolled."""
+
 Virtual = VirtualClassic | VirtualDesfire
 CardState = ClassicState | DesfireState
 
@@ -63,6 +66,8 @@ class Plastic:
         self.identity, self.technology, self.virtual, self.pin = identity, technology, virtual, pin
         self.path: list[Made] = []
         """Every step that is on it now, by counter; `observe` keeps it up."""
+        self.fresh: list[Made] = []
+        """Steps that nobody has looked at yet."""
 
     @property
     def key(self) -> CardKey:
@@ -103,6 +108,34 @@ class Plastic:
         self.observe()
         return True
 
+    def fade_all(self) -> None:
+        """Let the marks of both slots decay (Classic): the card is unreadable."""
+        state = self.snapshot()
+        assert isinstance(state, ClassicState)
+        for blocks, _ in _slots(state):
+            state.blocks[blocks[2]] = bytes(byte ^ 0x5A for byte in state.blocks[blocks[2]])
+        self.restore(state)
+
+    def forge(self, cents: int, *, step: bool) -> None:
+        """Change the main purse of a DESFire with stolen keys; `step`: counted and marked like a terminal's step."""
+        state = self.snapshot()
+        assert isinstance(state, DesfireState)
+        application = state.application(APPLICATION_ID)
+        assert application is not None
+        main, limits, log = (application.files[number] for number in (FILE_MAIN, FILE_LIMITS, FILE_LOG))
+        assert isinstance(main, ValueFile) and isinstance(limits, DataFile) and isinstance(log, RecordFile)
+        application = application.with_file(FILE_MAIN, msgspec.structs.replace(main, value=main.value + cents))
+        if step:
+            counter = int.from_bytes(limits.content[4:8]) + 1
+            content = limits.content[:4] + counter.to_bytes(4) + limits.content[8:]
+            record = struct.pack(">IIiI", STRANGER_TNO, counter, cents, counter)
+            records = (*log.records, record)[-(log.records_max - 1) :]
+            application = application.with_file(FILE_LIMITS, msgspec.structs.replace(limits, content=content))
+            application = application.with_file(FILE_LOG, msgspec.structs.replace(log, records=records))
+        self.restore(state.with_application(APPLICATION_ID, application))
+        self.observe()
+        self.fresh.clear()
+
     def clone(self) -> "Plastic":
         """Another chip with this one's memory."""
         twin = Plastic(self.identity, self.technology, _woken(self.snapshot(), random.Random(0)), self.pin)
@@ -125,6 +158,7 @@ class Plastic:
             known = Made(counter, tno, seq, cents, known.balance + cents)
             new.append(known)
         self.path += new
+        self.fresh += new
         return new
 
     @staticmethod

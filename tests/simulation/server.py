@@ -196,7 +196,8 @@ class Server(Office):
 
     @staticmethod
     def _has_load(row: CardRow) -> bool:
-        return row.loaded_total_cents > row.collected_cents and row.status is CardStatus.ACTIVE
+        has_subsidy = row.subsidy_total_cents and row.load_seq > row.load_seq_floor
+        return row.status is CardStatus.ACTIVE and (row.loaded_total_cents > row.collected_cents or bool(has_subsidy))
 
     @staticmethod
     def _signed(row: CardRow) -> SignedLoad:

@@ -9,8 +9,8 @@ from hardware.ports import CardChannel, CardLeftField
 from hardware.simulated.reader import SimulatedReader
 from hardware.simulated.tearing import Tear
 from protocol.basket import Basket
-from protocol.entries import BODIES, CardStep, CashSale, Kind, ListsApplied, TopUpStep
-from protocol.ids import ChannelId, MerchantId, ProductId, Seq
+from protocol.entries import CardStep, CashSale, Kind, ListsApplied, TopUpStep
+from protocol.ids import ChannelId, MerchantId, ProductId, Seq, StaffId
 from protocol.journal import Sealed
 from protocol.messages import Ack, Want
 from protocol.money import Cents
@@ -33,7 +33,7 @@ from terminal.desk import (
 )
 from terminal.lists import Lists
 from terminal.load import Load
-from terminal.ports import JournalBroken
+from terminal.ports import JournalBroken, JournalLow
 from terminal.refund import Refund, RefundRefusal, refund_refusal
 from terminal.shell import Post, Shell
 from terminal.topup import TopUp
@@ -45,7 +45,7 @@ from tests.simulation.power import Power, PowerCut
 from tests.simulation.server import LOAD_KEY
 from tests.simulation.sync_link import SyncLink
 from tests.simulation.timeline import TillClock
-from tests.simulation.truth import Goods, Intent
+from tests.simulation.truth import Goods
 
 if TYPE_CHECKING:
     from tests.simulation.campus import Campus
@@ -270,10 +270,35 @@ class Till:
             self._handle(PayPressed(Refund(sold, Cents(cents))))
         return refused
 
+    def open_shift(self, drawer_cents: int, staff: str = "w-07") -> None:
+        """A cashier takes over."""
+        refused = self._work(self.shell.open_shift(StaffId(staff), Cents(drawer_cents)))
+        self._tell(f"opens a shift with {drawer_cents}: {refused}")
+
+    def close_shift(self, error_cents: int = 0) -> bool:
+        """The cashier counts the drawer, and is wrong by some cents. Whether the shift is closed."""
+        expected = self.shell.derived.shift.expected_cents
+        refused = self._work(self.shell.close_shift(Cents(max(0, expected + error_cents))))
+        self._tell(f"closes a shift, {error_cents} off: {refused}")
+        return self.is_on and refused is None
+
+    def _work(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """Drive something that is no event of the counter; a failing disk is reopened."""
+
+        async def carefully() -> T | None:
+            try:
+                return await work
+            except JournalLow:
+                return None
+            except JournalBroken:
+                await self.shell.recover()
+                return None
+
+        return self._drive(carefully())
+
     def cash_sale(self, cents: int) -> None:
         """Sell for coins."""
-        self.campus.truth.take_cash(self.name, cents)
-        self._drive(self.shell.append(Kind.CASH_SALE, CashSale(self.merchant, Cents(cents))))
+        self._work(self.shell.append(Kind.CASH_SALE, CashSale(self.merchant, Cents(cents))))
 
     # The card ----------------------------------------------------------------------------------------------------
 
@@ -382,7 +407,7 @@ class Till:
         self._drive(self.shell.apply_lists(lists))
         manifest = to_base64url(sha256_of(str(lists.versions.cards).encode()))
         if self.is_on:
-            self._drive(self._note(Kind.LISTS_APPLIED, ListsApplied(manifest)))
+            self._work(self.shell.append(Kind.LISTS_APPLIED, ListsApplied(manifest)))
 
     def image(self) -> Disk:
         """A copy of the disk, as a technician makes one."""
@@ -452,13 +477,6 @@ class Till:
     def _handle(self, event: Event) -> None:
         self._drive(self.shell.handle(event))
 
-    async def _note(self, kind: Kind, body: Any) -> None:
-        assert isinstance(body, BODIES[kind])
-        try:
-            await self.shell.append(kind, body)
-        except JournalBroken:
-            await self.shell.recover()
-
     def _drive(self, work: Coroutine[Any, Any, T]) -> T | None:
         """Run a coroutine of the shipping code to its end; it never waits here. None where the power went."""
         try:
@@ -482,18 +500,14 @@ class Till:
     def _is_durable(self, sealed: Sealed) -> None:
         body, kind = sealed.entry.body, sealed.entry.kind
         card = body.card.key if isinstance(body, CardStep) else None
-        self.campus.truth.rows.append(sealed)
+        self.campus.truth.row(sealed, self.name, self.wish)
         cents = body.amount if isinstance(body, CardStep) else 0
         self.campus.tell(self.name, f"writes {sealed.entry.seq} {sealed.entry.kind} {cents or ''}".rstrip(), card)
-        if isinstance(body, CardStep) and kind.endswith("_torn"):
-            self.campus.truth.torn.add((sealed.entry.tno, body.prepared))
-        if kind in _WRITES:
-            intent = Intent(sealed, self.name, self.wish)
-            self.campus.truth.intents.setdefault((sealed.entry.tno, sealed.seq), []).append(intent)
-            if self._write_tear is not None and self._card is not None:
-                self._card.arm(self._write_tear)
-                self._write_tear = None
-        if isinstance(body, TopUpStep) and kind is Kind.TOPUP_PREPARED:
+        if kind in _WRITES and self._write_tear is not None and self._card is not None:
+            self._card.arm(self._write_tear)
+            self._write_tear = None
+        if kind is Kind.TOPUP_PREPARED or isinstance(body, CashSale):
+            assert isinstance(body, TopUpStep | CashSale)
             self.campus.truth.take_cash(self.name, body.amount)
 
     def _appended(self, sealed: Sealed) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from protocol.entries import CardStep
+from protocol.entries import CardStep, Kind
 from protocol.ids import CardKey, Seq, Tno
 from protocol.journal import Sealed
 from tests.simulation.plastic import Made
@@ -52,6 +52,10 @@ class Truth:
     """By mark. A re-imaged till can use a mark twice, never for the same card and counter."""
     torn: set[tuple[Tno, Seq]] = field(default_factory=set)
     """Steps that their own till has given up."""
+    outcomes: dict[tuple[Tno, Seq], list[Sealed]] = field(default_factory=dict)
+    """The outcome entries of prepared ones, by the mark of these."""
+    begun: set[int] = field(default_factory=set)
+    """Wishes for which something was prepared."""
     wishes: dict[int, Wish] = field(default_factory=dict)
     goods: list[Goods] = field(default_factory=list)
     cash_in: dict[str, int] = field(default_factory=dict)
@@ -60,6 +64,25 @@ class Truth:
     def take_cash(self, drawer: str, cents: int) -> None:
         """Somebody put cash into a drawer."""
         self.cash_in[drawer] = self.cash_in.get(drawer, 0) + cents
+
+    def row(self, sealed: Sealed, till: str, wish: int) -> None:
+        """A row is durable."""
+        entry, body = sealed.entry, sealed.entry.body
+        self.rows.append(sealed)
+        if not isinstance(body, CardStep):
+            return
+        if body.prepared:
+            self.outcomes.setdefault((entry.tno, body.prepared), []).append(sealed)
+            if entry.kind.endswith("_torn"):
+                self.torn.add((entry.tno, body.prepared))
+        elif entry.kind is Kind.PIN_TRIED or entry.kind.endswith("_prepared"):
+            self.intents.setdefault((entry.tno, sealed.seq), []).append(Intent(sealed, till, wish))
+            self.begun.add(wish)
+
+    def outcomes_of(self, intent: Intent) -> list[Sealed]:
+        """What its own till said came of a prepared entry."""
+        found = self.outcomes.get((intent.sealed.entry.tno, intent.sealed.seq), [])
+        return [outcome for outcome in found if _same_step(intent.sealed.entry.body, outcome.entry.body)]
 
     def by_mark(self, made: Made) -> list[Intent]:
         """The prepared entries with the mark of a step that a card made."""
