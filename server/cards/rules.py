@@ -117,7 +117,7 @@ def waiting_over(plastic: Plastic, reports: Sequence[Report], now: UtcMs) -> boo
 
 
 def collects_no_more(plastic: Plastic, reports: Sequence[Report]) -> bool:
-    """Whether no terminal can put an uncollected load onto a closed card any more (SPEC, "Value onto cards")."""
+    """Whether no terminal can put an uncollected load onto a closed card any more (SPEC, "Loads")."""
     if plastic.in_hand:
         return True
     if not plastic.closed_version:
