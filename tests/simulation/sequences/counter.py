@@ -2,6 +2,7 @@
 
 from protocol.instants import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
 from tests.simulation.sequences.format import (
+    CLASSIC,
     LUNCH,
     NOT_AT_ONCE,
     SOUP,
@@ -11,7 +12,9 @@ from tests.simulation.sequences.format import (
     B,
     Boot,
     Cancel,
+    Checkpoint,
     Confirm,
+    Cut,
     CutAt,
     EnterPin,
     Expect,
@@ -32,7 +35,9 @@ from tests.simulation.sequences.format import (
     Sync,
     Tap,
     Torn,
+    Vended,
     Wait,
+    WeakReads,
     X,
     Y,
     merchant,
@@ -92,6 +97,16 @@ POWER = (
             cards={A: OnCard(2, -LUNCH - TEA, Made(X, 2))},
             goods={X: (TEA,)},
         ),
+    ),
+    Sequence(
+        "a checkpoint while a sale is open",
+        "What is open is part of what a checkpoint keeps: a start from there finds it (SPEC, Storage).",
+        (
+            *(*sale(X, A, LUNCH, Torn.AFTER), Checkpoint(X), Cut(X), Boot(X)),
+            *(Tap(X, A), Shows(X, "PaidEarlier"), Confirm(X), Lift(X)),
+            Sync(),
+        ),
+        _LUNCH_AT_X,
     ),
     Sequence(
         "power lost between the card and the outcome",
@@ -190,8 +205,6 @@ ONE_TAP = (
     ),
 )
 
-_ASKED = (Tap(X, A), Shows(X, "PinEntry"))
-
 PIN = (
     Sequence(
         "PIN tries across two offline tills",
@@ -246,6 +259,58 @@ PIN = (
             goods={X: (LUNCH,)},
         ),
         pin=True,
+    ),
+)
+
+_ASKED = (SetLimits(pin_above=SOUP), Sync(), Ring(X, LUNCH), Pay(X), Tap(X, A))
+_HALF_COUNTED = (*_ASKED, EnterPin(X, right=True, torn=Torn.HALF), Lift(X))
+
+WEAK_PIN = (
+    Sequence(
+        "a PIN try that is weak and reads as counted",
+        "It is a step of the card that moves no money, wherever it counts (SPEC, A sale, 3).",
+        (*_HALF_COUNTED, WeakReads(A, new=True), *sale(Y, A, TEA), Sync()),
+        Expect(
+            accounts={purse(A): -TEA, merchant(Y): TEA},
+            cards={A: OnCard(2, -TEA, Made(Y), pin_tries=1)},
+            goods={Y: (TEA,)},
+        ),
+        on=CLASSIC,
+        pin=True,
+    ),
+    Sequence(
+        "a PIN try that is weak and reads as not counted",
+        "The next step is written over it (SPEC, A sale, 3).",
+        (*_HALF_COUNTED, WeakReads(A, new=False), *sale(Y, A, TEA), Sync()),
+        Expect(
+            accounts={purse(A): -TEA, merchant(Y): TEA},
+            cards={A: OnCard(1, -TEA, Made(Y))},
+            goods={Y: (TEA,)},
+        ),
+        on=CLASSIC,
+        pin=True,
+    ),
+)
+
+VENDED = (
+    Sequence(
+        "paid and dispensed",
+        "Whether goods came is a second fact; it moves no money where they did (SPEC, A sale, 5).",
+        (*sale(X, A, LUNCH), Vended(X, Made(X), "dispensed"), Sync()),
+        _LUNCH_AT_X,
+    ),
+    Sequence(
+        "paid and nothing fell",
+        "Nobody knows, or it failed: pending credit, the merchant is not paid (SPEC, A sale, 5).",
+        (
+            *(*sale(X, A, LUNCH), Vended(X, Made(X), "failed"), NOT_AT_ONCE),
+            *(*sale(X, A, TEA), Vended(X, Made(X, 2), "unknown"), Sync()),
+        ),
+        Expect(
+            accounts={purse(A): -LUNCH - TEA, pending(A): LUNCH + TEA},
+            cards={A: OnCard(2, -LUNCH - TEA, Made(X, 2))},
+            goods={X: (LUNCH, TEA)},
+        ),
     ),
 )
 

@@ -1,20 +1,26 @@
 """Value onto cards: loads, refunds and cash, torn or not, never twice (SPEC, "Open, torn, recovered" 8 and "Loads")."""
 
 from tests.simulation.sequences.format import (
+    AID,
     CASH,
     CLASSIC,
     DESFIRE,
     FIRST,
+    FUNDER,
     GRANTED,
     LUNCH,
     NOT_AT_ONCE,
     SECOND,
+    SOUP,
     TEA,
     TOO_LATE,
     A,
     BackUp,
+    Boot,
     Cancel,
     Check,
+    Checkpoint,
+    Cut,
     Expect,
     Found,
     GiveBack,
@@ -28,7 +34,9 @@ from tests.simulation.sequences.format import (
     Revoke,
     S,
     Sequence,
+    SetLimits,
     Shows,
+    Subsidise,
     Sync,
     T,
     Tap,
@@ -43,6 +51,7 @@ from tests.simulation.sequences.format import (
     purse,
     refund,
     sale,
+    subsidy,
 )
 
 LOADS = (
@@ -213,6 +222,68 @@ REVOKED = (
     ),
 )
 
+_AIDED = (Subsidise(A, AID, 1), SetLimits(period=1), Sync(), *collect(S, A))
+
+SUBSIDIES = (
+    Sequence(
+        "the subsidy pays first",
+        "A subsidy of the running period is used up before the main purse (SPEC, Approval; Loads, 3).",
+        (*_AIDED, *sale(X, A, TEA), NOT_AT_ONCE, *sale(X, A, LUNCH), Sync()),
+        Expect(
+            accounts={FUNDER: -AID, purse(A): AID - TEA - LUNCH, merchant(X): TEA + LUNCH},
+            cards={A: OnCard(3, AID - TEA - LUNCH, Made(X, 2))},
+            goods={S: (AID,), X: (TEA, LUNCH)},
+        ),
+    ),
+    Sequence(
+        "what is left of a subsidy expires",
+        "With the next period's subsidy the rest of the last one leaves the card in the same step, back to who pays "
+        "for it (SPEC, Loads, 3).",
+        (
+            *(*_AIDED, *sale(X, A, TEA), Sync()),
+            *(Subsidise(A, SOUP, 2), SetLimits(period=2), Sync(), NOT_AT_ONCE, *collect(S, A), Sync()),
+        ),
+        Expect(
+            accounts={FUNDER: -TEA - SOUP, subsidy(A): SOUP, merchant(X): TEA},
+            cards={A: OnCard(3, mark=Made(S, 2), subsidy=SOUP)},
+            goods={S: (AID, SOUP), X: (TEA,)},
+        ),
+    ),
+    Sequence(
+        "a subsidy of another period pays nothing",
+        "It has expired, whether it is still on the card or not (SPEC, Approval).",
+        (*_AIDED, SetLimits(period=2), Sync(), *sale(X, A, TEA), Sync()),
+        Expect(
+            accounts={FUNDER: -AID, subsidy(A): AID, purse(A): -TEA, merchant(X): TEA},
+            cards={A: OnCard(2, -TEA, Made(X), subsidy=AID)},
+            goods={S: (AID,), X: (TEA,)},
+        ),
+    ),
+    Sequence(
+        "refund onto the card of a sale that the subsidy paid in part",
+        "Each purse gets back what it paid (SPEC, Money on the server).",
+        (*_AIDED, *sale(X, A, LUNCH), NOT_AT_ONCE, *refund(X, Made(X), LUNCH, A), Sync()),
+        Expect(
+            accounts={FUNDER: -AID, subsidy(A): AID},
+            cards={A: OnCard(3, mark=Made(X, 2), subsidy=AID)},
+            goods={S: (AID,), X: (LUNCH, LUNCH)},
+        ),
+        on=DESFIRE,
+    ),
+    Sequence(
+        "a subsidised sale is torn after the debit",
+        "Both purses paid; the student gets all of it as pending credit (SPEC, Open, torn, recovered, 4).",
+        (*_AIDED, *sale(X, A, LUNCH, Torn.AFTER), *sale(Y, A, TEA), TOO_LATE, Sync()),
+        Expect(
+            accounts={FUNDER: -AID, purse(A): AID - LUNCH - TEA, pending(A): LUNCH, merchant(Y): TEA},
+            cards={A: OnCard(3, AID - LUNCH - TEA, Made(Y))},
+            goods={S: (AID,), Y: (TEA,)},
+            classes=(Found("debited_not_delivered", -LUNCH),),
+        ),
+        on=CLASSIC,
+    ),
+)
+
 _SOLD = (*sale(X, A, LUNCH), NOT_AT_ONCE)
 
 REFUNDS = (
@@ -254,6 +325,23 @@ REFUNDS = (
             GiveBack(X, Made(X), LUNCH, refused="more_than_left"),
             *(GiveBack(X, Made(X), LUNCH - TEA), Shows(X, "Done")),
             GiveBack(X, Made(X), TEA, refused="more_than_left"),
+            Sync(),
+        ),
+        Expect(
+            accounts={purse(A): -LUNCH, pending(A): LUNCH},
+            cards={A: OnCard(1, -LUNCH, Made(X))},
+            goods={X: (LUNCH, TEA, LUNCH - TEA)},
+        ),
+        on=CLASSIC,
+    ),
+    Sequence(
+        "the same receipt again after a restart from a checkpoint",
+        "What was given back is part of what a checkpoint keeps (SPEC, Money on the server).",
+        (
+            *_SOLD,
+            *(GiveBack(X, Made(X), TEA), Checkpoint(X), Cut(X), Boot(X), TOO_LATE),
+            GiveBack(X, Made(X), LUNCH, refused="more_than_left"),
+            *(GiveBack(X, Made(X), LUNCH - TEA), Shows(X, "Done")),
             Sync(),
         ),
         Expect(

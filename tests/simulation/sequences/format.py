@@ -73,13 +73,24 @@ def amount(name: str) -> Sum:
     return Sum(((name, 1),))
 
 
-AMOUNTS = {"lunch": 1_200, "tea": 300, "soup": 550, "first": 2_000, "second": 1_700, "cash": 2_500, "balance": 5_000}
+AMOUNTS = {
+    "lunch": 1_200,
+    "tea": 300,
+    "soup": 550,
+    "first": 2_000,
+    "second": 1_700,
+    "cash": 2_500,
+    "aid": 800,
+    "balance": 5_000,
+}
 """What the names stand for unless the player says otherwise. A card has `balance` on it when a sequence begins."""
 NOTHING = Sum()
 LUNCH, TEA, SOUP = amount("lunch"), amount("tea"), amount("soup")
 FIRST, SECOND = amount("first"), amount("second")
 """Two grants of the server, one after the other."""
 CASH, BALANCE = amount("cash"), amount("balance")
+AID = amount("aid")
+"""A subsidy that is less than LUNCH and more than TEA."""
 
 
 # What happens ----------------------------------------------------------------------------------------------------
@@ -190,6 +201,22 @@ class CutAt:
 
 
 @dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The till writes down where its next start may begin."""
+
+    till: Till
+
+
+@dataclass(frozen=True, slots=True)
+class Vended:
+    """A vending machine says what became of a paid selection: "dispensed", "failed" or "unknown"."""
+
+    till: Till
+    of: Made
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class Cut:
     """The power fails now."""
 
@@ -276,11 +303,22 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class Subsidise:
+    """The server grants a subsidy of some period; what is left of an earlier period's expires."""
+
+    card: Card
+    amount: Sum
+    period: int
+
+
+@dataclass(frozen=True, slots=True)
 class SetLimits:
     """The server publishes limits: a PIN is asked for above this amount, a day's spending ends at that one."""
 
     pin_above: Sum = NOTHING
     day: Sum = NOTHING
+    period: int = 0
+    """The subsidy period that runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,6 +414,11 @@ def purse(card: Card) -> Of:
     return Of(AccountKind.PURSE, card)
 
 
+def subsidy(card: Card) -> Of:
+    """What the ledger says is in its expiring purse."""
+    return Of(AccountKind.SUBSIDY, card)
+
+
 def pending(card: Card) -> Of:
     """What its holder is still to get."""
     return Of(AccountKind.PENDING, card)
@@ -398,6 +441,8 @@ def drawer(till: Till) -> Of:
 
 GRANTED = Of(AccountKind.CLEARING)
 """Where the value of grants comes from: the desk that took the cash, and what a restored server has adopted."""
+FUNDER = Of(AccountKind.FUNDER)
+"""Who pays for subsidies."""
 OPERATOR_LOSS, FRAUD_LOSS = Of(AccountKind.OPERATOR_LOSS), Of(AccountKind.FRAUD_LOSS)
 
 
@@ -409,6 +454,7 @@ class OnCard:
     main: Sum = NOTHING
     mark: Made | None = None
     """None: the mark it had when the sequence began."""
+    subsidy: Sum = NOTHING
     pin_tries: int = 0
 
 
@@ -466,6 +512,8 @@ Step = (
     | GiveBack
     | TakeCash
     | Collect
+    | Checkpoint
+    | Vended
     | CutAt
     | Cut
     | Boot
@@ -479,6 +527,7 @@ Step = (
     | Forget
     | Copy
     | Grant
+    | Subsidise
     | SetLimits
     | BackUp
     | RestoreServer

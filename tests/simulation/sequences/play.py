@@ -15,18 +15,19 @@ from hardware.simulated.classic_card import ClassicState, VirtualClassic
 from hardware.simulated.desfire_card import VirtualDesfire
 from hardware.simulated.reader import SimulatedReader
 from hardware.simulated.tearing import Moment, Tear
-from protocol.entries import Entry, Kind, SaleStep, Stage
+from protocol.entries import Entry, Kind, SaleStep, Stage, Vend
 from protocol.ids import MerchantId
 from protocol.limits import ClassLimits, LimitRules
 from protocol.messages import encode_batch
 from protocol.money import Cents
 from protocol.purse import CardClass, CardRead, Mark, Technology
 from protocol.purse_classic import SLOT_BLOCKS
+from server.cards.rules import grant_subsidy
 from server.ingest.book import CardStatus, HoleStatus, Posted, TerminalStatus
 from server.ingest.holes import book_hole
 from server.ingest.posting import decide_by
 from server.ingest.steps import witnesses_of
-from server.ledger.accounts import Account, AccountKind, owner_of
+from server.ledger.accounts import FUNDER, Account, AccountKind, balanced, owner_of, pending_subsidy
 from server.reconcile.facts import Finding
 from terminal.desk import Receipt
 from terminal.load import Load
@@ -179,6 +180,15 @@ class Play:
         self._till(step.till).load_mode()
 
     @do.register
+    def _(self, step: told.Checkpoint) -> None:
+        self._till(step.till).checkpoint()
+
+    @do.register
+    def _(self, step: told.Vended) -> None:
+        till = self._till(step.till)
+        till._work(till.shell.append(Kind(f"vend_{step.what}"), Vend(self._made(step.of).seq)))
+
+    @do.register
     def _(self, step: told.CutAt) -> None:
         self._till(step.till).cut_power(step.point)
 
@@ -250,10 +260,17 @@ class Play:
         self.campus.server.load(self._card(step.card), self._cents(step.amount))
 
     @do.register
+    def _(self, step: told.Subsidise) -> None:
+        server, key, cents = self.campus.server, self._card(step.card).key, Cents(self._cents(step.amount))
+        grant_subsidy(server.book.cards[key], step.period, cents)
+        cause, day = f"subsidy:{key[0]}.{step.period}", CAMPUS_TIME.business_day(server.now)
+        server.book.post(cause, day, balanced((FUNDER, -cents), (pending_subsidy(key[0]), cents)))
+
+    @do.register
     def _(self, step: told.SetLimits) -> None:
         pin_above, day = Cents(self._cents(step.pin_above)), Cents(self._cents(step.day))
         limits = tuple(ClassLimits(number, day=day, pin_above=pin_above) for number in CardClass)
-        self.campus.server.rules = LimitRules(limits)
+        self.campus.server.rules = LimitRules(limits, subsidy_period=step.period)
 
     @do.register
     def _(self, step: told.BackUp) -> None:
@@ -416,7 +433,8 @@ class Play:
         assert start is not None
         mark = start.mark if on_card.mark is None else self._mark_of(on_card.mark)
         main = start.main_cents + self._cents(on_card.main)
-        return start.counter + on_card.steps, main, start.subsidy_cents, mark, on_card.pin_tries
+        granted = start.subsidy_cents + self._cents(on_card.subsidy)
+        return start.counter + on_card.steps, main, granted, mark, on_card.pin_tries
 
     def _handed_over(self, till: Till) -> tuple[int, ...]:
         given = self.campus.truth.goods[self._goods :]
