@@ -84,8 +84,12 @@ class Till:
 
     async def do(self, command: Command) -> None:
         """Somebody typed a command. Whatever cannot be done is answered with a sentence, and nothing is lost."""
-        self._shown = None
-        await self.turn(lambda shell: self.clerk.do(command, shell))
+
+        async def take(shell: Shell) -> None:
+            self._shown = None
+            await self.clerk.do(command, shell)
+
+        await self.turn(take)
 
     async def close(self) -> None:
         """Leave a checkpoint, so that the next start is quick."""

@@ -107,7 +107,7 @@ class Campus:
     lists_ms: int = 100
     tills: dict[str, Till] = field(default_factory=dict[str, Till])
     _stack: ExitStack = field(default_factory=ExitStack)
-    _token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     _card_keys: tuple[bytes, bytes, bytes] = field(
         default_factory=lambda: (os.urandom(16), os.urandom(16), os.urandom(16))
     )
@@ -134,7 +134,7 @@ class Campus:
         self._http = self._stack.enter_context(httpx.Client(timeout=30))
 
     def _server_config(self) -> Path:
-        port, token = free_port(), hashlib.sha256(self._token.encode()).hexdigest()
+        port, token = free_port(), hashlib.sha256(self.token.encode()).hexdigest()
         path = self.directory / "server" / "server.toml"
         path.write_text(
             f'data = "data"\nupkeep_every_s = 1\n'
@@ -152,14 +152,20 @@ class Campus:
             method,
             f"{self.server.url}/api/1{path}",
             json=body,
-            headers={"Authorization": f"Bearer {token or self._token}"},
+            headers={"Authorization": f"Bearer {token or self.token}"},
         )
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
 
+    def secrets(self) -> list[str]:
+        """What may never stand in a log: the administrator's token, card keys, journal keys, the server's keys."""
+        files = [*self.directory.glob("*/data/journal.key"), *self.directory.glob("server/data/keys/*.key")]
+        keys = [text for key in self._card_keys for text in (_base64(key), key.hex())]
+        return [self.token, *keys, *(path.read_text().strip() for path in files)]
+
     def send_text(self, path: str, text: bytes) -> Any:
         """A file as plain text, as an administrator."""
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "text/plain"}
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "text/plain"}
         answer = self._http.post(f"{self.server.url}/api/1{path}", content=text, headers=headers)
         assert answer.is_success, f"{path}: {answer.status_code} {answer.text}"
         return answer.json()

@@ -179,8 +179,8 @@ class TerminalProgram(Program):
                     at += 1
                 remaining = deadline - time.monotonic()
                 if remaining <= 0 or not self.running:
-                    last = self.events[-5:]
-                    raise ProgramFailed(f"waited for {what}; last: {last}; running: {self.running}; {self.said()}")
+                    last = self.events[max(since, len(self.events) - 12) :]
+                    raise ProgramFailed(f"waited for {what}; last: {last}; running: {self.running}; {self.said()[-600:]}")
                 self._grown.wait(min(remaining, 0.2))
 
     def ask(self, line: str) -> str:
