@@ -3,6 +3,8 @@
 Called only by `rules.py`; every function changes the book and nothing else.
 """
 
+from dataclasses import replace
+
 from protocol.authorise import Refusal
 from protocol.entries import (
     CardBlocked,
@@ -21,13 +23,14 @@ from protocol.entries import (
     Vend,
     stage_of,
 )
-from protocol.ids import CardKey, LoadSeq, Tno
+from protocol.ids import U16_MAX, CardKey, LoadSeq, Tno
 from protocol.instants import BusinessDay, ClockSource, UtcMs
 from protocol.load_record import decode_load
-from protocol.money import Cents
+from protocol.money import SALE_CENTS_MAX, Cents
 from protocol.purse import CardId, Technology
 from protocol.signing import from_base64url
 from server.ingest.book import Book, CardRow, CardStatus, CaseClass, ChainRow, StepId, StepRow
+from server.ingest.giving_back import note_refund, post_vend_failure, terms_of_refund
 from server.ingest.steps import (
     arithmetic_fault,
     contradiction,
@@ -37,7 +40,7 @@ from server.ingest.steps import (
     use_of,
     witnesses_of,
 )
-from server.ledger.accounts import Postings, suspense
+from server.ledger.accounts import AccountKind, Postings, suspense
 from server.ledger.rules import (
     ON_CARD,
     Resolution,
@@ -52,6 +55,8 @@ from server.ledger.rules import (
     reversed_postings,
 )
 
+_OWED = (AccountKind.PENDING, AccountKind.PENDING_SUBSIDY)
+
 
 def post_entry(book: Book, chain: ChainRow, branch: int, entry: Entry, day: BusinessDay) -> str:
     """Post an entry; the answer says why it is parked instead, or is empty."""
@@ -64,7 +69,7 @@ def post_entry(book: Book, chain: ChainRow, branch: int, entry: Entry, day: Busi
                 return fault
             return _post_step(book, chain, branch, entry, body, day, cause)
         case Vend() if entry.kind is not Kind.VEND_DISPENSED:
-            return _post_vend_failure(book, chain, branch, body, day, cause)
+            return post_vend_failure(book, chain, branch, body, day, cause)
         case CardBlocked():
             _see_card(book, body.card)
             _block(book, body.card.key)
@@ -127,11 +132,13 @@ def resolve(book: Book, step: StepRow, resolution: Resolution, day: BusinessDay)
 
 
 def _set_aside(book: Book, chain: ChainRow, branch: int, entry: Entry, body: CardStep, day: BusinessDay) -> None:
-    """Money of an entry that cannot be posted yet waits in suspense; the merchant is paid."""
+    """Money of an entry that cannot be posted yet waits in suspense, no card's holder gets it; the merchant is paid."""
     staged = stage_of(entry.kind)
     if staged is not None:
-        at = Situation(chain.tid, entry.shift, suspense(chain.tno, branch, entry.seq), Use.UNKNOWN_CARD)
-        book.post(park_cause(chain.tno, branch, entry.seq), day, postings_of_step(staged[1], body, at))
+        aside = suspense(chain.tno, branch, entry.seq)
+        legs = postings_of_step(staged[1], body, Situation(chain.tid, entry.shift, aside, Use.UNKNOWN_CARD))
+        kept = tuple(replace(leg, account=aside) if leg.account.kind in _OWED else leg for leg in legs)
+        book.post(park_cause(chain.tno, branch, entry.seq), day, kept)
 
 
 def _misfit(book: Book, chain: ChainRow, branch: int, entry: Entry, body: CardStep) -> str:
@@ -159,13 +166,16 @@ def _post_step(
     if known is not None and not _may_follow(known, stage):
         return "an outcome of a step that was decided before"
     step = known or _new_step(book, chain, branch, entry, operation, body, day)
+    if known is None and isinstance(body, RefundStep):
+        note_refund(book, step, body)
     before, step.stage = step.stage, stage
     step.last, step.body = body.card_last, body
     was_torn = before is Stage.TORN
     if stage is Stage.SETTLED:
         _settle(book, branch, step, day, cause, entry.at, was_torn=was_torn)
     else:
-        book.post(cause, day, postings_of_step(stage, body, _situation(book, step, was_torn=was_torn)))
+        situation = terms_of_refund(book, step, _situation(book, step, was_torn=was_torn))
+        book.post(cause, day, postings_of_step(stage, body, situation))
     if stage is Stage.PREPARED and isinstance(body, TopUpStep) and body.to is TopUpTo.LOAD:
         _grant(book.cards[step.card], body.amount)
     if stage is Stage.TORN:
@@ -198,7 +208,7 @@ def _settle(book: Book, branch: int, step: StepRow, day: BusinessDay, cause: str
     if use is Use.FIRST and other is not None:
         _overrule(book, other, day)
     given_back = postings_of_give_back(other.body) if use is Use.FALLBACK and other else ()
-    situation = _situation(book, step, use, given_back, was_torn=was_torn)
+    situation = terms_of_refund(book, step, _situation(book, step, use, given_back, was_torn=was_torn))
     book.post(cause, day, postings_of_step(Stage.SETTLED, body, situation))
     card = book.cards[step.card]
     if step.resolved is not Resolution.ON_CARD and use not in (Use.FORK, Use.FORGOTTEN):
@@ -214,8 +224,6 @@ def _settle(book: Book, branch: int, step: StepRow, day: BusinessDay, cause: str
             _confirm_below(book, above, day)
         for torn in torn_steps_near(book, step):
             decide_by(book, torn, [step], day)
-    if isinstance(body, RefundStep):
-        _note_refund(book, step, body)
     _note_use(book, step, use, other, at)
 
 
@@ -239,12 +247,16 @@ def _note_use(book: Book, step: StepRow, use: Use, other: StepRow | None, at: Ut
 
 
 def _confirm_below(book: Book, step: StepRow, day: BusinessDay) -> None:
-    """A tap that counts builds on a sale of a second history, whichever became known first: the merchant is paid."""
+    """A tap that counts builds on a sale of a second history, whichever became known first: the merchant is paid.
+
+    Where nothing was delivered, the holder of the card is.
+    """
     below = step_below(book, step) if step.use in ON_CARD else None
     if below is None or below.use is not Use.BRANCH or below.claimed or not isinstance(below.body, SaleStep):
         return
-    below.claimed = True
-    book.post(f"claim:{_name(below.id)}", day, postings_of_claim(below.body, suspense(*below.id)))
+    below.claimed, aside = True, suspense(*below.id)
+    claim = postings_of_vend_failure if below.returned else postings_of_claim
+    book.post(f"claim:{_name(below.id)}", day, claim(below.body, aside))
 
 
 def reverse_provisional(book: Book, step: StepRow, day: BusinessDay) -> None:
@@ -252,18 +264,6 @@ def reverse_provisional(book: Book, step: StepRow, day: BusinessDay) -> None:
     cause = book.provisional.pop((step.card, step.counter_after), None)
     if cause is not None:
         book.post(f"found:{cause}", day, reversed_postings(book.posted[cause].postings))
-
-
-def _post_vend_failure(book: Book, chain: ChainRow, branch: int, body: Vend, day: BusinessDay, cause: str) -> str:
-    step = book.find_step(chain, branch, body.prepared)
-    if step is None or step.stage is not Stage.SETTLED or not isinstance(step.body, SaleStep):
-        return "no settled sale that this delivery belongs to"
-    if step.returned:
-        return "a delivery that was decided before"
-    aside = suspense(*step.id) if step.use is Use.BRANCH and not step.claimed else None
-    step.returned = step.claimed = True
-    book.post(cause, day, postings_of_vend_failure(step.body, aside))
-    return ""
 
 
 def _new_step(
@@ -344,18 +344,14 @@ def _adopt(book: Book, step: StepRow, body: LoadStep) -> None:
 
 
 def _grant(card: CardRow, cents: Cents) -> None:
-    """Value that the next load record of this card will bring; the total never falls."""
+    """Value that the next load record of this card will bring; the total never falls.
+
+    More than a record can say stays owed: the card office pays it out, or the next card gets it.
+    """
+    if card.loaded_total_cents + cents > SALE_CENTS_MAX or card.load_seq >= U16_MAX:
+        return
     card.load_seq = LoadSeq(card.load_seq + 1)
     card.loaded_total_cents = Cents(card.loaded_total_cents + cents)
-
-
-def _note_refund(book: Book, step: StepRow, body: RefundStep) -> None:
-    sold = book.find_step(book.chains[step.id[0]], step.id[1], body.of)
-    sale: StepId = sold.id if sold else (step.id[0], step.id[1], body.of)
-    total = Cents(book.refunded.get(sale, Cents(0)) + body.amount)
-    book.refunded[sale] = total
-    if sold is not None and total > _amount(sold):
-        book.open_case(CaseClass.OVER_REFUND, step.card, step.id, Cents(total - _amount(sold)), "more than was paid")
 
 
 def _see_card(book: Book, card: CardId) -> None:

@@ -41,6 +41,7 @@ def reach_of(entries: Iterable[Entry]) -> Reach:
                     refunded.add(body.of)
             case Vend():
                 prepared.add(body.prepared)
+                refunded.add(body.prepared)
             case CardBlocked() | CardIssued():
                 cards.add(body.card.key)
             case _:

@@ -88,11 +88,13 @@ def seen_at(last: tuple[SeenStep, ...], counter: int) -> SeenStep | None:
 
 def arithmetic_fault(body: CardStep, stage: Stage | None) -> str:
     """Why the figures of a step contradict one another; empty when they agree."""
+    if isinstance(body, TopUpStep) and body.to is TopUpTo.LOAD and stage is not Stage.PREPARED:
+        return "a top-up to a load has no outcome"
     moved = (body.main_after - body.main) + (body.subsidy_after - body.subsidy)
     lines = getattr(body, "lines", ())
     if lines and sum(line.net_cents for line in lines) != body.amount:
         return "the lines do not add up to the amount"
-    if body.touches_card != _should_touch(body) and (body.touches_card or (stage is Stage.SETTLED and body.amount)):
+    if body.touches_card != _should_touch(body) and (body.touches_card or body.amount):
         return "writes a card where it should not, or none where it should"
     if not body.touches_card:
         return f"balances move by {moved} without a card step" if moved else ""

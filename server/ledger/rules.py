@@ -96,6 +96,10 @@ class Situation:
     """Fallback: the postings that undo the forgotten use at our expense."""
     was_torn: bool = False
     """If its own terminal had given it up before: a refund has left the merchant already."""
+    back_to: Account | None = None
+    """Refunds: who bore the price of the sale, where its card did not (or nobody knows yet)."""
+    beyond_cents: Cents = Cents(0)
+    """Refunds: how much of it the sale's price does not cover any more."""
 
 
 def postings_of_step(stage: Stage, step: CardStep, at: Situation) -> Postings:
@@ -108,7 +112,9 @@ def postings_of_step(stage: Stage, step: CardStep, at: Situation) -> Postings:
         case RefundStep(), Stage.TORN if at.resolved is None:
             return balanced((merchant(step.merchant), -step.amount), (at.suspense, step.amount))
         case RefundStep(), Stage.VOIDED if at.resolved is None:
-            return balanced((_refund_source(step, at), -step.amount), (pending(step.card.no), step.amount))
+            return balanced((_refund_source(step, at), -step.amount), *_credited(step, at))
+        case TopUpStep(to=TopUpTo.LOAD), Stage.SETTLED | Stage.TORN | Stage.VOIDED:
+            return ()
         case TopUpStep(), Stage.PREPARED:
             waiting = at.suspense if step.to is TopUpTo.CARD else pending(step.card.no)
             taken = drawer(at.tid, at.shift) if step.channel == CASH else clearing(step.channel)
@@ -141,26 +147,35 @@ def postings_of_other(body: Body, tid: TerminalId, shift: ShiftNo) -> Postings:
 
 def postings_of_resolution(step: CardStep, resolution: Resolution, at: Situation) -> Postings:
     """The one posting set of a torn step decided by other evidence (SPEC, "Open, torn, recovered")."""
-    credited = pending(step.card.no)
     match step, resolution:
         case SaleStep(), Resolution.ON_CARD | Resolution.STUDENT:
-            return balanced(*_purse_legs(step), (credited, step.amount))
+            return balanced(*_purse_legs(step), (pending(step.card.no), step.amount))
         case RefundStep() | TopUpStep(), Resolution.ON_CARD:
             return balanced((at.suspense, -step.amount), *_purse_legs(step))
         case RefundStep() | TopUpStep(), _:
-            return balanced((at.suspense, -step.amount), (credited, step.amount))
+            return balanced((at.suspense, -step.amount), *_credited(step, at))
         case LoadStep(), Resolution.ON_CARD:
             return _load_settled(step, replace(at, resolved=None))
         case _:
             return ()
 
 
-def postings_of_vend_failure(sale: SaleStep, waiting: Account | None = None) -> Postings:
-    """Paid and not delivered (or nobody knows): the student gets pending credit, the merchant is not paid.
+def postings_of_vend_failure(sale: SaleStep, waiting: Account | None = None, bearer: Account | None = None) -> Postings:
+    """Paid and not delivered (or nobody knows): who bore the price gets it back, the merchant is not paid.
 
-    `waiting`: where the price still lies aside, if the merchant was not paid yet.
+    `waiting`: where the price still lies aside, if the merchant was not paid yet. `bearer`: whose loss it was; None:
+    the card paid, and its holder gets pending credit.
     """
-    return balanced((waiting or merchant(sale.merchant), -sale.amount), (pending(sale.card.no), sale.amount))
+    taken_from, given_to = waiting or merchant(sale.merchant), bearer or pending(sale.card.no)
+    return balanced((taken_from, -sale.amount), (given_to, sale.amount))
+
+
+def bearer_of(use: Use | None, resolved: Resolution | None) -> Account | None:
+    """Whose loss the price of a settled sale was; None: its card paid."""
+    if use is Use.FORK:
+        return FRAUD_LOSS
+    given_back = resolved in (Resolution.ON_CARD, Resolution.STUDENT)
+    return OPERATOR_LOSS if given_back or use in (Use.FORGOTTEN, Use.RELEASED) else None
 
 
 def postings_of_give_back(step: CardStep) -> Postings:
@@ -210,8 +225,14 @@ def _sale_settled(step: SaleStep, at: Situation) -> Postings:
 
 def _refund_settled(step: RefundStep, at: Situation) -> Postings:
     if step.to is RefundTo.PENDING:
-        return balanced((_refund_source(step, at), -step.amount), (pending(step.card.no), step.amount))
+        return balanced((_refund_source(step, at), -step.amount), *_credited(step, at))
     return _credit_settled(step, _refund_source(step, at), at)
+
+
+def _credited(step: CardStep, at: Situation) -> tuple[tuple[Account, int], ...]:
+    """Who gets what was taken in or taken back and is not on the card; what no sale covers stays aside."""
+    covered = step.amount - at.beyond_cents
+    return (at.back_to or pending(step.card.no), covered), (at.suspense, int(at.beyond_cents))
 
 
 def _refund_source(step: RefundStep, at: Situation) -> Account:

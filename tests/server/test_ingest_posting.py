@@ -6,11 +6,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace as with_members
 
 from protocol.entries import BODIES, Kind, Reason, RefundTo, TopUpTo, Vend
-from protocol.ids import Seq
-from protocol.instants import ClockSource, UtcMs
+from protocol.ids import Counter, Seq
+from protocol.instants import BusinessDay, ClockSource, UtcMs
+from protocol.money import Cents
 from server.ingest.book import Book, CardRow, HoleStatus
+from server.ingest.posting import resolve
 from server.ingest.rules import Ack, take_batch
 from server.ledger.accounts import AccountKind
+from server.ledger.rules import Resolution
 from tests.protocol.strategies import values_of
 from tests.server.world import CAMPUS, MERCHANT, NOON, Plastic, Till, load_of, plastic, refund_of, sale_of, topup_of
 
@@ -221,3 +224,122 @@ def test_what_a_classic_card_has_spent_is_known_from_a_balance_read_twice() -> N
         send(book, till, 0, end)
         assert row.spent_known_cents == known
     assert row.main_cents <= row.loaded_total_cents - row.spent_known_cents
+
+
+def settled_sale(till: Till, card: Plastic, amount: int = 500) -> int:
+    sale = sale_of(card, amount)
+    prepared = till.append(Kind.SALE_PREPARED, sale).seq
+    card.write(till.tno, sale, prepared)
+    till.append(Kind.SALE_SETTLED, with_members(sale, prepared=prepared))
+    return prepared
+
+
+def test_a_failed_delivery_gives_no_credit_for_what_a_clone_did_not_pay() -> None:
+    """Nobody's purse was moved for the second use: its price goes back to the loss that bore it."""
+    first, second, card = Till(1), Till(2), plastic(7)
+    clone = card.copy()
+    settled_sale(first, card)
+    second.append(Kind.VEND_FAILED, Vend(Seq(settled_sale(second, clone))))
+    book = book_for(first, second, cards=(card,))
+    send(book, first)
+    send(book, second)
+    assert balance(book, AccountKind.PENDING) == 0
+    assert balance(book, AccountKind.FRAUD_LOSS) == 0
+    assert balance(book, AccountKind.MERCHANT) == 500
+
+
+def test_a_failed_delivery_of_a_disputed_sale_moves_nothing() -> None:
+    """A copied terminal sold at a counter that the card used otherwise; nobody paid and nobody was paid."""
+    till, other, card = Till(1), Till(2), plastic(7)
+    till.append(Kind.DRAWER_OPENED, Reason("change"))
+    image, clone = till.restored(1), card.copy()
+    till.append(Kind.DRAWER_OPENED, Reason("change"))
+    settled_sale(other, card)
+    image.append(Kind.VEND_UNKNOWN, Vend(Seq(settled_sale(image, clone))))
+    book = book_for(till, other, cards=(card,))
+    for one in (till, other, image):
+        assert isinstance(send(book, one), Ack)
+    assert balance(book, AccountKind.PENDING) == 0
+    assert balance(book, AccountKind.MERCHANT) == 500
+
+
+def test_a_sale_decided_for_the_student_is_not_credited_again_when_its_delivery_fails() -> None:
+    till, card = Till(1), plastic(7)
+    sale = sale_of(card, 500)
+    prepared = till.append(Kind.SALE_PREPARED, sale).seq
+    till.append(Kind.SALE_TORN, with_members(sale, prepared=prepared))
+    book = book_for(till, cards=(card,))
+    send(book, till)
+    resolve(book, book.steps[(till.tno, 0, prepared)], Resolution.STUDENT, BusinessDay(0))
+    till.append(Kind.SALE_SETTLED, with_members(sale, prepared=prepared))
+    till.append(Kind.VEND_FAILED, Vend(prepared))
+    send(book, till)
+    assert balance(book, AccountKind.PENDING) == 500
+    assert (balance(book, AccountKind.MERCHANT), balance(book, AccountKind.OPERATOR_LOSS)) == (0, 0)
+
+
+def test_a_refund_gives_no_credit_for_what_a_clone_did_not_pay() -> None:
+    first, second, card = Till(1), Till(2), plastic(7)
+    clone = card.copy()
+    settled_sale(first, card)
+    sold = settled_sale(second, clone)
+    second.append(Kind.REFUND_SETTLED, with_members(refund_of(clone, 500, sold, RefundTo.PENDING)))
+    book = book_for(first, second, cards=(card,))
+    send(book, first)
+    send(book, second)
+    assert balance(book, AccountKind.PENDING) == 0
+    assert balance(book, AccountKind.FRAUD_LOSS) == 0
+
+
+def test_a_torn_sale_that_writes_no_card_is_parked() -> None:
+    """Nothing could ever be posted for it: deciding it after thirty days would stop the night's work."""
+    till, card = Till(1), plastic(7)
+    body = with_members(sale_of(card, 500), counter_after=Counter(0), main_after=Cents(0))
+    prepared = till.append(Kind.SALE_PREPARED, body).seq
+    till.append(Kind.SALE_TORN, with_members(body, prepared=prepared))
+    book = book_for(till, cards=(card,))
+    assert isinstance(send(book, till), Ack)
+    assert all("inconsistent" in row.parked for row in book.entries.values())
+
+
+@pytest.mark.parametrize("kind", [Kind.TOPUP_SETTLED, Kind.TOPUP_TORN, Kind.TOPUP_VOIDED])
+def test_an_outcome_of_a_top_up_to_a_load_is_parked(kind: Kind) -> None:
+    till, card = Till(1), plastic(7)
+    till.append(kind, with_members(topup_of(card, 1_000, TopUpTo.LOAD), prepared=Seq(9)))
+    book = book_for(till, cards=(card,))
+    assert isinstance(send(book, till), Ack)
+    assert "inconsistent" in book.entries[(till.tno, 0, 1)].parked
+    assert balance(book, AccountKind.PENDING) == 0
+    assert all(posted.postings for posted in book.posted.values())
+
+
+def test_a_refund_of_no_sale_known_is_put_before_two_people() -> None:
+    till, card, other = Till(1), plastic(7), plastic(8)
+    prepared = settled_sale(till, card)
+    till.append(Kind.REFUND_SETTLED, refund_of(other, 100, prepared, RefundTo.PENDING))
+    till.append(Kind.REFUND_SETTLED, refund_of(card, 100, 99, RefundTo.PENDING))
+    book = book_for(till, cards=(card, other))
+    send(book, till)
+    assert [case.cls.value for case in book.cases] == ["over_refund", "over_refund"]
+
+
+def test_a_failed_delivery_counts_as_given_back() -> None:
+    till, card = Till(1), plastic(7)
+    prepared = settled_sale(till, card)
+    till.append(Kind.VEND_FAILED, Vend(Seq(prepared)))
+    till.append(Kind.REFUND_SETTLED, refund_of(card, 500, prepared, RefundTo.PENDING))
+    book = book_for(till, cards=(card,))
+    send(book, till)
+    assert [case.cls.value for case in book.cases] == ["over_refund"]
+
+
+def test_more_than_a_load_record_can_say_is_owed_and_not_granted() -> None:
+    """A top-up beyond the record's figures must not keep the records of all cards from being signed."""
+    till, card = Till(1), plastic(7)
+    for _ in range(3):
+        till.append(Kind.TOPUP_PREPARED, topup_of(card, 60_000_000, TopUpTo.LOAD))
+    book = book_for(till, cards=(card,))
+    send(book, till)
+    row = book.cards[card.id.key]
+    assert balance(book, AccountKind.PENDING) == 180_000_000
+    assert (row.load_seq, row.loaded_total_cents) == (1, 60_000_000)

@@ -1,0 +1,66 @@
+"""What is given back of a sale, by a refund or for a failed delivery: never more than was paid, and to who paid it."""
+
+from dataclasses import replace
+
+from protocol.entries import RefundStep, SaleStep, Stage, Vend
+from protocol.instants import BusinessDay
+from protocol.money import Cents
+from server.ingest.book import Book, CaseClass, ChainRow, StepId, StepRow
+from server.ledger.rules import Situation, Use, bearer_of, postings_of_vend_failure
+
+
+def post_vend_failure(book: Book, chain: ChainRow, branch: int, body: Vend, day: BusinessDay, cause: str) -> str:
+    """Paid and not delivered, or nobody knows; the answer says why nothing is posted, or is empty.
+
+    What a second history sold is given back when, and only if, its card confirms it.
+    """
+    step = book.find_step(chain, branch, body.prepared)
+    if step is None or step.stage is not Stage.SETTLED or not isinstance(step.body, SaleStep):
+        return "no settled sale that this delivery belongs to"
+    if step.returned:
+        return "a delivery that was decided before"
+    step.returned = True
+    _count(book, step.id, step.body.amount)
+    if not _is_unproven(step):
+        book.post(cause, day, postings_of_vend_failure(step.body, bearer=bearer_of(step.use, step.resolved)))
+    return ""
+
+
+def note_refund(book: Book, step: StepRow, body: RefundStep) -> None:
+    """A refund counts from its first entry on. One of no sale known here is for people to look at."""
+    sold = _sale_of(book, step, body)
+    if sold is None or sold.stage is not Stage.SETTLED:
+        book.open_case(CaseClass.OVER_REFUND, step.card, step.id, body.amount, "no settled sale of the card is known")
+        return
+    beyond = _count(book, sold.id, body.amount) - sold.body.amount
+    if beyond > 0:
+        book.open_case(CaseClass.OVER_REFUND, step.card, step.id, Cents(beyond), "more than was paid")
+
+
+def terms_of_refund(book: Book, step: StepRow, at: Situation) -> Situation:
+    """Who gets what its own terminal gives back, and how much of it the price does not cover any more."""
+    sold = _sale_of(book, step, step.body) if isinstance(step.body, RefundStep) else None
+    if sold is None:
+        return at
+    beyond = min(step.body.amount, max(0, book.refunded.get(sold.id, 0) - sold.body.amount))
+    back_to = at.suspense if _is_unproven(sold) else bearer_of(sold.use, sold.resolved)
+    return replace(at, back_to=back_to, beyond_cents=Cents(beyond))
+
+
+def _sale_of(book: Book, step: StepRow, body: RefundStep) -> StepRow | None:
+    """The sale that a refund gives back; None: none of this card and merchant is known."""
+    chain = book.chains.get(step.id[0])
+    sold = book.find_step(chain, step.id[1], body.of) if chain else None
+    if sold is None or not isinstance(sold.body, SaleStep):
+        return None
+    return sold if (sold.card, sold.body.merchant) == (step.card, body.merchant) else None
+
+
+def _is_unproven(sale: StepRow) -> bool:
+    """A sale of a second history that its card has not confirmed: nobody was paid, and nobody gets anything back."""
+    return sale.use is Use.DISPUTED or (sale.use is Use.BRANCH and not sale.claimed)
+
+
+def _count(book: Book, sale: StepId, cents: Cents) -> Cents:
+    book.refunded[sale] = Cents(book.refunded.get(sale, Cents(0)) + cents)
+    return book.refunded[sale]
