@@ -121,7 +121,7 @@ class DesfirePurse:
             if refused.status_word == SW_NO_APPLICATION:
                 raise CardNotOurs("the card has no application of ours") from refused
             raise
-        return self._keys_of(self._card.command(0x64, bytes((KEY_DEBIT,)))[0])
+        return self._keys_of(self._card.key_version(KEY_DEBIT))
 
     def _keys_of(self, key_set: int) -> KeysOfCard:
         keys = self._keys.of_card(self._channel.uid, key_set)

@@ -24,6 +24,8 @@ from hardware.ports import CardChannel, CardNotOurs, CardRefused, PurseUnreadabl
 SW_OK, SW_MORE, SW_NO_APPLICATION, SW_AUTHENTICATION = 0x9100, 0x91AF, 0x91A0, 0x91AE
 
 _MORE = 0xAF
+_FRAMES_MAX = 16
+"""No answer of a card of ours has more frames; a stranger's card must not talk for ever."""
 _NAMES = {
     0x5A: "SelectApplication",
     0xAA: "AuthenticateAES",
@@ -88,6 +90,13 @@ class DesfireSession:
             self._iv = self._key.cmac(bytes((code,)) + data, self._iv)
         return self._opened(code, self._exchange(code, data))
 
+    def key_version(self, number: int) -> int:
+        """The version of a key, which names its key set. Raises CardNotOurs where the answer is none."""
+        answer = self.command(0x64, bytes((number,)))
+        if len(answer) != 1:
+            raise CardNotOurs("the card's key version is not one byte")
+        return answer[0]
+
     def maced_command(self, code: int, data: bytes) -> bytes:
         """Send a command with its MAC (writing to a file in MACed communication); return its checked answer."""
         assert self._key is not None, "a MACed command needs a session"
@@ -134,10 +143,10 @@ class DesfireSession:
 
     def _exchange(self, code: int, data: bytes, *, may_continue: bool = False) -> bytes:
         """One command and all frames of its answer. Raises CardRefused; a card's refusal ends the session."""
-        body = b""
+        body, frames = b"", 1
         frame = self._transmit(code, data)
-        while frame[-2:] == b"\x91\xaf" and not may_continue:
-            body += frame[:-2]
+        while frame[-2:] == b"\x91\xaf" and not may_continue and frames < _FRAMES_MAX:
+            body, frames = body + frame[:-2], frames + 1
             frame = self._transmit(_MORE, b"")
         status_word = int.from_bytes(frame[-2:], "big")
         if status_word != SW_OK and not (may_continue and status_word == SW_MORE):

@@ -181,7 +181,7 @@ class _Desfire:
         """Authenticate as the card's master, giving it our key and settings first; the old application goes."""
         card, ours = self._card, keys.aes(Role.DESFIRE_CARD)
         card.select(CARD_LEVEL)
-        version = card.command(0x64, b"\x00")[0]
+        version = card.key_version(0)
         current = self._card_key(version)
         card.authenticate(0, current)
         if version != keys.key_set:

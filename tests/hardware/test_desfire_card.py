@@ -2,11 +2,13 @@
 
 import pytest
 
+from hardware.cards.desfire import DesfirePurse
 from hardware.cards.desfire_session import DesfireSession
-from hardware.ports import CardNotOurs
+from hardware.ports import CardError, CardNotOurs
 from hardware.simulated.desfire_card import VirtualDesfire
 from hardware.simulated.desfire_session import CardSession
 from hardware.simulated.desfire_state import StoredKey, blank_desfire
+from tests.hardware.card_bench import TILL
 from tests.hardware.desfire_bench import (
     AID,
     CREDIT,
@@ -238,3 +240,24 @@ def test_keys_may_be_changed_by_themselves_or_not_at_all() -> None:
             session.authenticate(1, DEBIT)
         else:
             assert refusal(lambda: session.change_key(1, DEBIT, 1, current=ZERO)) == 0x919D  # noqa: B023
+
+
+class _Chatterbox:
+    """A card of somebody's own making: it answers every command with these frames, again and again."""
+
+    uid = UID
+    technology = None
+
+    def __init__(self, *frames: bytes) -> None:
+        self._frames, self.asked = frames, 0
+
+    def transmit(self, apdu: bytes) -> bytes:
+        self.asked += 1
+        assert self.asked < 1_000, f"still talking after {apdu.hex()}"
+        return self._frames[min(self.asked, len(self._frames)) - 1]
+
+
+@pytest.mark.parametrize("frames", [(b"\x91\x00", b"\x91\x00"), (b"\x91\x00", b"x" * 59 + b"\x91\xaf"), (b"",)])
+def test_a_card_that_talks_nonsense_or_without_end_is_an_error_of_the_card(frames: tuple[bytes, ...]) -> None:
+    with pytest.raises(CardError):
+        DesfirePurse(_Chatterbox(*frames), TILL).read()
