@@ -12,7 +12,7 @@ from typing import Protocol, assert_never
 from hardware.ports import CardError, CardLeftField, PurseUnreadable
 from protocol.authorise import House, Refusal, Refused, Standing
 from protocol.basket import Basket
-from protocol.entries import Body, Booted, Checkpoint, Kind
+from protocol.entries import Body, Booted, Checkpoint, EpochEnded, Kind, Stage, kind_of
 from protocol.ids import Counter, MerchantId, Seq, ShiftNo, StaffId, Tno
 from protocol.instants import CampusTime, Now
 from protocol.journal import Sealed
@@ -186,6 +186,13 @@ class Shell:
         await self._fold(Derived(), heard)
         self.desk, effects = wake(self.desk, self.derived.open_steps(), self.derived.last_receipt(), self._now())
         await self._carry_out(effects)
+
+    async def end_epoch(self, reason: str) -> None:
+        """Give this chain up for a new one: what is open is torn, for good, and nothing follows here."""
+        for found in self.desk.opens:
+            await self.append(kind_of(found.operation, Stage.TORN), found.outcome())
+        await self.append(Kind.EPOCH_ENDED, EpochEnded(reason))
+        self.desk = replace(self.desk, opens=(), phase=Ringing(Basket(self.desk.prices)))
 
     def acked(self, seq: Seq, jws: str) -> None:
         """The server's newest signed ack, already verified."""

@@ -429,6 +429,7 @@ class Till:
 
     def _new_epoch(self, acked: Seq) -> None:
         if self._shell is not None:
+            self._work(self.shell.end_epoch("the server holds another history"))
             self._shell = None
             self.reader.take_away()
             self._card = None

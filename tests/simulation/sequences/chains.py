@@ -71,6 +71,31 @@ IMAGES = (
     ),
 )
 
+ENDED = (
+    Sequence(
+        "an epoch ends with an open sale",
+        "A till that must begin a new epoch gives up what is open in the old one: no sale stays open for ever (SPEC, "
+        "Open, torn, recovered, 3; Handshake).",
+        (
+            *(Sync(), CopyDisk(X), *sale(X, B, SOUP), Sync(), RestoreDisk(X)),
+            *(Offline(X), *sale(X, A, LUNCH, Torn.AFTER), Online(X), Sync()),
+            *(*sale(Y, A, TEA), Sync()),
+        ),
+        Expect(
+            accounts={
+                purse(A): -LUNCH - TEA,
+                pending(A): LUNCH,
+                purse(B): -SOUP,
+                merchant(X): SOUP,
+                merchant(Y): TEA,
+            },
+            cards={A: OnCard(2, -LUNCH - TEA, Made(Y)), B: OnCard(1, -SOUP, Made(X))},
+            goods={X: (SOUP,), Y: (TEA,)},
+            classes=(Found("debited_not_delivered", -LUNCH), Found("chain_break", card=None)),
+        ),
+    ),
+)
+
 _TWO_SALES_OFFLINE = (Offline(X), *sale(X, A, LUNCH), *sale(X, B, SOUP))
 
 HOLES = (
