@@ -1,0 +1,454 @@
+"""The program around the sale machine: turns, commands, the card thread, start and end, a disk that fails."""
+
+import asyncio
+import io
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hardware.cards.keys import CardKeys, KeyNotHeld, Role
+from hardware.ports import CardChannel, CardLeftField
+from hardware.simulated.reader import SimulatedReader
+from hardware.simulated.tearing import Moment, Tear
+from protocol.entries import Kind
+from protocol.ids import Epoch, SiteId, TerminalId, Tno
+from protocol.instants import ClockSource, MonoMs, UtcMs
+from protocol.messages import Grant, sign
+from protocol.purse import Technology
+from protocol.signing import to_base64url
+from terminal.__main__ import main
+from terminal.app import run
+from terminal.card_thread import CardThread
+from terminal.clerk import Rights
+from terminal.clock import LATE_MS, TerminalClock
+from terminal.config import Config, ConfigWrong, May, read_config
+from terminal.console import Console
+from terminal.identity import IdentityError, create_journal_key, save_grant
+from terminal.journal_store import JournalStore
+from terminal.ports import Draft, JournalBroken, JournalInUse
+from terminal.texts.en import SENTENCES
+from terminal.timekeeper import Timebase
+from tests.hardware.card_bench import KEYS, OFFICE, TILL, blank, issued
+from tests.protocol.samples import NOON, SERVER_KEY
+from tests.terminal.counter import CounterBench, data_directory
+from tests.terminal.journals import TRUST, open_store
+
+
+@pytest.fixture
+async def journal(tmp_path: Path) -> AsyncIterator[JournalStore]:
+    store = await open_store(tmp_path)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def counter(journal: JournalStore) -> CounterBench:
+    """A counter with every right."""
+    bench = CounterBench(journal, OFFICE)
+    await bench.shell.start()
+    return bench
+
+
+# Commands ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_sale_from_the_keyboard_to_the_tick(counter: CounterBench) -> None:
+    bench = issued(Technology.DESFIRE)
+    assert (await counter.types("ring 12.50", "item rice 2", "pay")).phase == "awaiting_card"
+    paid = await counter.taps(bench.card)
+    assert (paid.phase, paid.amount_cents, counter.handed_over) == ("done", 1_550, 1)
+    assert counter.kinds()[-2:] == [Kind.SALE_PREPARED, Kind.SALE_SETTLED]
+    await counter.takes_off()
+    assert (await counter.types("ring 1")).title == "1 rung", "the next customer begins with nothing"
+
+
+async def test_a_refund_goes_onto_the_card_that_paid(counter: CounterBench) -> None:
+    bench = issued(Technology.DESFIRE)
+    await counter.types("ring 12.50", "pay")
+    paid = await counter.taps(bench.card)
+    await counter.takes_off()
+    number = paid.lines[-1].removeprefix("receipt ")
+    assert "has ¥12.50 left" in await counter.answer(f"refund {number} 12.51")
+    assert "no sale 999" in await counter.answer("refund 999 1")
+    assert (await counter.types(f"refund {number} 2.50")).title.startswith("Give back")
+    assert (await counter.taps(bench.card)).title == "Given back"
+
+
+async def test_nothing_that_was_rung_is_lost_by_another_wish(counter: CounterBench) -> None:
+    await counter.types("ring 3")
+    for line in ("load", "topup 5", "replace 9 1 student", "refund 1 1"):
+        assert "Not now" in await counter.answer(line)
+    assert counter.face.views[-1].amount_cents == 300
+    assert (await counter.types("ring 2")).amount_cents == 500
+
+
+async def test_every_other_command_has_an_answer(counter: CounterBench) -> None:
+    assert "Ring an amount first" in await counter.answer("pay")
+    assert "Nobody asked for a PIN" in await counter.answer("pin 1234")
+    assert "No item soup" in await counter.answer("item soup"), "another merchant's"
+    assert "ring 12.50" in await counter.answer("help")
+    await counter.types("item rice 9999")
+    assert "too many" in await counter.answer("item rice")
+    await counter.types("clear")
+    assert "Shift 1 is open: Wang" in await counter.answer("shift open Wang 100")
+    assert "Close it first" in await counter.answer("shift open Li 1")
+    assert "difference -¥0.50" in await counter.answer("shift close 99.50")
+    assert "No shift is open" in await counter.answer("shift close 1")
+    assert "disk" in await counter.answer("status")
+
+
+async def test_a_till_has_no_rights_of_a_station(journal: JournalStore) -> None:
+    till = CounterBench(journal, TILL, Rights())
+    await till.shell.start()
+    for line in ("load", "topup 5", "replace 9 1 student"):
+        assert "no right" in await till.answer(line)
+
+
+async def test_a_topup_and_its_refusals(counter: CounterBench) -> None:
+    bench = issued(Technology.DESFIRE)
+    await counter.types("topup 50")
+    done = await counter.taps(bench.card)
+    assert (done.title, done.lines[0]) == ("Topped up", "balance ¥100.00")
+    assert (await counter.types("load")).lines == ("Nothing is waiting for this card.",), "the card still lies there"
+    assert (await counter.types("cancel")).phase == "ringing"
+
+
+# The card office --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("technology", list(Technology))
+async def test_a_blank_becomes_a_card(counter: CounterBench, technology: Technology) -> None:
+    assert (await counter.types("replace 17 2 staff 4711")).phase == "office"
+    made = blank(technology)
+    assert (await counter.taps(made)).phase == "office_done"
+    body = counter.entries[-1].entry.body
+    assert counter.kinds()[-1] is Kind.CARD_ISSUED
+    assert getattr(body, "replaces", None) == 1
+    assert "nothing" in (await counter.types("load")).lines[0].lower(), "it may collect its money at once"
+
+
+async def test_a_card_with_somebody_s_money_is_no_blank(counter: CounterBench) -> None:
+    bench = issued(Technology.DESFIRE)
+    await counter.types("replace 17 1 student")
+    failed = await counter.taps(bench.card)
+    assert failed.phase == "office_failed" and "card 7 with money" in failed.lines[1]
+    await counter.takes_off()
+    assert (await counter.taps(blank(Technology.DESFIRE))).phase == "office_done", "another blank is taken"
+
+
+async def test_a_blank_that_is_torn_away_is_made_again(counter: CounterBench) -> None:
+    await counter.types("replace 17 1 student")
+    made = blank(Technology.CLASSIC)
+    made.arm(Tear(9, Moment.AFTER))
+    assert (await counter.taps(made)).phase == "office_failed"
+    await counter.takes_off()
+    assert (await counter.taps(made)).phase == "office_done"
+    assert counter.kinds().count(Kind.CARD_ISSUED) == 1
+
+
+# A disk that fails ------------------------------------------------------------------------------------------------
+
+
+class BadDisk:
+    """Makes the next appends of a journal fail, and so many attempts to recover."""
+
+    def __init__(self, journal: JournalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.fails, self.stays_broken = 0, 0
+        append, recover = journal.append, journal.recover
+
+        async def failing_append(draft: Draft, snapshot: bytes | None = None) -> Any:
+            if self.fails:
+                self.fails -= 1
+                raise JournalBroken("input/output error")
+            return await append(draft, snapshot)
+
+        async def failing_recover() -> Any:
+            if self.stays_broken:
+                self.stays_broken -= 1
+                raise JournalBroken("still failing")
+            return await recover()
+
+        monkeypatch.setattr(journal, "append", failing_append)
+        monkeypatch.setattr(journal, "recover", failing_recover)
+
+
+async def test_a_disk_that_fails_once_costs_one_tap(
+    counter: CounterBench, journal: JournalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk, bench = BadDisk(journal, monkeypatch), issued(Technology.DESFIRE)
+    await counter.types("ring 1", "pay")
+    disk.fails = 1
+    assert (await counter.taps(bench.card)).phase == "ringing", "nothing was charged; the counter starts anew"
+    await counter.takes_off()
+    await counter.types("ring 1", "pay")
+    assert (await counter.taps(bench.card)).title == "Paid"
+
+
+async def test_while_the_disk_fails_nothing_is_sold_and_then_it_goes_on(
+    counter: CounterBench, journal: JournalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk, bench = BadDisk(journal, monkeypatch), issued(Technology.DESFIRE)
+    await counter.types("ring 1", "pay")
+    disk.fails, disk.stays_broken = 1, 4
+    assert (await counter.taps(bench.card)).phase == "disk"
+    await counter.takes_off()
+    assert (await counter.types("ring 5")).phase == "disk"
+    for _ in range(3):
+        await counter.till.tick()
+    assert counter.face.views[-1].phase == "ringing"
+    await counter.types("ring 1", "pay")
+    assert (await counter.taps(bench.card)).title == "Paid"
+    assert [note for note in counter.face.notes if note["event"] == "disk"]
+
+
+async def test_a_checkpoint_comes_after_so_many_entries(counter: CounterBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("terminal.till.CHECKPOINT_ENTRIES", 4)
+    for number in range(3):
+        await counter.answer(f"shift open Wang {number + 1}")
+        await counter.answer("shift close 0")
+        await counter.till.tick()
+    assert counter.kinds().count(Kind.CHECKPOINT) == 1
+    await counter.till.close()
+    assert counter.kinds()[-1] is Kind.CHECKPOINT
+
+
+# The card thread --------------------------------------------------------------------------------------------------
+
+
+class Seen:
+    """Who is told about cards; reads each one that comes."""
+
+    def __init__(self, thread: CardThread) -> None:
+        self._thread = thread
+        self.told: list[str] = []
+        self.apdu = b"\xff\xca\x00\x00\x00"
+
+    async def card_arrived(self, channel: CardChannel) -> None:
+        self.told.append("arrived")
+        try:
+            await self._thread.run(lambda: channel.transmit(self.apdu))
+        except CardLeftField:
+            self.told.append("lost")
+
+    async def card_left(self) -> None:
+        self.told.append("left")
+
+    async def reader_changed(self, fault: str) -> None:
+        self.told.append(fault or "reader is back")
+
+    async def until(self, *told: str) -> None:
+        async with asyncio.timeout(5):
+            while self.told != list(told):  # noqa: ASYNC110  the test only looks
+                await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def watched() -> AsyncIterator[tuple[SimulatedReader, Seen]]:
+    reader = SimulatedReader()
+    thread = CardThread(reader)
+    seen = Seen(thread)
+    watch = asyncio.create_task(thread.watch(seen))
+    yield reader, seen
+    watch.cancel()
+    await asyncio.gather(watch, return_exceptions=True)
+    thread.close()
+
+
+async def test_cards_come_and_go(watched: tuple[SimulatedReader, Seen]) -> None:
+    reader, seen = watched
+    reader.place(blank(Technology.DESFIRE))
+    await seen.until("arrived")
+    reader.take_away()
+    await seen.until("arrived", "left")
+
+
+async def test_a_card_lost_in_a_command_is_looked_for_again(watched: tuple[SimulatedReader, Seen]) -> None:
+    """A card that flickers in the field never shows as absent; it must come as a new one all the same."""
+    reader, seen = watched
+    card = blank(Technology.DESFIRE)
+    seen.apdu = bytes.fromhex("9060000000")
+    card.arm(Tear(1, Moment.BEFORE))
+    reader.place(card)
+    await seen.until("arrived", "lost", "left")
+    reader.place(card)
+    await seen.until("arrived", "lost", "left", "arrived")
+
+
+async def test_a_reader_that_is_unplugged_is_waited_for(
+    watched: tuple[SimulatedReader, Seen], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("terminal.card_thread.READER_RETRY_S", 0.05)
+    reader, seen = watched
+    reader.unplug()
+    await seen.until("the simulated reader is unplugged")
+    reader.plug_in()
+    reader.place(blank(Technology.DESFIRE))
+    await seen.until("the simulated reader is unplugged", "reader is back", "arrived")
+
+
+# The clock --------------------------------------------------------------------------------------------------------
+
+
+def test_a_late_answer_does_not_turn_the_clock_back() -> None:
+    class Machine:
+        def utc_ms(self) -> UtcMs:
+            return UtcMs(0)
+
+        def mono_ms(self) -> MonoMs:
+            return MonoMs(500)
+
+    clock = TerminalClock(Machine(), Timebase(UtcMs(1_000), MonoMs(0), ClockSource.NONE))
+    assert clock.server_said(NOON) == 1_500, "a step is worth an entry"
+    assert clock.server_said(UtcMs(NOON - LATE_MS)) is None
+    assert clock.now().utc_ms == NOON
+    assert clock.server_said(UtcMs(NOON - LATE_MS - 1)) == NOON, "but a server that went back is believed"
+    assert clock.server_said(UtcMs(NOON - LATE_MS)) is None, "a second of drift is none"
+
+
+# The program ------------------------------------------------------------------------------------------------------
+
+
+def enrolled(directory: Path) -> Path:
+    """Identity files as enrolment leaves them."""
+    public = create_journal_key(directory)
+    grant = Grant(SiteId("north-campus"), TerminalId("till-07"), Epoch(1), Tno(41), to_base64url(public.raw), NOON)
+    save_grant(directory, sign(grant, SERVER_KEY, "grant"), TRUST)
+    return directory
+
+
+def written(tmp_path: Path) -> Path:
+    """A configuration without a broker."""
+    path = tmp_path / "terminal.toml"
+    debit = to_base64url(KEYS.debit)
+    head = 'directory = "data"\nmerchant = "m1"\n'
+    path.write_text(f'{head}[reader]\nkind = "simulated"\n[[card_keys]]\nkey_set = 1\ndebit = "{debit}"\n')
+    path.chmod(0o600)
+    return path
+
+
+async def work(config: Config, *lines: str) -> list[dict[str, Any]]:
+    """Run the program with something typed; what it printed."""
+    reading, writing = os.pipe()
+    os.write(writing, "".join(f"{line}\n" for line in lines).encode())
+    out = io.BytesIO()
+    try:
+        await asyncio.wait_for(run(config, SENTENCES, Console(SENTENCES, out, as_json=True), reading), 10)
+    finally:
+        os.close(writing)
+        os.close(reading)
+    return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+async def test_it_starts_ends_and_starts_again_without_a_network(tmp_path: Path) -> None:
+    enrolled(data_directory(tmp_path))
+    config = read_config(written(tmp_path))
+    first = await work(config, "shift open Wang 100", "quit")
+    assert [event["kind"] for event in first if event["event"] == "entry"] == ["booted", "shift_opened", "checkpoint"]
+    second = await work(config, "status", "quit")
+    assert [event["seq"] for event in second if event["event"] == "entry"] == [4, 5]
+    status = next(event["text"] for event in second if event["event"] == "said")
+    assert "operator Wang, shift 1" in status and "no broker is configured" in status
+
+
+async def test_one_journal_has_one_program(tmp_path: Path) -> None:
+    enrolled(data_directory(tmp_path))
+    config = read_config(written(tmp_path))
+    reading, writing = os.pipe()
+    first = asyncio.create_task(run(config, SENTENCES, Console(SENTENCES, io.BytesIO()), reading))
+    await asyncio.sleep(0.5)
+    with pytest.raises(JournalInUse, match="Stop it first"):
+        await work(config, "quit")
+    os.write(writing, b"quit\n")
+    await first
+    os.close(writing)
+    os.close(reading)
+
+
+async def test_without_enrolment_it_says_what_to_do(tmp_path: Path) -> None:
+    data_directory(tmp_path)
+    with pytest.raises(IdentityError, match="Enrol the terminal"):
+        await work(read_config(written(tmp_path)))
+
+
+def test_the_program_ends_with_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data_directory(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["terminal", "--config", str(written(tmp_path))])
+    with open(os.devnull) as nothing:  # noqa: PTH123
+        monkeypatch.setattr(sys, "stdin", nothing)
+        assert main() == 3
+        monkeypatch.setattr(sys, "argv", ["terminal", "--config", str(tmp_path / "nothing.toml")])
+        assert main() == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2 and all(line.startswith("fanka terminal: ") for line in said)
+
+
+# The configuration ------------------------------------------------------------------------------------------------
+
+
+def test_a_till_takes_no_key_into_memory_that_it_may_not_use(tmp_path: Path) -> None:
+    credit = f'credit = "{to_base64url(bytes(16))}"\n'
+    path = written(tmp_path)
+    path.write_text(path.read_text() + credit)
+    config = read_config(path)
+    assert config.may == {May.REFUND} and not holds_credit(config.card_keys)
+    path.write_text('may = ["load"]\n' + path.read_text())
+    assert holds_credit(read_config(path).card_keys)
+
+
+def holds_credit(keys: CardKeys) -> bool:
+    of_card = keys.of_card(b"\x04" * 7, 1)
+    assert of_card is not None
+    try:
+        return bool(of_card.aes(Role.DESFIRE_CREDIT))
+    except KeyNotHeld:
+        return False
+
+
+def bend(old: str, new: str) -> Callable[[Path], None]:
+    def change(path: Path) -> None:
+        path.write_text(path.read_text().replace(old, new))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (bend("merchant", "merchent"), "merchent"),
+        (bend('"simulated"', '"magic"'), "magic"),
+        (bend("[[card_keys]]", "[[card_key]]"), "card_key"),
+        (bend("debit = ", 'debit = "short"\n#'), "16 bytes in base64url"),
+        (bend("[reader]", "[reader"), "terminal.toml"),
+        (lambda path: path.chmod(0o644), "chmod 600"),
+        (lambda path: path.unlink(), "No such file"),
+    ],
+)
+def test_a_wrong_configuration_says_where_and_what(
+    tmp_path: Path, change: Callable[[Path], None], sentence: str
+) -> None:
+    path = written(tmp_path)
+    change(path)
+    with pytest.raises(ConfigWrong, match=sentence) as wrong:
+        read_config(path)
+    assert to_base64url(KEYS.debit) not in str(wrong.value)
+
+
+def test_keys_may_stand_in_a_file_of_their_own(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    head, _, tables = path.read_text().partition("[[card_keys]]")
+    (tmp_path / "keys.toml").write_text("[[card_keys]]" + tables)
+    path.write_text('card_keys_file = "keys.toml"\n' + head)
+    with pytest.raises(ConfigWrong, match="chmod 600"):
+        read_config(path)
+    (tmp_path / "keys.toml").chmod(0o600)
+    assert read_config(path).card_keys.key_sets == (1,)
+    (tmp_path / "keys.toml").write_text("")
+    with pytest.raises(ConfigWrong, match="card_keys"):
+        read_config(path)
