@@ -102,12 +102,15 @@ class Derived(msgspec.Struct):
         return [_open_of(read_entry(jws.encode())) for _, jws in sorted(self.opens.items())]
 
     def last_receipt(self) -> Receipt | None:
-        """The sale settled last."""
+        """The sale settled last, unless some of it was given back since: then nothing is left to hand over."""
         if not self.last_sale:
             return None
         entry = read_entry(self.last_sale.encode()).entry
         body = entry.body
         assert isinstance(body, CardStep)
+        sold = self.sold.get(body.prepared)
+        if sold is not None and sold.left_cents < body.amount:
+            return None
         return Receipt(Mark(entry.tno, body.prepared), entry.kind, body, Now(entry.at, entry.mono, entry.clock))
 
     def standing(self, card: CardKey, listed: Standing) -> Standing:
