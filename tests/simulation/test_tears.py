@@ -160,7 +160,7 @@ def test_a_sale_torn_anywhere_and_the_recovery_torn_anywhere(technology: Technol
     scene.till.lift()
     for number, first in enumerate(firsts):
         exchange = 1 + number % seconds
-        for second in tears_at(exchange, technology):
+        for second in list(tears_at(exchange, technology))[number % 2 :: 2]:
             card = scene.campus.card(technology, BALANCE)
             lunch(scene, card, first)
             scene.till.tap(card, second)

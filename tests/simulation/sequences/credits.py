@@ -352,6 +352,17 @@ REFUNDS = (
         on=CLASSIC,
     ),
     Sequence(
+        "power lost after a refund",
+        "What was given back is not offered to be handed over (SPEC, Open, torn, recovered, 7).",
+        (*_SOLD, GiveBack(X, Made(X), LUNCH), Cut(X), Boot(X), Tap(X, A), Shows(X, "Ringing"), Lift(X), Sync()),
+        Expect(
+            accounts={purse(A): -LUNCH, pending(A): LUNCH},
+            cards={A: OnCard(1, -LUNCH, Made(X))},
+            goods={X: (LUNCH, LUNCH)},
+        ),
+        on=CLASSIC,
+    ),
+    Sequence(
         "the same receipt again while a refund of it is open",
         "While a credit is open nothing is paid in another form (SPEC, Open, torn, recovered, 8).",
         (
