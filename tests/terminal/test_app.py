@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from hardware.simulated.tearing import Moment, Tear
 from protocol.entries import Kind
 from protocol.ids import Epoch, SiteId, TerminalId, Tno
 from protocol.instants import ClockSource, MonoMs, UtcMs
+from protocol.limits import ClassLimits, LimitRules
 from protocol.messages import Grant, sign
-from protocol.purse import Technology
+from protocol.money import Cents
+from protocol.purse import CardClass, Technology
 from protocol.signing import to_base64url
 from terminal.__main__ import main
 from terminal.app import run
@@ -116,6 +119,26 @@ async def test_a_topup_and_its_refusals(counter: CounterBench) -> None:
     assert (done.title, done.lines[0]) == ("Topped up", "balance ¥100.00")
     assert (await counter.types("load")).lines == ("Nothing is waiting for this card.",), "the card still lies there"
     assert (await counter.types("cancel")).phase == "ringing"
+
+
+async def test_a_pin_is_asked_for_compared_and_forgotten(counter: CounterBench) -> None:
+    await counter.types("replace 17 1 student 4711")
+    card = blank(Technology.DESFIRE)
+    await counter.taps(card)
+    await counter.types("topup 50")
+    await counter.takes_off()
+    rules = LimitRules(classes=(ClassLimits(CardClass.STUDENT, pin_above=Cents(1_000)),))
+    await counter.shell.apply_lists(replace(counter.shell.lists, rules=rules))
+    await counter.types("ring 20", "pay")
+    assert (await counter.taps(card)).phase == "pin_entry"
+    refused = await counter.types("pin 1111")
+    assert refused.lines == ("That was not the card's PIN. Tries left: 2.",)
+    await counter.takes_off()
+    assert (await counter.taps(card)).phase == "pin_entry"
+    assert (await counter.types("pin 4711")).title == "Paid"
+    assert counter.kinds().count(Kind.PIN_TRIED) == 2
+    written = b"".join(sealed.jws for sealed in counter.entries).decode() + repr(counter.face.__dict__)
+    assert "4711" not in written and "1111" not in written
 
 
 # The card office --------------------------------------------------------------------------------------------------
