@@ -6,7 +6,7 @@ The list of refusals is closed and its order is the order of precedence: of seve
 import enum
 from dataclasses import dataclass
 
-from protocol.ids import Counter, LoadSeq
+from protocol.ids import U32_MAX, Counter, LoadSeq
 from protocol.limits import LimitRules, Meal, When, running, with_sale
 from protocol.money import Cents
 from protocol.purse import PIN_TRIES_MAX, CardRead, Purse, Spent, Technology
@@ -103,7 +103,7 @@ def card_refusal(read: CardRead | None, standing: Standing) -> Refused | None:
     """Why this card may not take part in anything here, whatever the amount. `None` for read: not a card of ours."""
     if read is None:
         return Refused(Refusal.CARD_NOT_OURS)
-    if read.purse is None:
+    if read.purse is None or read.purse.counter >= U32_MAX - 1:
         return Refused(Refusal.PURSE_UNREADABLE)
     if standing.listed is Listed.BLOCKED:
         return Refused(Refusal.CARD_BLOCKED)

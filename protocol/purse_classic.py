@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from protocol.ids import CardNo, Counter, Generation, LoadSeq, Seq, Tno
 from protocol.instants import BusinessDay, Month
 from protocol.load_record import RECORD_BYTES, decode_load, encode_load
-from protocol.money import Cents
+from protocol.money import PURSE_CENTS_MAX, Cents
 from protocol.purse import (
     CardClass,
     CardRead,
@@ -115,6 +115,8 @@ def decode_slot(raw: bytes, uid: bytes, slot: int, mac8: Mac8) -> Purse | None:
     if len(raw) != SLOT_BYTES or body[0] != 1 or not same_bytes(mac, mac8(_covered(uid, SLOT_BLOCKS[slot], body))):
         return None
     _, _, counter, main, subsidy, load_copy = _PURSE.unpack(body[:16])
+    if min(main, subsidy) < -PURSE_CENTS_MAX:
+        return None
     limits, (tno, seq) = body[16:32], _MARK.unpack(body[32:40])
     spent = Spent(
         BusinessDay(int.from_bytes(limits[0:2])),

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from protocol.ids import CardNo, Counter, Generation, LoadSeq, Seq, Tno
 from protocol.instants import BusinessDay, Month
-from protocol.money import Cents
+from protocol.money import PURSE_CENTS_MAX, Cents
 from protocol.purse import (
     NO_MARK,
     CardClass,
@@ -164,7 +164,7 @@ def read_card(image: DesfireImage) -> CardRead | None:
     if identity is None:
         return None
     loaded = decode_load_file(image.load)
-    log = image.log if all(len(record) == LOG_BYTES for record in image.log) else None
+    log = image.log if all(_is_log(record) for record in image.log) else None
     whole = loaded is not None and log is not None and (loaded.card, loaded.generation) == identity.key
     return CardRead(
         Technology.DESFIRE,
@@ -197,7 +197,7 @@ def _decode_purse(image: DesfireImage, loaded: LoadRecord) -> Purse | None:
     if len(raw) != LIMITS_BYTES or any(raw[19:]):
         return None
     version, meal, meal_count, pin_tries, counter = _LIMITS.unpack(raw[:8])
-    if version != 1:
+    if version != 1 or min(image.main_cents, image.subsidy_cents) < -PURSE_CENTS_MAX:
         return None
     spent = Spent(
         BusinessDay(int.from_bytes(raw[8:10])),
@@ -222,6 +222,11 @@ def _decode_purse(image: DesfireImage, loaded: LoadRecord) -> Purse | None:
         0,
         mark,
     )
+
+
+def _is_log(record: bytes) -> bool:
+    """Whether an entry can tell what this record says."""
+    return len(record) == LOG_BYTES and _LOG.unpack(record)[2] >= -PURSE_CENTS_MAX
 
 
 def _seen(record: bytes) -> SeenStep:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from protocol.authorise import Refused, card_refusal
 from protocol.entries import LoadStep, Operation
 from protocol.load_record import encode_load
-from protocol.money import PURSE_CENTS_MAX, Cents
+from protocol.money import PURSE_CENTS_MAX, SALE_CENTS_MAX, Cents
 from protocol.policy import load_text
 from protocol.purse import CardRead, LoadRecord, Right, SignedLoad
 from terminal.purchase import Facts
@@ -51,7 +51,12 @@ def _draft(read: CardRead, on_card: LoadRecord, signed: SignedLoad) -> StepDraft
     same_period = record.period == purse.period
     granted = record.subsidy_total_cents - (on_card.subsidy_total_cents if same_period else 0)
     expired = 0 if same_period else purse.subsidy_cents
-    if main + granted <= 0 or purse.main_cents + main > PURSE_CENTS_MAX or granted < 0:
+    subsidy_after = purse.subsidy_cents + granted - expired
+    fits = (
+        max(purse.main_cents + main, subsidy_after) <= PURSE_CENTS_MAX
+        and max(main + granted, expired) <= SALE_CENTS_MAX
+    )
+    if main + granted <= 0 or granted < 0 or not fits:
         return NothingToLoad()
     body = LoadStep(
         **figures_of(read, main_cents=main, subsidy_cents=granted - expired),

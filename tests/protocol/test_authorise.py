@@ -214,3 +214,10 @@ def test_an_approval_never_takes_more_than_there_is(amount: int, main: int, subs
         assert answer.main_cents + answer.subsidy_cents == amount
         assert 0 <= answer.main_cents <= max(main, 0) and 0 <= answer.subsidy_cents <= subsidy
         assert answer.spent.day_cents == day + amount <= 5_000
+
+
+@pytest.mark.parametrize("counter", [2**32 - 1, 2**32 - 2])
+def test_a_purse_whose_next_steps_no_counter_can_tell_goes_to_the_card_office(counter: int) -> None:
+    """A sale and the refund of it must both fit."""
+    purse = dataclasses.replace(PURSE, counter=Counter(counter))
+    assert card_refusal(dataclasses.replace(DESFIRE, purse=purse), GOOD) == Refused(Refusal.PURSE_UNREADABLE)

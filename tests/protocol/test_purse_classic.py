@@ -266,3 +266,8 @@ def test_the_slot_with_the_higher_counter_is_in_force() -> None:
     rolled_back = card.copy()
     rolled_back.data.update(dict.fromkeys(SLOT_BLOCKS[0], EMPTY_SLOT[:BLOCK_BYTES]))
     assert rolled_back.read().purse == older.read().purse
+
+
+def test_a_balance_that_no_entry_can_tell_makes_no_slot() -> None:
+    raw = encode_slot(dataclasses.replace(PURSE, main_cents=Cents(-(2**31))), 1, UID, 0, MAC8)
+    assert decode_slot(raw, UID, 0, MAC8) is None

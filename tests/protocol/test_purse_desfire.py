@@ -164,3 +164,14 @@ def test_a_load_commits_its_record_with_the_balance() -> None:
     assert isinstance(steps[-1], Commit)
     data = next(step.data for step in steps if isinstance(step, DataWrite) and step.file == FILE_LOAD)
     assert decode_load_file(data) == dataclasses.replace(record, spent_known_cents=Cents(0))
+
+
+def test_figures_that_no_entry_can_tell_make_no_purse() -> None:
+    whole = image_of(PURSE)
+    for image in (
+        dataclasses.replace(whole, main_cents=-(2**31)),
+        dataclasses.replace(whole, subsidy_cents=-(2**31)),
+        dataclasses.replace(whole, log=(encode_log(OURS, -(2**31), PURSE.counter),)),
+    ):
+        read = read_card(image)
+        assert read is not None and read.purse is None and all(seen.amount > -(2**31) for seen in read.last)

@@ -421,6 +421,11 @@ def test_a_load_is_never_collected_twice(desk: Till, total: int, load_seq: int) 
     assert desk.kinds == []
 
 
+def test_more_than_one_entry_can_tell_is_not_collected(desk: Till) -> None:
+    desk.does(PayPressed(Load(None))).taps(loaded(5_000, 4), load=signed(100_005_000, 5))
+    assert desk.kinds == []
+
+
 def test_a_card_past_the_list_is_told_to_the_server(desk: Till) -> None:
     desk.does(PayPressed(Load(None))).taps(loaded(5_000, 4), load=signed(3_000, 2))
     assert desk.kinds == [Kind.LOAD_VOIDED]
