@@ -51,7 +51,8 @@ def load_refusal(card: CardRow, cents: int) -> str:
     """Why no more value may be granted to this card; empty when it may."""
     if card.status is not CardStatus.ACTIVE:
         return f"the card is {card.status}"
-    if card.loaded_total_cents + cents > SALE_CENTS_MAX or card.load_seq >= U16_MAX:
+    total = max(card.loaded_total_cents, card.subsidy_total_cents)
+    if total + cents > SALE_CENTS_MAX or card.load_seq >= U16_MAX:
         return "this card has been loaded as often or as much as its records can say; replace it"
     return ""
 

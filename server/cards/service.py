@@ -88,7 +88,7 @@ class Cards:
 
         async def issue(connection: AsyncConnection) -> list[CardNo]:
             await self._check_person(connection, person)
-            numbers = [CardNo(await next_number(connection, CARD_NUMBER)) for _ in range(count)]
+            numbers = [await self._new_number(connection) for _ in range(count)]
             rows = [
                 {
                     **card_columns(CardRow((number, Generation(1)), card_class, technology)),
@@ -201,7 +201,7 @@ class Cards:
             if old.status not in (CardStatus.ACTIVE, CardStatus.BLOCKED):
                 raise Conflict("card_closed", f"the card is {old.status}")
             on_card = max(0, min(card_cents, old.main_cents))
-            owed = max(0, await store.pending_of(connection, no))
+            owed = grantable(await store.pending_of(connection, no), office.plastics[:-1])
             legs = balanced((purse(old.key), -on_card), (pending(no), -owed), (VAULT, on_card + owed))
             self._post(office, f"close:{owner_of(old.key)}", legs)
             old.status = CardStatus.CLOSED
@@ -323,6 +323,13 @@ class Cards:
             return 1
 
         return await self._database.transact(give)
+
+    async def _new_number(self, connection: AsyncConnection) -> CardNo:
+        """The next issue number that no terminal has told of."""
+        while True:
+            number = CardNo(await next_number(connection, CARD_NUMBER))
+            if not await store.generations(connection, number):
+                return number
 
     async def _open(self, connection: AsyncConnection, no: CardNo) -> _Office:
         """Lock the plastics of a number and load them."""

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import RowMapping, Select, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from protocol.ids import CardKey, CardNo, Generation, TerminalId
+from protocol.ids import U16_MAX, CardKey, CardNo, Generation, TerminalId
 from protocol.instants import UtcMs
 from server.cards.rules import Plastic, Report
 from server.ingest.book import CardRow, CardStatus, TerminalStatus
@@ -122,7 +122,8 @@ async def uncollected(connection: AsyncConnection) -> list[tuple[CardRow, bytes 
         (load.c.card == card.c.card) & (load.c.generation == card.c.generation) & (load.c.load_seq == card.c.load_seq)
     )
     query = select(card, load.c.record).join_from(card, load, same, isouter=True)
-    query = query.where(card.c.status == CardStatus.ACTIVE, card.c.load_seq > card.c.load_seq_floor, more)
+    said = (card.c.load_seq > card.c.load_seq_floor) & (card.c.load_seq <= U16_MAX)
+    query = query.where(card.c.status == CardStatus.ACTIVE, said, more)
     rows = await _rows(connection, query.order_by(card.c.card, card.c.generation))
     return [(card_of(row), bytes(row["record"]) if row["record"] else None) for row in rows]
 

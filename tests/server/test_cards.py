@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace as with_members
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from protocol.entries import Kind, ListVersions, Reason, Vend
+from protocol.entries import CardIssued, Kind, ListVersions, Reason, Vend
 from protocol.ids import CardNo, Generation, Seq, TerminalId
 from protocol.instants import DAY_MS, UtcMs
 from protocol.journal import seal
@@ -19,6 +19,7 @@ from server import tables
 from server.cards.rules import Plastic as OfficePlastic
 from server.cards.rules import Report, collects_no_more, exposure, grantable, paid_at_once, waiting_over
 from server.ingest.book import CardRow, CardStatus, TerminalStatus
+from server.numbers import leap
 from tests.server.desk import assert_balances_are_sums, rows_of
 from tests.server.office import Desk, open_desk
 from tests.server.test_holes import sell
@@ -297,3 +298,46 @@ async def test_what_a_silent_station_has_loaded_is_not_granted_again(desk: Desk)
     await send(desk, silent)
     view = await desk.get(f"/cards/{no}")
     assert (view["pending_cents"], view["plastics"][0]["main_cents"]) == (0, 150)
+
+
+async def test_closing_pays_nothing_that_an_older_plastic_may_still_collect(desk: Desk) -> None:
+    till = Till(1)
+    await enrol(desk, till, can_load=True)
+    no = (await desk.post("/cards", {"count": 1}, expect=201))["numbers"][0]
+    await desk.post(f"/cards/{no}/loads", {"id": "load-one", "cents": 500})
+    ((_, record),) = await desk.house.cards.sign_loads()
+    lost = plastic(no)
+    await desk.post(f"/cards/{no}/replace")
+    assert (await desk.post(f"/cards/{no}/close", {"card_cents": 0}))["cents"] == 0
+    collect(till, lost, record)
+    await send(desk, till)
+    assert (await desk.get(f"/cards/{no}"))["pending_cents"] == 0
+
+
+async def test_a_number_that_a_terminal_made_up_does_not_stop_the_issuing(desk: Desk) -> None:
+    till = Till(1)
+    await enrol(desk, till)
+    for number in (1, 2):
+        till.append(Kind.CARD_ISSUED, CardIssued(plastic(number).id, "04a1b2c3"))
+    await send(desk, till)
+    assert (await desk.post("/cards", {"count": 2}, expect=201))["numbers"] == [3, 4]
+
+
+async def test_a_subsidy_beyond_what_a_record_can_say_is_refused(desk: Desk) -> None:
+    no = (await desk.post("/cards", {}, expect=201))["numbers"][0]
+    await desk.post(f"/cards/{no}/subsidies", {"id": "grant-01", "cents": 60_000_000, "period": 1})
+    more = {"id": "grant-02", "cents": 60_000_000, "period": 1}
+    assert (await desk.post(f"/cards/{no}/subsidies", more, expect=409))["code"] == "cannot_load"
+
+
+async def test_a_card_whose_loads_are_used_up_keeps_no_other_from_its_load(desk: Desk) -> None:
+    """A restored server moves every card's number of loads ahead, also past the last one there is."""
+    for number, load_seq in ((1, 65_530), (2, 0)):
+        await desk.post("/cards", {}, expect=201)
+        async with desk.house.database.writing() as connection:
+            same = tables.card.c.card == number
+            await connection.execute(update(tables.card).where(same).values(load_seq=load_seq))
+        await desk.post(f"/cards/{number}/loads", {"id": f"load-one-{number}", "cents": 5})
+    async with desk.house.database.writing() as connection:
+        await leap(connection, 1)
+    assert [no for no, _ in await desk.house.cards.sign_loads()] == [2]
