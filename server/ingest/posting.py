@@ -204,6 +204,7 @@ def _settle(book: Book, branch: int, step: StepRow, day: BusinessDay, cause: str
     body = step.body
     use, other = use_of(book, step, branch, at)
     step.use = use
+    step.claimed = step.resolved in (Resolution.ON_CARD, Resolution.STUDENT)  # then the merchant is paid at once
     reverse_provisional(book, step, day)
     if use is Use.FIRST and other is not None:
         _overrule(book, other, day)
