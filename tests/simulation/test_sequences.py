@@ -34,11 +34,20 @@ ENTRIES_ONLY = [
     (sequence, technology)
     for sequence, technology in CASES
     if not any(
-        isinstance(step, told.Nightly | told.Copy | told.Forget | told.RestoreServer | told.DeclareLost | told.BookHole)
+        isinstance(
+            step,
+            told.Nightly
+            | told.Copy
+            | told.Forget
+            | told.SendKept
+            | told.RestoreServer
+            | told.DeclareLost
+            | told.BookHole,
+        )
         for step in sequence.steps
     )
 ]
-"""Sequences that entries alone decide: nobody at the server does anything, and no card exists twice or forgets."""
+"""Sequences that entries alone decide: nobody at the server does anything, no card and no word exists twice."""
 
 
 def of(cases: list[tuple[told.Sequence, Technology]]) -> pytest.MarkDecorator:

@@ -346,6 +346,20 @@ class RestoreDisk:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepDisk:
+    """The till's medium is put into a drawer as it is."""
+
+    till: Till
+
+
+@dataclass(frozen=True, slots=True)
+class SendKept:
+    """What is on the medium in the drawer reaches the server as a file."""
+
+    till: Till
+
+
+@dataclass(frozen=True, slots=True)
 class SendWithout:
     """A till sends everything but its entries of some steps, which it cannot read any more; it is asked twice.
 
@@ -533,6 +547,8 @@ Step = (
     | RestoreServer
     | CopyDisk
     | RestoreDisk
+    | KeepDisk
+    | SendKept
     | SendWithout
     | SendLost
     | BookHole

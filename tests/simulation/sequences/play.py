@@ -97,6 +97,7 @@ class Play:
         self._offline: set[str] = set()
         self._backup: Kept | None = None
         self._images: dict[str, Disk] = {}
+        self._kept: dict[str, Disk] = {}
         self._lost: dict[str, list[bytes]] = {}
         self._rules = campus.server.rules
         for till in cast.tills.values():
@@ -288,6 +289,15 @@ class Play:
     @do.register
     def _(self, step: told.RestoreDisk) -> None:
         self._till(step.till).reimage(self._images[step.till.name])
+
+    @do.register
+    def _(self, step: told.KeepDisk) -> None:
+        self._kept[step.till.name] = self._till(step.till).image()
+
+    @do.register
+    def _(self, step: told.SendKept) -> None:
+        medium = self._kept[step.till.name]
+        self.campus.server.import_lines(medium.grant.tno, [row.jws for row in medium.rows])
 
     @do.register
     def _(self, step: told.SendWithout) -> None:
