@@ -9,10 +9,13 @@ from protocol.ids import CardKey
 from server.ingest.book import CardStatus, StepRow
 from server.ledger.accounts import Account, AccountKind, purse, subsidy, suspense
 from server.ledger.rules import Resolution, Use
-from server.reconcile.facts import Difference
+from server.reconcile.facts import Difference, Finding
+from tests.simulation.oracle import SILENCE, Expected, Oracle, cents_of
 from tests.simulation.plastic import Plastic
 from tests.simulation.till import Till
 from tests.simulation.truth import Goods
+
+_SECOND_USE = (Difference.FORK, Difference.FALLBACK)
 
 if TYPE_CHECKING:
     from tests.simulation.life import Life
@@ -25,6 +28,8 @@ class Planted:
     cloned: set[CardKey] = field(default_factory=set)
     faded: set[CardKey] = field(default_factory=set)
     replaced: set[CardKey] = field(default_factory=set)
+    counts: Counter[str] = field(default_factory=Counter)
+    """How many differences of each class there were, summed over all nights."""
 
     @property
     def tampered(self) -> set[CardKey]:
@@ -127,8 +132,46 @@ class Checks:
         for proof in proofs:
             if proof.unexplained_cents:
                 raise Broken(f"{proof.unexplained_cents} in no class: {proof.findings}", proof.key)
-        self.found.update(finding.cls for proof in proofs for finding in proof.findings)
-        self.found.update(finding.cls for finding in findings)
+        every = [*findings, *(finding for proof in proofs for finding in proof.findings)]
+        self._compare_with_truth(every)
+
+    def _compare_with_truth(self, findings: list[Finding]) -> None:
+        """Every planted difference in its class, to the cent, and nothing else."""
+        oracle = Oracle(self._campus)
+        for card in self._campus.cards:
+            if card.key not in self.planted.tampered | self.planted.replaced:
+                self._compare_card(oracle.expected_of(card), card, findings)
+        second, found = oracle.second_uses(), {finding.card for finding in findings if finding.cls in _SECOND_USE}
+        self._count("second use of a counter", len(second), len(found))
+        if second != found:
+            raise Broken(f"used a counter twice: {sorted(second)}, found: {found}", next(iter(second ^ found), None))
+
+    def _compare_card(self, expected: Expected, card: Plastic, findings: list[Finding]) -> None:
+        silence = SILENCE | {Difference.CHAIN_BREAK} if self._life.rescued else SILENCE
+        if self._life.restored and not self._life.mended:
+            silence |= {Difference.GAP, Difference.CARD_ABOVE_LEDGER}
+        pairs = (
+            ("open", expected.open_cents, (Difference.OPEN,)),
+            ("torn", expected.torn_cents, (Difference.TORN,)),
+            ("silent", expected.silent_cents, tuple(silence)),
+        )
+        for name, cents, classes in pairs:
+            found = cents_of(findings, card.key, *classes)
+            self._count(name, int(cents != 0), int(found != 0))
+            if cents != found:
+                raise Broken(f"{name}: {cents} cents are planted, {found} are found", card.key)
+        delivered = {
+            (finding.steps[0][0], finding.steps[0][2])
+            for finding in findings
+            if finding.card == card.key and finding.cls is Difference.DEBITED_NOT_DELIVERED
+        }
+        self._count("debited, not delivered", len(expected.undelivered), len(delivered))
+        if not expected.undelivered <= delivered:
+            raise Broken(f"debited and not delivered: {expected.undelivered}, found: {delivered}", card.key)
+
+    def _count(self, what: str, planted: int, found: int) -> None:
+        self.planted.counts[what] += planted
+        self.found[what] += found
 
     def sums(self) -> Counter[Account]:
         """The balance of every account, from the postings."""

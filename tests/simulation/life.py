@@ -49,8 +49,10 @@ class Life:
         self.backups: list[Kept] = []
         self.images: dict[str, Disk] = {}
         self.rescued: list[tuple[Till, Disk]] = []
+        self.restored = False
+        """Whether the server has lost its memory since: it may not even know terminals and loads of its own."""
         self._repairs: set[str] = set()
-        self._mended = False
+        self.mended = False
 
     def run(self) -> None:
         """Live, mend, prove."""
@@ -166,7 +168,7 @@ class Life:
         till.power.forget_plan()
 
     def _change_weather(self, till: Till) -> None:
-        if not self._mended:
+        if not self.mended:
             till.line.weather = weather(self.rng, self.faults)
 
     def _part(self) -> None:
@@ -176,7 +178,7 @@ class Life:
         self.later(self.rng.choice((MINUTE_MS, 20 * MINUTE_MS, 5 * HOUR_MS)), lambda: self._reconnect(till))
 
     def _reconnect(self, till: Till) -> None:
-        if till is not self.silent or self._mended:
+        if till is not self.silent or self.mended:
             till.online()
 
     def _cut(self) -> None:
@@ -226,7 +228,7 @@ class Life:
         self.later(self.rng.randrange(6 * HOUR_MS), lambda: self._put_back(card, state))
 
     def _put_back(self, card: Plastic, state: CardState) -> None:
-        if self._mended or not self.campus.is_at_rest(card) or card.snapshot() == state:
+        if self.mended or not self.campus.is_at_rest(card) or card.snapshot() == state:
             return
         self.campus.counts[Fault.ROLL_BACK] += 1
         self.checks.planted.cloned.add(card.key)
@@ -237,7 +239,7 @@ class Life:
     def _restore_server(self) -> None:
         self.campus.counts[Fault.STALE_RESTORE] += 1
         server = self.campus.server
-        newest = server.backup()
+        newest, self.restored = server.backup(), True
         server.restore(self.rng.choice(self.backups), told=self.rng.random() < 0.7)
         self.later(self.rng.randrange(HOUR_MS), server.enter_paper)
         self.backups.append(newest)
@@ -253,7 +255,7 @@ class Life:
         self.later(self.rng.randrange(10 * MINUTE_MS, 5 * HOUR_MS), lambda: self._put_image(till, image))
 
     def _put_image(self, till: Till, image: Disk) -> None:
-        if self._mended or till.card is not None or image.grant != till.disk.grant or not till.is_on:
+        if self.mended or till.card is not None or image.grant != till.disk.grant or not till.is_on:
             return
         self.campus.counts[Fault.RE_IMAGE] += 1
         self.rescued.append((till, till.disk))
@@ -272,7 +274,7 @@ class Life:
 
     def _mend(self) -> None:
         """No more faults; everything that is written anywhere reaches the server, and every card is tapped again."""
-        self._mended, self.faults = True, frozenset()
+        self.mended, self.faults = True, frozenset()
         campus = self.campus
         campus.pass_time(HOUR_MS)
         for till in campus.all_tills:

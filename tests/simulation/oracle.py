@@ -1,0 +1,127 @@
+"""What the nightly proof must find, worked out from the truth alone: which entries exist, arrived, and are on cards.
+
+Nothing here asks the server what it concluded; only which bytes it holds.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from protocol.entries import CardStep, Kind, SaleStep
+from protocol.ids import CardKey
+from protocol.journal import Sealed
+from server.ledger.rules import Resolution
+from server.reconcile.facts import Difference, Finding
+from tests.simulation.plastic import Made, Plastic
+from tests.simulation.truth import Intent
+
+if TYPE_CHECKING:
+    from tests.simulation.campus import Campus
+
+SILENCE = frozenset({Difference.SILENT_TILL, Difference.SILENT_LOADER, Difference.OVERDUE})
+"""What somebody did who has not reported."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What must be found of one card that nobody tampered with: cents between card and ledger, by reason."""
+
+    open_cents: int
+    torn_cents: int
+    silent_cents: int
+    undelivered: frozenset[tuple[int, int]]
+    """Marks of sales that were torn, are on the card, and are proven by the settled step right after."""
+
+
+class Oracle:
+    """Compares what arrived with what happened."""
+
+    def __init__(self, campus: "Campus") -> None:
+        self._truth = campus.truth
+        self._held = {row.hash for row in campus.server.book.entries.values()}
+        self._for_the_student = {
+            step.id[0::2]: step for step in campus.server.book.steps.values() if step.resolved is Resolution.STUDENT
+        }
+        """Torn steps that time has decided, by mark: the ledger shows them as made, whatever the card shows."""
+
+    def expected_of(self, card: Plastic) -> Expected:
+        """One card's differences."""
+        shown = self._newest_known(card.key)
+        cents: Counter[str] = Counter()
+        undelivered: set[tuple[int, int]] = set()
+        for index, made in enumerate(card.path):
+            if made.counter > shown:
+                break
+            status = self._status(made, card.key)
+            after = card.path[index + 1] if index + 1 < len(card.path) else None
+            proven = after is not None and self._status(after, card.key) == "settled"
+            if status == "torn" and proven:
+                intent = self._truth.intent_of(made, card.key)
+                if intent is not None and intent.sealed.entry.kind is Kind.SALE_PREPARED:
+                    undelivered.add((made.tno, made.seq))
+                continue
+            if (made.tno, made.seq) not in self._for_the_student:
+                cents[status] += made.cents
+        marks = {(made.tno, made.seq) for made in card.path}
+        for mark, step in self._for_the_student.items():
+            if step.card == card.key and mark not in marks and isinstance(step.body, SaleStep):
+                cents["torn"] += step.body.amount
+        return Expected(cents["open"], cents["torn"], cents["unknown"], frozenset(undelivered))
+
+    def second_uses(self) -> set[CardKey]:
+        """Cards of which two settled entries arrived that reach the same counter."""
+        uses: Counter[tuple[CardKey, int]] = Counter()
+        for outcomes in self._truth.outcomes.values():
+            for sealed in outcomes:
+                body = sealed.entry.body
+                settled = sealed.entry.kind.endswith("_settled") and sealed.hash in self._held
+                if settled and isinstance(body, CardStep) and body.touches_card:
+                    uses[body.card.key, body.counter_after] += 1
+        return {card for (card, _), count in uses.items() if count > 1}
+
+    def settled_after(self, card: CardKey, counter: int) -> bool:
+        """Whether an entry arrived that was settled on the card above this counter."""
+        return any(
+            sealed.hash in self._held
+            and isinstance(sealed.entry.body, CardStep)
+            and sealed.entry.body.card.key == card
+            and sealed.entry.body.counter_after > counter
+            and sealed.entry.kind.endswith("_settled")
+            for outcomes in self._truth.outcomes.values()
+            for sealed in outcomes
+        )
+
+    def _newest_known(self, card: CardKey) -> int:
+        """The highest counter at which an entry that arrived has seen the card."""
+        newest = 0
+        for found in self._truth.intents.values():
+            for intent in found:
+                body = intent.sealed.entry.body
+                if not isinstance(body, CardStep) or body.card.key != card:
+                    continue
+                if intent.sealed.hash in self._held:
+                    newest = max(newest, body.counter)
+                for outcome in self._arrived(intent):
+                    is_settled = outcome.entry.kind.endswith("_settled")
+                    newest = max(newest, body.counter_after if is_settled else body.counter)
+        return newest
+
+    def _arrived(self, intent: Intent) -> list[Sealed]:
+        return [outcome for outcome in self._truth.outcomes_of(intent) if outcome.hash in self._held]
+
+    def _status(self, made: Made, card: CardKey) -> str:
+        intent = self._truth.intent_of(made, card)
+        if intent is None:
+            return "unknown"
+        kinds = {outcome.entry.kind.rpartition("_")[2] for outcome in self._arrived(intent)}
+        for stage in ("settled", "torn", "voided"):
+            if stage in kinds:
+                return stage
+        if intent.sealed.hash not in self._held:
+            return "unknown"
+        return "tried" if intent.sealed.entry.kind is Kind.PIN_TRIED else "open"
+
+
+def cents_of(findings: list[Finding], card: CardKey, *classes: Difference) -> int:
+    """The shares of some classes in a card's difference."""
+    return sum(finding.cents for finding in findings if finding.card == card and finding.cls in classes)
