@@ -10,8 +10,10 @@ An entry on disk and on the wire is one compact JWS (RFC 7515 section 3.1, algor
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import msgspec
+from msgspec.structs import astuple
 
 from protocol.entries import BODIES, ENTRY_BYTES_MAX, Body, Entry, HashField, Head, Kind
 from protocol.ids import Epoch, Seq, SeqField, TerminalId
@@ -74,9 +76,6 @@ class _Envelope(Head, frozen=True, kw_only=True):
     body: msgspec.Raw
 
 
-_HEAD = Head.__struct_fields__
-
-
 class _Place(msgspec.Struct, frozen=True):
     """The least that must be readable of any entry of any version."""
 
@@ -90,6 +89,7 @@ _envelopes = msgspec.json.Decoder(_Envelope)
 _bodies: dict[Kind, msgspec.json.Decoder[Body]] = {kind: msgspec.json.Decoder(body) for kind, body in BODIES.items()}
 
 
+@lru_cache(maxsize=1_024)
 def header_of(tid: TerminalId, epoch: Epoch) -> bytes:
     """The protected header, base64url, of every entry of one epoch."""
     return to_base64url(f'{{"alg":"Ed25519","kid":"{tid}/{epoch}"}}'.encode()).encode()
@@ -124,7 +124,8 @@ def decode_payload(payload: bytes) -> Entry:
         body = _bodies[envelope.kind].decode(envelope.body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise NotAnEntry(f"payload: {error}") from error
-    entry = Entry(*(getattr(envelope, name) for name in _HEAD), body=body)
+    *head, _ = astuple(envelope)
+    entry = Entry(*head, body=body)
     if encode_entry(entry) != payload:
         raise NotAnEntry("payload: not in canonical form (member order, white space, defaults or escapes)")
     if not payload.isascii() and not unicodedata.is_normalized("NFC", payload.decode()):

@@ -6,6 +6,7 @@ of entries in a row; it either continues a branch, repeats it, forks off it, or 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from protocol.ids import Seq
 from protocol.journal import Sealed, Tip, Unread
@@ -75,6 +76,14 @@ class Gap:
 
 
 Verdict = Known | Continues | Forks | Gap
+
+
+def misplaced(batch: Sequence[Link]) -> Link | None:
+    """The first entry of a batch that does not continue the one before it; None where the batch is one run."""
+    for before, link in pairwise(batch):
+        if link.seq != before.seq + 1 or link.prev != Tip(before.seq, before.hash).prev:
+            return link
+    return None
 
 
 def judge(batch: Sequence[Link], held: Held) -> Verdict:

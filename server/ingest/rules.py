@@ -13,7 +13,7 @@ from protocol.entries import Entry
 from protocol.ids import Epoch, Seq, TerminalId, Tno
 from protocol.instants import UtcMs
 from protocol.journal import NotAnEntry, Sealed, Tip, Unread, read_loosely, signature_holds
-from protocol.sync_receiver import Branch, Continues, Forks, Gap, Held, Known, Link, judge
+from protocol.sync_receiver import Branch, Continues, Forks, Gap, Held, Known, Link, judge, misplaced
 from server.ingest.book import Book, ChainRow
 from server.ingest.holes import close_offers, fill_holes, note_request
 from server.ingest.keeping import keep_entry
@@ -100,11 +100,12 @@ def _in_a_row(run: Run, chain: ChainRow) -> Sequence[Link] | str:
     if run.fault:
         return run.fault
     read = run.links
-    for before, link in zip((None, *read), read, strict=False):
+    for link in read:
         if isinstance(link, Sealed) and (fault := _stranger(link.entry, chain)):
             return fault
-        if before is not None and (link.seq != before.seq + 1 or link.prev != Tip(before.seq, before.hash).prev):
-            return f"entry {link.seq} does not continue entry {before.seq}"
+    odd = misplaced(read)
+    if odd is not None:
+        return f"entry {odd.seq} does not continue the one before it"
     signed = [link for link in read if chain.each_signature or isinstance(link, Unread) or link is read[-1]]
     if not all(signature_holds(link, chain.key) for link in signed):
         return "not signed by the journal key of this epoch"

@@ -180,7 +180,8 @@ class TerminalProgram(Program):
                 remaining = deadline - time.monotonic()
                 if remaining <= 0 or not self.running:
                     last = self.events[max(since, len(self.events) - 12) :]
-                    raise ProgramFailed(f"waited for {what}; last: {last}; running: {self.running}; {self.said()[-600:]}")
+                    said = self.said()[-600:]
+                    raise ProgramFailed(f"waited for {what}; last: {last}; running: {self.running}; {said}")
                 self._grown.wait(min(remaining, 0.2))
 
     def ask(self, line: str) -> str:

@@ -1,0 +1,79 @@
+"""One figure is one line of JSON: what was measured, what it is compared with, and whether it keeps its bar.
+
+A figure never stands alone: value and baseline come from the same run, taken in turn, so that both meet the same
+machine. Work that only computes is timed by the processor time of its thread, which waits for nobody; work that waits
+for a disk or a card is timed by the clock.
+"""
+
+import gc
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+Line = dict[str, Any]
+
+_DIGITS = 4
+_WARM_UP_SHARE = 20
+"""One measurement in so many, the first ones, is thrown away: the log is new and the caches are cold."""
+
+
+def cost(bench: str, value: float, baseline: float, unit: str, bar: float | None = None, **more: object) -> Line:
+    """How much more something costs than its baseline; the bar is the most it may."""
+    ratio = value / baseline
+    return _line(bench, value, unit, baseline, ratio, bar, ok=bar is None or ratio <= bar) | more
+
+
+def gain(bench: str, value: float, baseline: float, unit: str, bar: float | None = None, **more: object) -> Line:
+    """How many times cheaper something is than its baseline; the bar is the least it must be."""
+    ratio = baseline / value
+    return _line(bench, value, unit, baseline, ratio, bar, ok=bar is None or ratio >= bar) | more
+
+
+def count(bench: str, value: int, unit: str, bar: int) -> Line:
+    """Something that is counted; the bar is the most there may be."""
+    return _line(bench, value, unit, None, None, bar, ok=value <= bar)
+
+
+def median(seconds: Sequence[float]) -> float:
+    """The middle one of some measurements without the first few, in microseconds."""
+    return statistics.median(seconds[len(seconds) // _WARM_UP_SHARE :]) * 1e6
+
+
+def processor_time(works: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Microseconds of processor time that each work takes, in the median; every round does all of them in turn."""
+    spent: dict[str, list[float]] = {name: [] for name in works}
+    gc.collect()
+    for _ in range(rounds):
+        for name, work in works.items():
+            started = time.thread_time()
+            work()
+            spent[name].append(time.thread_time() - started)
+    return {name: median(seconds) for name, seconds in spent.items()}
+
+
+def on_disk() -> AbstractContextManager[str]:
+    """A directory on the disk that the project lies on: /tmp may be memory, where nothing needs to be synced."""
+    Path("build").mkdir(exist_ok=True)
+    return tempfile.TemporaryDirectory(prefix="bench-", dir="build")
+
+
+def _line(
+    bench: str, value: float, unit: str, baseline: float | None, ratio: float | None, bar: float | None, *, ok: bool
+) -> Line:
+    return {
+        "bench": bench,
+        "value": _rounded(value),
+        "unit": unit,
+        "baseline": _rounded(baseline),
+        "ratio": _rounded(ratio),
+        "bar": bar,
+        "ok": ok,
+    }
+
+
+def _rounded(figure: float | None) -> float | None:
+    return figure if figure is None or isinstance(figure, int) else float(f"{figure:.{_DIGITS}g}")
