@@ -43,6 +43,8 @@ def main() -> int:
             traceback.print_exc()
             for program in demo.programs:
                 print(f"--- {program.log.parent.name}\n{program.said()}", file=sys.stderr)
+            for log in directory.glob("campus/*/*.log"):
+                print(f"--- {log.name}\n{log.read_text(errors='replace')[-2_000:]}", file=sys.stderr)
             return 1
         if not given and sys.stdin.isatty():
             print(f"\nThe server still answers at {demo.campus.server.url}/docs. Press Enter to end.", flush=True)
