@@ -6,9 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from hardware.simulated.pcscd import PrivatePcscd
 from server.broker import Broker, BrokerSettings, free_port
+
+settings.register_profile("fanka", deadline=None)
+settings.load_profile("fanka")  # a busy machine is not a bug
 
 
 @pytest.fixture(scope="session")
