@@ -32,6 +32,7 @@ from terminal.console import Console, Lines, obey
 from terminal.derived import from_snapshot
 from terminal.gauges import Gauges
 from terminal.identity import Identity, load_identity
+from terminal.journal_copy import JournalCopy
 from terminal.journal_space import JournalSettings
 from terminal.journal_store import JournalStore
 from terminal.news import News, hooks_of
@@ -90,8 +91,9 @@ async def run(config: Config, words: Words, console: Console, keyboard: int) -> 
 
         stop = asyncio.Event()
         works = [thread.watch(till), _tick(till), _verify(journal, gauges), _type(keyboard, console, words, till, stop)]
-        if news.link is not None:
-            works.append(news.link.run())
+        if config.second_medium is not None:
+            news.copy = JournalCopy(journal, config.second_medium)
+        works += [more.run() for more in (news.link, news.copy) if more is not None]
         await _work(works, till, stop)
 
 

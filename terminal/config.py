@@ -2,6 +2,7 @@
 
     directory = "/var/lib/fanka"          # journal, identity and lists; relative to the file
     merchant = "canteen-1"
+    second_medium = "/media/stick/journal.jsonl"   # every entry once more, where a stick is fitted
     may = ["refund", "load", "topup", "office"]
 
     [reader]
@@ -95,6 +96,7 @@ class _File(_Table, frozen=True):
     merchant: MerchantField
     language: str = "en"
     may: tuple[May, ...] = (May.REFUND,)
+    second_medium: str = ""
     clock_chip: bool = False
     """Whether the machine has a battery-backed clock that is worth believing."""
     reader: _Reader = _Reader()
@@ -112,6 +114,7 @@ class Config:
     merchant: MerchantId
     language: str
     may: frozenset[May]
+    second_medium: Path | None
     clock_chip: bool
     reader_kind: ReaderKind
     reader_name: str
@@ -141,6 +144,7 @@ def read_config(path: Path) -> Config:
         merchant=file.merchant,
         language=file.language,
         may=frozenset(file.may),
+        second_medium=base / file.second_medium if file.second_medium else None,
         clock_chip=file.clock_chip,
         reader_kind=file.reader.kind,
         reader_name=file.reader.name,

@@ -11,6 +11,7 @@ from protocol.texts import text_of
 from terminal.clock import TerminalClock
 from terminal.desk import Receipt
 from terminal.face import Face
+from terminal.journal_copy import JournalCopy
 from terminal.policy_store import Applied
 from terminal.shell import Shell
 from terminal.sync_link import Hooks, SyncLink
@@ -25,6 +26,7 @@ class News:
 
     face: Face
     link: SyncLink | None = None
+    copy: JournalCopy | None = None
 
     def appended(self, sealed: Sealed) -> None:
         """An entry is durable."""
@@ -34,6 +36,8 @@ class News:
         self.face.note("entry", kind=entry.kind, seq=entry.seq, **facts)
         if self.link is not None:
             self.link.appended()
+        if self.copy is not None:
+            self.copy.wake()
 
     def handed_over(self, receipt: Receipt) -> None:
         """Goods may go over the counter."""

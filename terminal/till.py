@@ -9,7 +9,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from hardware.ports import CardChannel
-from protocol.instants import CampusTime, Now
+from protocol.entries import Fault, Kind
+from protocol.instants import MINUTE_MS, CampusTime, Now
+from protocol.texts import text_of
 from terminal import views
 from terminal.card_port import CardPort
 from terminal.clerk import Clerk
@@ -23,6 +25,8 @@ from terminal.views import View, Words
 
 CHECKPOINT_ENTRIES = 256
 """After so many entries the next start begins at a new checkpoint."""
+FAULT_AGAIN_MS = 10 * MINUTE_MS
+"""A plug that comes loose again and again is one story in the journal."""
 
 
 @dataclass(slots=True)
@@ -40,6 +44,7 @@ class Till:
     disk_fault: str = ""
     """Why nothing is sold; empty while the journal can be written."""
     _checkpoint_seq: int = 0
+    _fault_noted_ms: int = 0
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _shown: View | None = None
 
@@ -70,6 +75,14 @@ class Till:
         """The reader stopped answering, or answers again."""
         self.gauges.reader_fault = fault
         self.face.note("reader", fault=fault)
+        now_ms = self.now().mono_ms
+        if fault and (not self._fault_noted_ms or now_ms - self._fault_noted_ms > FAULT_AGAIN_MS):
+            self._fault_noted_ms = now_ms
+
+            async def take(shell: Shell) -> None:
+                await shell.append(Kind.FAULT, Fault("reader", text_of(fault)))
+
+            await self.turn(take)
         self.face.say(self.words["said.reader_gone" if fault else "said.reader_back"])
 
     async def tick(self) -> None:

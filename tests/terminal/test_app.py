@@ -314,6 +314,13 @@ async def test_a_reader_that_is_unplugged_is_waited_for(
     await seen.until("the simulated reader is unplugged", "reader is back", "arrived")
 
 
+async def test_a_loose_plug_is_one_story_in_the_journal(counter: CounterBench) -> None:
+    counter.at_ms = 1_000
+    for fault in ("does not answer", "", "does not answer", ""):
+        await counter.till.reader_changed(fault)
+    assert counter.kinds().count(Kind.FAULT) == 1 and "back" in counter.face.said[-1]
+
+
 # The clock --------------------------------------------------------------------------------------------------------
 
 
@@ -376,6 +383,26 @@ async def test_it_starts_ends_and_starts_again_without_a_network(tmp_path: Path)
     assert [event["seq"] for event in second if event["event"] == "entry"] == [4, 5]
     status = next(event["text"] for event in second if event["event"] == "said")
     assert "operator Wang, shift 1" in status and "no broker is configured" in status
+
+
+def lines_in(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+async def test_a_stick_gets_every_entry_once_more(tmp_path: Path) -> None:
+    enrolled(data_directory(tmp_path))
+    path = written(tmp_path)
+    path.write_text('second_medium = "stick.jsonl"\n' + path.read_text())
+    reading, writing = os.pipe()
+    program = asyncio.create_task(run(read_config(path), SENTENCES, Console(SENTENCES, io.BytesIO()), reading))
+    os.write(writing, b"shift open Wang 100\n")
+    async with asyncio.timeout(5):
+        while lines_in(tmp_path / "stick.jsonl") < 2:  # noqa: ASYNC110  the test only looks
+            await asyncio.sleep(0.05)
+    os.write(writing, b"quit\n")
+    await program
+    os.close(writing)
+    os.close(reading)
 
 
 async def test_one_journal_has_one_program(tmp_path: Path) -> None:
