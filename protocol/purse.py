@@ -221,7 +221,6 @@ class PurseChange:
     def __post_init__(self) -> None:
         before, after = self.purse_before, self.after
         assert after.counter == before.counter + 1, "a step raises the counter by exactly one"
-        assert after.mark != before.mark, "every step carries the mark of its own prepared entry"
         if self.right is Right.DEBIT:
             assert after.main_cents <= before.main_cents and after.subsidy_cents <= before.subsidy_cents
 

@@ -203,7 +203,7 @@ def firm_plan(intended: Mark, counter_after: Counter, now: CardRead, mac8: Mac8)
     """
     outcome = what_became_of(intended, counter_after, now)
     purse = now.purse
-    if purse is not None and purse.mark == intended:
+    if purse is not None and (purse.mark, purse.counter) == (intended, counter_after):
         whole = encode_slot(purse, now.key_set, now.uid, now.slot, mac8)
         return FirmPlan(outcome, _blocks(SLOT_BLOCKS[now.slot], whole))
     if purse is not None and purse.counter == counter_after - 1:
