@@ -1,6 +1,6 @@
 """Every money sequence there is."""
 
-from tests.simulation.sequences.chains import ENDED, HOLES, IMAGES, MID_SALE, REPLACED
+from tests.simulation.sequences.chains import ENDED, HOLES, IMAGES, MID_SALE, REPLACED, SAME_PLACE
 from tests.simulation.sequences.clones import FALLBACKS, FLOORS, FORKS
 from tests.simulation.sequences.counter import CLOCKS, ONE_TAP, PIN, POWER, VENDED, WEAK_PIN
 from tests.simulation.sequences.credits import CASH_IN, LOADS, REFUNDS, REVOKED, SUBSIDIES
@@ -11,6 +11,6 @@ SEQUENCES = (
     *(*POWER, *ONE_TAP, *PIN, *WEAK_PIN, *CLOCKS, *VENDED),
     *(*LOADS, *REVOKED, *SUBSIDIES, *REFUNDS, *CASH_IN),
     *(*FALLBACKS, *FORKS, *FLOORS),
-    *(*IMAGES, *MID_SALE, *ENDED, *HOLES, *REPLACED),
+    *(*IMAGES, *SAME_PLACE, *MID_SALE, *ENDED, *HOLES, *REPLACED),
 )
 assert len({sequence.name for sequence in SEQUENCES}) == len(SEQUENCES), "names are unique"

@@ -3,8 +3,10 @@
 from protocol.instants import DAY_MS
 from tests.simulation.sequences.format import (
     BALANCE,
+    CLASSIC,
     LUNCH,
     NEW,
+    NOT_AT_ONCE,
     OPERATOR_LOSS,
     SOUP,
     TEA,
@@ -13,9 +15,11 @@ from tests.simulation.sequences.format import (
     B,
     BookHole,
     Boot,
+    Cancel,
     Check,
     Confirm,
     CopyDisk,
+    Cut,
     CutAt,
     DeclareLost,
     Expect,
@@ -41,6 +45,7 @@ from tests.simulation.sequences.format import (
     Tap,
     Torn,
     Wait,
+    WeakReads,
     X,
     Y,
     collect,
@@ -76,6 +81,44 @@ IMAGES = (
             goods={X: (LUNCH, TEA, SOUP), Y: (TEA,)},
             classes=(Found("chain_break", -SOUP, card=B), Found("chain_break", card=None)),
         ),
+    ),
+)
+
+_SAME_PLACE = (
+    *(Sync(), Offline(X), CopyDisk(X), Cut(X), Boot(X), *sale(X, A, LUNCH), KeepDisk(X)),
+    *(NOT_AT_ONCE, RestoreDisk(X)),
+)
+"""The till's next entry has the very place in its chain that the mark on card A already names."""
+
+SAME_PLACE = (
+    Sequence(
+        "a restored image writes the same mark again",
+        "A mark names its entry together with the card's counter: the same place in two histories are two steps "
+        "(SPEC, Money on the server).",
+        (*_SAME_PLACE, *sale(X, A, TEA), Online(X), Sync(), SendKept(X)),
+        Expect(
+            accounts={purse(A): -LUNCH - TEA, merchant(X): LUNCH + TEA},
+            cards={A: OnCard(2, -LUNCH - TEA, Made(X, 2))},
+            goods={X: (LUNCH, TEA)},
+            classes=(Found("chain_break", card=None),),
+        ),
+    ),
+    Sequence(
+        "a restored image writes the same mark again, torn and weak",
+        "What was not written is wiped, although the slot in force carries the same mark (SPEC, Made definite).",
+        (
+            *(*_SAME_PLACE, *sale(X, A, TEA, Torn.HALF), Cancel(X)),
+            *(WeakReads(A, new=False), Tap(X, A), Shows(X, "Ringing"), Lift(X)),
+            *(WeakReads(A, new=True), *sale(Y, A, SOUP)),
+            *(Online(X), Sync(), SendKept(X)),
+        ),
+        Expect(
+            accounts={purse(A): -LUNCH - SOUP, merchant(X): LUNCH, merchant(Y): SOUP},
+            cards={A: OnCard(2, -LUNCH - SOUP, Made(Y))},
+            goods={X: (LUNCH,), Y: (SOUP,)},
+            classes=(Found("chain_break", card=None),),
+        ),
+        on=CLASSIC,
     ),
 )
 
