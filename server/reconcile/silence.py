@@ -49,7 +49,7 @@ class Silence:
         if seen is None or seen.tno == 0:
             return Word.NOTHING, None
         tno = Tno(seen.tno)
-        if any((step.id[0], step.id[2]) == (tno, seen.seq) for step in self.card.steps):
+        if any((*step.id[::2], step.counter_after) == (tno, seen.seq, counter) for step in self.card.steps):
             return Word.DENIED, tno
         terminal = self.by_tno.get(tno)
         if terminal is None:

@@ -74,6 +74,16 @@ def test_a_till_can_debit_only_within_its_range() -> None:
     assert history.found() == [(Difference.GAP, -250, -250)]
 
 
+def test_a_mark_is_matched_by_the_counter_too() -> None:
+    """A second history can use the number of an older entry, even for the same card."""
+    history = History()
+    history.opened_with(1_000)
+    older = history.step(0, 1_000, -100, tno=OTHER)
+    history.step(2, 650, -100, last=(mark(OTHER, older[2], 2),))
+    finding = history.only()
+    assert (finding.cls, finding.cents, finding.terminals) == (Difference.CHAIN_BREAK, -250, ("till-2",))
+
+
 def test_a_mark_names_the_silent_terminal() -> None:
     """Its clock may say what it will: the entry that the card names has not arrived."""
     history = History()
