@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from server.ingest.saving import Work, copy_of, write
 from sqlalchemy import func, insert, select, update
 
 from protocol.entries import Kind, ShiftClosed, ShiftOpened
@@ -17,6 +16,7 @@ from server.db import Database
 from server.errors import Conflict, NotFound
 from server.ingest.book import Book, CaseClass
 from server.ingest.rules import take_batch
+from server.ingest.saving import Work, copy_of, write
 from server.ledger.accounts import Account, AccountKind, balanced
 from server.reconcile.facts import Difference, ProviderFact, Terms
 from server.reconcile.float_proof import Document, Standing
