@@ -23,6 +23,7 @@ SLOT_PORTS = 2
 START_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 5.0
 START_TRIES = 5
+SOCKET_PATH_BYTES_MAX = 107
 
 _SCRIPT = f"""
 set -e
@@ -77,6 +78,8 @@ class PrivatePcscd:
         assert self._process is None
         if shutil.which("pcscd", path=_path()) is None or not DRIVER.exists():
             raise PcscdFailed("pcscd or its virtual reader is not installed: apt-get install pcscd vsmartcard-vpcd")
+        if len(os.fsencode(self.socket_path)) > SOCKET_PATH_BYTES_MAX:
+            raise PcscdFailed(f"a socket cannot have so long a path: {self.socket_path}")
         for name in ("run", "readers"):
             (self._directory / name).mkdir(exist_ok=True)
         for _ in range(START_TRIES):

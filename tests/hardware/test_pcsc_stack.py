@@ -13,7 +13,7 @@ import pytest
 
 from hardware.ports import CardLeftField, CardReader, ReaderUnplugged
 from hardware.readers.pcsc import PcscReader, technology_of
-from hardware.simulated.pcscd import PrivatePcscd
+from hardware.simulated.pcscd import PcscdFailed, PrivatePcscd
 from hardware.simulated.tearing import CardTorn
 from hardware.simulated.vpcd import VirtualSlot
 from protocol.purse import Technology
@@ -176,6 +176,13 @@ def test_a_failure_of_the_card_itself_is_not_swallowed(slot: VirtualSlot, reader
 )
 def test_the_atr_names_the_technology(atr: bytes, technology: Technology | None) -> None:
     assert technology_of(atr) is technology
+
+
+def test_a_path_too_long_for_a_socket_is_said(tmp_path: Path) -> None:
+    directory = tmp_path / ("x" * 100)
+    directory.mkdir()
+    with pytest.raises(PcscdFailed, match="so long a path"):
+        PrivatePcscd(directory).start()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the other tests run as an ordinary user already")

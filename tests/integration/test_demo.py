@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,13 @@ import pytest
 from tests.integration.programs import ROOT
 
 pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """Shorter than `tmp_path`, for the sockets in it."""
+    with tempfile.TemporaryDirectory(prefix="fanka-") as directory:
+        yield Path(directory)
 
 
 def start(directory: Path, seconds: str) -> subprocess.Popen[str]:
@@ -42,19 +51,19 @@ def left_behind(directory: Path) -> list[str]:
     return found
 
 
-def test_the_demo_proves_what_it_shows(tmp_path: Path) -> None:
-    demo = start(tmp_path, "10")
+def test_the_demo_proves_what_it_shows(directory: Path) -> None:
+    demo = start(directory, "10")
     out, err = demo.communicate(timeout=180)
     assert demo.returncode == 0, out + err
     summary = json.loads(out.splitlines()[-1])
     assert summary["planted"] == summary["found"] == {"fork": 1, "open": 1, "shift_difference": 1}
     assert (summary["lost"], summary["doubled"], summary["unexplained_cents"]) == (0, 0, 0)
     assert summary["sales"] > 10 and summary["entries"] > 2 * summary["sales"]
-    assert list(tmp_path.iterdir()) == [] and left_behind(tmp_path) == []
+    assert list(directory.iterdir()) == [] and left_behind(directory) == []
 
 
-def test_the_demo_can_be_interrupted(tmp_path: Path) -> None:
-    demo = start(tmp_path, "30")
+def test_the_demo_can_be_interrupted(directory: Path) -> None:
+    demo = start(directory, "30")
     assert demo.stdout is not None
     for line in demo.stdout:
         if "signed on" in line:
@@ -63,6 +72,6 @@ def test_the_demo_can_be_interrupted(tmp_path: Path) -> None:
     demo.communicate(timeout=60)
     assert demo.returncode == 130
     deadline = time.monotonic() + 10
-    while left_behind(tmp_path) and time.monotonic() < deadline:
+    while left_behind(directory) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert list(tmp_path.iterdir()) == [] and left_behind(tmp_path) == []
+    assert list(directory.iterdir()) == [] and left_behind(directory) == []
