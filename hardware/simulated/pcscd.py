@@ -34,6 +34,12 @@ mount -t tmpfs fanka {DRIVER.parent.parent}
 shift
 exec setpriv --pdeathsig TERM "$@"
 """
+_SCRIPT_WITHOUT_NAMESPACE = """
+exec 3<&0 </dev/null
+export LISTEN_FDS=1 LISTEN_PID=$$
+shift
+exec setpriv --pdeathsig TERM "$@"
+"""
 
 
 class PcscdFailed(Exception):
@@ -107,12 +113,18 @@ class PrivatePcscd:
     def _launch(self) -> None:
         (self._directory / "readers" / "fanka.conf").write_text(self._configuration())
         command = ["pcscd", "--foreground", "--info", "--config", str(self._directory / "readers"), *_polkit_options()]
-        namespaces = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
-        with (self._directory / "pcscd.log").open("wb") as log:
+        with contextlib.ExitStack() as ours:
+            if _namespaces_allowed():
+                start, stdin = [*_namespaces(), "sh", "-c", _SCRIPT], subprocess.DEVNULL
+            else:
+                listener = ours.enter_context(socket.socket(socket.AF_UNIX))
+                listener.bind(os.fspath(self.socket_path))
+                listener.listen()
+                start, stdin = ["sh", "-c", _SCRIPT_WITHOUT_NAMESPACE], listener.fileno()
             self._process = subprocess.Popen(
-                [*namespaces, "sh", "-c", _SCRIPT, "sh", str(self._directory), *command],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
+                [*start, "sh", str(self._directory), *command],
+                stdin=stdin,
+                stdout=ours.enter_context((self._directory / "pcscd.log").open("wb")),
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "PATH": _path()},
             )
@@ -138,8 +150,9 @@ class PrivatePcscd:
                 return "Could not initialize" not in log
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
+                allowed = "allowed" if _namespaces_allowed() else "forbidden"
                 raise PcscdFailed(
-                    f"a private pcscd needs a mount namespace of its own (unshare --mount): {log.strip()}"
+                    f"pcscd did not start; mount namespaces (unshare --mount) are {allowed}: {log.strip()}"
                 )
             time.sleep(0.01)
 
@@ -147,6 +160,15 @@ class PrivatePcscd:
 def _path() -> str:
     """PATH with the directories for daemons, which ordinary users often lack."""
     return os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"
+
+
+def _namespaces() -> list[str]:
+    return ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
+
+
+def _namespaces_allowed() -> bool:
+    trial = [*_namespaces(), "mount", "-t", "tmpfs", "fanka", "/run"]
+    return subprocess.run(trial, capture_output=True, check=False).returncode == 0
 
 
 def _polkit_options() -> list[str]:
