@@ -44,7 +44,7 @@ class FakeServer:
         self.answer: Answer = lambda ack: [signed(ack)]
         self.is_deaf = False
         self._client = Client(CallbackAPIVersion.VERSION2, "server", protocol=MQTTProtocolVersion.MQTTv5)
-        self._client.on_connect = lambda client, *_: client.subscribe(topics.UP_ALL, 1)
+        self._client.on_connect = self._on_connect
         self._client.on_message = self._on_message
         self._client.reconnect_delay_set(1, 1)
         self._client.connect("127.0.0.1", port)
@@ -54,6 +54,9 @@ class FakeServer:
         """Disconnect."""
         self._client.disconnect()
         self._client.loop_stop()
+
+    def _on_connect(self, client: Client, *_: object) -> None:
+        client.subscribe(topics.UP_ALL, 1)
 
     @property
     def tip(self) -> Tip:

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from protocol.messages import Grant, sign
+from protocol.messages import sign
 from protocol.signing import SigningKey, to_base64url
 from terminal.identity import Identity, IdentityError, NotEnrolled, create_journal_key, load_identity, save_grant
 from tests.protocol.samples import GRANT, SERVER_KEY
@@ -15,9 +16,8 @@ from tests.terminal.journals import TRUST
 
 def grant_for(directory: Path, key: SigningKey = SERVER_KEY) -> bytes:
     """The server's grant for the key that was made here."""
-    fields = {name: getattr(GRANT, name) for name in GRANT.__struct_fields__}
     public = create_journal_key(directory)
-    return sign(Grant(**(fields | {"key": to_base64url(public.raw)})), key, "grant")
+    return sign(replace(GRANT, key=to_base64url(public.raw)), key, "grant")
 
 
 def enrolled(directory: Path) -> Identity:

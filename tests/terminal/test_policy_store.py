@@ -139,6 +139,7 @@ def test_lists_never_go_back(tmp_path: Path) -> None:
     feed(store, lists, second)
     for known in (store, store_in(tmp_path)):
         refused = known.offer_manifest(first)
+        assert isinstance(refused, Refused)
         assert refused == Refused(Reason.OLDER, f"manifest {version_of(1, 1)} is older than {version_of(1, 2)}")
         assert not refused.is_alarm, "a broker may simply have kept it"
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from protocol import topics
 from protocol.entries import Booted, Kind
@@ -203,18 +204,13 @@ async def test_a_broker_s_word_is_not_the_server_s(terminal: Terminal, server: F
 
 FOREIGN = to_base64url(bytes(32))
 FALSE_ACKS: dict[str, Callable[[Ack], bytes]] = {
-    "another hash": lambda ack: signed(replace_ack(ack, hash=FOREIGN)),
+    "another hash": lambda ack: signed(structs.replace(ack, hash=FOREIGN)),
     "another key": lambda ack: signed(ack, SigningKey(bytes(32))),
-    "another terminal": lambda ack: signed(replace_ack(ack, tid="till-08")),
-    "another epoch": lambda ack: signed(replace_ack(ack, epoch=2)),
-    "beyond the tip": lambda ack: signed(replace_ack(ack, seq=ack.seq + 1)),
+    "another terminal": lambda ack: signed(structs.replace(ack, tid="till-08")),
+    "another epoch": lambda ack: signed(structs.replace(ack, epoch=2)),
+    "beyond the tip": lambda ack: signed(structs.replace(ack, seq=ack.seq + 1)),
     "a tip in its place": lambda ack: sign(Want(TID, EPOCH, Seq(0), NOON), SERVER_KEY, "ack"),
 }
-
-
-def replace_ack(ack: Ack, **changes: object) -> Ack:
-    fields = {name: getattr(ack, name) for name in ack.__struct_fields__}
-    return Ack(**(fields | changes))
 
 
 @pytest.mark.parametrize("lie", FALSE_ACKS.values(), ids=FALSE_ACKS)
@@ -326,8 +322,7 @@ async def test_a_journal_that_breaks_for_a_while_stops_nothing_for_good(
 async def test_entries_of_an_epoch_that_is_over_arrive_beside_the_new_ones(
     terminal: Terminal, server: FakeServer, tmp_path: Path
 ) -> None:
-    fields = {name: getattr(GRANT, name) for name in GRANT.__struct_fields__}
-    grant = type(GRANT)(**(fields | {"epoch": Epoch(7), "tno": Tno(77)}))
+    grant = structs.replace(GRANT, epoch=Epoch(7), tno=Tno(77))
     identity = Identity(grant, sign(grant, SERVER_KEY, "grant"), KEY, TRUST)
     (tmp_path / "old").mkdir()
     old = await JournalStore.open(settings_in(tmp_path / "old"), identity)
