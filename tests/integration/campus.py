@@ -32,6 +32,8 @@ from tests.integration.programs import Event, ProgramFailed, ServerProgram, Term
 
 SITE, MERCHANT = "north-campus", "canteen-1"
 
+PCSCD_LOOKS_S = 0.6
+"""pcscd looks at its readers every 400 ms; a card away for less was never away."""
 SETTLED_PHASES = {"done", "not_done", "tap_again", "pin_entry", "repeat_asked", "paid_earlier"}
 """What a tap ends with."""
 
@@ -72,6 +74,13 @@ class Till:
         """The field is empty, whether the card was taken or tore itself away."""
         self.slot.remove()
         self.program.wait_for(lambda _: not self.card_there, since=0, what="an empty field")
+
+    def comes_back(self) -> None:
+        """The program died with a card in the field: the card is taken away, and the program starts again."""
+        wait_until(lambda: not self.program.running, "the end of the terminal")
+        self.slot.remove()
+        time.sleep(PCSCD_LOOKS_S)
+        self.program.start()
 
     @property
     def card_there(self) -> bool:

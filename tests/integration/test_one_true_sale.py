@@ -144,10 +144,7 @@ class Victim:
         self.cards.rotate(2 if self.cards[-1][1] is self._paid_last else 1)
         before, balance = self._receipts(), self.campus.money_on(self.card)
         kill()
-        wait_until(lambda: not self.till.program.running, "the end of the terminal")
-        self.till.slot.remove()
-        time.sleep(0.5)  # pcscd looks at its readers every 400 ms
-        self.till.program.start()
+        self.till.comes_back()
         mark = self.till.put_on(self.card)
         self.till.program.wait("card", since=mark, state="arrived")
         self.till.program.ask("status")  # answered when the tap is over
@@ -269,10 +266,8 @@ def test_without_a_clock_a_stop_tears_the_sale_and_the_server_finds_out(campus: 
     till.ring(PRICE)
     card.field.put_back()
     till.slot.insert(Fuse(card, exchanges, till.program.kill, after=True))
-    wait_until(lambda: not till.program.running, "the end of the terminal")
-    till.slot.remove()
     mark = till.program.mark()
-    till.program.start()
+    till.comes_back()
     till.program.wait("entry", since=mark, kind="sale_torn")
     assert till.sell(card, PRICE)["title"] == "Paid"
     assert agree(campus, till, no, card) == START - 2 * PRICE
