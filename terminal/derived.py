@@ -8,12 +8,15 @@ import msgspec
 
 from protocol.authorise import Standing
 from protocol.entries import (
+    Body,
     CardStep,
     CashSale,
     Checkpoint,
     LoadStep,
     Operation,
+    PinTried,
     RefundStep,
+    SaleRefused,
     SaleStep,
     ShiftClosed,
     ShiftOpened,
@@ -31,9 +34,12 @@ from protocol.purse import Mark
 from terminal.desk import Receipt
 from terminal.refund import Sold
 from terminal.step_draft import Open
+from terminal.wake import Unfinished
 
 SOLD_DAYS = 2
 """Sales are remembered for refunds this long; a refund is given on the same business day only."""
+SOLD_MAX = 20_000
+"""So many of them at most, the newest: more than a counter sells in a day."""
 
 
 class ShiftTotals(msgspec.Struct):
@@ -72,6 +78,8 @@ class Derived(msgspec.Struct):
     sold: dict[Seq, Sold] = msgspec.field(default_factory=dict[Seq, Sold])
     last_sale: str = ""
     """The newest settled sale, as its compact JWS."""
+    pin_try: str = ""
+    """The newest PIN try, as its compact JWS, until another entry shows its card."""
     floors: dict[str, _Floor] = msgspec.field(default_factory=dict[str, _Floor])
 
     def apply(self, sealed: Sealed, campus: CampusTime) -> None:
@@ -80,7 +88,11 @@ class Derived(msgspec.Struct):
         assert entry.seq == self.seq + 1, "entries are folded in order"
         self.seq = entry.seq
         self.turnover = Cents(self.turnover + turnover_of(entry.kind, entry.body))
+        if self.pin_try and _card_named(entry.body) == _open_of(self.pin_try).card:
+            self.pin_try = ""
         match entry.body:
+            case PinTried():
+                self.pin_try = sealed.jws.decode()
             case CardStep():
                 self._step(sealed, entry.body, campus.business_day(entry.at))
             case ShiftOpened(number, drawer):
@@ -97,11 +109,12 @@ class Derived(msgspec.Struct):
             case _:
                 pass
 
-    def open_steps(self) -> list[Open]:
-        """Every step whose outcome is not in the journal, oldest first."""
-        return [_open_of(read_entry(jws.encode())) for _, jws in sorted(self.opens.items())]
+    def unfinished(self) -> Unfinished:
+        """What a start must look after."""
+        opens = tuple(_open_of(jws) for _, jws in sorted(self.opens.items()))
+        return Unfinished(opens, self._last_receipt(), _open_of(self.pin_try) if self.pin_try else None)
 
-    def last_receipt(self) -> Receipt | None:
+    def _last_receipt(self) -> Receipt | None:
         """The sale settled last, unless some of it was given back since: then nothing is left to hand over."""
         if not self.last_sale:
             return None
@@ -154,8 +167,11 @@ class Derived(msgspec.Struct):
         self.shift.sales += 1
         self.shift.sales_cents = Cents(self.shift.sales_cents + body.amount)
         main, subsidy = Cents(body.main - body.main_after), Cents(body.subsidy - body.subsidy_after)
-        if sealed.seq % 64 == 0:
-            self.sold = {seq: sold for seq, sold in self.sold.items() if sold.day > day - SOLD_DAYS}
+        newest = next(reversed(self.sold.values()), None)
+        if newest is not None and newest.day != day:
+            self.sold = {seq: sold for seq, sold in self.sold.items() if abs(sold.day - day) < SOLD_DAYS}
+        if len(self.sold) >= SOLD_MAX:
+            del self.sold[next(iter(self.sold))]
         self.sold[body.prepared] = Sold(body.prepared, body.card, body.merchant, day, main, subsidy)
 
     def _given_back(self, body: RefundStep) -> None:
@@ -188,12 +204,17 @@ def from_snapshot(raw: bytes) -> Derived | None:
         return None
 
 
-def _open_of(sealed: Sealed) -> Open:
-    entry = sealed.entry
+def _open_of(jws: str) -> Open:
+    entry = read_entry(jws.encode()).entry
     staged = stage_of(entry.kind)
-    assert staged is not None and isinstance(entry.body, CardStep)
+    assert isinstance(entry.body, CardStep)
     at = Now(UtcMs(entry.at), MonoMs(entry.mono), entry.clock)
-    return Open(entry.seq, staged[0], entry.body, at)
+    return Open(entry.seq, staged[0] if staged else Operation.SALE, entry.body, at)
+
+
+def _card_named(body: Body) -> CardKey | None:
+    card = body.card if isinstance(body, CardStep | SaleRefused) else None
+    return card.key if card else None
 
 
 def _name(card: CardKey) -> str:

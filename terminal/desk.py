@@ -197,6 +197,8 @@ class Desk:
     prices: PriceList
     phase: Phase
     opens: tuple[Open, ...] = ()
+    pin_tries: tuple[Open, ...] = ()
+    """Counted on a card that left meanwhile: whether they are, it must be made to say before anything else."""
     charged: tuple[Charged, ...] = ()
     """Cards that have just paid, newest last."""
     present: CardKey | None = None

@@ -3,11 +3,13 @@
 import enum
 from dataclasses import dataclass
 
+from protocol.authorise import card_refusal
 from protocol.entries import Lines, Operation, RefundStep, RefundTo
 from protocol.ids import MerchantId, Seq, Tno
 from protocol.instants import BusinessDay
 from protocol.money import Cents
 from protocol.purse import CardId, CardRead, Mark, Right, Technology
+from terminal.purchase import Facts
 from terminal.step_draft import StepDraft, figures_of
 
 
@@ -60,12 +62,16 @@ def may_go_on_card(order: Refund) -> bool:
     return order.sold.card.technology is Technology.DESFIRE
 
 
-def decide_refund(order: Refund, read: CardRead | None, tno: Tno) -> StepDraft | RefundStep:
-    """Onto the card where its last step is that very sale: DESFire's limited credit covers no other. Else pending."""
+def decide_refund(order: Refund, read: CardRead | None, facts: Facts, tno: Tno) -> StepDraft | RefundStep:
+    """Onto the card where its last step is that very sale: DESFire's limited credit covers no other. Else pending.
+
+    A card that may not pay here gets nothing either; the money waits for its owner at the card office.
+    """
     on_card = (
         read is not None
         and read.purse is not None
         and may_go_on_card(order)
+        and card_refusal(read, facts.standing) is None
         and read.identity.key == order.sold.card.key
         and read.purse.mark == Mark(tno, order.sold.seq)
     )

@@ -10,16 +10,16 @@
 
 `step` is the whole machine. It does no I/O, reads no clock and never blocks: times and the place of an entry arrive
 in events. An entry stands in the journal before a card is written (`Preparing`) and again before anybody is told OK
-or given anything (`Settling`). A step whose outcome is unknown stays in `Desk.opens`, whatever is sold meanwhile.
+or given anything (`Settling`). A step whose outcome is unknown stays in `Desk.opens`, whatever is sold meanwhile; a
+PIN try, which moves no money and has no outcome to write down, in `Desk.pin_tries`.
 """
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import assert_never
 
 from protocol.authorise import Pin, Refusal, Refused, before_any_card
 from protocol.basket import Basket
-from protocol.entries import CardStep, Kind, LoadStep, Operation, RefundStep, Stage, TopUpStep, kind_of
+from protocol.entries import CardStep, Kind, LoadStep, Operation, PinTried, RefundStep, Stage, TopUpStep, kind_of
 from protocol.instants import Now
 from protocol.purse import CardRead, Mark, Outcome
 from terminal.desk import (
@@ -36,7 +36,6 @@ from terminal.desk import (
     Confirmed,
     Desk,
     Done,
-    Effect,
     EntryStored,
     Event,
     Firming,
@@ -69,7 +68,7 @@ from terminal.one_tap import REPEAT_MS, back, gone, noted, served
 from terminal.purchase import NotPriced, Purchase, decide_purchase, draft_pin_try
 from terminal.refund import Refund, decide_refund, may_go_on_card, to_pending
 from terminal.refusal_count import counted, due
-from terminal.step_draft import HAND_OVER_MS, Open, StepDraft, elapsed_ms
+from terminal.step_draft import HAND_OVER_MS, Open, StepDraft
 from terminal.topup import TopUp, decide_topup
 
 Answer = StepDraft | RefundStep | TopUpStep | LoadStep | Refused | NotPriced | NothingToLoad
@@ -100,33 +99,6 @@ def step(desk: Desk, event: Event) -> Stepped:
             return _operated(desk, event)
         case _:
             assert_never(event)
-
-
-def wake(desk: Desk, opens: Iterable[Open], last: Receipt | None, now: Now) -> Stepped:
-    """Start again after a stop of any kind, from what the journal says.
-
-    A step without outcome is open again, or torn at once where nobody can tell whether ten minutes are over. The
-    sale settled last is *paid, perhaps not handed over* (SPEC, "Open, torn, recovered").
-    """
-    kept: list[Open] = []
-    torn: list[Effect] = []
-    for found in opens:
-        passed = elapsed_ms(found.prepared_at, now, same_boot=False)
-        if passed <= HAND_OVER_MS:
-            kept.append(replace(found, prepared_at=now.plus(-passed)))
-        else:
-            torn.append(AppendEntry(kind_of(found.operation, Stage.TORN), found.outcome()))
-    unconfirmed = _perhaps_not_handed_over(last, now)
-    return replace(desk, opens=tuple(kept), unconfirmed=unconfirmed, phase=_idle(desk)), tuple(torn)
-
-
-def _perhaps_not_handed_over(last: Receipt | None, now: Now) -> Receipt | None:
-    """The last sale if it is younger than ten minutes or of unknown age, its instant told by the present clock."""
-    passed = elapsed_ms(last.at, now, same_boot=False) if last else 0
-    if last is None or HAND_OVER_MS < passed < 2**53:
-        return None
-    age = passed if passed <= HAND_OVER_MS else 0
-    return replace(last, at=replace(last.at, mono_ms=now.plus(-age).mono_ms))
 
 
 # The cashier -----------------------------------------------------------------------------------------------------
@@ -171,7 +143,7 @@ def _tapped(desk: Desk, tap: CardTapped) -> Stepped:
     if _is_busy(desk.phase) or isinstance(desk.phase, PaidEarlier):
         return desk, ()
     if tap.read is not None:
-        waiting = next((found for found in desk.opens if found.card == present), None)
+        waiting = next((found for found in (*desk.opens, *desk.pin_tries) if found.card == present), None)
         if waiting is not None:
             firming = replace(desk, phase=Firming(waiting, desk.phase))
             return firming, (MakeFirm(waiting.mark(desk.tno), waiting.body.counter_after),)
@@ -232,7 +204,7 @@ def _answer(desk: Desk, order: Order, tap: CardTapped, pin: Pin) -> Answer:
         case TopUp():
             return decide_topup(order, tap.read, tap.facts)
         case Refund():
-            return decide_refund(order, tap.read, desk.tno)
+            return decide_refund(order, tap.read, tap.facts, desk.tno)
         case _:
             assert_never(order)
 
@@ -242,7 +214,8 @@ def _written(desk: Desk, read: CardRead, now: Now) -> Stepped:
     order, done = desk.phase.order, desk.phase.open
     if desk.phase.pin:
         assert isinstance(order, Purchase)
-        return replace(desk, phase=PinComparing(order, read, desk.phase.facts)), (ComparePin(desk.phase.pin),)
+        comparing = PinComparing(order, read, desk.phase.facts)
+        return replace(_without_try(desk, done), phase=comparing), (ComparePin(desk.phase.pin),)
     return _settle(desk, done, Stage.SETTLED, done.outcome(), now, hand_over=True)
 
 
@@ -262,6 +235,8 @@ def _firm(desk: Desk, firm: CardFirm) -> Stepped:
     """An open step's card has spoken. After ten minutes its word no longer decides: the step is torn, for good."""
     assert isinstance(desk.phase, Firming)
     found, before = desk.phase.open, desk.phase.back
+    if isinstance(found.body, PinTried):
+        return replace(_without_try(desk, found), phase=before), (ReadCard(),)
     same_tap = isinstance(before, TapAgain) and before.open == found
     body = found.outcome(firm.read.last)
     if firm.outcome is Outcome.UNKNOWN or found.over(firm.now):
@@ -299,9 +274,12 @@ def _stored(desk: Desk, stored: EntryStored) -> Stepped:
         case Preparing(order, draft, facts, pin):
             mark = Mark(desk.tno, stored.seq)
             opened = Open(stored.seq, draft.operation, draft.body, stored.now)
-            opens = desk.opens if pin else (*desk.opens, opened)
-            writing = replace(desk, phase=Writing(order, opened, facts, pin), opens=opens)
-            return writing, (WriteCard(draft.change(mark)),)
+            desk = replace(desk, phase=Writing(order, opened, facts, pin))
+            if pin:
+                desk = replace(desk, pin_tries=(*desk.pin_tries, opened))
+            else:
+                desk = replace(desk, opens=(*desk.opens, opened))
+            return desk, (WriteCard(draft.change(mark)),)
         case Settling(found, stage, then, hand_over) if stored.kind is kind_of(found.operation, stage):
             return _settled(desk, desk.phase, stored.now, found, then, hand_over)
         case Noting(Kind.LOAD_VOIDED) if stored.kind is Kind.LOAD_VOIDED:
@@ -352,6 +330,11 @@ def _try_pin(desk: Desk, order: Purchase, tap: CardTapped, pin: str) -> Stepped:
     assert tap.read is not None
     draft = draft_pin_try(tap.read)
     return replace(desk, phase=Preparing(order, draft, tap.facts, pin)), (AppendEntry(Kind.PIN_TRIED, draft.body),)
+
+
+def _without_try(desk: Desk, found: Open) -> Desk:
+    """The try is on the card or not, for certain; that is all there is to know of it."""
+    return replace(desk, pin_tries=tuple(known for known in desk.pin_tries if known.seq != found.seq))
 
 
 def _pin_compared(desk: Desk, compared: PinCompared) -> Stepped:

@@ -49,8 +49,9 @@ from terminal.lists import Lists
 from terminal.load import Load
 from terminal.ports import Draft, Journal, JournalBroken, JournalLow
 from terminal.purchase import Facts
-from terminal.sale import step, wake
+from terminal.sale import step
 from terminal.shift import ShiftEntry, ShiftRefusal, close_shift, open_shift
+from terminal.wake import wake
 
 
 class Cards(Protocol):
@@ -127,10 +128,10 @@ class Shell:
     async def start(self, derived: Derived | None = None) -> None:
         """Fold the journal from a snapshot's state (or from entry 1), note the start, and wake the counter."""
         await self._fold(derived or Derived())
-        opens, last = self.derived.open_steps(), self.derived.last_receipt()
+        found = self.derived.unfinished()
         self.staff = self.derived.shift.staff
-        await self.append(Kind.BOOTED, Booted(self._post.build, self._journal.tip.seq, len(opens)))
-        self.desk, effects = wake(self.desk, opens, last, self._now())
+        await self.append(Kind.BOOTED, Booted(self._post.build, self._journal.tip.seq, len(found.opens)))
+        self.desk, effects = wake(self.desk, found, self._now())
         await self._carry_out(effects)
 
     async def handle(self, event: Event) -> None:
@@ -184,7 +185,7 @@ class Shell:
         heard = self.derived.seq
         await self._journal.recover()
         await self._fold(Derived(), heard)
-        self.desk, effects = wake(self.desk, self.derived.open_steps(), self.derived.last_receipt(), self._now())
+        self.desk, effects = wake(self.desk, self.derived.unfinished(), self._now())
         await self._carry_out(effects)
 
     async def end_epoch(self, reason: str) -> None:

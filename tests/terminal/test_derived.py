@@ -1,13 +1,27 @@
 """What a terminal knows because of its journal: the same from entry 1 and from any snapshot in between."""
 
 import pytest
+from msgspec import structs
 
-from protocol.instants import CampusTime
-from protocol.journal import Sealed
+from protocol.entries import Body, Kind, Reason, SaleStep
+from protocol.ids import CardNo, Counter, Generation, MerchantId, Seq
+from protocol.instants import DAY_MS, CampusTime, UtcMs
+from protocol.journal import Sealed, seal
+from protocol.money import Cents
+from protocol.purse import CardId, Technology
 from terminal.derived import Derived, from_snapshot, snapshot_of
-from tests.protocol.samples import STORY, chain_of
+from tests.protocol.samples import KEY, NOON, STORY, chain_of
 
 CAMPUS = CampusTime()
+SALE = SaleStep(
+    CardId(CardNo(12), Generation(1), Technology.CLASSIC, 1),
+    Cents(300),
+    counter=Counter(4),
+    counter_after=Counter(5),
+    main=Cents(900),
+    main_after=Cents(600),
+    merchant=MerchantId("m1"),
+)
 
 
 def folded(entries: list[Sealed], start: Derived | None = None) -> Derived:
@@ -23,6 +37,40 @@ def test_a_snapshot_stands_for_all_entries_before_it(cut: int) -> None:
     kept = from_snapshot(snapshot_of(folded(entries[:cut])))
     assert kept is not None
     assert snapshot_of(folded(entries[cut:], kept)) == snapshot_of(folded(entries))
+
+
+@pytest.mark.parametrize("apart", [1, 2, 3, 64])
+def test_sales_of_earlier_days_are_forgotten(apart: int) -> None:
+    """Wherever in the chain the sales stand: no counting of entries decides it."""
+    derived = Derived()
+    for day in range(5):
+        sell(derived, 10, NOON + day * DAY_MS, apart)
+    assert sorted({sold.day for sold in derived.sold.values()}) == [
+        CAMPUS.business_day(UtcMs(NOON + day * DAY_MS)) for day in (3, 4)
+    ]
+
+
+def test_one_day_s_sales_are_remembered_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("terminal.derived.SOLD_MAX", 7)
+    derived = Derived()
+    sell(derived, 20, NOON)
+    assert list(derived.sold) == list(range(27, 40, 2))
+
+
+def sell(derived: Derived, count: int, at: int, apart: int = 1) -> None:
+    """Sales with some other entries between them."""
+    for _ in range(count):
+        put(derived, Kind.SALE_PREPARED, SALE, at)
+        put(derived, Kind.SALE_SETTLED, structs.replace(SALE, prepared=derived.seq), at)
+        for _ in range(apart - 1):
+            put(derived, Kind.DRAWER_OPENED, Reason("change"), at)
+
+
+def put(derived: Derived, kind: Kind, body: Body, at: int) -> None:
+    """The next entry of a chain whose links do not matter."""
+    head = chain_of()[0].entry
+    entry = structs.replace(head, seq=Seq(derived.seq + 1), kind=kind, at=UtcMs(at), body=body)
+    derived.apply(seal(entry, KEY), CAMPUS)
 
 
 def test_bytes_that_are_no_snapshot_are_folded_anew() -> None:

@@ -62,9 +62,10 @@ from terminal.desk import (
 from terminal.load import Load
 from terminal.purchase import Facts
 from terminal.refund import Refund, Sold
-from terminal.sale import step, wake
+from terminal.sale import step
 from terminal.step_draft import Open
 from terminal.topup import TopUp
+from terminal.wake import Unfinished, wake
 
 TNO = Tno(7)
 PRICES = PriceList(1, "CNY", ())
@@ -109,7 +110,7 @@ class Till:
 
     def wakes(self, opens: list[Open], last: Receipt | None, at: Now) -> "Till":
         """Start again after a stop."""
-        self.desk, effects = wake(self.desk, opens, last, at)
+        self.desk, effects = wake(self.desk, Unfinished(tuple(opens), last), at)
         self._carry(effects)
         return self
 
@@ -379,6 +380,15 @@ def test_any_other_refund_is_pending_credit(desk: Till, mark: Mark) -> None:
     body = desk.entries[0].body
     assert isinstance(body, RefundStep)
     assert not body.touches_card
+
+
+@pytest.mark.parametrize(
+    "standing", [Standing(Listed.BLOCKED), Standing(Listed.CLOSED), Standing(counter_floor=Counter(6))]
+)
+def test_a_refund_does_not_go_onto_a_card_that_may_not_pay(desk: Till, standing: Standing) -> None:
+    read, order = read_of(mark=Mark(TNO, Seq(99)), counter=5), Refund(sold(), Cents(500))
+    desk.does(PayPressed(order)).taps(read, replace(FACTS, standing=standing))
+    assert desk.kinds == [Kind.REFUND_SETTLED]
 
 
 def test_a_refund_of_a_classic_sale_asks_for_no_card(desk: Till) -> None:

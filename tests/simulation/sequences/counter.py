@@ -267,6 +267,37 @@ _HALF_COUNTED = (*_ASKED, EnterPin(X, right=True, torn=Torn.HALF), Lift(X))
 
 WEAK_PIN = (
     Sequence(
+        "a PIN try that is weak and reads as counted, tapped again",
+        "It is made definite like any other step before the card is asked anything else: no later till can read it "
+        "otherwise (SPEC, Made definite).",
+        (
+            *(*_HALF_COUNTED, WeakReads(A, new=True), Tap(X, A), Shows(X, "PinEntry"), Lift(X)),
+            *(WeakReads(A, new=False), *sale(Y, A, TEA), Sync()),
+        ),
+        Expect(
+            accounts={purse(A): -TEA, merchant(Y): TEA},
+            cards={A: OnCard(2, -TEA, Made(Y), pin_tries=1)},
+            goods={Y: (TEA,)},
+        ),
+        on=CLASSIC,
+        pin=True,
+    ),
+    Sequence(
+        "a PIN try that is weak and reads as not counted, tapped again after a restart",
+        "The torn slot is wiped, also where the power failed in between (SPEC, Made definite).",
+        (
+            *(*_HALF_COUNTED, WeakReads(A, new=False), Cut(X), Boot(X), Tap(X, A), Shows(X, "Ringing"), Lift(X)),
+            *(WeakReads(A, new=True), *sale(Y, A, TEA), Sync()),
+        ),
+        Expect(
+            accounts={purse(A): -TEA, merchant(Y): TEA},
+            cards={A: OnCard(1, -TEA, Made(Y))},
+            goods={Y: (TEA,)},
+        ),
+        on=CLASSIC,
+        pin=True,
+    ),
+    Sequence(
         "a PIN try that is weak and reads as counted",
         "It is a step of the card that moves no money, wherever it counts (SPEC, A sale, 3).",
         (*_HALF_COUNTED, WeakReads(A, new=True), *sale(Y, A, TEA), Sync()),
