@@ -46,6 +46,7 @@ terminal = Table(
     _name("title", 80),
     _name("merchant"),
     Column("can_load", Boolean, nullable=False, default=False),
+    Column("can_issue", Boolean, nullable=False, default=False),
     _big("registered_at"),
 )
 

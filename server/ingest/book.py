@@ -79,6 +79,10 @@ class ChainRow:
     """The newest `cards` list it has shown in an entry."""
     each_signature: bool = False
     """A hole was booked: from then on every entry must be signed itself."""
+    can_load: bool = False
+    """The register's word: it may put value onto cards and take money in for that."""
+    can_issue: bool = False
+    """The register's word: it may tell of cards that the server does not know."""
 
     def __post_init__(self) -> None:
         self.branches.setdefault(0, Branch(0, self.start))

@@ -8,7 +8,7 @@ from protocol.instants import BusinessDay, ClockSource, UtcMs
 from protocol.journal import NotAnEntry, Sealed, Unread, read_entry
 from protocol.sync_receiver import Branch, Link
 from server.ingest.book import Book, ChainRow, EntryRow, TerminalStatus
-from server.ingest.posting import post_entry, post_parked
+from server.ingest.posting import NO_RIGHT, post_entry, post_parked
 from server.ingest.steps import seen_at
 
 QUARANTINED = "quarantined: the terminal was revoked before this arrived"
@@ -25,14 +25,19 @@ def keep_entry(book: Book, chain: ChainRow, branch: Branch, link: Link, now: Utc
     return row
 
 
-def post_again(book: Book, row: EntryRow) -> bool:
-    """Try to post a parked entry; whether it is posted now."""
+def held_back(book: Book, row: EntryRow) -> bool:
+    """Whether only two people can let this entry be posted: nothing else has spoken for it yet."""
+    return row.parked == NO_RIGHT or (row.parked == QUARANTINED and not confirmed_by_card(book, row))
+
+
+def post_again(book: Book, row: EntryRow, *, allowed: bool = False) -> bool:
+    """Try to post a parked entry; whether it is posted now. `allowed`: two people let it be, whoever wrote it."""
     assert row.parked
     try:
         entry = read_entry(row.jws).entry
     except NotAnEntry:
         return False
-    parked = post_parked(book, book.chains[row.tno], row.branch, entry, row.day)
+    parked = post_parked(book, book.chains[row.tno], row.branch, entry, row.day, allowed=allowed)
     book.entries[(row.tno, row.branch, row.seq)] = replace(row, parked=parked)
     return not parked
 

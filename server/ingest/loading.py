@@ -85,8 +85,10 @@ async def fetched(connection: AsyncConnection, query: Select[Any]) -> Sequence[R
 
 
 async def _load_chain(connection: AsyncConnection, book: Book, tno: Tno, seqs: tuple[int, int]) -> None:
-    chain, branch, entry, hole = tables.chain, tables.branch, tables.entry, tables.hole
-    row = (await fetched(connection, select(chain).where(chain.c.tno == tno).with_for_update()))[0]
+    chain, branch, entry, hole, register = tables.chain, tables.branch, tables.entry, tables.hole, tables.terminal
+    query = select(chain, register.c.can_load, register.c.can_issue).where(chain.c.tno == tno)
+    query = query.outerjoin(register, register.c.tid == chain.c.tid).with_for_update(of=chain)
+    row = (await fetched(connection, query))[0]
     branches = [branch_of(found) for found in await fetched(connection, select(branch).where(branch.c.tno == tno))]
     book.chains[tno] = chain_of(row, {known.number: known for known in branches})
     for found in await fetched(connection, select(hole).where(hole.c.tno == tno, hole.c.status != HoleStatus.FILLED)):

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from protocol.authorise import Refusal
 from protocol.entries import (
+    Body,
     CardBlocked,
     CardIssued,
     CardStep,
@@ -23,12 +24,10 @@ from protocol.entries import (
     Vend,
     stage_of,
 )
-from protocol.ids import U16_MAX, CardKey, LoadSeq, Tno
+from protocol.ids import CardKey, Tno
 from protocol.instants import BusinessDay, ClockSource, UtcMs
-from protocol.load_record import decode_load
-from protocol.money import SALE_CENTS_MAX, Cents
+from protocol.money import Cents
 from protocol.purse import CardId, Technology
-from protocol.signing import from_base64url
 from server.ingest.book import Book, CardRow, CardStatus, CaseClass, ChainRow, StepId, StepRow
 from server.ingest.giving_back import note_refund, post_vend_failure, terms_of_refund
 from server.ingest.steps import (
@@ -40,6 +39,7 @@ from server.ingest.steps import (
     use_of,
     witnesses_of,
 )
+from server.ingest.totals import adopt, grant, note_arrival, note_load
 from server.ledger.accounts import AccountKind, Postings, suspense
 from server.ledger.rules import (
     ON_CARD,
@@ -55,23 +55,55 @@ from server.ledger.rules import (
     reversed_postings,
 )
 
+NO_RIGHT = "the terminal has no right to this; two people may let it be posted"
 _OWED = (AccountKind.PENDING, AccountKind.PENDING_SUBSIDY)
 
 
 def post_entry(book: Book, chain: ChainRow, branch: int, entry: Entry, day: BusinessDay) -> str:
     """Post an entry; the answer says why it is parked instead, or is empty."""
+    fault = _beyond_rights(chain, entry.body) or _misfit(book, chain, branch, entry)
+    if not fault:
+        return _post(book, chain, branch, entry, day)
+    if isinstance(entry.body, CardStep):
+        _set_aside(book, chain, branch, entry, entry.body, day)
+    return fault
+
+
+def post_parked(
+    book: Book, chain: ChainRow, branch: int, entry: Entry, day: BusinessDay, *, allowed: bool = False
+) -> str:
+    """Try again to post an entry that was parked: by the same code, after what was set aside is taken back.
+
+    `allowed`: two people have let it be posted although its terminal has no right to it.
+    """
+    fault = ("" if allowed else _beyond_rights(chain, entry.body)) or _misfit(book, chain, branch, entry)
+    if fault:
+        return fault
+    cause = park_cause(chain.tno, branch, entry.seq)
+    if cause in book.posted and f"un{cause}" not in book.posted:
+        book.post(f"un{cause}", day, reversed_postings(book.posted[cause].postings))
+    return _post(book, chain, branch, entry, day)
+
+
+def _beyond_rights(chain: ChainRow, body: Body) -> str:
+    match body:
+        case TopUpStep() | LoadStep():
+            return "" if chain.can_load else NO_RIGHT
+        case CardIssued():
+            return "" if chain.can_issue else NO_RIGHT
+        case _:
+            return ""
+
+
+def _post(book: Book, chain: ChainRow, branch: int, entry: Entry, day: BusinessDay) -> str:
     body = entry.body
     cause = f"entry:{chain.tno}.{branch}.{entry.seq}"
     match body:
         case CardStep():
-            if fault := _misfit(book, chain, branch, entry, body):
-                _set_aside(book, chain, branch, entry, body, day)
-                return fault
             return _post_step(book, chain, branch, entry, body, day, cause)
         case Vend() if entry.kind is not Kind.VEND_DISPENSED:
             return post_vend_failure(book, chain, branch, body, day, cause)
         case CardBlocked():
-            _see_card(book, body.card)
             _block(book, body.card.key)
         case CardIssued():
             _see_card(book, body.card)
@@ -83,16 +115,6 @@ def post_entry(book: Book, chain: ChainRow, branch: int, entry: Entry, day: Busi
         case _:
             book.post(cause, day, postings_of_other(body, chain.tid, entry.shift))
     return ""
-
-
-def post_parked(book: Book, chain: ChainRow, branch: int, entry: Entry, day: BusinessDay) -> str:
-    """Try again to post an entry that was parked: by the same code, after what was set aside is taken back."""
-    cause = park_cause(chain.tno, branch, entry.seq)
-    if isinstance(entry.body, CardStep) and (fault := _misfit(book, chain, branch, entry, entry.body)):
-        return fault
-    if cause in book.posted and f"un{cause}" not in book.posted:
-        book.post(f"un{cause}", day, reversed_postings(book.posted[cause].postings))
-    return post_entry(book, chain, branch, entry, day)
 
 
 def park_cause(tno: Tno, branch: int, seq: int) -> str:
@@ -127,8 +149,8 @@ def resolve(book: Book, step: StepRow, resolution: Resolution, day: BusinessDay)
         )
         book.open_case(CaseClass.DEBITED_NOT_DELIVERED, step.card, step.id, step.body.amount, text)
     if isinstance(step.body, LoadStep) and resolution is Resolution.ON_CARD:
-        _note_load(book.cards[step.card], step.body)
-        _note_arrival(book.cards[step.card], step)
+        note_load(book.cards[step.card], step.body)
+        note_arrival(book.cards[step.card], step)
 
 
 def _set_aside(book: Book, chain: ChainRow, branch: int, entry: Entry, body: CardStep, day: BusinessDay) -> None:
@@ -141,7 +163,13 @@ def _set_aside(book: Book, chain: ChainRow, branch: int, entry: Entry, body: Car
         book.post(park_cause(chain.tno, branch, entry.seq), day, kept)
 
 
-def _misfit(book: Book, chain: ChainRow, branch: int, entry: Entry, body: CardStep) -> str:
+def _misfit(book: Book, chain: ChainRow, branch: int, entry: Entry) -> str:
+    """Why an entry fits nothing that is known; empty when it does."""
+    body = entry.body
+    if isinstance(body, CardBlocked):
+        return "" if body.card.key in book.cards else "unknown card"
+    if not isinstance(body, CardStep):
+        return ""
     staged = stage_of(entry.kind)
     if fault := arithmetic_fault(body, staged[1] if staged else None):
         return f"inconsistent: {fault}"
@@ -177,13 +205,13 @@ def _post_step(
         situation = terms_of_refund(book, step, _situation(book, step, was_torn=was_torn))
         book.post(cause, day, postings_of_step(stage, body, situation))
     if stage is Stage.PREPARED and isinstance(body, TopUpStep) and body.to is TopUpTo.LOAD:
-        _grant(book.cards[step.card], body.amount)
+        grant(book.cards[step.card], body.amount)
     if stage is Stage.TORN:
         step.torn_at = _torn_at(book, entry, day)
         if step.undecided:
             decide_by(book, step, witnesses_of(book, step), day)
     if stage is Stage.VOIDED and isinstance(body, LoadStep) and not was_torn:
-        _adopt(book, step, body)
+        adopt(book, step, body)
     return ""
 
 
@@ -213,14 +241,14 @@ def _settle(book: Book, branch: int, step: StepRow, day: BusinessDay, cause: str
     book.post(cause, day, postings_of_step(Stage.SETTLED, body, situation))
     card = book.cards[step.card]
     if step.resolved is not Resolution.ON_CARD and use not in (Use.FORK, Use.FORGOTTEN):
-        _note_arrival(card, step)
+        note_arrival(card, step)
     if use is Use.FALLBACK and other is not None:
-        _note_arrival(card, other, -1)
+        note_arrival(card, other, -1)
     if use in ON_CARD:
         _note_spending(book, card, step)
         _note_reading(card, body)
         if isinstance(body, LoadStep):
-            _note_load(card, body, book, step)
+            note_load(card, body, book, step)
         for above in (step, *book.steps_at(step.card, step.counter_after + 1)):
             _confirm_below(book, above, day)
         for torn in torn_steps_near(book, step):
@@ -310,49 +338,6 @@ def _note_spending(book: Book, card: CardRow, step: StepRow) -> None:
     if body.card.technology is Technology.CLASSIC and confirmed and card.counter == body.counter:
         spent = card.collected_cents - body.main
         card.spent_known_cents = Cents(max(card.spent_known_cents, spent))
-
-
-def _note_load(card: CardRow, body: LoadStep, book: Book | None = None, step: StepRow | None = None) -> None:
-    if body.loaded_after > card.loaded_total_cents:
-        forgotten = Cents(body.loaded_after - card.loaded_total_cents)
-        card.loaded_total_cents = body.loaded_after
-        if book is not None and step is not None:
-            text = "the card had collected a load that the server had forgotten"
-            book.open_case(CaseClass.LOAD_UNMATCHED, step.card, step.id, forgotten, text)
-    card.load_seq = max(card.load_seq, body.load_seq)
-    card.collected_cents = max(card.collected_cents, body.loaded_after)
-
-
-def _note_arrival(card: CardRow, step: StepRow, times: int = 1) -> None:
-    """The posting of a load has brought what was owed to the card; or, of a forgotten one, has taken it back."""
-    if isinstance(step.body, LoadStep):
-        card.arrived_cents = Cents(card.arrived_cents + times * (step.body.main_after - step.body.main))
-
-
-def _adopt(book: Book, step: StepRow, body: LoadStep) -> None:
-    card = book.cards[step.card]
-    if body.prepared:
-        return
-    card.collected_cents = max(card.collected_cents, body.loaded)
-    card.counter = max(card.counter, body.counter)
-    if body.loaded <= card.loaded_total_cents:
-        return
-    forgotten = Cents(body.loaded - card.loaded_total_cents)
-    card.loaded_total_cents = body.loaded
-    shown = decode_load(from_base64url(body.record))
-    card.load_seq = LoadSeq(max(card.load_seq, body.load_seq, shown.record.load_seq if shown else 0))
-    book.open_case(CaseClass.LOAD_UNMATCHED, step.card, step.id, forgotten, "the card is past the server's total")
-
-
-def _grant(card: CardRow, cents: Cents) -> None:
-    """Value that the next load record of this card will bring; the total never falls.
-
-    More than a record can say stays owed: the card office pays it out, or the next card gets it.
-    """
-    if card.loaded_total_cents + cents > SALE_CENTS_MAX or card.load_seq >= U16_MAX:
-        return
-    card.load_seq = LoadSeq(card.load_seq + 1)
-    card.loaded_total_cents = Cents(card.loaded_total_cents + cents)
 
 
 def _see_card(book: Book, card: CardId) -> None:

@@ -69,5 +69,7 @@ def entry_in(line: bytes) -> list[Entry]:
 
 
 def card_named_by(line: bytes) -> CardKey | None:
-    """The card of a step that waits for it."""
-    return next((entry.body.card.key for entry in entry_in(line) if isinstance(entry.body, CardStep)), None)
+    """The card of an entry that waits for it."""
+    return next(
+        (entry.body.card.key for entry in entry_in(line) if isinstance(entry.body, CardStep | CardBlocked)), None
+    )

@@ -57,7 +57,7 @@ def chain_columns(chain: ChainRow) -> Columns:
 
 
 def chain_of(row: Row, branches: dict[int, Branch]) -> ChainRow:
-    """A chain with its branches."""
+    """A chain with its branches, from its own row and what the register says of its terminal."""
     return ChainRow(
         Tno(row["tno"]),
         SiteId(row["site"]),
@@ -70,6 +70,8 @@ def chain_of(row: Row, branches: dict[int, Branch]) -> ChainRow:
         UtcMs(row["reported_at"]),
         row["cards_version"],
         row["each_signature"],
+        bool(row["can_load"]),
+        bool(row["can_issue"]),
     )
 
 

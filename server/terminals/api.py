@@ -63,7 +63,9 @@ async def get_terminal(_: Looking, register: Register, tid: Id) -> TerminalView:
 @router.put("/terminals/{tid}")
 async def put_terminal(_: AtTerminals, register: Register, tid: Id, form: TerminalForm) -> TerminalView:
     """Register a terminal or change its particulars."""
-    await register.put(TerminalId(tid), SiteId(form.site), form.title, form.merchant, can_load=form.can_load)
+    await register.put(
+        TerminalId(tid), SiteId(form.site), form.title, form.merchant, can_load=form.can_load, can_issue=form.can_issue
+    )
     return _view(await register.get(TerminalId(tid)))
 
 
@@ -105,7 +107,7 @@ async def reinstate(
 async def accept_quarantined(
     operator: Deciding, together: Together, upkeep: Later, register: Register, tid: Id, response: Response
 ) -> Done | Proposed:
-    """Two people: post what a revoked terminal sent; it stays revoked."""
+    """Two people: post what a revoked terminal sent, or what it had no right to do; that changes no right."""
     await register.get(TerminalId(tid))
     if not await together.agree(operator, "accept-quarantined", tid):
         return _proposed(response, "accept-quarantined", tid, operator.name)
@@ -190,6 +192,7 @@ def _view(known: Registered) -> TerminalView:
         title=row["title"],
         merchant=row["merchant"],
         can_load=row["can_load"],
+        can_issue=row["can_issue"],
         registered_at=row["registered_at"],
         epochs=epochs,
     )

@@ -14,6 +14,9 @@ class TerminalForm(Form):
     title: WordsOrNone = ""
     merchant: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,32}$")] = ""
     can_load: bool = False
+    """Whether it may put value onto cards, and take money in for that."""
+    can_issue: bool = False
+    """Whether it may tell of cards that the server does not know."""
 
 
 class GrantForm(Form):
@@ -56,6 +59,7 @@ class TerminalView(View):
     title: str
     merchant: str
     can_load: bool
+    can_issue: bool
     registered_at: Instant
     epochs: list[ChainView]
 

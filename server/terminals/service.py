@@ -38,12 +38,14 @@ class Terminals:
     def __init__(self, database: Database, keys: ServerKeys, clock: Callable[[], UtcMs]) -> None:
         self._database, self._keys, self._clock = database, keys, clock
 
-    async def put(self, tid: TerminalId, site: SiteId, title: str, merchant: str, *, can_load: bool) -> None:
+    async def put(
+        self, tid: TerminalId, site: SiteId, title: str, merchant: str, *, can_load: bool, can_issue: bool = False
+    ) -> None:
         """Register a terminal, or change its particulars; its site stays."""
 
         async def put(connection: AsyncConnection) -> None:
             known = await store.find(connection, tid)
-            values = {"title": title, "merchant": merchant, "can_load": can_load}
+            values = {"title": title, "merchant": merchant, "can_load": can_load, "can_issue": can_issue}
             if known is None:
                 await store.add(connection, {"tid": tid, "site": site, "registered_at": self._clock(), **values})
             elif known["site"] != site:

@@ -12,7 +12,7 @@ from server.db import Database
 from server.errors import Conflict, NotFound
 from server.ingest.book import Book, HoleRow, HoleStatus, StepRow, TerminalStatus
 from server.ingest.holes import book_hole, post_provisional
-from server.ingest.keeping import QUARANTINED, confirmed_by_card, post_again
+from server.ingest.keeping import held_back, post_again
 from server.ingest.loading import load, load_entries, load_posted, read_entries
 from server.ingest.posting import decide_by, park_cause, resolve
 from server.ingest.reach import NOTHING, Reach, counters_near, entry_in, reach_of
@@ -46,7 +46,10 @@ class Upkeep:
         return sum([await self._post_parked_of(tno, release=False) for tno in waiting])
 
     async def release_quarantine(self, tid: TerminalId) -> int:
-        """Post all that a revoked terminal sent; two people decided. Returns how many entries were posted."""
+        """Post what was held back of a terminal that had no right to it, or has none any more; two people decided.
+
+        Returns how many entries were posted.
+        """
         async with self._database.reading() as connection:
             tnos = await store.chains_of(connection, tid)
         if not tnos:
@@ -214,9 +217,8 @@ def _post_again(book: Book, places: Iterable[tuple[int, int, int]], *, release: 
     count = 0
     for tno, branch, seq in places:
         row = book.entries[(Tno(tno), branch, seq)]
-        held_back = row.parked == QUARANTINED and not release and not confirmed_by_card(book, row)
-        if row.parked and not held_back:
-            count += post_again(book, row)
+        if row.parked and (release or not held_back(book, row)):
+            count += post_again(book, row, allowed=release)
     return count
 
 

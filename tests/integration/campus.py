@@ -202,7 +202,8 @@ class Campus:
         directory = self.directory / tid
         (directory / "data").mkdir(parents=True)
         can_load = bool({"load", "topup"} & set(may))
-        particulars = {"site": SITE, "title": tid, "merchant": MERCHANT, "can_load": can_load}
+        rights = {"can_load": can_load, "can_issue": "office" in may}
+        particulars = {"site": SITE, "title": tid, "merchant": MERCHANT, **rights}
         self.ask("PUT", f"/terminals/{tid}", particulars)
         key = create_journal_key(directory / "data")
         granted = self.ask("POST", f"/terminals/{tid}/epochs", {"journal_key": _base64(key.raw)})

@@ -33,6 +33,9 @@ def sqlite_url(directory: Path) -> str:
 
 
 async def put_chain(connection: AsyncConnection, chain: ChainRow, grant_jws: bytes = b"") -> None:
+    rights = {"can_load": chain.can_load, "can_issue": chain.can_issue}
+    if not await connection.scalar(select(tables.terminal.c.tid).where(tables.terminal.c.tid == chain.tid)):
+        await connection.execute(insert(tables.terminal).values(tid=chain.tid, site=chain.site, **rights))
     columns = {
         "tno": chain.tno, "site": chain.site, "tid": chain.tid, "epoch": chain.epoch, "key": chain.key.raw,
         "start_hash": chain.start.hash, "grant_jws": grant_jws, **chain_columns(chain),

@@ -204,7 +204,9 @@ class Campus:
             book.post(f"grant:{key[0]}", DAY, balanced((BANK_ACCOUNT, -GRANT), (pending(key[0]), GRANT)))
         for device in self.devices:
             tid = TerminalId(f"till-{device.tno}")
-            book.chains[Tno(device.tno)] = ChainRow(Tno(device.tno), SITE, tid, Epoch(1), KEY.public, START)
+            book.chains[Tno(device.tno)] = ChainRow(
+                Tno(device.tno), SITE, tid, Epoch(1), KEY.public, START, can_load=True
+            )
         return book
 
     def deliver(self, book: Book, order: Sequence[int], upto: Sequence[int] | None = None) -> None:

@@ -33,9 +33,9 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         await assert_balances_are_sums(desk.house.database)
 
 
-async def enrol(desk: Desk, till: Till, *, can_load: bool = False) -> None:
+async def enrol(desk: Desk, till: Till, *, can_load: bool = False, can_issue: bool = False) -> None:
     """Let the server itself grant the till its epoch."""
-    await desk.put(f"/terminals/{till.tid}", {"site": SITE, "can_load": can_load})
+    await desk.put(f"/terminals/{till.tid}", {"site": SITE, "can_load": can_load, "can_issue": can_issue})
     key = to_base64url(till.key.public.raw)
     till.grant_jws = (await desk.post(f"/terminals/{till.tid}/epochs", {"journal_key": key}))["grant"].encode()
     till.grant = read_signed(till.grant_jws)  # type: ignore[assignment]
@@ -316,7 +316,7 @@ async def test_closing_pays_nothing_that_an_older_plastic_may_still_collect(desk
 
 async def test_a_number_that_a_terminal_made_up_does_not_stop_the_issuing(desk: Desk) -> None:
     till = Till(1)
-    await enrol(desk, till)
+    await enrol(desk, till, can_issue=True)
     for number in (1, 2):
         till.append(Kind.CARD_ISSUED, CardIssued(plastic(number).id, "04a1b2c3"))
     await send(desk, till)

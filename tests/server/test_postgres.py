@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from protocol.entries import CardBlocked, Kind, Reason
+from protocol.entries import CardBlocked, CardIssued, Kind, Reason
 from server import tables
 from server.app import open_house
 from server.config import Settings
@@ -99,6 +99,7 @@ async def test_one_card_appears_at_two_terminals_at_once(database: Database, tmp
     lunch.tills, lunch.cards = tills, []
     await put_book(database, lunch.book())
     for till in tills:
+        till.append(Kind.CARD_ISSUED, CardIssued(plastic(77).id, "04a1b2c3"))
         till.append(Kind.CARD_BLOCKED, CardBlocked(plastic(77).id, "found"))
     ingest = Ingest(database, open_keys(tmp_path / "keys"), CAMPUS, Clock())
     await asyncio.gather(*(ingest.take_lines(till.tid, till.lines) for till in tills))

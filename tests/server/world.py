@@ -118,7 +118,11 @@ class Till:
         return self.chain[-1]
 
     def row(self) -> ChainRow:
-        return ChainRow(self.tno, SITE, self.tid, self.epoch, self.key.public, self.start)
+        """As the server knows it: a station with every right."""
+        start = self.start
+        return ChainRow(
+            self.tno, SITE, self.tid, self.epoch, self.key.public, start, can_load=True, can_issue=True
+        )  # fmt: skip
 
     def restored(self, length: int) -> "Till":
         """The same terminal with an older image of its card."""

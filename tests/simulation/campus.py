@@ -19,6 +19,7 @@ from protocol.ids import CardKey, MerchantId, Tno
 from protocol.journal import Tip
 from protocol.messages import Grant
 from protocol.purse import Technology
+from server.ingest.book import ChainRow
 from server.reconcile.facts import CardProof, Finding, Terms
 from server.reconcile.rules import prove_campus, prove_cards
 from tests.simulation import plastic
@@ -46,6 +47,8 @@ class Campus:
         self.grants: dict[Tno, tuple[Grant, bytes]] = {}
         self.cards: list[Plastic] = []
         """Every card the office issued; clones are not among them."""
+        self.loaders: set[str] = set()
+        """What the register says: the terminals that may put value onto cards."""
         self._wishes = 0
         self.server = Server(self)
         self.tills: list[Till] = []
@@ -64,11 +67,18 @@ class Campus:
 
     def add_till(self, name: str, merchant: MerchantId, *, can_load: bool = False) -> Till:
         """Enrol and start one more terminal; it is online."""
+        if can_load:
+            self.loaders.add(name)
         till = Till(self, name, merchant, can_load=can_load)
         (self.stations if can_load else self.tills).append(till)
         till.online()
         self.pass_time(0)
         return till
+
+    def chain_of(self, grant: Grant, jws: bytes) -> ChainRow:
+        """A granted epoch as the server's register has it."""
+        begin = (grant.tno, grant.site, grant.tid, grant.epoch, grant.verify_key, grant.start(jws))
+        return ChainRow(*begin, can_load=grant.tid in self.loaders)
 
     def card(self, technology: Technology, cents: int = 0, *, card_class: int = 1, pin: str = "") -> Plastic:
         """Issue a card and let its holder load it: cash at the desk, collected at the first station."""

@@ -197,9 +197,8 @@ class Office:
         return plastic
 
     def _reports(self) -> list[rules.Report]:
-        loaders = {station.name for station in self._campus.stations}
         return [
-            rules.Report(chain.tid, chain.status, chain.reported_at, chain.cards_version, chain.tid in loaders)
+            rules.Report(chain.tid, chain.status, chain.reported_at, chain.cards_version, chain.can_load)
             for chain in self._newest_chains()
         ]
 

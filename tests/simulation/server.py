@@ -30,7 +30,7 @@ from protocol.price_list import Names, PriceList, Product
 from protocol.purse import SignedLoad
 from protocol.signing import SigningKey, sha256_of, to_base64url
 from server.cards.rules import record_of
-from server.ingest.book import CardRow, CardStatus, ChainRow
+from server.ingest.book import CardRow, CardStatus
 from server.ingest.rules import Ask, take_batch
 from server.numbers import RESTORE_LEAP, RESTORE_LOAD_LEAP
 from terminal.lists import Lists
@@ -86,8 +86,7 @@ class Server(Office):
         return grant, jws
 
     def _register(self, grant: Grant, jws: bytes) -> None:
-        chain = ChainRow(grant.tno, grant.site, grant.tid, grant.epoch, grant.verify_key, grant.start(jws))
-        self.book.chains[grant.tno] = chain
+        self.book.chains[grant.tno] = self._campus.chain_of(grant, jws)
 
     def hello(self, till: "Till", raw: Hello, grant_jws: bytes) -> None:
         """Answer with what is held. Whoever shows our own ack beyond our tip tells us that we were restored."""

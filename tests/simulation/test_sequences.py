@@ -13,7 +13,7 @@ from protocol.journal import Sealed
 from protocol.messages import BATCH_ENTRIES_MAX
 from protocol.purse import Technology
 from server.db import Database
-from server.ingest.book import Book, CardRow, ChainRow
+from server.ingest.book import Book, CardRow
 from server.ingest.rules import Ask, take_batch
 from server.ingest.service import Ingest
 from server.keys import open_keys
@@ -87,7 +87,7 @@ def empty_book(campus: Campus) -> Book:
     """The campus' own books as they were before any entry: terminals, cards, and what the desk took in."""
     book = Book(CAMPUS_TIME)
     for tno, (grant, jws) in campus.grants.items():
-        book.chains[tno] = ChainRow(tno, grant.site, grant.tid, grant.epoch, grant.verify_key, grant.start(jws))
+        book.chains[tno] = campus.chain_of(grant, jws)
     for key, row in campus.server.book.cards.items():
         total = row.loaded_total_cents
         book.cards[key] = CardRow(key, row.card_class, row.technology, loaded_total_cents=total, load_seq=row.load_seq)

@@ -1,0 +1,107 @@
+"""What a terminal may do is the register's word: what it does beyond that is kept, and waits for two people."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace as with_members
+
+from protocol.entries import CardBlocked, CardIssued, Kind, TopUpTo
+from server.ingest.book import Book, CardRow
+from server.ingest.keeping import held_back, post_again
+from server.ingest.posting import NO_RIGHT
+from server.ingest.rules import Ack, take_batch
+from server.ledger.accounts import AccountKind
+from tests.server.desk import assert_balances_are_sums
+from tests.server.office import Desk, open_desk
+from tests.server.test_cards import enrol, send
+from tests.server.test_ingest_posting import LATER, balance, book_for
+from tests.server.world import Plastic, Till, load_of, plastic, topup_of
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    async with open_desk(tmp_path) as desk:
+        yield desk
+        await assert_balances_are_sums(desk.house.database)
+
+
+def without_rights(till: Till, *cards: Plastic) -> Book:
+    book = book_for(till, cards=cards)
+    book.chains[till.tno].can_load = book.chains[till.tno].can_issue = False
+    return book
+
+
+def top_up(till: Till, card: Plastic, cents: int) -> None:
+    body = topup_of(card, cents)
+    prepared = till.append(Kind.TOPUP_PREPARED, body).seq
+    card.write(till.tno, body, prepared)
+    till.append(Kind.TOPUP_SETTLED, with_members(body, prepared=prepared))
+
+
+def owed(book: Book) -> tuple[int, int, int]:
+    """Drawer, suspense, and everything that a card's holder has or is to get."""
+    of_holder = balance(book, AccountKind.PURSE) + balance(book, AccountKind.PENDING)
+    return balance(book, AccountKind.DRAWER), balance(book, AccountKind.SUSPENSE), of_holder
+
+
+def test_a_till_that_takes_cash_for_a_card_fills_its_drawer_and_nobodys_purse() -> None:
+    """The cash is in the drawer all the same; whose it is two people say."""
+    till, card = Till(1), plastic(7)
+    top_up(till, card, 1_000)
+    book = without_rights(till, card)
+    assert isinstance(take_batch(book, till.tno, till.lines, LATER), Ack)
+    rows = list(book.entries.values())
+    assert [row.parked for row in rows] == [NO_RIGHT] * 2
+    assert owed(book) == (-1_000, 1_000, 0)
+    assert all(held_back(book, row) for row in rows)
+    assert not any(post_again(book, row) for row in rows), "time alone posts nothing"
+    assert all(post_again(book, row, allowed=True) for row in rows)
+    assert owed(book) == (-1_000, 0, 1_000)
+
+
+@pytest.mark.parametrize("kind", [Kind.TOPUP_PREPARED, Kind.LOAD_SETTLED, Kind.LOAD_VOIDED])
+def test_a_till_grants_no_load_and_collects_none(kind: Kind) -> None:
+    till, card = Till(1), plastic(7)
+    body = topup_of(card, 1_000, TopUpTo.LOAD) if kind is Kind.TOPUP_PREPARED else load_of(card, 1_000, 9)
+    till.append(kind, body)
+    book = without_rights(till, card)
+    before = CardRow(card.id.key)
+    take_batch(book, till.tno, till.lines, LATER)
+    assert book.cards[card.id.key] == before
+    assert owed(book)[2] == 0
+
+
+def test_a_till_makes_no_card_known() -> None:
+    """A made-up next plastic of a number would be handed what its real holder is owed."""
+    till, card = Till(1), plastic(7)
+    till.append(Kind.CARD_ISSUED, CardIssued(card.id, "04a1b2c3"))
+    till.append(Kind.CARD_BLOCKED, CardBlocked(card.id, "three wrong PINs"))
+    book = without_rights(till)
+    take_batch(book, till.tno, till.lines, LATER)
+    assert not book.cards
+    issued, blocked = book.entries.values()
+    assert (issued.parked, blocked.parked) == (NO_RIGHT, "unknown card")
+    assert post_again(book, issued, allowed=True)
+    assert post_again(book, blocked)
+    assert book.cards[card.id.key].status == "blocked"
+
+
+async def test_the_register_says_who_may_load_and_two_people_what_else_is_posted(desk: Desk) -> None:
+    till = Till(1)
+    await enrol(desk, till)
+    no = (await desk.post("/cards", {}, expect=201))["numbers"][0]
+    top_up(till, plastic(no), 700)
+    await send(desk, till)
+    parked = await desk.get(f"/terminals/{till.tid}/parked")
+    assert [row["why"] for row in parked] == [NO_RIGHT] * 2
+    view = {"site": "north-campus", "can_load": True, "can_issue": True}
+    assert (await desk.put(f"/terminals/{till.tid}", view))["can_issue"]
+    await desk.house.upkeep.run()
+    assert len(await desk.get(f"/terminals/{till.tid}/parked")) == 2, "a right given later changes no earlier entry"
+    accept = f"/terminals/{till.tid}/accept-quarantined"
+    await desk.post(accept, expect=202)
+    assert (await desk.post(accept, who="bob"))["count"] == 2
+    top_up(till, plastic(no, main=700), 50)
+    await send(desk, till, 2)
+    assert await desk.get(f"/terminals/{till.tid}/parked") == []
