@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from protocol.ids import U8, U53
-from protocol.instants import BusinessDay, ClockSource, Month
+from protocol.instants import BusinessDay, ClockSource, month_of_day
 from protocol.money import Amount, Cents
 from protocol.purse import Spent
 
@@ -80,7 +80,8 @@ class When:
     """An instant as limits see it."""
 
     day: BusinessDay
-    month: Month
+    day_max: BusinessDay
+    """No card's day is moved beyond this: one day past what signed time and the time elapsed since vouch for."""
     minute: int
     clock: ClockSource
 
@@ -88,21 +89,23 @@ class When:
 def running(spent: Spent, when: When, meal: int) -> Spent:
     """What counts as spent at this instant, with counters reset where a new day, month or meal has begun.
 
-    A card's day only moves forward. One day ahead of us is another terminal's clock; further ahead is nonsense and
-    counts as today. Outside every meal (0) the last meal keeps its count: a drink at the kiosk does not make room for a
-    second lunch. Without a clock nothing is reset (SPEC, "Time").
+    A card's day only moves forward, and no clock moves it further than `day_max`. A day up to there is another
+    terminal's clock; further ahead is nonsense and counts as today. Outside every meal (0) the last meal keeps its
+    count: a drink at the kiosk does not make room for a second lunch. Without a clock nothing is reset (SPEC, "Time").
     """
     if when.clock is ClockSource.NONE:
         return spent
-    ahead_too_far = spent.day > when.day + 1
-    if spent.day < when.day:
-        spent = replace(spent, day=when.day, day_cents=Cents(0), meal=0, meal_count=0)
-    elif ahead_too_far:
-        spent = replace(spent, day=when.day)
-    if spent.month < when.month:
-        spent = replace(spent, month=when.month, month_cents=Cents(0))
-    elif ahead_too_far:
-        spent = replace(spent, month=when.month)
+    today = min(when.day, when.day_max)
+    month = month_of_day(today)
+    is_nonsense = spent.day > max(when.day, when.day_max)
+    if spent.day < today:
+        spent = replace(spent, day=today, day_cents=Cents(0), meal=0, meal_count=0)
+    elif is_nonsense:
+        spent = replace(spent, day=today)
+    if spent.month < month:
+        spent = replace(spent, month=month, month_cents=Cents(0))
+    elif is_nonsense:
+        spent = replace(spent, month=month)
     return spent if meal in (0, spent.meal) else replace(spent, meal=meal, meal_count=0)
 
 

@@ -26,7 +26,7 @@ from protocol.journal import read_entry
 from terminal.card_port import CardPort
 from terminal.card_thread import CardThread
 from terminal.clerk import Clerk, Rights
-from terminal.clock import MachineClock, TerminalClock
+from terminal.clock import ChipWatch, MachineClock, TerminalClock
 from terminal.config import Config, May, ReaderKind
 from terminal.console import Console, Lines, obey
 from terminal.derived import from_snapshot
@@ -35,7 +35,7 @@ from terminal.identity import Identity, load_identity
 from terminal.journal_copy import JournalCopy
 from terminal.journal_space import JournalSettings
 from terminal.journal_store import JournalStore
-from terminal.news import News, hooks_of
+from terminal.news import News, chip_stepped, hooks_of
 from terminal.office import CardOffice
 from terminal.policy_store import PolicyStore
 from terminal.ports import JournalBroken, JournalDamaged
@@ -68,7 +68,7 @@ async def run(config: Config, words: Words, console: Console, keyboard: int) -> 
 
         cards = CardPort(config.card_keys, thread.run, os.urandom)
         news = News(console)
-        post = Post(grant.tno, config.merchant, config.campus, trust.load, f"fanka {version('fanka')}")
+        post = Post(grant.tno, config.merchant, config.campus, trust.load, grant.at, f"fanka {version('fanka')}")
         shell = Shell(
             post,
             journal,
@@ -90,7 +90,13 @@ async def run(config: Config, words: Words, console: Console, keyboard: int) -> 
         news.link = gauges.link = _link(config, identity, journal, policy, till, clock)
 
         stop = asyncio.Event()
-        works = [thread.watch(till), _tick(till), _verify(journal, gauges), _type(keyboard, console, words, till, stop)]
+        chip = ChipWatch(MachineClock()) if config.clock_chip else None
+        works = [
+            thread.watch(till),
+            _tick(till, chip),
+            _verify(journal, gauges),
+            _type(keyboard, console, words, till, stop),
+        ]
         if config.second_medium is not None:
             news.copy = JournalCopy(journal, config.second_medium)
         works += [more.run() for more in (news.link, news.copy) if more is not None]
@@ -112,9 +118,12 @@ async def _work(works: Sequence[Coroutine[object, object, None]], till: Till, st
         raise several.exceptions[0] from several
 
 
-async def _tick(till: Till) -> None:
+async def _tick(till: Till, chip: ChipWatch | None) -> None:
     while True:
         await till.tick()
+        was = chip.stepped() if chip else None
+        if was is not None:
+            await chip_stepped(till, was)
         await asyncio.sleep(TICK_S)
 
 

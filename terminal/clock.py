@@ -4,7 +4,7 @@ import time
 
 from hardware.ports import Clock
 from protocol.instants import MINUTE_MS, ClockSource, MonoMs, Now, UtcMs
-from terminal.timekeeper import Stepped, Timebase, server_said
+from terminal.timekeeper import STEP_MS, Stepped, Timebase, server_said
 
 LATE_MS = MINUTE_MS
 """A server time so little behind our own lay in a queue: it is no reason to go back."""
@@ -20,6 +20,21 @@ class MachineClock:
     def mono_ms(self) -> MonoMs:
         """Milliseconds since boot."""
         return MonoMs(time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000)
+
+
+class ChipWatch:
+    """Notices when somebody steps the machine's own clock, which a clock chip keeps while the power is off."""
+
+    def __init__(self, machine: Clock) -> None:
+        self._machine = machine
+        self._ahead_ms = machine.utc_ms() - machine.mono_ms()
+
+    def stepped(self) -> UtcMs | None:
+        """What the clock would show now if it had not been stepped since the last look; None if it was not."""
+        mono_ms, shown = self._machine.mono_ms(), self._machine.utc_ms()
+        before = UtcMs(self._ahead_ms + mono_ms)
+        self._ahead_ms = shown - mono_ms
+        return before if abs(shown - before) > STEP_MS else None
 
 
 class TerminalClock:

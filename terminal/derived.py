@@ -4,6 +4,8 @@ Nothing here is a truth of its own: it is a fold over the entries, kept in memor
 the newest checkpoint's snapshot and the entries after it.
 """
 
+from typing import Final, Literal
+
 import msgspec
 
 from protocol.authorise import Standing
@@ -33,9 +35,12 @@ from protocol.money import Cents
 from protocol.purse import Mark
 from terminal.desk import Receipt
 from terminal.refund import Sold
+from terminal.signed_time import SignedTime
 from terminal.step_draft import Open
 from terminal.wake import Unfinished
 
+_FORM: Final = 2
+"""Raised whenever `Derived` says something else, so that a newer program does not go on from an older one's state."""
 SOLD_DAYS = 2
 """Sales are remembered for refunds this long; a refund is given on the same business day only."""
 SOLD_MAX = 20_000
@@ -80,6 +85,8 @@ class Derived(msgspec.Struct):
     """The newest settled sale, as its compact JWS."""
     pin_try: str = ""
     """The newest PIN try, as its compact JWS, until another entry shows its card."""
+    signed: SignedTime = SignedTime()
+    """How late it is at the very least."""
     floors: dict[str, _Floor] = msgspec.field(default_factory=dict[str, _Floor])
 
     def apply(self, sealed: Sealed, campus: CampusTime) -> None:
@@ -87,6 +94,7 @@ class Derived(msgspec.Struct):
         entry = sealed.entry
         assert entry.seq == self.seq + 1, "entries are folded in order"
         self.seq = entry.seq
+        self.signed = self.signed.after(entry)
         self.turnover = Cents(self.turnover + turnover_of(entry.kind, entry.body))
         if self.pin_try and _card_named(entry.body) == _open_of(self.pin_try).card:
             self.pin_try = ""
@@ -193,13 +201,13 @@ def snapshot_of(derived: Derived) -> bytes:
 
     Dictionaries stand in the order of the fold, which is the same wherever it began.
     """
-    return msgspec.json.encode(derived)
+    return msgspec.json.encode((_FORM, derived))
 
 
 def from_snapshot(raw: bytes) -> Derived | None:
-    """Read a snapshot; None where it is not one (then everything is folded from entry 1)."""
+    """Read a snapshot; None where it is not one of this form (then everything is folded from entry 1)."""
     try:
-        return msgspec.json.decode(raw, type=Derived)
+        return msgspec.json.decode(raw, type=tuple[Literal[2], Derived])[1]
     except msgspec.DecodeError:
         return None
 

@@ -37,7 +37,7 @@ class Gauges:
             tip=self.journal.tip.seq,
             acked=self.shell.derived.acked,
             lists_as_of=lists.as_of,
-            lists_age_ms=lists.age_ms(now),
+            lists_age_ms=self.shell.lists_age_ms(now),
             reader_fault=self.reader_fault,
             disk_bytes=space.disk_bytes,
             disk_low=space.low,

@@ -45,6 +45,15 @@ class News:
         self.face.note("handed_over", kind=receipt.kind, seq=receipt.number.seq, amount=amount)
 
 
+async def chip_stepped(till: Till, was: UtcMs) -> None:
+    """Somebody set the machine's clock. Ours does not follow, but what the chip says of later boots is worth less."""
+
+    async def take(shell: Shell) -> None:
+        await shell.append(Kind.CLOCK_CHANGED, ClockChanged(was, ClockSource.RTC))
+
+    await till.turn(take)
+
+
 def hooks_of(till: Till, clock: TerminalClock, face: Face) -> Hooks:
     """What is done about what the server says."""
 

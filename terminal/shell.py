@@ -14,7 +14,7 @@ from protocol.authorise import House, Refusal, Refused, Standing
 from protocol.basket import Basket
 from protocol.entries import Body, Booted, Checkpoint, EpochEnded, Kind, Stage, kind_of
 from protocol.ids import Counter, MerchantId, Seq, ShiftNo, StaffId, Tno
-from protocol.instants import CampusTime, Now
+from protocol.instants import BusinessDay, CampusTime, Now, UtcMs
 from protocol.journal import Sealed
 from protocol.limits import When
 from protocol.load_record import load_is_genuine
@@ -100,6 +100,8 @@ class Post:
     campus: CampusTime
     load_key: VerifyKey
     """Checks the server's load records."""
+    granted_at: UtcMs
+    """When the server signed this epoch's grant."""
     build: str = ""
 
 
@@ -161,6 +163,10 @@ class Shell:
         phase = self.desk.phase
         empty = isinstance(phase, Ringing) and not phase.basket.items
         self.desk = replace(self.desk, prices=lists.prices, phase=Ringing(Basket(lists.prices)) if empty else phase)
+
+    def lists_age_ms(self, now: Now) -> int:
+        """How old the lists are, by the clock or by what the server vouches for, whichever is more."""
+        return self.lists.age_ms(replace(now, utc_ms=max(now.utc_ms, self._vouched(now))))
 
     async def append(self, kind: Kind, body: Body) -> Sealed:
         """Write an entry of any kind. Raises JournalLow and JournalBroken."""
@@ -302,14 +308,17 @@ class Shell:
         return CardTapped(read, self._facts(read, now), now, load)
 
     def _facts(self, read: CardRead | None, now: Now) -> Facts:
-        campus, at = self._post.campus, now.utc_ms
+        campus, at, vouched = self._post.campus, now.utc_ms, self._vouched(now)
         standing = Standing()
         if read is not None:
             standing = self.derived.standing(read.identity.key, self.lists.book.standing(read.identity.key))
-        house = House(self.lists.rules, self.lists.age_ms(now), self.revoked, self._journal.low)
-        return Facts(
-            standing, house, When(campus.business_day(at), campus.month(at), campus.minute_of_day(at), now.clock)
-        )
+        house = House(self.lists.rules, self.lists_age_ms(now), self.revoked, self._journal.low)
+        day_max = BusinessDay(campus.business_day(vouched) + 1)
+        return Facts(standing, house, When(campus.business_day(at), day_max, campus.minute_of_day(at), now.clock))
+
+    def _vouched(self, now: Now) -> UtcMs:
+        """How late it is at the very least, by the server's own words."""
+        return max(self.derived.signed.at(now, self._post.granted_at), self.lists.as_of)
 
     def _say_journal_low(self) -> None:
         """Say why nothing is begun; a refusal that could not be noted changes nothing on the screen."""

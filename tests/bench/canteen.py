@@ -114,8 +114,9 @@ class Canteen:
         self._entries: list[Sealed] = []
         self._paid_at = 0.0
         self.shell = Shell(
-            Post(TNO, MERCHANT, CampusTime(), SERVER.public), journal, self._cards, Lists(PRICES, LISTS, as_of=NOON),
-            self.clock.now, on_appended=self._appended, on_hand_over=lambda _: self._paid(),
+            Post(TNO, MERCHANT, CampusTime(), SERVER.public, NOON), journal, self._cards,
+            Lists(PRICES, LISTS, as_of=NOON), self.clock.now,
+            on_appended=self._appended, on_hand_over=lambda _: self._paid(),
         )  # fmt: skip
 
     @classmethod

@@ -37,7 +37,7 @@ from protocol.purse import (
 )
 
 DAY, MONTH = BusinessDay(20_780), Month(682)
-WHEN = When(DAY, MONTH, 720, ClockSource.SERVER)
+WHEN = When(DAY, BusinessDay(DAY + 1), 720, ClockSource.SERVER)
 RULES = LimitRules(
     (ClassLimits(CardClass.STUDENT, Cents(3_000), Cents(5_000), Cents(9_000), Cents(1_000)),),
     (Meal(2, 660, 780, 2),),

@@ -12,7 +12,7 @@ from protocol.money import Cents
 from protocol.purse import Spent
 
 DAY, MONTH = BusinessDay(20_780), Month(682)
-NOON = When(DAY, MONTH, 720, ClockSource.SERVER)
+NOON = When(DAY, BusinessDay(DAY + 1), 720, ClockSource.SERVER)
 BREAKFAST, LUNCH = Meal(1, 360, 540, 1), Meal(2, 660, 780, 2)
 SPENT = Spent(DAY, Cents(500), MONTH, Cents(9_000), 2, 1)
 
@@ -42,6 +42,24 @@ def test_a_card_from_the_near_future_keeps_its_counters() -> None:
     assert running(tomorrow, NOON, 2) == tomorrow
     nonsense = dataclasses.replace(SPENT, day=BusinessDay(DAY + 2), month=Month(MONTH + 30))
     assert running(nonsense, NOON, 2) == SPENT
+
+
+def test_a_clock_nobody_vouches_for_moves_a_card_one_day_at_most() -> None:
+    """The clock chip says a month from now; what the server signed, and the time since, say today."""
+    astray = dataclasses.replace(NOON, day=BusinessDay(DAY + 40), clock=ClockSource.RTC)
+    moved = running(SPENT, astray, 2)
+    assert moved == Spent(BusinessDay(DAY + 1), Cents(0), MONTH, Cents(9_000), 2, 0)
+    again = with_sale(moved, Cents(700), in_meal=True)
+    assert running(again, dataclasses.replace(astray, day=BusinessDay(DAY + 80)), 2) == again
+    assert running(again, NOON, 2) == again
+
+
+def test_a_card_that_a_better_clock_moved_is_not_moved_back() -> None:
+    """What vouches for our own clock lags behind: the card's day counts as today."""
+    lagging = dataclasses.replace(NOON, day_max=BusinessDay(DAY - 3), clock=ClockSource.RTC)
+    assert running(SPENT, lagging, 2) == SPENT
+    nonsense = dataclasses.replace(SPENT, day=BusinessDay(DAY + 1))
+    assert running(nonsense, lagging, 2) == dataclasses.replace(SPENT, day=BusinessDay(DAY - 3))
 
 
 def test_without_a_clock_nothing_is_reset() -> None:

@@ -139,7 +139,7 @@ class Till:
         self._port = CardPort(keys, _at_once, self.rng.randbytes)
         self._journal = journal
         self._shell = Shell(
-            Post(disk.grant.tno, self.merchant, CAMPUS_TIME, LOAD_KEY.public, "sim"),
+            Post(disk.grant.tno, self.merchant, CAMPUS_TIME, LOAD_KEY.public, disk.grant.at, "sim"),
             journal,
             self._port,
             disk.lists,

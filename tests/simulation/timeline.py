@@ -57,8 +57,9 @@ class TillClock:
         self._booted_at_ms = self._timeline.now_ms
 
     def jump(self, ms: int) -> None:
-        """The clock on the wall is stepped; time since boot does not care."""
+        """The clock on the wall is stepped; time since boot does not care. The server has not said that time."""
         self.error_ms += ms
+        self.source = ClockSource.NTP if self.source is ClockSource.SERVER else self.source
 
     def lose(self) -> None:
         """Nobody can say what time it is: no clock chip, no network."""

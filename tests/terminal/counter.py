@@ -67,7 +67,7 @@ class CounterBench:
         self.handed_over = 0
         cards = CardPort(keys, inline, lambda count: bytes(range(count)))
         campus = CampusTime()
-        post = Post(GRANT.tno, MerchantId("m1"), campus, SERVER.public, "test")
+        post = Post(GRANT.tno, MerchantId("m1"), campus, SERVER.public, GRANT.at, "test")
         lists = Lists(PriceList(1, "CNY", (RICE, SOUP)))
         self.shell = Shell(
             post,

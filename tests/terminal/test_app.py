@@ -16,9 +16,9 @@ from hardware.cards.keys import CardKeys, KeyNotHeld, Role
 from hardware.ports import CardChannel, CardLeftField
 from hardware.simulated.reader import SimulatedReader
 from hardware.simulated.tearing import Moment, Tear
-from protocol.entries import Kind
+from protocol.entries import ClockChanged, Kind
 from protocol.ids import Epoch, SiteId, TerminalId, Tno
-from protocol.instants import ClockSource, MonoMs, UtcMs
+from protocol.instants import HOUR_MS, ClockSource, MonoMs, Now, UtcMs
 from protocol.limits import ClassLimits, LimitRules
 from protocol.messages import Grant, sign
 from protocol.money import Cents
@@ -33,6 +33,7 @@ from terminal.config import Config, ConfigWrong, May, read_config
 from terminal.console import Console
 from terminal.identity import IdentityError, create_journal_key, save_grant
 from terminal.journal_store import JournalStore
+from terminal.news import chip_stepped
 from terminal.ports import Draft, JournalBroken, JournalInUse
 from terminal.texts.en import SENTENCES
 from terminal.timekeeper import Timebase
@@ -312,6 +313,22 @@ async def test_a_reader_that_is_unplugged_is_waited_for(
     reader.plug_in()
     reader.place(blank(Technology.DESFIRE))
     await seen.until("the simulated reader is unplugged", "reader is back", "arrived")
+
+
+async def test_a_clock_chip_that_is_stepped_is_told_in_the_journal(counter: CounterBench) -> None:
+    await chip_stepped(counter.till, UtcMs(NOON - 5_000))
+    assert counter.kinds()[-1] is Kind.CLOCK_CHANGED
+    assert counter.entries[-1].entry.body == ClockChanged(UtcMs(NOON - 5_000), ClockSource.RTC)
+
+
+@pytest.mark.parametrize(("clock_hours", "age_hours"), [(1, 5), (9, 9)])
+async def test_lists_are_as_old_as_the_clock_or_the_server_s_word_says(
+    counter: CounterBench, clock_hours: int, age_hours: int
+) -> None:
+    """A clock chip that lags makes no list younger."""
+    counter.shell.lists = replace(counter.shell.lists, as_of=NOON)
+    later = Now(UtcMs(NOON + clock_hours * HOUR_MS), MonoMs(5 * HOUR_MS), ClockSource.RTC)
+    assert counter.shell.lists_age_ms(later) == age_hours * HOUR_MS
 
 
 async def test_a_loose_plug_is_one_story_in_the_journal(counter: CounterBench) -> None:

@@ -8,7 +8,7 @@ from protocol.authorise import House, Listed, Refusal, Refused, Standing
 from protocol.basket import Basket
 from protocol.entries import Kind, Operation, RefundStep, SaleRefused, SaleStep
 from protocol.ids import CardNo, ChannelId, Counter, Generation, LoadSeq, MerchantId, Seq, Tno
-from protocol.instants import BusinessDay, ClockSource, MonoMs, Month, Now, UtcMs
+from protocol.instants import BusinessDay, ClockSource, MonoMs, Now, UtcMs
 from protocol.limits import NO_LIMITS, ClassLimits, LimitRules, When
 from protocol.money import Cents
 from protocol.price_list import PriceList
@@ -70,7 +70,7 @@ from terminal.wake import Unfinished, wake
 TNO = Tno(7)
 PRICES = PriceList(1, "CNY", ())
 CARD, OTHER = (CardNo(12), Generation(1)), (CardNo(13), Generation(1))
-FACTS = Facts(Standing(), House(NO_LIMITS, 0), When(BusinessDay(20_000), Month(657), 720, ClockSource.NTP))
+FACTS = Facts(Standing(), House(NO_LIMITS, 0), When(BusinessDay(20_000), BusinessDay(20_001), 720, ClockSource.NTP))
 
 
 def now(ms: int = 0, clock: ClockSource = ClockSource.NTP) -> Now:

@@ -389,6 +389,25 @@ CLOCKS = (
         ),
     ),
     Sequence(
+        "a clock that runs away does not spend more of a day",
+        "A card's day is moved at most one day past what the server signed and the time since, however often the clock "
+        "is stepped: the day's limit holds (SPEC, Time).",
+        (
+            SetLimits(day=LUNCH + TEA),
+            Sync(),
+            *(StepClock(X, 3 * DAY_MS), *sale(X, A, LUNCH), StepClock(X, 3 * DAY_MS), NOT_AT_ONCE),
+            *(Ring(X, SOUP), Pay(X), Tap(X, A), Shows(X, "day_limit"), Lift(X)),
+            *(Ring(Y, SOUP), Pay(Y), Tap(Y, A), Shows(Y, "day_limit"), Lift(Y)),
+            *(Wait(2 * MINUTE_MS), Sync()),
+        ),
+        Expect(
+            accounts={purse(A): -LUNCH, merchant(X): LUNCH},
+            cards={A: OnCard(1, -LUNCH, Made(X))},
+            goods={X: (LUNCH,)},
+            days={Made(X): 0},
+        ),
+    ),
+    Sequence(
         "a clock that is stepped while a card is awaited again",
         "The ten minutes are measured by the time since boot; the clock on the wall does not end them (SPEC, Open, "
         "torn, recovered, 3).",
