@@ -107,7 +107,7 @@ def _compose(settings: Settings, clock: Callable[[], UtcMs], database: Database,
     ingest = Ingest(database, keys, campus, clock)
     cards = Cards(database, keys, campus, clock)
     link = MqttLink(settings.mqtt, ingest, keys, clock) if settings.mqtt is not None else None
-    upkeep = Upkeep(database, campus, clock)
+    upkeep = Upkeep(database, keys.load.public, campus, clock)
     policy = Policy(database, keys, cards, clock, timing.lists_valid_ms)
     around = Around((upkeep.post_parked, upkeep.extend_holes, upkeep.resolve_due, cards.settle_all))
     reconcile = Reconcile(database, campus, clock, around)

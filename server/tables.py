@@ -186,6 +186,8 @@ card = Table(
     _big("loaded_total_cents"),
     _big("collected_cents"),
     _big("arrived_cents"),
+    _big("adopted_cents"),
+    _big("explained_cents"),
     _big("subsidy_total_cents"),
     _big("period"),
     _big("spent_known_cents"),

@@ -85,7 +85,7 @@ async def bind_card(_: AtCards, office: Office, no: CardNumber, form: HolderForm
 @router.post("/{no}/loads")
 async def load_card(_: AtMoney, office: Office, no: CardNumber, form: LoadForm) -> CardView:
     """Money taken in for a card: owed to its holder now, on the card with its next load."""
-    await office.load(CardNo(no), form.id, Cents(form.cents), _place_of(form))
+    await office.load(CardNo(no), form.id, Cents(form.cents), _place_of(form), explains=form.explains)
     return await _view(office, CardNo(no))
 
 

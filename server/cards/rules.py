@@ -11,9 +11,12 @@ from dataclasses import dataclass
 
 from protocol.ids import U16_MAX, LoadSeq, TerminalId
 from protocol.instants import DAY_MS, BusinessDay, CampusTime, UtcMs
+from protocol.limits import LimitRules
 from protocol.money import SALE_CENTS_MAX, Cents
+from protocol.policy import NotAList, read_file
 from protocol.purse import LoadRecord
 from server.ingest.book import CardRow, CardStatus, TerminalStatus
+from server.ledger.accounts import OPERATOR_LOSS, Postings, balanced, pending, pending_subsidy, purse, subsidy
 
 WAITING_MAX_MS = 7 * DAY_MS
 
@@ -90,6 +93,13 @@ def grantable(pending_cents: int, plastics: Sequence[Plastic]) -> Cents:
     return Cents(max(0, pending_cents - promised))
 
 
+def day_limit(limit_lists: Sequence[bytes], card_class: int) -> int | None:
+    """The most a card of this class may spend in a day, on any site; None: without bound."""
+    limits: list[int | None] = [_day_limit_in(raw, card_class) for raw in limit_lists]
+    known = [limit for limit in limits if limit is not None]
+    return max(known) if known and len(known) == len(limits) else None
+
+
 def exposure(
     day_limit_cents: int | None, reports: Sequence[Report], reported_lost_at: UtcMs, campus: CampusTime
 ) -> Cents | None:
@@ -130,9 +140,28 @@ def collects_no_more(plastic: Plastic, reports: Sequence[Report]) -> bool:
     )
 
 
+def rest_of(card: CardRow) -> Postings:
+    """What a closed card has left goes to its holder; what it spent beyond is our loss."""
+    main, granted = card.main_cents, card.subsidy_cents
+    to_main = pending(card.key[0]) if main > 0 else OPERATOR_LOSS
+    to_subsidy = pending_subsidy(card.key[0]) if granted > 0 else OPERATOR_LOSS
+    return balanced((purse(card.key), -main), (to_main, main), (subsidy(card.key), -granted), (to_subsidy, granted))
+
+
 def _is_silent(report: Report, since: UtcMs) -> bool:
     return report.status is not TerminalStatus.LOST and report.reported_at < since
 
 
 def _days_silent(report: Report, since: UtcMs, last: BusinessDay, campus: CampusTime) -> int:
     return last - campus.business_day(report.reported_at) + 1 if _is_silent(report, since) else 0
+
+
+def _day_limit_in(raw: bytes, card_class: int) -> int | None:
+    try:
+        rules = read_file(raw, LimitRules)
+    except NotAList:
+        return None
+    limits = rules.for_class(card_class)
+    if limits is None:
+        return 0
+    return limits.day or None

@@ -54,6 +54,8 @@ class LoadForm(Form):
     into: Literal["vault", "drawer", "channel"] = "vault"
     drawer: DrawerForm | None = None
     channel: Label | None = None
+    explains: bool | None = None
+    """Whether the card may have collected this before the server was restored; asked for where it matters."""
 
     @model_validator(mode="after")
     def _one_place(self) -> "LoadForm":
@@ -104,6 +106,8 @@ class PlasticView(View):
     load_seq: int
     loaded_total_cents: AnyMoney
     collected_cents: AnyMoney
+    adopted_cents: AnyMoney
+    explained_cents: AnyMoney
     person: str | None
     exchange: bool
     issued_at: Instant

@@ -11,14 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.ids import CardKey, CardNo, Generation, PersonId
 from protocol.instants import CampusTime, UtcMs
-from protocol.limits import LimitRules
 from protocol.load_record import encode_load, sign_load
 from protocol.money import Cents
-from protocol.policy import NotAList, read_file
 from server.cards import store
 from server.cards.rules import (
     Plastic,
     collects_no_more,
+    day_limit,
     exposure,
     grant,
     grant_subsidy,
@@ -26,6 +25,7 @@ from server.cards.rules import (
     load_refusal,
     paid_at_once,
     record_of,
+    rest_of,
     waiting_over,
 )
 from server.db import Database
@@ -35,10 +35,10 @@ from server.ingest.loading import load
 from server.ingest.reach import Reach
 from server.ingest.rows import card_columns
 from server.ingest.saving import Work, write
+from server.ingest.totals import explain
 from server.keys import ServerKeys
 from server.ledger.accounts import (
     FUNDER,
-    OPERATOR_LOSS,
     VAULT,
     Account,
     AccountKind,
@@ -48,7 +48,6 @@ from server.ledger.accounts import (
     pending,
     pending_subsidy,
     purse,
-    subsidy,
 )
 from server.numbers import CARD_NUMBER, next_number, read_setting, write_setting
 
@@ -75,6 +74,10 @@ class _Office:
     @property
     def newest(self) -> CardRow:
         return self.plastics[-1].row
+
+    @property
+    def unexplained_cents(self) -> int:
+        return sum(plastic.row.adopted_cents - plastic.row.explained_cents for plastic in self.plastics)
 
 
 class Cards:
@@ -131,13 +134,23 @@ class Cards:
         async with self._database.reading() as connection:
             return await store.steps(connection, no, before, limit)
 
-    async def load(self, no: CardNo, request: str, cents: Cents, source: Account) -> None:
-        """Money taken in at a desk: owed to the holder at once, on the card with its next load. Once a request."""
+    async def load(
+        self, no: CardNo, request: str, cents: Cents, source: Account, *, explains: bool | None = None
+    ) -> None:
+        """Money taken in at a desk: owed to the holder at once, on the card with its next load. Once a request.
+
+        `explains`: whether the card may have collected it before this server was restored; must be said where it
+        has collected something that nothing explains yet, or the same cash would be counted twice.
+        """
 
         async def take(_: AsyncConnection, office: _Office) -> None:
-            legs = balanced((source, -cents), (pending(no), cents))
-            self._post(office, f"desk:{request}", legs)
-            grant(office.newest, cents)
+            if explains is None and office.unexplained_cents:
+                text = f"the card has collected {office.unexplained_cents} cents that no document tells of"
+                raise Conflict("say_whether_it_explains", f"{text}: say whether this one does")
+            self._post(office, f"desk:{request}", balanced((source, -cents), (pending(no), cents)))
+            rest = cents - self._explain(office, office.plastics, cents) if explains else cents
+            if rest:
+                grant(office.newest, Cents(rest))
 
         await self._once(no, f"desk:{request}", (pending(no), cents), cents, take)
 
@@ -201,7 +214,7 @@ class Cards:
             if old.status not in (CardStatus.ACTIVE, CardStatus.BLOCKED):
                 raise Conflict("card_closed", f"the card is {old.status}")
             on_card = max(0, min(card_cents, old.main_cents))
-            owed = grantable(await store.pending_of(connection, no), office.plastics[:-1])
+            owed = await self._free(connection, office, office.plastics[:-1])
             legs = balanced((purse(old.key), -on_card), (pending(no), -owed), (VAULT, on_card + owed))
             self._post(office, f"close:{owner_of(old.key)}", legs)
             old.status = CardStatus.CLOSED
@@ -216,7 +229,7 @@ class Cards:
         """Pay pending credit out in cash where no card can collect it any more."""
 
         async def take(connection: AsyncConnection, office: _Office) -> None:
-            free = grantable(await store.pending_of(connection, no), office.plastics)
+            free = await self._free(connection, office, office.plastics)
             if cents > free:
                 raise Conflict("not_free", f"only {free} cents are owed and promised to no card")
             self._post(office, f"payout:{request}", balanced((pending(no), -cents), (VAULT, cents)))
@@ -301,7 +314,7 @@ class Cards:
                 row = plastic.row
                 if row.status is CardStatus.CLOSED and waiting_over(plastic, reports, now):
                     row.status, count = CardStatus.RELEASED, count + 1
-                    self._post(office, f"release:{owner_of(row.key)}", _rest(row))
+                    self._post(office, f"release:{owner_of(row.key)}", rest_of(row))
                 closed = row.status in (CardStatus.CLOSED, CardStatus.RELEASED)
                 if closed and not plastic.moved_at and collects_no_more(plastic, reports):
                     await store.change(connection, row.key, {"moved_at": now})
@@ -315,14 +328,25 @@ class Cards:
             if not await store.generations(connection, no):
                 return 0
             office = await self._open(connection, no)
-            free = grantable(await store.pending_of(connection, no), office.plastics)
-            if not free or office.newest.status is not CardStatus.ACTIVE or load_refusal(office.newest, free):
-                return 0
-            grant(office.newest, free)
-            await self._save(connection, office, [office.newest])
-            return 1
+            free = await self._free(connection, office, office.plastics)
+            refused = office.newest.status is not CardStatus.ACTIVE or load_refusal(office.newest, free)
+            granted = [] if refused or not free else [office.newest]
+            for card in granted:
+                grant(card, free)
+            await self._save(connection, office, granted)
+            return len(granted)
 
         return await self._database.transact(give)
+
+    async def _free(self, connection: AsyncConnection, office: _Office, plastics: Sequence[Plastic]) -> Cents:
+        """Pending credit that may be given: promised to no card, nor collected by the newest before a restore."""
+        no = office.newest.key[0]
+        owed = grantable(await store.pending_of(connection, no), plastics)
+        return Cents(owed - self._explain(office, office.plastics[-1:], owed))
+
+    def _explain(self, office: _Office, plastics: Sequence[Plastic], cents: Cents) -> Cents:
+        day = self._campus.business_day(self._clock())
+        return explain(office.work.book, [plastic.row for plastic in plastics], cents, day)
 
     async def _new_number(self, connection: AsyncConnection) -> CardNo:
         """The next issue number that no terminal has told of."""
@@ -350,31 +374,8 @@ class Cards:
         office.work.book.post(cause, self._campus.business_day(self._clock()), legs)
 
     async def _day_limit(self, connection: AsyncConnection, card: CardRow) -> int | None:
-        """The most a card of this class may spend in a day, on any site; None: without bound."""
-        lists = await store.limit_lists(connection)
-        limits: list[int | None] = [_day_limit_in(raw, card.card_class) for raw in lists]
-        known = [limit for limit in limits if limit is not None]
-        return max(known) if known and len(known) == len(limits) else None
+        return day_limit(await store.limit_lists(connection), card.card_class)
 
     async def _check_person(self, connection: AsyncConnection, person: PersonId | None) -> None:
         if person is not None and not await store.has_person(connection, person):
             raise NotFound("no_such_person", f"no person has the id {person}")
-
-
-def _rest(card: CardRow) -> Postings:
-    """What a closed card has left goes to its holder; what it spent beyond is our loss."""
-    main, granted = card.main_cents, card.subsidy_cents
-    to_main = pending(card.key[0]) if main > 0 else OPERATOR_LOSS
-    to_subsidy = pending_subsidy(card.key[0]) if granted > 0 else OPERATOR_LOSS
-    return balanced((purse(card.key), -main), (to_main, main), (subsidy(card.key), -granted), (to_subsidy, granted))
-
-
-def _day_limit_in(raw: bytes, card_class: int) -> int | None:
-    try:
-        rules = read_file(raw, LimitRules)
-    except NotAList:
-        return None
-    limits = rules.for_class(card_class)
-    if limits is None:
-        return 0
-    return limits.day or None

@@ -113,6 +113,10 @@ class CardRow:
     exchange: bool = False
     arrived_cents: Cents = Cents(0)
     """How much of it the posted entries of loads have brought; what a card shows may be ahead of them."""
+    adopted_cents: Cents = Cents(0)
+    """How much of it this server had forgotten, and believed because the card showed a record of its own."""
+    explained_cents: Cents = Cents(0)
+    """How much of that documents have told of since; so much less of what they say is granted."""
 
 
 @dataclass(slots=True)
@@ -253,6 +257,8 @@ class Book:
     """Everything at hand. Keys are ids; lists only ever grow."""
 
     campus: CampusTime
+    load_key: VerifyKey | None = None
+    """What genuine load records are signed by; None where no entries are taken in."""
     chains: dict[Tno, ChainRow] = field(default_factory=dict[Tno, ChainRow])
     cards: dict[CardKey, CardRow] = field(default_factory=dict[CardKey, CardRow])
     entries: dict[tuple[Tno, int, int], EntryRow] = field(default_factory=dict[tuple[Tno, int, int], EntryRow])

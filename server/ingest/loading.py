@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from protocol.ids import CardKey, CardNo, Generation, Tno
 from protocol.instants import BusinessDay, CampusTime
 from protocol.money import Cents
+from protocol.signing import VerifyKey
 from server import tables
 from server.ingest.book import Book, EntryRow, HoleStatus, Posted, StepRow
 from server.ingest.reach import Reach
@@ -31,9 +32,13 @@ async def load(
     reach: Reach,
     *,
     seqs: tuple[int, int] = (0, -1),
+    load_key: VerifyKey | None = None,
 ) -> Work:
-    """Lock chains and cards and load what the reach names; `seqs`: the entries of the chains that are at hand."""
-    book = Book(campus)
+    """Lock chains and cards and load what the reach names; `seqs`: the entries of the chains that are at hand.
+
+    `load_key`: needed where entries are posted.
+    """
+    book = Book(campus, load_key)
     for tno in sorted(set(tnos)):
         await _load_chain(connection, book, tno, seqs)
     await _load_cards(connection, book, reach.cards | await _cards_of_prepared(connection, book, reach))

@@ -39,7 +39,7 @@ from server.ingest.steps import (
     use_of,
     witnesses_of,
 )
-from server.ingest.totals import adopt, grant, note_arrival, note_load
+from server.ingest.totals import adopt_load, adopt_report, explain, grant, load_fault, note_arrival
 from server.ledger.accounts import AccountKind, Postings, suspense
 from server.ledger.rules import (
     ON_CARD,
@@ -134,29 +134,27 @@ def decide_by(book: Book, torn: StepRow, witnesses: list[StepRow], day: Business
 def resolve(book: Book, step: StepRow, resolution: Resolution, day: BusinessDay) -> None:
     """Decide a torn step, once. The caller has the proof, or the thirty days are over."""
     assert step.undecided
-    if step.stage is Stage.PREPARED and step.card in book.cards:
-        book.post(f"lost:{_name(step.id)}", day, postings_of_step(Stage.TORN, step.body, _situation(book, step)))
+    if step.stage is Stage.PREPARED:
+        book.post(f"lost:{_name(step.id)}", day, postings_of_step(Stage.TORN, step.body, _situation(step)))
     if resolution is Resolution.ON_CARD:
         reverse_provisional(book, step, day)
+    adopted = adopt_load(book, step, step.body) if resolution is Resolution.ON_CARD else Cents(0)
     step.resolved = resolution
-    if step.card in book.cards:
-        book.post(
-            f"resolve:{_name(step.id)}", day, postings_of_resolution(step.body, resolution, _situation(book, step))
-        )
+    situation = replace(_situation(step), adopted_cents=adopted)
+    book.post(f"resolve:{_name(step.id)}", day, postings_of_resolution(step.body, resolution, situation))
     if isinstance(step.body, SaleStep) and resolution is not Resolution.NOT_ON_CARD:
         text = (
             "the card was debited and nothing handed over" if resolution is Resolution.ON_CARD else "no proof in time"
         )
         book.open_case(CaseClass.DEBITED_NOT_DELIVERED, step.card, step.id, step.body.amount, text)
-    if isinstance(step.body, LoadStep) and resolution is Resolution.ON_CARD:
-        note_load(book.cards[step.card], step.body)
+    if resolution is Resolution.ON_CARD:
         note_arrival(book.cards[step.card], step)
 
 
 def _set_aside(book: Book, chain: ChainRow, branch: int, entry: Entry, body: CardStep, day: BusinessDay) -> None:
     """Money of an entry that cannot be posted yet waits in suspense, no card's holder gets it; the merchant is paid."""
     staged = stage_of(entry.kind)
-    if staged is not None:
+    if staged is not None and not isinstance(body, LoadStep):  # a load moves only what is owed, and that stays owed
         aside = suspense(chain.tno, branch, entry.seq)
         legs = postings_of_step(staged[1], body, Situation(chain.tid, entry.shift, aside, Use.UNKNOWN_CARD))
         kept = tuple(replace(leg, account=aside) if leg.account.kind in _OWED else leg for leg in legs)
@@ -172,6 +170,8 @@ def _misfit(book: Book, chain: ChainRow, branch: int, entry: Entry) -> str:
         return ""
     staged = stage_of(entry.kind)
     if fault := arithmetic_fault(body, staged[1] if staged else None):
+        return f"inconsistent: {fault}"
+    if isinstance(body, LoadStep) and (fault := load_fault(body, staged[1] if staged else None, book.load_key)):
         return f"inconsistent: {fault}"
     known = book.find_step(chain, branch, body.prepared or entry.seq)
     if known is not None and (fault := contradiction(known, body)):
@@ -189,7 +189,7 @@ def _post_step(
     operation, stage = staged
     known = book.find_step(chain, branch, body.prepared or entry.seq)
     if known is not None and stage is Stage.PREPARED:
-        book.post(cause, day, postings_of_step(stage, body, _situation(book, known)))
+        book.post(cause, day, postings_of_step(stage, body, _situation(known)))
         return ""
     if known is not None and not _may_follow(known, stage):
         return "an outcome of a step that was decided before"
@@ -202,16 +202,17 @@ def _post_step(
     if stage is Stage.SETTLED:
         _settle(book, branch, step, day, cause, entry.at, was_torn=was_torn)
     else:
-        situation = terms_of_refund(book, step, _situation(book, step, was_torn=was_torn))
+        situation = terms_of_refund(book, step, _situation(step, was_torn=was_torn))
+        if isinstance(body, LoadStep) and not body.prepared and stage is Stage.VOIDED:
+            situation = replace(situation, adopted_cents=adopt_report(book, step, body))
         book.post(cause, day, postings_of_step(stage, body, situation))
     if stage is Stage.PREPARED and isinstance(body, TopUpStep) and body.to is TopUpTo.LOAD:
-        grant(book.cards[step.card], body.amount)
+        card = book.cards[step.card]
+        grant(card, Cents(body.amount - explain(book, [card], body.amount, day)))
     if stage is Stage.TORN:
         step.torn_at = _torn_at(book, entry, day)
         if step.undecided:
             decide_by(book, step, witnesses_of(book, step), day)
-    if stage is Stage.VOIDED and isinstance(body, LoadStep) and not was_torn:
-        adopt(book, step, body)
     return ""
 
 
@@ -237,18 +238,17 @@ def _settle(book: Book, branch: int, step: StepRow, day: BusinessDay, cause: str
     if use is Use.FIRST and other is not None:
         _overrule(book, other, day)
     given_back = postings_of_give_back(other.body) if use is Use.FALLBACK and other else ()
-    situation = terms_of_refund(book, step, _situation(book, step, use, given_back, was_torn=was_torn))
-    book.post(cause, day, postings_of_step(Stage.SETTLED, body, situation))
     card = book.cards[step.card]
+    situation = terms_of_refund(book, step, _situation(step, use, given_back, was_torn=was_torn))
     if step.resolved is not Resolution.ON_CARD and use not in (Use.FORK, Use.FORGOTTEN):
+        situation = replace(situation, adopted_cents=adopt_load(book, step, body))
         note_arrival(card, step)
+    book.post(cause, day, postings_of_step(Stage.SETTLED, body, situation))
     if use is Use.FALLBACK and other is not None:
         note_arrival(card, other, -1)
     if use in ON_CARD:
         _note_spending(book, card, step)
         _note_reading(card, body)
-        if isinstance(body, LoadStep):
-            note_load(card, body, book, step)
         for above in (step, *book.steps_at(step.card, step.counter_after + 1)):
             _confirm_below(book, above, day)
         for torn in torn_steps_near(book, step):
@@ -258,7 +258,7 @@ def _settle(book: Book, branch: int, step: StepRow, day: BusinessDay, cause: str
 
 def _overrule(book: Book, unconfirmed: StepRow, day: BusinessDay) -> None:
     """The card used this counter otherwise than a second history says: take back what was set aside for that."""
-    aside = postings_of_step(Stage.SETTLED, unconfirmed.body, _situation(book, unconfirmed, Use.BRANCH))
+    aside = postings_of_step(Stage.SETTLED, unconfirmed.body, _situation(unconfirmed, Use.BRANCH))
     book.post(f"disputed:{_name(unconfirmed.id)}", day, reversed_postings(aside))
     unconfirmed.use = Use.DISPUTED
 
@@ -305,20 +305,9 @@ def _new_step(
     return step
 
 
-def _situation(
-    book: Book, step: StepRow, use: Use = Use.FIRST, given_back: Postings = (), *, was_torn: bool = False
-) -> Situation:
-    card = book.cards.get(step.card)
-    return Situation(
-        step.tid,
-        step.shift,
-        suspense(*step.id),
-        use,
-        step.resolved,
-        card.loaded_total_cents if card else Cents(0),
-        given_back,
-        was_torn,
-    )
+def _situation(step: StepRow, use: Use = Use.FIRST, given_back: Postings = (), *, was_torn: bool = False) -> Situation:
+    aside = suspense(*step.id)
+    return Situation(step.tid, step.shift, aside, use, step.resolved, given_back=given_back, was_torn=was_torn)
 
 
 def _note_reading(card: CardRow, body: CardStep) -> None:

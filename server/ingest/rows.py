@@ -114,6 +114,8 @@ def card_columns(card: CardRow) -> Columns:
         "excused_at": card.excused_at,
         "exchange": card.exchange,
         "arrived_cents": card.arrived_cents,
+        "adopted_cents": card.adopted_cents,
+        "explained_cents": card.explained_cents,
     }
 
 
@@ -137,6 +139,8 @@ def card_of(row: Row) -> CardRow:
         UtcMs(row["excused_at"]),
         row["exchange"],
         Cents(row["arrived_cents"]),
+        Cents(row["adopted_cents"]),
+        Cents(row["explained_cents"]),
     )
 
 

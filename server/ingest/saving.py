@@ -39,6 +39,7 @@ def copy_of(book: Book) -> Book:
     """A book that does not change when the other one does."""
     return Book(
         book.campus,
+        book.load_key,
         chains={tno: replace(chain, branches=dict(chain.branches)) for tno, chain in book.chains.items()},
         cards={key: replace(card) for key, card in book.cards.items()},
         entries=dict(book.entries),

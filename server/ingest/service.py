@@ -94,7 +94,8 @@ class Ingest:
             tno = await store.find_chain(connection, tid, epoch)
             if tno is None:
                 return None
-            work = await load(connection, self._campus, [tno], reach, seqs=(first - 1, first + len(lines)))
+            seqs = (first - 1, first + len(lines))
+            work = await load(connection, self._campus, [tno], reach, seqs=seqs, load_key=self._keys.load.public)
             reply = take_run(work.book, tno, run, now)
             await write(connection, work, now)
             return TakenBatch(epoch, await server_epoch(connection), reply)

@@ -1,43 +1,72 @@
 """What a card was granted, what it has collected, and what a restored server adopts because the card shows it."""
 
-from protocol.entries import LoadStep
+from collections.abc import Iterable
+
+from protocol.entries import CardStep, LoadStep, Stage
 from protocol.ids import U16_MAX, LoadSeq
-from protocol.load_record import decode_load
+from protocol.instants import BusinessDay
+from protocol.load_record import decode_load, load_is_genuine
 from protocol.money import SALE_CENTS_MAX, Cents
-from protocol.signing import from_base64url
+from protocol.signing import VerifyKey, from_base64url
 from server.ingest.book import Book, CardRow, CaseClass, StepRow
+from server.ledger.accounts import ADOPTED, balanced, owner_of, pending
 
 
-def note_load(card: CardRow, body: LoadStep, book: Book | None = None, step: StepRow | None = None) -> None:
-    if body.loaded_after > card.loaded_total_cents:
-        forgotten = Cents(body.loaded_after - card.loaded_total_cents)
-        card.loaded_total_cents = body.loaded_after
-        if book is not None and step is not None:
-            text = "the card had collected a load that the server had forgotten"
-            book.open_case(CaseClass.LOAD_UNMATCHED, step.card, step.id, forgotten, text)
-    card.load_seq = max(card.load_seq, body.load_seq)
-    card.collected_cents = max(card.collected_cents, body.loaded_after)
+def load_fault(body: LoadStep, stage: Stage | None, key: VerifyKey | None) -> str:
+    """Why nothing in this entry may be believed; empty where a record signed by this server says the same."""
+    load = decode_load(from_base64url(body.record))
+    if load is None or key is None or not load_is_genuine(load, key):
+        return "its load record is not signed by this server"
+    record = load.record
+    if (record.card, record.generation) != body.card.key:
+        return "its load record is another card's"
+    if stage is Stage.VOIDED and not (body.prepared or body.touches_card):
+        return ""  # a report: see `adopt_report`
+    brought = (body.load_seq, body.loaded_after, body.main_after - body.main)
+    said = (record.load_seq, record.loaded_total_cents, record.loaded_total_cents - body.loaded)
+    granted = body.subsidy_after - body.subsidy + body.expired
+    held = body.touches_card and brought == said and 0 <= granted <= record.subsidy_total_cents
+    return "" if held else "its load record says otherwise"
+
+
+def adopt_load(book: Book, step: StepRow, body: CardStep) -> Cents:
+    """A load is on its card: what of its record this server had forgotten. Its other figures are known from now on."""
+    return _adopt(book, step, body.load_seq, body.loaded_after) if isinstance(body, LoadStep) else Cents(0)
+
+
+def adopt_report(book: Book, step: StepRow, body: LoadStep) -> Cents:
+    """A card shows more than its list: adopt it where the card itself shows a record of ours, as Classic cards do.
+
+    What only the terminal says raises nothing: the entry of the load, when it comes, carries the record.
+    """
+    load = decode_load(from_base64url(body.record))
+    assert load is not None
+    if (load.record.load_seq, load.record.loaded_total_cents) == (body.load_seq, body.loaded):
+        return _adopt(book, step, body.load_seq, body.loaded)
+    if body.loaded > book.cards[step.card].loaded_total_cents:
+        beyond = Cents(body.loaded - book.cards[step.card].loaded_total_cents)
+        text = "a terminal tells of a load that this server does not know; nothing is believed without its record"
+        book.open_case(CaseClass.LOAD_UNMATCHED, step.card, step.id, beyond, text)
+    return Cents(0)
+
+
+def explain(book: Book, cards: Iterable[CardRow], cents: Cents, day: BusinessDay) -> Cents:
+    """Set what was just found to be owed off against what its cards had collected unknown to us; how much it was."""
+    rest = int(cents)
+    for card in cards:
+        part = min(rest, card.adopted_cents - card.explained_cents)
+        if part > 0:
+            rest -= part
+            card.explained_cents = Cents(card.explained_cents + part)
+            cause = f"explained:{owner_of(card.key)}@{card.explained_cents}"
+            book.post(cause, day, balanced((pending(card.key[0]), -part), (ADOPTED, part)))
+    return Cents(cents - rest)
 
 
 def note_arrival(card: CardRow, step: StepRow, times: int = 1) -> None:
     """The posting of a load has brought what was owed to the card; or, of a forgotten one, has taken it back."""
     if isinstance(step.body, LoadStep):
         card.arrived_cents = Cents(card.arrived_cents + times * (step.body.main_after - step.body.main))
-
-
-def adopt(book: Book, step: StepRow, body: LoadStep) -> None:
-    card = book.cards[step.card]
-    if body.prepared:
-        return
-    card.collected_cents = max(card.collected_cents, body.loaded)
-    card.counter = max(card.counter, body.counter)
-    if body.loaded <= card.loaded_total_cents:
-        return
-    forgotten = Cents(body.loaded - card.loaded_total_cents)
-    card.loaded_total_cents = body.loaded
-    shown = decode_load(from_base64url(body.record))
-    card.load_seq = LoadSeq(max(card.load_seq, body.load_seq, shown.record.load_seq if shown else 0))
-    book.open_case(CaseClass.LOAD_UNMATCHED, step.card, step.id, forgotten, "the card is past the server's total")
 
 
 def grant(card: CardRow, cents: Cents) -> None:
@@ -49,3 +78,17 @@ def grant(card: CardRow, cents: Cents) -> None:
         return
     card.load_seq = LoadSeq(card.load_seq + 1)
     card.loaded_total_cents = Cents(card.loaded_total_cents + cents)
+
+
+def _adopt(book: Book, step: StepRow, load_seq: LoadSeq, total: Cents) -> Cents:
+    """Every figure here is one of a record with our signature."""
+    card = book.cards[step.card]
+    forgotten = Cents(max(0, total - card.loaded_total_cents))
+    card.load_seq = max(card.load_seq, load_seq)
+    card.collected_cents = max(card.collected_cents, total)
+    if forgotten:
+        card.loaded_total_cents = total
+        card.adopted_cents = Cents(card.adopted_cents + forgotten)
+        text = "the card had collected a load that the server had forgotten"
+        book.open_case(CaseClass.LOAD_UNMATCHED, step.card, step.id, forgotten, text)
+    return forgotten

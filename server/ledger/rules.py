@@ -90,8 +90,8 @@ class Situation:
     use: Use = Use.FIRST
     resolved: Resolution | None = None
     """If the step was decided before its own terminal's word arrived."""
-    loaded_known_cents: Cents = Cents(0)
-    """Loads: what the server believes was ever loaded."""
+    adopted_cents: Cents = Cents(0)
+    """Loads: how much of what was ever loaded the server had forgotten and believes now."""
     given_back: Postings = ()
     """Fallback: the postings that undo the forgotten use at our expense."""
     was_torn: bool = False
@@ -268,11 +268,9 @@ def _load_settled(step: LoadStep, at: Situation) -> Postings:
         (to_subsidy, granted - step.expired),
         (FUNDER, step.expired),
     )
-    forgotten = max(0, step.loaded_after - at.loaded_known_cents)
-    return (*loaded, *balanced((ADOPTED, -forgotten), (pending(step.card.no), forgotten)), *at.given_back)
+    return (*loaded, *_adopted(step, at), *at.given_back)
 
 
 def _adopted(step: LoadStep, at: Situation) -> Postings:
-    """The card shows a higher total than the server remembers: it was granted, and the entry of its load will come."""
-    forgotten = 0 if step.prepared else max(0, step.loaded - at.loaded_known_cents)
-    return balanced((ADOPTED, -forgotten), (pending(step.card.no), forgotten))
+    """The card has more than the server remembers: it was granted, so it was owed."""
+    return balanced((ADOPTED, -at.adopted_cents), (pending(step.card.no), at.adopted_cents))

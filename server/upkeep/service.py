@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from protocol.entries import Stage
 from protocol.ids import Seq, TerminalId, Tno
 from protocol.instants import DAY_MS, CampusTime, UtcMs
+from protocol.signing import VerifyKey
 from server.db import Database
 from server.errors import Conflict, NotFound
 from server.ingest.book import Book, HoleRow, HoleStatus, StepRow, TerminalStatus
@@ -28,8 +29,8 @@ PARKED_AT_ONCE_MAX = 256
 class Upkeep:
     """Decides what no batch decides by itself."""
 
-    def __init__(self, database: Database, campus: CampusTime, clock: Callable[[], UtcMs]) -> None:
-        self._database, self._campus, self._clock = database, campus, clock
+    def __init__(self, database: Database, load_key: VerifyKey, campus: CampusTime, clock: Callable[[], UtcMs]) -> None:
+        self._database, self._load_key, self._campus, self._clock = database, load_key, campus, clock
 
     async def run(self) -> dict[str, int]:
         """Everything that is due now; how many of each."""
@@ -186,9 +187,8 @@ class Upkeep:
 
             async def post(connection: AsyncConnection, some: list[tuple[int, int, int]] = some) -> int:
                 rows = await read_entries(connection, some)
-                work = await load(
-                    connection, self._campus, [tno], reach_of(e for row in rows for e in entry_in(row.jws))
-                )
+                reach = reach_of(entry for row in rows for entry in entry_in(row.jws))
+                work = await load(connection, self._campus, [tno], reach, load_key=self._load_key)
                 await load_entries(connection, work, some)
                 causes = [park_cause(Tno(place[0]), *place[1:]) for place in some]
                 await load_posted(connection, work, [*causes, *(f"un{cause}" for cause in causes)])

@@ -1,6 +1,7 @@
 """A server in a temporary directory for tests, and what its tables say."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from server import tables
 from server.db import Database
 from server.ingest.book import Book, CardRow, ChainRow
 from server.ingest.rows import branch_columns, card_columns, chain_columns
-from tests.server.world import NOON
+from server.keys import ServerKeys, open_keys
+from tests.server.world import LOAD_KEY, NOON
 
 
 class Clock:
@@ -26,6 +28,11 @@ class Clock:
 
     def pass_ms(self, ms: int) -> None:
         self.now = UtcMs(self.now + ms)
+
+
+def keys_in(directory: Path) -> ServerKeys:
+    """Keys of a server whose load records the world of the tests can sign."""
+    return replace(open_keys(directory / "keys"), load=LOAD_KEY)
 
 
 def sqlite_url(directory: Path) -> str:

@@ -12,8 +12,7 @@ from protocol.messages import encode_batch, read_signed
 from server import tables
 from server.db import Database
 from server.ingest.service import Ingest
-from server.keys import open_keys
-from tests.server.desk import Clock, put_book, rows_of, sqlite_url
+from tests.server.desk import Clock, keys_in, put_book, rows_of, sqlite_url
 from tests.server.test_holes import Street
 from tests.server.world import CAMPUS
 
@@ -27,7 +26,7 @@ async def main(directory: Path, *, die: bool) -> None:
         await database.create_all()
         if die:
             await put_book(database, street.book)
-        ingest = Ingest(database, open_keys(directory / "keys"), CAMPUS, clock)
+        ingest = Ingest(database, keys_in(directory), CAMPUS, clock)
         answer = await ingest.take(street.one.tid, encode_batch(lines))
         if die:
             os.kill(os.getpid(), signal.SIGKILL)

@@ -33,8 +33,10 @@ from protocol.ids import (
 )
 from protocol.instants import MINUTE_MS, BusinessDay, CampusTime, ClockSource, MonoMs, UtcMs
 from protocol.journal import Sealed, Tip, seal
+from protocol.load_record import encode_load, sign_load
 from protocol.money import Cents
-from protocol.purse import CardClass, CardId, SeenStep, Technology
+from protocol.policy import load_text
+from protocol.purse import CardClass, CardId, LoadRecord, SeenStep, Technology
 from protocol.signing import SigningKey
 from server.ingest.book import Book, CardRow, ChainRow
 from server.ingest.rules import take_batch
@@ -44,7 +46,7 @@ from server.reconcile.rows import rows_of
 from server.reconcile.rules import prove_cards
 
 SITE, NOON, DAY = SiteId("north-campus"), UtcMs(1_796_011_200_000), BusinessDay(20_787)
-OPENING, GRANT, RECORD = 10_000, 5_000, "A" * 128
+OPENING, GRANT = 10_000, 5_000
 BANK_ACCOUNT = Account(AccountKind.BANK)
 KEY = SigningKey(bytes(32))
 START = Tip(Seq(0), bytes(32))
@@ -125,8 +127,13 @@ def step_body(
     match operation:
         case Operation.LOAD:
             after = Cents(plastic.loaded + cents)
+            record = LoadRecord(*plastic.id.key, LoadSeq(1), after)
             return LoadStep(
-                *figures, load_seq=LoadSeq(1), loaded=Cents(plastic.loaded), loaded_after=after, record=RECORD
+                *figures,
+                load_seq=LoadSeq(1),
+                loaded=Cents(plastic.loaded),
+                loaded_after=after,
+                record=load_text(encode_load(sign_load(record, KEY))),
             )
         case Operation.TOPUP:
             return TopUpStep(*figures, channel=ChannelId("cash"), to=TopUpTo.CARD)
@@ -194,7 +201,7 @@ class Campus:
 
     def book(self) -> Book:
         """The server before anything has arrived: cards issued, a load granted to each."""
-        book = Book(CampusTime())
+        book = Book(CampusTime(), KEY.public)
         for plastic in self.cards:
             key = plastic.id.key
             book.cards[key] = CardRow(

@@ -14,6 +14,7 @@ from protocol.journal import seal
 from protocol.load_record import decode_load, load_is_genuine
 from protocol.messages import read_signed
 from protocol.money import Cents
+from protocol.policy import load_text
 from protocol.signing import to_base64url
 from server import tables
 from server.cards.rules import Plastic as OfficePlastic
@@ -52,6 +53,7 @@ def collect(till: Till, card: Plastic, record: bytes) -> None:
     load = decode_load(record)
     assert load is not None
     body = load_of(card, load.record.loaded_total_cents, load.record.load_seq)
+    body = with_members(body, record=load_text(record))
     prepared = till.append(Kind.LOAD_PREPARED, body).seq
     card.write(till.tno, body, prepared)
     card.loaded = load.record.loaded_total_cents

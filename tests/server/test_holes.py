@@ -17,12 +17,11 @@ from server.ingest.book import Book, CardRow, CaseClass, HoleStatus
 from server.ingest.holes import book_hole, post_provisional
 from server.ingest.rules import Ack, Ask, take_batch
 from server.ingest.service import Ingest
-from server.keys import open_keys
 from server.ledger.accounts import AccountKind
 from server.upkeep.service import Upkeep
-from tests.server.desk import Clock, assert_balances_are_sums, put_book, rows_of, sqlite_url
+from tests.server.desk import Clock, assert_balances_are_sums, keys_in, put_book, rows_of, sqlite_url
 from tests.server.test_ingest_posting import balance
-from tests.server.world import CAMPUS, NOON, Plastic, Till, plastic, sale_of
+from tests.server.world import CAMPUS, LOAD_KEY, NOON, Plastic, Till, plastic, sale_of
 
 BOTH = pytest.mark.parametrize("technology", list(Technology))
 
@@ -42,7 +41,7 @@ class Street:
         self.one, self.two, self.card = Till(1), Till(2), plastic(7, technology)
         for till, amount in ((self.one, 100), (self.one, 300), (self.two, 50), (self.one, 20)):
             sell(till, self.card, amount)
-        self.book = Book(CAMPUS, chains={till.tno: till.row() for till in (self.one, self.two)})
+        self.book = Book(CAMPUS, LOAD_KEY.public, chains={till.tno: till.row() for till in (self.one, self.two)})
         self.book.cards[self.card.id.key] = CardRow(self.card.id.key)
         self.clock = Clock()
         self.clock.pass_ms(3_600_000)
@@ -163,7 +162,7 @@ def test_a_sale_whose_outcome_fell_into_a_hole_is_posted_provisionally() -> None
     sell(two, card, 50)
     street = Street()
     street.one, street.two, street.card = one, two, card
-    street.book = Book(CAMPUS, chains={till.tno: till.row() for till in (one, two)})
+    street.book = Book(CAMPUS, LOAD_KEY.public, chains={till.tno: till.row() for till in (one, two)})
     street.book.cards[card.id.key] = CardRow(card.id.key)
     sell(one, card, 20)
     street.send(one, 0, 1)
@@ -184,8 +183,8 @@ async def test_the_database_books_and_fills_the_same_hole(tmp_path: Path) -> Non
     async with Database(sqlite_url(tmp_path)) as database:
         await database.create_all()
         await put_book(database, street.book)
-        ingest = Ingest(database, open_keys(tmp_path / "keys"), CAMPUS, street.clock)
-        upkeep = Upkeep(database, CAMPUS, street.clock)
+        ingest = Ingest(database, keys_in(tmp_path), CAMPUS, street.clock)
+        upkeep = Upkeep(database, LOAD_KEY.public, CAMPUS, street.clock)
         with pytest.raises(NotFound):
             await upkeep.hole(street.one.tno, Seq(3))
         for till, start, end in ((street.one, 0, 2), (street.two, 0, None), (street.one, 4, None)):
@@ -215,8 +214,8 @@ async def test_a_later_tap_extends_a_booked_hole(tmp_path: Path) -> None:
     async with Database(sqlite_url(tmp_path)) as database:
         await database.create_all()
         await put_book(database, street.book)
-        ingest = Ingest(database, open_keys(tmp_path / "keys"), CAMPUS, street.clock)
-        upkeep = Upkeep(database, CAMPUS, street.clock)
+        ingest = Ingest(database, keys_in(tmp_path), CAMPUS, street.clock)
+        upkeep = Upkeep(database, LOAD_KEY.public, CAMPUS, street.clock)
         for start, end in ((0, 2), (4, None), (4, None)):
             street.clock.pass_ms(10_000)
             await ingest.take_lines(street.one.tid, street.one.lines[start:end])

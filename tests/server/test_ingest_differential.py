@@ -12,8 +12,16 @@ from server.ingest.book import Book
 from server.ingest.rows import card_columns, case_columns, hole_columns, step_columns
 from server.ingest.rules import take_batch
 from server.ingest.service import Ingest
-from server.keys import open_keys
-from tests.server.desk import Clock, assert_balances_are_sums, postings_in, postings_of, put_book, rows_of, sqlite_url
+from tests.server.desk import (
+    Clock,
+    assert_balances_are_sums,
+    keys_in,
+    postings_in,
+    postings_of,
+    put_book,
+    rows_of,
+    sqlite_url,
+)
 from tests.server.world import CAMPUS, Lunch
 
 
@@ -64,7 +72,7 @@ async def test_database_and_memory_agree(seed: int, tmp_path: Path) -> None:
     async with Database(sqlite_url(tmp_path)) as database:
         await database.create_all()
         await put_book(database, lunch.book())
-        ingest = Ingest(database, open_keys(tmp_path / "keys"), CAMPUS, clock)
+        ingest = Ingest(database, keys_in(tmp_path), CAMPUS, clock)
         for delivery in lunch.deliveries():
             clock.pass_ms(2_000)
             taken = await ingest.take_lines(delivery.tid, delivery.lines)

@@ -15,13 +15,25 @@ from server.ingest.rules import Ack, take_batch
 from server.ledger.accounts import AccountKind
 from server.ledger.rules import Resolution
 from tests.protocol.strategies import values_of
-from tests.server.world import CAMPUS, MERCHANT, NOON, Plastic, Till, load_of, plastic, refund_of, sale_of, topup_of
+from tests.server.world import (
+    CAMPUS,
+    LOAD_KEY,
+    MERCHANT,
+    NOON,
+    Plastic,
+    Till,
+    load_of,
+    plastic,
+    refund_of,
+    sale_of,
+    topup_of,
+)
 
 LATER = UtcMs(NOON + 3_600_000)
 
 
 def book_for(*tills: Till, cards: tuple[Plastic, ...] = ()) -> Book:
-    book = Book(CAMPUS, chains={till.tno: till.row() for till in tills})
+    book = Book(CAMPUS, LOAD_KEY.public, chains={till.tno: till.row() for till in tills})
     for card in cards:
         book.cards[card.id.key] = CardRow(card.id.key)
     return book

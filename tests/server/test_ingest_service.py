@@ -31,8 +31,7 @@ from server import tables
 from server.db import Database
 from server.errors import Invalid
 from server.ingest.service import Ingest, epoch_named
-from server.keys import open_keys
-from tests.server.desk import Clock, put_book, rows_of, sqlite_url
+from tests.server.desk import Clock, keys_in, put_book, rows_of, sqlite_url
 from tests.server.test_holes import Street, sell
 from tests.server.world import CAMPUS, Lunch, Till, plastic
 
@@ -45,7 +44,7 @@ class Server:
     def __init__(self, database: Database, directory: Path) -> None:
         self.database, self.clock = database, Clock()
         self.clock.pass_ms(3_600_000)
-        self.keys = open_keys(directory / "keys")
+        self.keys = keys_in(directory)
         self.ingest = Ingest(database, self.keys, CAMPUS, self.clock)
 
     async def entries(self) -> int:

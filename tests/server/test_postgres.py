@@ -16,8 +16,7 @@ from server.config import Settings
 from server.db import Database
 from server.ingest.rules import Ack, take_batch
 from server.ingest.service import Ingest
-from server.keys import open_keys
-from tests.server.desk import Clock, assert_balances_are_sums, put_book, rows_of
+from tests.server.desk import Clock, assert_balances_are_sums, keys_in, put_book, rows_of
 from tests.server.postgres import new_database, private_postgres
 from tests.server.test_holes import sell
 from tests.server.test_ingest_differential import assert_same
@@ -53,7 +52,7 @@ async def test_postgres_and_memory_agree(database: Database, seed: int, tmp_path
     clock, book = Clock(), lunch.book()
     clock.pass_ms(3_600_000)
     await put_book(database, lunch.book())
-    ingest = Ingest(database, open_keys(tmp_path / "keys"), CAMPUS, clock)
+    ingest = Ingest(database, keys_in(tmp_path), CAMPUS, clock)
     for delivery in lunch.deliveries():
         clock.pass_ms(2_000)
         taken = await ingest.take_lines(delivery.tid, delivery.lines)
@@ -75,7 +74,7 @@ async def test_terminals_that_share_cards_work_at_the_same_time(database: Databa
     await put_book(database, book)
     clock = Clock()
     clock.pass_ms(3_600_000)
-    ingest = Ingest(database, open_keys(tmp_path / "keys"), CAMPUS, clock)
+    ingest = Ingest(database, keys_in(tmp_path), CAMPUS, clock)
 
     async def drain(till: Till) -> None:
         for start in range(0, len(till.lines), 6):
@@ -101,7 +100,7 @@ async def test_one_card_appears_at_two_terminals_at_once(database: Database, tmp
     for till in tills:
         till.append(Kind.CARD_ISSUED, CardIssued(plastic(77).id, "04a1b2c3"))
         till.append(Kind.CARD_BLOCKED, CardBlocked(plastic(77).id, "found"))
-    ingest = Ingest(database, open_keys(tmp_path / "keys"), CAMPUS, Clock())
+    ingest = Ingest(database, keys_in(tmp_path), CAMPUS, Clock())
     await asyncio.gather(*(ingest.take_lines(till.tid, till.lines) for till in tills))
     assert await rows_of(database, select(tables.card.c.card, tables.card.c.status)) == [(77, "blocked")]
 

@@ -14,12 +14,11 @@ from server import tables
 from server.db import Database
 from server.ingest.book import Book, CardRow
 from server.ingest.service import Ingest
-from server.keys import open_keys
 from server.ledger.accounts import AccountKind
 from server.upkeep.service import Upkeep
-from tests.server.desk import Clock, assert_balances_are_sums, put_book, put_card, rows_of, sqlite_url
+from tests.server.desk import Clock, assert_balances_are_sums, keys_in, put_book, put_card, rows_of, sqlite_url
 from tests.server.test_holes import sell
-from tests.server.world import CAMPUS, MERCHANT, Plastic, Till, plastic, refund_of, sale_of
+from tests.server.world import CAMPUS, LOAD_KEY, MERCHANT, Plastic, Till, plastic, refund_of, sale_of
 
 
 class Site:
@@ -29,8 +28,8 @@ class Site:
         self.database, self.clock = database, Clock()
         self.clock.pass_ms(3_600_000)
         self.one, self.two, self.card = Till(1), Till(2), plastic(7)
-        self.ingest = Ingest(database, open_keys(directory / "keys"), CAMPUS, self.clock)
-        self.upkeep = Upkeep(database, CAMPUS, self.clock)
+        self.ingest = Ingest(database, keys_in(directory), CAMPUS, self.clock)
+        self.upkeep = Upkeep(database, LOAD_KEY.public, CAMPUS, self.clock)
         self.sent: dict[int, int] = {}
 
     async def send(self, *tills: Till) -> None:
@@ -55,7 +54,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     async with Database(sqlite_url(tmp_path)) as database:
         await database.create_all()
         site = Site(database, tmp_path)
-        book = Book(CAMPUS, chains={till.tno: till.row() for till in (site.one, site.two)})
+        book = Book(CAMPUS, LOAD_KEY.public, chains={till.tno: till.row() for till in (site.one, site.two)})
         book.cards[site.card.id.key] = CardRow(site.card.id.key)
         await put_book(database, book)
         yield site

@@ -41,9 +41,11 @@ from protocol.ids import (
 )
 from protocol.instants import CampusTime, ClockSource, MonoMs, UtcMs
 from protocol.journal import Sealed, Tip, seal
+from protocol.load_record import encode_load, sign_load
 from protocol.messages import Grant, sign
 from protocol.money import Cents
-from protocol.purse import CardClass, CardId, SeenStep, Technology
+from protocol.policy import load_text
+from protocol.purse import CardClass, CardId, LoadRecord, SeenStep, Technology
 from protocol.signing import SigningKey, sha256_of, to_base64url
 from server.ingest.book import Book, CardRow, ChainRow
 
@@ -52,7 +54,7 @@ NOON = UtcMs(1_796_011_200_000)
 CAMPUS = CampusTime()
 GRANT_KEY = SigningKey(sha256_of(b"grant"))
 MERCHANT = MerchantId("canteen-1")
-NO_RECORD = "A" * 128
+LOAD_KEY = SigningKey(sha256_of(b"load"))
 
 
 @dataclass
@@ -169,11 +171,13 @@ def topup_of(card: Plastic, amount: int, to: TopUpTo = TopUpTo.CARD) -> TopUpSte
     )
 
 
-def load_of(card: Plastic, total: int, load_seq: int) -> LoadStep:
+def load_of(card: Plastic, total: int, load_seq: int, key: SigningKey = LOAD_KEY) -> LoadStep:
     gain = total - card.loaded
+    signed = sign_load(LoadRecord(*card.id.key, LoadSeq(load_seq), Cents(total)), key)
     return LoadStep(
         **_head(card, gain), main_after=Cents(card.main + gain), subsidy_after=Cents(card.subsidy),
-        load_seq=LoadSeq(load_seq), loaded=Cents(card.loaded), loaded_after=Cents(total), record=NO_RECORD,
+        load_seq=LoadSeq(load_seq), loaded=Cents(card.loaded), loaded_after=Cents(total),
+        record=load_text(encode_load(signed)),
     )  # fmt: skip
 
 
@@ -321,7 +325,7 @@ class Lunch:
 
     def book(self) -> Book:
         """An empty book that knows these terminals and cards."""
-        book = Book(CAMPUS, chains={till.tno: till.row() for till in self.tills})
+        book = Book(CAMPUS, LOAD_KEY.public, chains={till.tno: till.row() for till in self.tills})
         for card in self.cards:
             book.cards[card.id.key] = CardRow(card.id.key, technology=card.id.technology)
         return book

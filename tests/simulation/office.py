@@ -12,11 +12,13 @@ from protocol.ids import CardKey, Generation
 from protocol.instants import DAY_MS, CampusTime, UtcMs
 from protocol.messages import version_of
 from protocol.money import Cents
+from protocol.signing import SigningKey, sha256_of
 from server.cards import rules
-from server.ingest.book import Book, CardRow, CardStatus, CaseClass, ChainRow
+from server.ingest.book import Book, CardRow, CardStatus, ChainRow
 from server.ingest.keeping import post_again
 from server.ingest.posting import resolve
-from server.ledger.accounts import ADOPTED, OPERATOR_LOSS, Account, AccountKind, balanced, pending, purse
+from server.ingest.totals import explain
+from server.ledger.accounts import OPERATOR_LOSS, Account, AccountKind, balanced, pending, purse
 from server.ledger.rules import Resolution
 from tests.simulation.paper import Document
 from tests.simulation.plastic import Plastic
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from tests.simulation.campus import Campus
 
 CAMPUS_TIME = CampusTime()
+LOAD_KEY = SigningKey(sha256_of(b"loads"))
 TORN_DECIDED_AFTER_MS = 30 * DAY_MS
 DESK = Account(AccountKind.DRAWER, "desk/1")
 
@@ -38,8 +41,6 @@ class Kept:
     list_number: int = 0
     entered: set[int] = dataclasses.field(default_factory=set)
     """Numbers of the desk's documents that are in the books."""
-    explained: dict[CardKey, int] = dataclasses.field(default_factory=dict)
-    """How much of what was adopted from each card something has explained since."""
     closed: dict[CardKey, tuple[UtcMs, int]] = dataclasses.field(default_factory=dict)
     """Closed cards: since when, and the number of the first list that says so."""
 
@@ -49,7 +50,7 @@ class Office:
 
     def __init__(self, campus: "Campus") -> None:
         self._campus = campus
-        self.kept = Kept(Book(CAMPUS_TIME))
+        self.kept = Kept(Book(CAMPUS_TIME, LOAD_KEY.public))
         self.paper: list[Document] = []
 
     @property
@@ -128,17 +129,11 @@ class Office:
 
     def _give(self, cause: str, row: CardRow, source: Account, cents: int) -> None:
         """Bring value from an account to a card's next load; what it had collected unknown to us comes first."""
-        explained = min(cents, self._adopted(row.key))
-        self.kept.explained[row.key] = self.kept.explained.get(row.key, 0) + explained
-        if cents > explained:
-            rules.grant(row, Cents(cents - explained))
-        legs = balanced((source, -cents), (ADOPTED, explained), (pending(row.key[0]), cents - explained))
-        self.book.post(cause, CAMPUS_TIME.business_day(self.now), legs)
-
-    def _adopted(self, card: CardKey) -> int:
-        """What a card had collected that the books did not know, and nothing has explained yet."""
-        cases = (case for case in self.book.cases if case.cls is CaseClass.LOAD_UNMATCHED and case.card == card)
-        return sum(case.cents for case in cases) - self.kept.explained.get(card, 0)
+        day = CAMPUS_TIME.business_day(self.now)
+        self.book.post(cause, day, balanced((source, -cents), (pending(row.key[0]), cents)))
+        rest = cents - explain(self.book, [row], Cents(cents), day)
+        if rest:
+            rules.grant(row, Cents(rest))
 
     # What time brings --------------------------------------------------------------------------------------------
 

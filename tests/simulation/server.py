@@ -34,7 +34,7 @@ from server.ingest.book import CardRow, CardStatus
 from server.ingest.rules import Ask, take_batch
 from server.numbers import RESTORE_LEAP, RESTORE_LOAD_LEAP
 from terminal.lists import Lists
-from tests.simulation.office import Kept, Office
+from tests.simulation.office import LOAD_KEY, Kept, Office
 
 if TYPE_CHECKING:
     from tests.simulation.campus import Campus
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
 SITE = SiteId("north")
 SERVER_KEY = SigningKey(sha256_of(b"server"))
-LOAD_KEY = SigningKey(sha256_of(b"loads"))
 WAITING_MAX_MS = 7 * DAY_MS
 TEA, MEAL = "tea", "meal"
 _LISTED = {
@@ -229,7 +228,7 @@ def copy_of(kept: Kept) -> Kept:
     """A copy that shares only what never changes: far faster than a deep copy of every entry."""
     copied = copy.copy(kept)
     copied.book = _copied(kept.book, {})
-    copied.entered, copied.explained = set(kept.entered), dict(kept.explained)
+    copied.entered = set(kept.entered)
     copied.closed = dict(kept.closed)
     return copied
 

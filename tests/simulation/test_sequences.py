@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from server.ledger.accounts import WE_HAVE, Account, AccountKind
 from server.reconcile.float_proof import Document, prove_float
 from tests.server.desk import Clock, postings_in, postings_of, put_book, sqlite_url
 from tests.simulation.campus import Campus
-from tests.simulation.office import CAMPUS_TIME
+from tests.simulation.office import CAMPUS_TIME, LOAD_KEY
 from tests.simulation.sequences import format as told
 from tests.simulation.sequences.catalogue import SEQUENCES
 from tests.simulation.sequences.play import plant
@@ -85,7 +86,7 @@ def test_it_does_not_matter_who_reports_first(sequence: told.Sequence, technolog
 
 def empty_book(campus: Campus) -> Book:
     """The campus' own books as they were before any entry: terminals, cards, and what the desk took in."""
-    book = Book(CAMPUS_TIME)
+    book = Book(CAMPUS_TIME, campus.server.book.load_key)
     for tno, (grant, jws) in campus.grants.items():
         book.chains[tno] = campus.chain_of(grant, jws)
     for key, row in campus.server.book.cards.items():
@@ -137,7 +138,7 @@ async def test_the_database_says_the_same(life: Campus, tmp_path: Path) -> None:
     async with Database(sqlite_url(tmp_path)) as database:
         await database.create_all()
         await put_book(database, empty_book(life))
-        ingest = Ingest(database, open_keys(tmp_path / "keys"), CAMPUS_TIME, clock)
+        ingest = Ingest(database, replace(open_keys(tmp_path / "keys"), load=LOAD_KEY), CAMPUS_TIME, clock)
         for tno, run in runs_of(in_handfuls(life.truth.rows)):
             taken = await ingest.take_lines(book.chains[tno].tid, run)
             assert taken is not None and taken.reply == take_batch(book, tno, run, clock())

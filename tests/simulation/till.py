@@ -39,10 +39,9 @@ from terminal.shell import Post, Shell
 from terminal.topup import TopUp
 from tests.simulation.disk import Disk, SimulatedJournal
 from tests.simulation.network import Line
-from tests.simulation.office import CAMPUS_TIME
+from tests.simulation.office import CAMPUS_TIME, LOAD_KEY
 from tests.simulation.plastic import STATION_KEYS, TILL_KEYS, Plastic
 from tests.simulation.power import Power, PowerCut
-from tests.simulation.server import LOAD_KEY
 from tests.simulation.sync_link import SyncLink
 from tests.simulation.timeline import TillClock
 from tests.simulation.truth import Goods

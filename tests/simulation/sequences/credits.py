@@ -54,6 +54,13 @@ from tests.simulation.sequences.format import (
     subsidy,
 )
 
+_PAST_ITS_LIST = (
+    *(Grant(A, FIRST), Sync(), BackUp(), Grant(A, SECOND), Sync()),
+    *collect(S, A),
+    *(Offline(S), RestoreServer(), Sync()),
+    *(*collect(T, A), Shows(T, "NothingToLoad"), Sync()),
+)
+
 LOADS = (
     Sequence(
         "one load, two offline stations",
@@ -180,13 +187,10 @@ LOADS = (
     ),
     Sequence(
         "server restored below the card's load total, told by another station",
-        "A station that is handed a record below the card's total writes nothing and journals both: the total is "
-        "adopted before the load's own entry comes (SPEC, Loads, 3).",
+        "A station that is handed a record below the card's total writes nothing and journals both: the card's own "
+        "record proves the total before the load's own entry comes (SPEC, Loads, 3).",
         (
-            *(Grant(A, FIRST), Sync(), BackUp(), Grant(A, SECOND), Sync()),
-            *collect(S, A),
-            *(Offline(S), RestoreServer(), Sync()),
-            *(*collect(T, A), Shows(T, "NothingToLoad"), Sync()),
+            *_PAST_ITS_LIST,
             Check(
                 Expect(
                     accounts={pending(A): FIRST + SECOND, GRANTED: -FIRST - SECOND},
@@ -203,6 +207,31 @@ LOADS = (
             goods={S: (FIRST + SECOND,)},
             classes=(Found("load_unmatched", SECOND),),
         ),
+        on=CLASSIC,
+    ),
+    Sequence(
+        "server restored below the card's load total, told by another station without a record",
+        "A DESFire card keeps the total without its signature: nothing is adopted before the load's own entry brings "
+        "the record (SPEC, Loads, 3).",
+        (
+            *_PAST_ITS_LIST,
+            Check(
+                Expect(
+                    accounts={pending(A): FIRST, GRANTED: -FIRST},
+                    cards={A: OnCard(1, FIRST + SECOND, Made(S))},
+                    goods={S: (FIRST + SECOND,)},
+                    classes=(Found("load_unmatched", SECOND),),
+                )
+            ),
+            *(Online(S), Sync()),
+        ),
+        Expect(
+            accounts={purse(A): FIRST + SECOND, GRANTED: -FIRST - SECOND},
+            cards={A: OnCard(1, FIRST + SECOND, Made(S))},
+            goods={S: (FIRST + SECOND,)},
+            classes=(Found("load_unmatched", SECOND), Found("load_unmatched", SECOND)),
+        ),
+        on=DESFIRE,
     ),
 )
 
