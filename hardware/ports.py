@@ -4,7 +4,7 @@
     ├── CardError                the customer can act: tap again, or go to the card office
     │   ├── CardLeftField        the outcome of the command under way is unknown
     │   ├── CardNotOurs          not a card of this installation
-    │   ├── PurseUnreadable      ours, but without the structure or the genuine bytes it must have
+    │   ├── PurseUnreadable      not the structure or the genuine bytes that a card of ours must have
     │   └── CardRefused          the card answered with a status that is no success
     └── DeviceError              staff must act
         ├── ReaderUnplugged
@@ -38,7 +38,7 @@ class CardNotOurs(CardError):
 
 
 class PurseUnreadable(CardError):
-    """The card is ours, but something on it is missing or not genuine; only the card office can help."""
+    """What the card says of itself is missing, malformed or not genuine; only the card office can help."""
 
 
 class CardRefused(CardError):
@@ -108,7 +108,8 @@ class PurseCard(Protocol):
         """Authenticate and read everything a decision needs.
 
         A load record that the caller has verified before is not read from the card again while the card still
-        names it (Classic only). Raises CardLeftField, CardRefused, PurseUnreadable.
+        names it (Classic only). A card whose identity is genuine but whose purse cannot be read is answered with
+        `purse=None`. Raises CardLeftField, CardNotOurs, CardRefused, PurseUnreadable.
         """
         ...
 

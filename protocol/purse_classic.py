@@ -166,12 +166,6 @@ def current_slot(purses: tuple[Purse | None, ...]) -> int:
     return max(range(len(purses)), key=lambda slot: -1 if (purse := purses[slot]) is None else purse.counter)
 
 
-def in_force(image_slots: tuple[bytes, bytes], uid: bytes, mac8: Mac8) -> Purse | None:
-    """The purse in force among two raw slots: what a driver needs to know which load record to read."""
-    purses = tuple(decode_slot(raw, uid, slot, mac8) for slot, raw in enumerate(image_slots))
-    return purses[current_slot(purses)]
-
-
 def step_plan(change: PurseChange, mac8: Mac8) -> tuple[BlockWrite, ...]:
     """The block writes of one step, in order: a new load record into its spare copy, then the spare slot, mark last.
 

@@ -102,10 +102,23 @@ class CardOffice:
         return personalise(self._channel, self._keys, new, self._random_bytes)
 
     def _refuse_money(self, order: IssueOrder) -> None:
-        """Making a card wipes it; another customer's money must not go that way."""
+        """Making a card wipes it; another customer's money must not go that way.
+
+        A blank, a stranger's card and one torn while it was made say nothing genuine of themselves, however often they
+        are asked; a card in use must not pass for one because of one garbled answer, so it is asked twice.
+        """
         assert self._channel is not None
-        with contextlib.suppress(CardNotOurs, CardRefused, PurseUnreadable):
-            read = open_card(self._channel, self._keys, self._random_bytes).read()
-            purse = read.purse
-            if read.identity.card != order.card and purse and (purse.main_cents or purse.subsidy_cents):
-                raise CardInUse(f"this is card {read.identity.card} with money on it: close it first")
+        for _ in range(2):
+            with contextlib.suppress(CardNotOurs, CardRefused, PurseUnreadable):
+                read = open_card(self._channel, self._keys, self._random_bytes).read()
+                _refuse_in_use(read, order)
+
+
+def _refuse_in_use(read: CardRead, order: IssueOrder) -> None:
+    number, purse = read.identity.card, read.purse
+    if number == order.card:
+        return
+    if purse is None:
+        raise CardInUse(f"this is card {number}, and what is on it cannot be read: tap it again, or close it first")
+    if purse.main_cents or purse.subsidy_cents:
+        raise CardInUse(f"this is card {number} with money on it: close it first")

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from typing import Protocol, assert_never
 
-from hardware.ports import CardError, CardLeftField, PurseUnreadable
+from hardware.ports import CardError, CardLeftField
 from protocol.authorise import House, Refusal, Refused, Standing
 from protocol.basket import Basket
 from protocol.entries import Body, Booted, Checkpoint, EpochEnded, Kind, Stage, kind_of
@@ -149,7 +149,7 @@ class Shell:
         """A card came into the field."""
         try:
             read = await self._read()
-        except CardError:
+        except CardLeftField:
             return
         await self.handle(self._tapped(read))
 
@@ -274,7 +274,7 @@ class Shell:
     async def _read_again(self) -> Event | None:
         try:
             return self._tapped(await self._read())
-        except CardError:
+        except CardLeftField:
             return None
 
     async def _compare(self, pin: str) -> Event | None:
@@ -288,7 +288,7 @@ class Shell:
             read = await self._cards.read(self._loads_verified.get)
         except CardLeftField:
             raise
-        except PurseUnreadable:
+        except CardError:  # nothing genuine said whose card it is
             return None
         return self._trusted(read) if read is not None else None
 

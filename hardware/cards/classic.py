@@ -18,6 +18,7 @@ from hardware.ports import CardChannel, CardNotOurs, CardRefused, PurseUnreadabl
 from protocol.ids import Counter
 from protocol.purse import CardRead, Identity, Mark, Purse, PurseChange, SeenStep, SignedLoad, Technology
 from protocol.purse_classic import (
+    EMPTY_SLOT,
     IDENTITY_BLOCKS,
     KEY_SET_BLOCK,
     LOAD_BLOCKS,
@@ -26,12 +27,12 @@ from protocol.purse_classic import (
     ClassicImage,
     decode_identity,
     firm_plan,
-    in_force,
     load_from_blocks,
     read_card,
     step_plan,
 )
 
+_NO_SLOTS = (EMPTY_SLOT, EMPTY_SLOT)
 _LOAD_SECTORS = frozenset(sector_of(block) for copy in LOAD_BLOCKS for block in copy)
 
 
@@ -51,19 +52,11 @@ class ClassicPurse:
 
         Raises CardLeftField, CardNotOurs, CardRefused, PurseUnreadable.
         """
-        self._sectors.forget_keys()
-        keys, load_keys = self._of_card = self._find_keys()
-        uid, mac8 = self._channel.uid, keys.mac8(Role.CLASSIC_MAC)
-        identity_raw = self._blocks(IDENTITY_BLOCKS, keys)
-        identity = decode_identity(identity_raw, uid, mac8)
-        if identity is None:
-            raise PurseUnreadable("the identity is not genuine on this card")
-        slots = self._blocks(SLOT_BLOCKS[0], keys), self._blocks(SLOT_BLOCKS[1], keys)
-        purse = in_force(slots, uid, mac8)
-        load = self._load(purse, identity, load_record_known, load_keys) if purse and purse.load_seq else None
-        read = read_card(ClassicImage(uid, keys.key_set, identity_raw, slots, load), mac8)
-        assert read is not None, "the identity has been checked"
-        return read
+        identity = self._identify()
+        try:
+            return self._read_purse(identity, load_record_known)
+        except (CardRefused, PurseUnreadable):
+            return self._made_sense_of(identity, _NO_SLOTS, None)
 
     def write(self, change: PurseChange) -> CardRead:
         """Make one step and read it back. After any CardError its outcome is unknown."""
@@ -78,13 +71,39 @@ class ClassicPurse:
 
         Raises as `read` and `write` do; then nothing is decided and the card must be tapped again.
         """
-        now = self.read(load_record_known)
+        now = self._read_purse(self._identify(), load_record_known)
         mac8 = self._held_keys(now.key_set)[0].mac8(Role.CLASSIC_MAC)
         plan = firm_plan(intended, counter_after, now, mac8)
         if not plan.writes:
             return now
         self._write_all(plan.writes, now.key_set)
-        return self.read(now.load or load_record_known)
+        return self._read_purse(self._identify(), now.load or load_record_known)
+
+    def _identify(self) -> bytes:
+        """The identity's blocks, found genuine."""
+        self._sectors.forget_keys()
+        keys, _ = self._of_card = self._find_keys()
+        raw = self._blocks(IDENTITY_BLOCKS, keys)
+        if decode_identity(raw, self._channel.uid, keys.mac8(Role.CLASSIC_MAC)) is None:
+            raise PurseUnreadable("the identity is not genuine on this card")
+        return raw
+
+    def _read_purse(self, identity: bytes, load_known: SignedLoad | None) -> CardRead:
+        assert self._of_card is not None
+        keys, load_keys = self._of_card
+        slots = self._blocks(SLOT_BLOCKS[0], keys), self._blocks(SLOT_BLOCKS[1], keys)
+        read = self._made_sense_of(identity, slots, None)
+        if read.purse is None or not read.purse.load_seq:
+            return read
+        return self._made_sense_of(identity, slots, self._load(read.purse, read.identity, load_known, load_keys))
+
+    def _made_sense_of(self, identity: bytes, slots: tuple[bytes, bytes], load: SignedLoad | None) -> CardRead:
+        assert self._of_card is not None
+        keys = self._of_card[0]
+        image = ClassicImage(self._channel.uid, keys.key_set, identity, slots, load)
+        read = read_card(image, keys.mac8(Role.CLASSIC_MAC))
+        assert read is not None, "the identity has been checked"
+        return read
 
     def _find_keys(self) -> tuple[KeysOfCard, KeysOfCard | None]:
         """The card's keys, and those of its load sectors (None where their set is not held). Raises CardNotOurs.

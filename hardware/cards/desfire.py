@@ -38,6 +38,7 @@ from protocol.purse_desfire import (
     DesfireStep,
     LogWrite,
     ValueChange,
+    decode_identity,
     decode_load_file,
     encode_load_file,
     read_card,
@@ -65,7 +66,11 @@ class DesfirePurse:
 
         Raises CardLeftField, CardNotOurs, CardRefused, PurseUnreadable.
         """
-        return self._read_with_log(1)
+        identity, who = self._identify()
+        try:
+            return self._read_purse(identity, who.key_set, 1)
+        except (CardRefused, PurseUnreadable):
+            return who
 
     def write(self, change: PurseChange) -> CardRead:
         """Make one step in one transaction. After any CardError its outcome is unknown.
@@ -90,28 +95,37 @@ class DesfirePurse:
         load_record_known: SignedLoad | None = None,  # noqa: ARG002
     ) -> CardRead:
         """Read the card with its whole log: a commit is atomic, so what it shows is already firm."""
-        return self._read_with_log(_ALL_RECORDS)
+        return self._read_firm(_ALL_RECORDS)
 
-    def _read_with_log(self, records: int) -> CardRead:
+    def _read_firm(self, records: int) -> CardRead:
+        identity, who = self._identify()
+        return self._read_purse(identity, who.key_set, records)
+
+    def _identify(self) -> tuple[bytes, CardRead]:
+        """Authenticate; the identity file, and what is known of the card before its purse is read."""
         self._read = None
         keys = self._select()
-        card = self._card
-        card.authenticate(KEY_DEBIT, keys.aes(Role.DESFIRE_DEBIT))
+        self._card.authenticate(KEY_DEBIT, keys.aes(Role.DESFIRE_DEBIT))
+        raw = self._data(FILE_IDENTITY, IDENTITY_BYTES)
+        identity = decode_identity(raw)
+        if identity is None:
+            raise PurseUnreadable("the identity file is malformed")
+        return raw, CardRead(Technology.DESFIRE, self._channel.uid, keys.key_set, identity, None, ())
+
+    def _read_purse(self, identity: bytes, key_set: int, records: int) -> CardRead:
         image = DesfireImage(
             self._channel.uid,
-            keys.key_set,
-            self._data(FILE_IDENTITY, IDENTITY_BYTES),
+            key_set,
+            identity,
             self._value(FILE_MAIN),
             self._value(FILE_SUBSIDY),
             self._data(FILE_LIMITS, LIMITS_BYTES),
             self._data(FILE_LOAD, LOAD_BYTES),
             self._newest_log(records),
         )
-        read = read_card(image)
-        if read is None:
-            raise PurseUnreadable("the identity file is malformed")
-        self._read = read
-        return read
+        self._read = read_card(image)
+        assert self._read is not None, "the identity has been checked"
+        return self._read
 
     def _select(self) -> KeysOfCard:
         """Select our application and find out which key set it carries. Raises CardNotOurs."""
@@ -130,7 +144,7 @@ class DesfirePurse:
         return keys
 
     def _require_unchanged(self, before: CardRead) -> None:
-        now = self._read_with_log(max(len(before.last), 1))
+        now = self._read_firm(max(len(before.last), 1))
         if now != before:
             raise CardLeftField("the card is not as it was when the step was decided")
 

@@ -82,6 +82,25 @@ def issued(technology: Technology, weak_bits: WeakBits = no_weak_bits, uid: byte
     return bench
 
 
+class Garbled:
+    """A channel on which the first bit of one answer (from 1) is wrong."""
+
+    def __init__(self, channel: CardChannel, at: int) -> None:
+        self.uid, self.technology = channel.uid, channel.technology
+        self._channel, self._left = channel, at
+
+    @property
+    def done(self) -> bool:
+        """Whether it has happened."""
+        return self._left <= 0
+
+    def transmit(self, apdu: bytes) -> bytes:
+        """Pass an exchange on."""
+        answer = self._channel.transmit(apdu)
+        self._left -= 1
+        return bytes((answer[0] ^ 1,)) + answer[1:] if self._left == 0 else answer
+
+
 def sale(before: CardRead, seq: int, main: int = -20, subsidy: int = 0) -> PurseChange:
     """A debit step."""
     assert before.purse is not None

@@ -17,7 +17,8 @@ from protocol.purse_classic import (
     BlockWrite,
     ClassicImage,
     blank_plan,
-    in_force,
+    current_slot,
+    decode_slot,
     load_from_blocks,
     read_card,
 )
@@ -78,7 +79,8 @@ class Blocks:
     def image(self) -> ClassicImage:
         """What a reader gets, as the driver puts it together."""
         slots = (self.joined(SLOT_BLOCKS[0]), self.joined(SLOT_BLOCKS[1]))
-        purse = in_force(slots, self.uid, self.mac8)
+        purses = tuple(decode_slot(raw, self.uid, slot, self.mac8) for slot, raw in enumerate(slots))
+        purse = purses[current_slot(purses)]
         load = None
         if purse is not None and purse.load_seq:
             raw = self.joined(LOAD_BLOCKS[purse.load_copy])
