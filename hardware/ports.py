@@ -7,8 +7,7 @@
     │   ├── PurseUnreadable      not the structure or the genuine bytes that a card of ours must have
     │   └── CardRefused          the card answered with a status that is no success
     └── DeviceError              staff must act
-        ├── ReaderUnplugged
-        └── PrinterOutOfPaper
+        └── ReaderUnplugged
 
 Everything here blocks: the terminal calls it from its card thread, the simulation inline.
 """
@@ -56,10 +55,6 @@ class DeviceError(HardwareError):
 
 class ReaderUnplugged(DeviceError):
     """The card reader does not answer any more."""
-
-
-class PrinterOutOfPaper(DeviceError):
-    """The receipt printer has no paper."""
 
 
 class CardChannel(Protocol):

@@ -12,12 +12,14 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from importlib.metadata import version
 from pathlib import Path
 from typing import assert_never
 
+from hardware.peripherals.bell import Bell
 from hardware.ports import CardReader
 from hardware.readers.pcsc import PcscReader
 from hardware.simulated.reader import SimulatedReader
@@ -82,7 +84,7 @@ async def run(config: Config, words: Words, console: Console, keyboard: int) -> 
         office = CardOffice(config.card_keys, config.key_set_new, thread.run) if May.OFFICE in may else None
         rights = Rights(load=May.LOAD in may, topup=May.TOPUP in may, refund=May.REFUND in may)
         clerk = Clerk(office, rights, config.campus, words, console, clock.now, gauges.status)
-        till = Till(shell, cards, clerk, gauges, config.campus, words, console, clock.now)
+        till = Till(shell, cards, clerk, gauges, config.campus, words, console, Bell(sys.stderr.buffer), clock.now)
 
         await shell.start(from_snapshot(journal.snapshot.state) if journal.snapshot else None)
         if journal.acked is not None:

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from hardware.ports import CardChannel
+from hardware.ports import CardChannel, Indicator, Signal
 from protocol.entries import Fault, Kind
 from protocol.instants import MINUTE_MS, CampusTime, Now
 from protocol.texts import text_of
@@ -21,12 +21,18 @@ from terminal.face import Face
 from terminal.gauges import Gauges
 from terminal.ports import JournalBroken, JournalLow
 from terminal.shell import Shell
-from terminal.views import View, Words
+from terminal.views import Tone, View, Words
 
 CHECKPOINT_ENTRIES = 256
 """After so many entries the next start begins at a new checkpoint."""
 FAULT_AGAIN_MS = 10 * MINUTE_MS
 """A plug that comes loose again and again is one story in the journal."""
+_SIGNALS = {
+    Tone.WAITING: Signal.WAITING,
+    Tone.APPROVED: Signal.APPROVED,
+    Tone.REFUSED: Signal.REFUSED,
+    Tone.TAP_AGAIN: Signal.TAP_AGAIN,
+}
 
 
 @dataclass(slots=True)
@@ -40,6 +46,7 @@ class Till:
     campus: CampusTime
     words: Words
     face: Face
+    indicator: Indicator
     now: Callable[[], Now]
     disk_fault: str = ""
     """Why nothing is sold; empty while the journal can be written."""
@@ -47,12 +54,14 @@ class Till:
     _fault_noted_ms: int = 0
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _shown: View | None = None
+    _sounded: Tone | None = None
 
     async def card_arrived(self, channel: CardChannel) -> None:
         """A card came into the field."""
 
         async def take(shell: Shell) -> None:
             self.face.note("card", state="arrived")
+            self._sounded = None
             self.cards.arrived(channel)
             if self.clerk.office is not None and self.clerk.office.wants_card:
                 await self.clerk.office.card_arrived(channel, shell.append)
@@ -150,6 +159,10 @@ class Till:
         if view != self._shown:
             self._shown = view
             self.face.show(view)
+        if view.tone != self._sounded:
+            self._sounded = view.tone
+            if view.tone in _SIGNALS:
+                self.indicator.signal(_SIGNALS[view.tone])
 
     def _view(self) -> View:
         if self.disk_fault:

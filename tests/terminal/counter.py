@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from hardware.cards.keys import CardKeys
+from hardware.simulated.indicator import SimulatedIndicator
 from hardware.simulated.reader import SimulatedReader
 from hardware.simulated.reader import VirtualCard as Card
 from protocol.entries import Kind
@@ -63,6 +64,7 @@ class CounterBench:
 
     def __init__(self, journal: JournalStore, keys: CardKeys, rights: Rights | None = None) -> None:
         self.journal, self.face, self.reader, self.at_ms = journal, Memory(), SimulatedReader(), 0
+        self.indicator = SimulatedIndicator()
         self.entries: list[Sealed] = []
         self.handed_over = 0
         cards = CardPort(keys, inline, lambda count: bytes(range(count)))
@@ -89,7 +91,7 @@ class CounterBench:
             self.now,
             self.gauges.status,
         )
-        self.till = Till(self.shell, cards, clerk, self.gauges, campus, SENTENCES, self.face, self.now)
+        self.till = Till(self.shell, cards, clerk, self.gauges, campus, SENTENCES, self.face, self.indicator, self.now)
 
     def now(self) -> Now:
         """A clock that the test moves."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hardware.cards.open_card import open_card
-from hardware.ports import CardChannel
+from hardware.ports import CardChannel, Signal
 from hardware.simulated.classic_card import VirtualClassic
 from hardware.simulated.reader import SimulatedReader
 from protocol.ids import CardNo, Generation
@@ -92,6 +92,8 @@ async def bench(tmp_path: Path) -> AsyncIterator[CounterBench]:
 @pytest.mark.parametrize("channel", STRANGERS.values(), ids=STRANGERS)
 async def test_a_strange_card_is_refused_in_words(bench: CounterBench, channel: CardChannel) -> None:
     await bench.till.card_arrived(channel)
+    await bench.till.card_arrived(channel)
+    assert bench.indicator.signals == [Signal.WAITING, Signal.REFUSED, Signal.REFUSED], "heard at each tap"
     assert SENTENCES["refused.card_not_ours"] in _shown(bench)
 
 
