@@ -50,6 +50,7 @@ from server.ledger.accounts import (
     purse,
 )
 from server.numbers import CARD_NUMBER, next_number, read_setting, write_setting
+from server.one_by_one import OneByOne, Subject
 
 GRANTED_THROUGH = "cards:granted_through"
 
@@ -242,8 +243,10 @@ class Cards:
             waiting = await store.waiting(connection)
             through = int(await read_setting(connection, GRANTED_THROUGH) or "0")
             touched, newest = await store.newly_pending(connection, through)
-        released = sum([await self._settle_closed(no) for no in sorted(waiting)])
-        granted = sum([await self._grant_pending(no) for no in sorted(touched | waiting)])
+        one_by_one = OneByOne(self._database, self._clock)
+        released = await one_by_one.each("settling a closed card", sorted(waiting), self._settle_closed, _of_card)
+        owed = sorted(touched | waiting)
+        granted = await one_by_one.each("granting pending credit", owed, self._grant_pending, _of_card)
         if newest > through:
             await self._database.transact(lambda connection: write_setting(connection, GRANTED_THROUGH, str(newest)))
         return {"cards_released": released, "loads_granted": granted}
@@ -379,3 +382,7 @@ class Cards:
     async def _check_person(self, connection: AsyncConnection, person: PersonId | None) -> None:
         if person is not None and not await store.has_person(connection, person):
             raise NotFound("no_such_person", f"no person has the id {person}")
+
+
+def _of_card(no: CardNo) -> Subject:
+    return Subject(card=(no, Generation(1)))

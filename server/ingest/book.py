@@ -16,7 +16,7 @@ from protocol.money import Cents
 from protocol.purse import SeenStep
 from protocol.signing import VerifyKey
 from protocol.sync_receiver import Branch
-from server.ledger.accounts import AccountKind, Postings, owner_of, purse, subsidy
+from server.ledger.accounts import AccountKind, Postings, owner_of, purse, subsidy, suspense
 from server.ledger.rules import ON_CARD, Resolution, Use
 
 StepId = tuple[Tno, int, int]
@@ -59,6 +59,8 @@ class CaseClass(enum.StrEnum):
     PURSE_UNREADABLE = "purse_unreadable"
     HOLE = "hole"
     SERVER_RESTORED = "server_restored"
+    STUCK = "stuck"
+    """Something that is tried again and again, and fails."""
 
 
 @dataclass(slots=True)
@@ -305,6 +307,11 @@ class Book:
         """The holes of a chain that are in one of these states, first entries first."""
         found = [hole for hole in self.holes.values() if hole.tno == tno and hole.status in statuses]
         return sorted(found, key=lambda hole: hole.first)
+
+    def stands_for(self, provisional: str, step: StepRow) -> bool:
+        """Whether a provisional posting of a hole is about this very step: what is set aside for it has its mark."""
+        aside = suspense(step.id[0], 0, step.id[2])
+        return any(posting.account == aside for posting in self.posted[provisional].postings)
 
     def open_case(self, cls: CaseClass, card: CardKey | None, step: StepId, cents: Cents, text: str) -> None:
         """Put something in front of two people."""

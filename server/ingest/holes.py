@@ -10,7 +10,7 @@ each (card, counter); the posting of a found entry takes its provisional one bac
 from collections.abc import Sequence
 
 from protocol.entries import Stage
-from protocol.ids import Seq
+from protocol.ids import CardKey, Seq
 from protocol.instants import BusinessDay, UtcMs
 from protocol.journal import Tip
 from protocol.money import Cents
@@ -80,6 +80,11 @@ def post_provisional(book: Book, hole: HoleRow, witnesses: Sequence[StepRow], da
     return count
 
 
+def provisional_cause(card: CardKey, counter: int) -> str:
+    """Under which cause the step of a card that reached this counter is posted while its entry is missing."""
+    return f"hole:{owner_of(card)}@{counter}"
+
+
 def fill_holes(book: Book, chain: ChainRow, batch: Sequence[Link], now: UtcMs) -> Seq | None:
     """Put found entries into booked holes, proven from the back by the hash that is demanded there.
 
@@ -117,11 +122,13 @@ def _post_one(book: Book, hole: HoleRow, witness: StepRow, seen: SeenStep, day: 
     card, counter = witness.card, witness.counter
     if not _is_missing(book, hole, witness, seen) or card not in book.cards or (card, counter) in book.provisional:
         return False
+    cause = provisional_cause(card, counter)
+    if cause in book.posted:
+        return False  # another hole's step of this counter was booked, and found: this is a second use
     main_before, subsidy_before = _balances_before(book, witness, seen)
     main, granted = witness.body.main - main_before, witness.body.subsidy - subsidy_before
     if not main and not granted:
         return False
-    cause = f"hole:{owner_of(card)}@{counter}"
     aside = suspense(hole.tno, 0, seen.seq)
     book.provisional[(card, counter)] = cause
     book.post(cause, day, balanced((purse(card), main), (subsidy(card), granted), (aside, -main - granted)))
@@ -132,11 +139,10 @@ def _is_missing(book: Book, hole: HoleRow, witness: StepRow, seen: SeenStep) -> 
     """Whether the step under a witness was made by an entry of the hole, or got its outcome there."""
     if witness.use not in ON_CARD:
         return False
-    same_mark = [
-        step
-        for step in book.steps_at(witness.card, witness.counter)
-        if (step.id[0], step.id[2]) == (seen.tno, seen.seq)
-    ]
+    steps = book.steps_at(witness.card, witness.counter)
+    same_mark = [step for step in steps if (step.id[0], step.id[2]) == (seen.tno, seen.seq)]
+    if any(step.moved_purse for step in steps if step not in same_mark):
+        return False  # the counter was used by another step: the proof lists a second use
     if not same_mark:
         return seen.seq >= hole.first
     return seen.seq < hole.first and all(step.stage is Stage.PREPARED and not step.resolved for step in same_mark)

@@ -289,9 +289,14 @@ def _confirm_below(book: Book, step: StepRow, day: BusinessDay) -> None:
 
 
 def reverse_provisional(book: Book, step: StepRow, day: BusinessDay) -> None:
-    """The entry of a step that was posted from the card's chain has been found: take that posting back."""
-    cause = book.provisional.pop((step.card, step.counter_after), None)
-    if cause is not None:
+    """The entry of a step that was posted from the card's chain has been found: take that posting back.
+
+    Another use of the same counter takes nothing back: the posting stands for the step with its own mark.
+    """
+    at = (step.card, step.counter_after)
+    cause = book.provisional.get(at)
+    if cause is not None and book.stands_for(cause, step):
+        del book.provisional[at]
         book.post(f"found:{cause}", day, reversed_postings(book.posted[cause].postings))
 
 

@@ -15,7 +15,7 @@ def use_of(book: Book, step: StepRow, branch: int, at: UtcMs) -> tuple[Use, Step
 
     A step that builds on a fork is part of the fork. A sale on another branch of its terminal's chain counts only
     once a later tap of the card confirms it; against any other use of the counter it has no say, so that a copied
-    terminal freezes no honest card.
+    terminal freezes no honest card. Where a hole is booked from what the card showed, that was the counter's use.
     """
     card = book.cards.get(step.card)
     if card is None:
@@ -29,8 +29,12 @@ def use_of(book: Book, step: StepRow, branch: int, at: UtcMs) -> tuple[Use, Step
     others = [
         other for other in book.steps_at(step.card, step.counter_after) if other is not step and other.moved_purse
     ]
+    booked = book.provisional.get((step.card, step.counter_after))
+    is_taken = booked is not None and not book.stands_for(booked, step)
     if branch and isinstance(step.body, SaleStep):
-        return (Use.DISPUTED, others[0]) if others else (Use.BRANCH, None)
+        return (Use.DISPUTED if others or is_taken else Use.BRANCH), next(iter(others), None)
+    if is_taken:
+        return Use.FORK, None
     if all(_is_unconfirmed(other) for other in others):
         return Use.FIRST, others[0] if others else None
     if len(others) > 1 or not _excusable(card, at):

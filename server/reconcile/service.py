@@ -18,6 +18,7 @@ from protocol.instants import BusinessDay, CampusTime, UtcMs
 from server.db import Database
 from server.errors import Conflict, NotFound
 from server.ledger.accounts import Account
+from server.one_by_one import OneByOne, Subject
 from server.reconcile import store, store_proofs
 from server.reconcile.columns import evidence_of
 from server.reconcile.facts import Campus, Difference, Finding, ProviderFact, Terms
@@ -30,8 +31,8 @@ from server.reconcile.store_proofs import Progressed
 CHUNK_CARDS = 200
 FINDINGS_SHOWN_MAX = 1_000
 
-Step = Callable[[], Awaitable[object]]
-"""Something to do before the proof."""
+Step = Callable[[], Awaitable[int]]
+"""Something to do before the proof; how many things it did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ class Reconcile:
     ) -> None:
         self._database, self._campus, self._clock = database, campus, clock
         self._around, self._chunk_cards = around or Around(), chunk_cards
+        self._one_by_one = OneByOne(database, clock)
 
     async def dry_run(self, day: BusinessDay, progress: Callable[[Progress], None] | None = None) -> DayProof:
         """What a proof would find now. Writes nothing."""
@@ -118,8 +120,7 @@ class Reconcile:
         revision, after = await self._begin(day, now)
         if after is None:
             return await self.proof(day, revision=revision)
-        for step in self._around.prepare:
-            await step()
+        await self._one_by_one.each("preparing the night's proof", self._around.prepare, _done, _of_nobody)
         providers = await self._around.providers(day)
         cards = 0
         async with self._database.reading() as connection:
@@ -226,6 +227,14 @@ class Reconcile:
                     difference += proof.difference_cents
                     unexplained += abs(proof.unexplained_cents) + abs(drift_cents)
         return Progressed(keys[-1], len(keys), difference, unexplained), findings
+
+
+async def _done(step: Step) -> int:
+    return await step()
+
+
+def _of_nobody(_: Step) -> Subject:
+    return Subject()
 
 
 def shown(found: Finding) -> FoundDifference:

@@ -1,5 +1,6 @@
 """What time or people decide after a batch was taken in; each step of it is one transaction."""
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 
 from sqlalchemy import RowMapping
@@ -12,7 +13,7 @@ from protocol.signing import VerifyKey
 from server.db import Database
 from server.errors import Conflict, NotFound
 from server.ingest.book import Book, HoleRow, HoleStatus, StepRow, TerminalStatus
-from server.ingest.holes import book_hole, post_provisional
+from server.ingest.holes import book_hole, post_provisional, provisional_cause
 from server.ingest.keeping import held_back, post_again
 from server.ingest.loading import load, load_entries, load_posted, read_entries
 from server.ingest.posting import decide_by, park_cause, resolve
@@ -20,10 +21,15 @@ from server.ingest.reach import NOTHING, Reach, counters_near, entry_in, reach_o
 from server.ingest.saving import Work, write
 from server.ingest.steps import witnesses_of
 from server.ledger.rules import Resolution
+from server.one_by_one import OneByOne, Subject
 from server.upkeep import store
 
 TORN_IN_FAVOUR_AFTER_MS = 30 * DAY_MS
 PARKED_AT_ONCE_MAX = 256
+
+_Place = tuple[int, int, int]
+
+log = logging.getLogger(__name__)
 
 
 class Upkeep:
@@ -31,6 +37,7 @@ class Upkeep:
 
     def __init__(self, database: Database, load_key: VerifyKey, campus: CampusTime, clock: Callable[[], UtcMs]) -> None:
         self._database, self._load_key, self._campus, self._clock = database, load_key, campus, clock
+        self._one_by_one = OneByOne(database, clock)
 
     async def run(self) -> dict[str, int]:
         """Everything that is due now; how many of each."""
@@ -44,7 +51,7 @@ class Upkeep:
         """Post what was parked and can be posted by now: unknown cards that appeared, quarantined taps confirmed."""
         async with self._database.reading() as connection:
             waiting = await store.chains_with_parked(connection)
-        return sum([await self._post_parked_of(tno, release=False) for tno in waiting])
+        return await self._post_parked_of(waiting, release=False)
 
     async def release_quarantine(self, tid: TerminalId) -> int:
         """Post what was held back of a terminal that had no right to it, or has none any more; two people decided.
@@ -55,14 +62,16 @@ class Upkeep:
             tnos = await store.chains_of(connection, tid)
         if not tnos:
             raise NotFound("no_such_terminal", f"no terminal is called {tid}")
-        return sum([await self._post_parked_of(tno, release=True) for tno in tnos])
+        return await self._post_parked_of(tnos, release=True)
 
     async def resolve_due(self) -> int:
         """Decide torn steps in the student's favour that found no proof in thirty days."""
         now = self._clock()
         async with self._database.reading() as connection:
             due = await store.torn_due(connection, UtcMs(now - TORN_IN_FAVOUR_AFTER_MS))
-        return sum([await self._resolve(known, now) for known in due])
+        return await self._one_by_one.each(
+            "deciding a torn step", due, lambda known: self._resolve(known, now), lambda known: Subject(known.id)
+        )
 
     async def declare_lost(self, tid: TerminalId) -> int:
         """Two people gave a terminal up: other evidence may decide its open steps. Returns how many were open."""
@@ -134,19 +143,11 @@ class Upkeep:
         now = self._clock()
         async with self._database.reading() as connection:
             booked = await store.holes(connection, HoleStatus.BOOKED)
-        count = 0
-        for known in booked:
 
-            async def extend(connection: AsyncConnection, known: HoleRow = known) -> int:
-                work, hole, witnesses = await self._load_hole(connection, known.tno, known.first)
-                if hole.status is not HoleStatus.BOOKED:
-                    return 0
-                found = post_provisional(work.book, hole, witnesses, self._campus.business_day(now))
-                await write(connection, work, now)
-                return found
+        async def extend(known: HoleRow) -> int:
+            return await self._database.transact(lambda connection: self._extend(connection, known, now))
 
-            count += await self._database.transact(extend)
-        return count
+        return await self._one_by_one.each("posting what cards tell of a hole", booked, extend, _of_hole)
 
     async def cases(self, cls: str | None, *, still_open: bool, before: int | None, limit: int) -> Sequence[RowMapping]:
         """What was put in front of people, newest first."""
@@ -178,26 +179,51 @@ class Upkeep:
 
         return await self._database.transact(decide)
 
-    async def _post_parked_of(self, tno: Tno, *, release: bool) -> int:
+    async def _extend(self, connection: AsyncConnection, known: HoleRow, now: UtcMs) -> int:
+        work, hole, witnesses = await self._load_hole(connection, known.tno, known.first)
+        if hole.status is not HoleStatus.BOOKED:
+            return 0
+        found = post_provisional(work.book, hole, witnesses, self._campus.business_day(now))
+        await write(connection, work, now)
+        return found
+
+    async def _post_parked_of(self, tnos: Iterable[Tno], *, release: bool) -> int:
         async with self._database.reading() as connection:
-            places = await store.parked_places(connection, tno)
-        count = 0
-        for start in range(0, len(places), PARKED_AT_ONCE_MAX):
-            some = places[start : start + PARKED_AT_ONCE_MAX]
+            waiting = [await store.parked_places(connection, tno) for tno in tnos]
+        groups = [
+            places[start : start + PARKED_AT_ONCE_MAX]
+            for places in waiting
+            for start in range(0, len(places), PARKED_AT_ONCE_MAX)
+        ]
 
-            async def post(connection: AsyncConnection, some: list[tuple[int, int, int]] = some) -> int:
-                rows = await read_entries(connection, some)
-                reach = reach_of(entry for row in rows for entry in entry_in(row.jws))
-                work = await load(connection, self._campus, [tno], reach, load_key=self._load_key)
-                await load_entries(connection, work, some)
-                causes = [park_cause(Tno(place[0]), *place[1:]) for place in some]
-                await load_posted(connection, work, [*causes, *(f"un{cause}" for cause in causes)])
-                posted = _post_again(work.book, some, release=release)
-                await write(connection, work, self._clock())
-                return posted
+        async def post_one(place: _Place) -> int:
+            return await self._post_some([place], release=release)
 
-            count += await self._database.transact(post)
-        return count
+        async def post(some: list[_Place]) -> int:
+            try:
+                return await self._post_some(some, release=release)
+            except Exception:
+                log.exception("entries of chain %s cannot be posted together; they are tried alone", some[0][0])
+                return await self._one_by_one.each("posting a parked entry", some, post_one, _of_place)
+
+        return sum([await post(some) for some in groups])
+
+    async def _post_some(self, some: list[_Place], *, release: bool) -> int:
+        """Post parked entries of one chain together."""
+        tno = Tno(some[0][0])
+
+        async def post(connection: AsyncConnection) -> int:
+            rows = await read_entries(connection, some)
+            reach = reach_of(entry for row in rows for entry in entry_in(row.jws))
+            work = await load(connection, self._campus, [tno], reach, load_key=self._load_key)
+            await load_entries(connection, work, some)
+            causes = [park_cause(Tno(place[0]), *place[1:]) for place in some]
+            await load_posted(connection, work, [*causes, *(f"un{cause}" for cause in causes)])
+            posted = _post_again(work.book, some, release=release)
+            await write(connection, work, self._clock())
+            return posted
+
+        return await self._database.transact(post)
 
     async def _load_hole(
         self, connection: AsyncConnection, tno: Tno, first: Seq
@@ -209,11 +235,20 @@ class Upkeep:
         still_open = await store.open_steps(connection, tno, before=hole.first)
         marked = await store.marks_above(connection, tno, [step.id[2] for step in still_open], hole.first, hole.last)
         work = await load(connection, self._campus, [tno], _reach_of_steps(marked))
+        await load_posted(connection, work, {provisional_cause(step.card, step.counter) for step in marked})
         witnesses = [work.book.steps[step.id] for step in marked]
         return work, work.book.holes[(tno, first)], witnesses
 
 
-def _post_again(book: Book, places: Iterable[tuple[int, int, int]], *, release: bool) -> int:
+def _of_hole(hole: HoleRow) -> Subject:
+    return Subject((hole.tno, 0, hole.first))
+
+
+def _of_place(place: _Place) -> Subject:
+    return Subject((Tno(place[0]), *place[1:]))
+
+
+def _post_again(book: Book, places: Iterable[_Place], *, release: bool) -> int:
     count = 0
     for tno, branch, seq in places:
         row = book.entries[(Tno(tno), branch, seq)]
