@@ -8,7 +8,7 @@ _RINGS = {Signal.APPROVED: 1, Signal.REFUSED: 2, Signal.TAP_AGAIN: 3, Signal.WAI
 
 
 class Bell:
-    """Implements the port `Indicator`: one ring for approved, two for refused, three for tap again; silent in a file."""
+    """Implements the port `Indicator`: one ring: approved, two: refused, three: tap again; silent in a file."""
 
     def __init__(self, out: BinaryIO) -> None:
         self._out = out
