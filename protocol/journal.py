@@ -7,7 +7,6 @@ An entry on disk and on the wire is one compact JWS (RFC 7515 section 3.1, algor
 `prev` in each payload is the SHA-256 of the whole compact JWS before it; in the first, of the epoch grant.
 """
 
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +14,7 @@ from functools import lru_cache
 import msgspec
 from msgspec.structs import astuple
 
+from protocol.canonical import NotCanonical, encode, read_part, refuse_deep, refuse_respelled, typed
 from protocol.entries import BODIES, ENTRY_BYTES_MAX, Body, Entry, HashField, Head, Kind
 from protocol.ids import Epoch, Seq, SeqField, TerminalId
 from protocol.signing import SIGNATURE_BYTES, SigningKey, VerifyKey, from_base64url, sha256_of, to_base64url
@@ -84,7 +84,6 @@ class _Place(msgspec.Struct, frozen=True):
 
 
 _places = msgspec.json.Decoder(_Place)
-_encoder = msgspec.json.Encoder()
 _envelopes = msgspec.json.Decoder(_Envelope)
 _bodies: dict[Kind, msgspec.json.Decoder[Body]] = {kind: msgspec.json.Decoder(body) for kind, body in BODIES.items()}
 
@@ -97,7 +96,7 @@ def header_of(tid: TerminalId, epoch: Epoch) -> bytes:
 
 def encode_entry(entry: Entry) -> bytes:
     """The canonical payload."""
-    return _encoder.encode(entry)
+    return encode(entry)
 
 
 def seal(entry: Entry, key: SigningKey) -> Sealed:
@@ -120,16 +119,14 @@ def decode_payload(payload: bytes) -> Entry:
     Raises NotAnEntry.
     """
     try:
-        envelope = _envelopes.decode(payload)
-        body = _bodies[envelope.kind].decode(envelope.body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        refuse_deep(payload)
+        envelope = typed(payload, _envelopes)
+        body = typed(envelope.body, _bodies[envelope.kind])
+        *head, _ = astuple(envelope)
+        entry = Entry(*head, body=body)
+        refuse_respelled(payload, entry)
+    except NotCanonical as error:
         raise NotAnEntry(f"payload: {error}") from error
-    *head, _ = astuple(envelope)
-    entry = Entry(*head, body=body)
-    if encode_entry(entry) != payload:
-        raise NotAnEntry("payload: not in canonical form (member order, white space, defaults or escapes)")
-    if not payload.isascii() and not unicodedata.is_normalized("NFC", payload.decode()):
-        raise NotAnEntry("payload: text is not in Unicode normal form C")
     return entry
 
 
@@ -166,9 +163,9 @@ def read_loosely(jws: bytes, tid: TerminalId, epoch: Epoch) -> Sealed | Unread:
         why = str(error)
     try:
         header, body, signature = jws.split(b".")
-        place = _places.decode(from_base64url(body))
+        place = read_part(from_base64url(body), _places)
         signature_bytes = from_base64url(signature)
-    except (ValueError, msgspec.DecodeError) as error:
+    except ValueError as error:
         raise NotAnEntry(why) from error
     if header != header_of(tid, epoch) or len(signature_bytes) != SIGNATURE_BYTES or len(jws) > ENTRY_BYTES_MAX:
         raise NotAnEntry(why)

@@ -11,6 +11,7 @@ import msgspec
 import zstandard
 from msgspec import Meta
 
+from protocol.canonical import NotCanonical, encode, read
 from protocol.entries import ENTRY_BYTES_MAX, HashField
 from protocol.ids import U32, U53, EarlierSeqField, EpochField, Seq, SiteField, TerminalField, TnoField
 from protocol.instants import UtcField
@@ -129,7 +130,6 @@ Signed = Grant | Ack | TipAnswer | Want | ServerState | Manifest
 _Message_T = TypeVar("_Message_T", Grant, Ack, TipAnswer, Want, ServerState, Manifest)
 
 _HEADER = re.compile(rb'\{"alg":"Ed25519","kid":"[a-z0-9/-]{1,64}"\}')
-_encoder = msgspec.json.Encoder(order="deterministic")
 _signed: msgspec.json.Decoder[Signed] = msgspec.json.Decoder(Signed)
 _hello = msgspec.json.Decoder(Hello)
 
@@ -143,7 +143,7 @@ def version_of(server_epoch: int, number: int) -> int:
 def sign(message: Signed, key: SigningKey, kid: str) -> bytes:
     """A message as compact JWS; `kid` names the server's key by its purpose."""
     header = to_base64url(f'{{"alg":"Ed25519","kid":"{kid}"}}'.encode())
-    signed = f"{header}.{to_base64url(_encoder.encode(message))}".encode()
+    signed = f"{header}.{to_base64url(encode(message))}".encode()
     return signed + b"." + to_base64url(key.sign(signed)).encode()
 
 
@@ -170,26 +170,25 @@ def read_signed(jws: bytes) -> Signed:
             raise NotAMessage('header is not exactly {"alg":"Ed25519","kid":"<purpose>"}')
         payload = from_base64url(parts[1])
         from_base64url(parts[2])
-        message = _signed.decode(payload)
+        return read(payload, _signed)
     except NotAMessage:
         raise
-    except (ValueError, msgspec.DecodeError) as error:
+    except ValueError as error:
         raise NotAMessage(str(error)) from error
-    if _encoder.encode(message) != payload:
-        raise NotAMessage("not in canonical form")
-    return message
 
 
 def encode_hello(hello: Hello) -> bytes:
     """A hello as it travels."""
-    return _encoder.encode(hello)
+    return encode(hello)
 
 
 def read_hello(raw: bytes) -> Hello:
     """Read a hello. Raises NotAMessage."""
+    if len(raw) > MESSAGE_BYTES_MAX:
+        raise NotAMessage(f"a message has at most {MESSAGE_BYTES_MAX} bytes, this one has {len(raw)}")
     try:
-        return _hello.decode(raw[: MESSAGE_BYTES_MAX + 1])
-    except (ValueError, msgspec.DecodeError) as error:
+        return read(raw, _hello)
+    except NotCanonical as error:
         raise NotAMessage(str(error)) from error
 
 

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from protocol.authorise import Listed, Standing
+from protocol.canonical import NotCanonical, encode, read
 from protocol.ids import CardField, CardKey, CardNo, Counter, CounterField, GenerationField, LoadSeq, LoadSeqField
 from protocol.load_record import decode_load
 from protocol.purse import SignedLoad
@@ -90,12 +91,12 @@ def load_text(raw: bytes) -> str:
 
 def encode_file(file: msgspec.Struct) -> bytes:
     """A list file as it is hashed, signed for and sent."""
-    return msgspec.json.encode(file, order="deterministic")
+    return encode(file)
 
 
 def read_file(raw: bytes, kind: type[_File]) -> _File:
-    """Read a list file. Raises NotAList."""
+    """Read a list file strictly. Raises NotAList."""
     try:
-        return msgspec.json.decode(raw, type=kind)
-    except (ValueError, msgspec.DecodeError) as error:
+        return read(raw, msgspec.json.Decoder(kind))
+    except NotCanonical as error:
         raise NotAList(f"{kind.__name__}: {error}") from error

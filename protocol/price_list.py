@@ -5,13 +5,13 @@ holds is decided by a total order (SPEC, "Prices"): a rule for this class beats 
 shorter window beats the longer; then the rule that stands first. Where no rule matches, the base price holds.
 """
 
-import unicodedata
 from functools import cached_property
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
+from protocol.canonical import NotCanonical, encode, read
 from protocol.ids import U8, U53, MerchantField, MerchantId, ProductField, ProductId
 from protocol.money import Amount, Cents
 from protocol.purse import CardClass
@@ -124,22 +124,16 @@ NO_PRICES = PriceList(0, "CNY", ())
 """What a terminal has before its first list: only typed amounts can be sold."""
 
 _decoder = msgspec.json.Decoder(PriceList)
-_encoder = msgspec.json.Encoder()
 
 
 def encode_prices(prices: PriceList) -> bytes:
     """The canonical file."""
-    return _encoder.encode(prices)
+    return encode(prices)
 
 
 def decode_prices(raw: bytes) -> PriceList:
     """Read a file strictly: typed, and encoding it again gives the same bytes. Raises NotAPriceList."""
     try:
-        prices = _decoder.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return read(raw, _decoder)
+    except NotCanonical as error:
         raise NotAPriceList(f"price list: {error}") from error
-    if encode_prices(prices) != raw:
-        raise NotAPriceList("price list: not in canonical form (member order, white space, defaults or escapes)")
-    if not raw.isascii() and not unicodedata.is_normalized("NFC", raw.decode()):
-        raise NotAPriceList("price list: text is not in Unicode normal form C")
-    return prices

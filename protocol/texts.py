@@ -14,3 +14,9 @@ def text_of(said: str) -> str:
     readable = "".join(" " if unicodedata.category(char) == "Cc" else char for char in said)
     text = unicodedata.normalize("NFC", readable.encode("utf-8", "replace").decode())
     return text if len(text) <= TEXT_LENGTH_MAX else text[: TEXT_LENGTH_MAX - 1] + "…"
+
+
+def escaped(said: str) -> str:
+    """What a decoder said of somebody else's bytes, as a log or a terminal can show it: ASCII, one line, not long."""
+    shown = said.encode("unicode_escape").decode("ascii")
+    return shown if len(shown) <= TEXT_LENGTH_MAX else shown[: TEXT_LENGTH_MAX - 3] + "..."

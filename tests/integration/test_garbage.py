@@ -73,6 +73,15 @@ def no_secret_in_logs(campus: Campus) -> None:
         assert "Traceback" not in log, log
 
 
+def bottomless(header: bytes, members: bytes) -> bytes:
+    """A JWS by nobody whose payload nests until a decoder that recurses gives up."""
+    payload = b'{"x":' + b"[" * 3_000 + b"]" * 3_000 + b"," + members + b"}"
+    return b".".join(to_base64url(part).encode() for part in (header, payload, bytes(64)))
+
+
+BOTTOMLESS_ACK = bottomless(b'{"alg":"Ed25519","kid":"ack"}', b'"type":"ack"')
+
+
 def payloads(dice: random.Random) -> list[bytes]:
     """What a broken or malicious program may send, whatever the topic."""
     marker, zeros = MARKER.encode(), bytes(300_000)
@@ -80,9 +89,11 @@ def payloads(dice: random.Random) -> list[bytes]:
     unsigned = b".".join(
         base64.urlsafe_b64encode(part).rstrip(b"=") for part in (b'{"alg":"none"}', b'{"type":"ack"}', b"")
     )
+    lines = [bottomless(b'{"alg":"Ed25519","kid":"till-1/1"}', b'"v":9,"seq":1,"prev":"' + b"A" * 43 + b'"')]
     return [
         b"", b"\x00", b"null", b"{}", b"[]", marker, marker * 1_000, zeros, bomb, unsigned, b"a.b.c", b"\xff\xfe",
         json.dumps({"type": "ack", "seq": 2**70, "x": MARKER}).encode(), b"[" * 100_000, b'{"a":' * 50_000,
+        BOTTOMLESS_ACK, *lines, encode_batch(lines), b'{"x":' + b"[" * 3_000 + b"]" * 3_000 + b',"epoch":1}',
         zstandard.ZstdCompressor().compress(marker), zstandard.ZstdCompressor().compress(b"\n" * 300), bomb[:50],
         *(dice.randbytes(dice.randint(1, 2_000)) for _ in range(20)),
     ]  # fmt: skip
@@ -133,6 +144,29 @@ def test_lies_retained_at_the_broker_change_nothing(campus: Campus, office: Till
     wait_until(knows_tea, "the new prices")
     till.program.type("clear")
     still_selling(campus, office, till)
+    no_secret_in_logs(campus)
+
+
+def test_a_lie_retained_at_the_broker_does_not_end_a_start(
+    campus: Campus, office: Till, till: Till, broker: Client
+) -> None:
+    """Whoever may publish once reaches every terminal at each of its starts: one message must not end a sale."""
+    genuine: dict[str, bytes] = {}
+
+    def listen(_client: Client, _data: object, message: MQTTMessage) -> None:
+        genuine.setdefault(message.topic, bytes(message.payload))
+
+    broker.on_message = listen
+    names = (topics.SERVER, topics.KEYS, topics.manifest(SiteId(SITE)))
+    broker.subscribe([(name, 1) for name in names])
+    wait_until(lambda: topics.SERVER in genuine and topics.manifest(SiteId(SITE)) in genuine, "retained messages")
+    for name in names:
+        broker.publish(name, BOTTOMLESS_ACK, qos=1, retain=True).wait_for_publish(10)
+    assert till.program.stop() == 0
+    till.comes_back()
+    still_selling(campus, office, till)
+    for name in names:
+        broker.publish(name, genuine.get(name, b""), qos=1, retain=True).wait_for_publish(10)
     no_secret_in_logs(campus)
 
 

@@ -27,6 +27,7 @@ from protocol.journal import (
     verify_chain,
 )
 from protocol.signing import from_base64url, sha256_of, to_base64url
+from tests.protocol.deep import DEEP
 from tests.protocol.golden import golden
 from tests.protocol.mutations import FOREIGN, other_chain
 from tests.protocol.samples import EPOCH, KEY, START, STORY, TID, chain_of, entry_after, sale
@@ -191,6 +192,8 @@ def _respelled() -> dict[str, str]:
         "an array": "[" + SALE + "]",
         "nothing": "",
         "two documents": SALE + SALE,
+        "an unknown member that nests without end": SALE.replace('"v":1', '"v":1,"w":' + DEEP[1]),
+        "a body that nests without end": SALE.partition('"body":')[0] + '"body":' + DEEP[0] + "}",
     }
 
 
@@ -307,6 +310,11 @@ def test_a_newer_entry_is_kept_by_its_place(change: tuple[bytes, bytes]) -> None
         _newer((b'"seq":4', b'"seq":"4"')),
         _newer((b'"prev"', b'"previous"')),
         resigned(b"{}"),
+        _newer((b'"v":1', b'"v":9,"seq":3')),
+        _newer((b'"v":1', b'"v":9,"w":{"a":1,"a":1}')),
+        _newer((b'"v":1', b'"v":9,"w":"\xff"')),
+        _newer((b'"v":1', b'"v":9,"w":' + DEEP[1].encode())),
+        _newer((b'"v":1', b'"v":9,"w":' + DEEP[0].encode())),
         _newer((b"sale_settled", b"sale_doubled"))[:-1],
         _newer((b"sale_settled", b"sale_doubled")) + b"AA",
         other_chain("till-08", 1, 42)[0].replace(b".", b"A.", 1),

@@ -31,6 +31,7 @@ from protocol.messages import (
     version_of,
 )
 from protocol.signing import from_base64url, sha256_of, to_base64url
+from tests.protocol.deep import DEEP
 from tests.protocol.golden import golden, signed_messages
 from tests.protocol.mutations import FOREIGN
 from tests.protocol.samples import EPOCH, GRANT, GRANT_JWS, KEY, MESSAGES, SERVER_KEY, TNO, chain_of
@@ -82,6 +83,8 @@ ACK = from_base64url(golden("messages")["signed"]["ack"].split(".")[1]).decode()
         ACK.replace('"type":"ack"', '"type":"nack"'),
         ACK.replace('"type":"ack",', ""),
         ACK.replace("till-07", "till-07\\n"),
+        ACK.replace("{", '{"x":' + DEEP[1] + ",", 1),
+        '{"x":' + DEEP[1] + ',"type":"ack"}',
         "[]",
         "",
     ],
@@ -117,7 +120,13 @@ def test_a_hello_says_what_the_terminal_has() -> None:
     hello = Hello(EPOCH, TNO, Seq(35), to_base64url(bytes(32)))
     assert read_hello(encode_hello(hello)) == hello
     assert json.loads(encode_hello(hello)) == {"epoch": 1, "tno": 41, "seq": 35, "hash": to_base64url(bytes(32))}
-    for raw in (b"", b"{}", encode_hello(hello)[:-1], encode_hello(hello).replace(b"35", b"-1"), b"\xff"):
+    spelled = [
+        encode_hello(hello) + b" " * MESSAGE_BYTES_MAX,
+        encode_hello(hello) + b" ",
+        encode_hello(hello).replace(b'"seq":35', b'"seq":35,"seq":35'),
+        b'{"x":' + DEEP[1].encode() + b"}",
+    ]
+    for raw in (b"", b"{}", encode_hello(hello)[:-1], encode_hello(hello).replace(b"35", b"-1"), b"\xff", *spelled):
         with pytest.raises(NotAMessage):
             read_hello(raw)
 

@@ -19,6 +19,7 @@ from protocol.policy import (
     loads_by_card,
     read_file,
 )
+from tests.protocol.deep import DEEP
 from tests.protocol.samples import LOAD_TEXT, RECORD, SIGNED_LOAD
 
 ONE, TWO = (CardNo(1), Generation(1)), (CardNo(2), Generation(3))
@@ -60,7 +61,11 @@ def test_limits_survive_their_bytes() -> None:
 
 @pytest.mark.parametrize(
     "raw",
-    [b"", b"[]", b'{"row":[]}', b'{"rows":[[0,1,"good"]]}', b'{"rows":[[1,1,"stolen"]]}', b'{"rows":[[1,1]]}', b"\xff"],
+    [
+        *(b"", b"[]", b'{"row":[]}', b'{"rows":[[0,1,"good"]]}', b'{"rows":[[1,1,"stolen"]]}', b'{"rows":[[1,1]]}'),
+        *(b"\xff", b'{"rows":[]}', b'{"waiting":[1] }', b'{"floors":[[2,3,7]]}', b'{"waiting":[1],"waiting":[1]}'),
+        b'{"x":' + DEEP[1].encode() + b"}",
+    ],
 )
 def test_a_faulty_list_is_refused(raw: bytes) -> None:
     with pytest.raises(NotAList, match="CardsFile"):

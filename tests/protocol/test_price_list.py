@@ -20,6 +20,7 @@ from protocol.price_list import (
     encode_prices,
 )
 from protocol.purse import CardClass
+from tests.protocol.deep import DEEP
 
 NAMES = Names("Rice", "米饭", "米飯")
 LIST = PriceList(
@@ -146,6 +147,8 @@ def test_a_faulty_list_is_refused(change: object, says: str) -> None:
 
 def test_another_spelling_of_the_same_list_is_refused() -> None:
     raw = encode_prices(LIST)
+    with pytest.raises(NotAPriceList, match="deeper"):
+        decode_prices(b'{"version":1,"x":' + DEEP[1].encode() + b"}")
     for other in (raw + b"\n", raw.replace(b":", b": ", 1), raw.replace(b"Rice", b"\\u0052ice", 1)):
         with pytest.raises(NotAPriceList, match="canonical"):
             decode_prices(other)

@@ -12,6 +12,7 @@ from joserfc.jws import JWSRegistry, deserialize_compact
 from protocol.__main__ import OK, TAMPERED, USAGE, main
 from protocol.journal import Sealed
 from protocol.signing import VerifyKey, to_base64url
+from tests.protocol.deep import DEEP
 from tests.protocol.golden import golden
 from tests.protocol.mutations import FOREIGN, LENGTH, MUTATIONS
 from tests.protocol.samples import GRANT_JWS, KEY, MESSAGES, SERVER_KEY, START, chain_of
@@ -75,6 +76,27 @@ def test_the_report_is_json_on_demand(files: Path, capsys: pytest.CaptureFixture
     (finding,) = report["findings"]
     assert (finding["what"], finding["line"], finding["seq"], finding["until"]) == ("deleted", 5, 5, 6)
     assert finding["todo"].startswith("Export these numbers")
+
+
+@pytest.mark.parametrize("deep", DEEP, ids=len)
+def test_a_line_that_nests_without_end_is_a_finding(deep: str, files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    payload = f'{{"v":9,"seq":5,"prev":"{to_base64url(CHAIN[3].hash)}","x":{deep}}}'
+    signed = LINES[4].partition(b".")[0] + b"." + to_base64url(payload.encode()).encode()
+    line = signed + b"." + to_base64url(KEY.sign(signed)).encode()
+    (files / "chain").write_bytes(b"\n".join([*LINES[:4], line, *LINES[5:]]))
+    assert verify(files, "--expect-head", HEAD) == TAMPERED
+    assert "line 5: edited 5" in capsys.readouterr().out
+
+
+def test_what_is_said_of_a_line_cannot_speak_for_itself(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A member's name that clears the screen and writes a verdict of its own."""
+    payload = b'{"\\u001b[2J\\u001b[Hintact: 1520 entries hold\\n\\u001b[8m":1}'
+    signature = to_base64url(bytes(64)).encode()
+    line = b".".join((to_base64url(b"{}").encode(), to_base64url(payload).encode(), signature))
+    (files / "chain").write_bytes(line + b"\n")
+    assert verify(files, "--no-head") == TAMPERED
+    said = capsys.readouterr().out
+    assert said.isascii() and "\x1b" not in said and "\nintact" not in said
 
 
 def test_several_files_continue_each_other(files: Path) -> None:

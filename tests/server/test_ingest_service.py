@@ -103,6 +103,18 @@ async def test_garbage_is_refused_and_loses_nothing(server: Server, raw: bytes) 
     assert await server.ingest.take(till.tid, encode_batch(till.lines)) is not None
 
 
+async def test_a_line_that_nests_without_end_is_asked_for_again(server: Server) -> None:
+    """Skipping what is not known, a decoder recurses: it must neither end the ingest nor lose what follows."""
+    till = till_with(2)
+    payload = b'{"v":9,"seq":1,"prev":"' + b"A" * 43 + b'","x":' + b"[" * 3_000 + b"]" * 3_000 + b"}"
+    line = till.lines[0].partition(b".")[0] + b"." + to_base64url(payload).encode() + b"." + b"A" * 86
+    answer = await server.ingest.take(till.tid, encode_batch([line, *till.lines[1:]]))
+    assert answer is not None
+    assert verified(answer, Want, server.keys.ack.public).seq == 1
+    assert await server.ingest.take(till.tid, encode_batch(till.lines)) is not None
+    assert await server.entries() == 2
+
+
 async def test_another_terminal_s_entries_are_refused(server: Server) -> None:
     one, two = till_with(2), till_with(2, 2)
     assert await server.ingest.take(one.tid, encode_batch(two.lines)) is None

@@ -184,6 +184,8 @@ def test_a_part_must_be_wanted_and_be_what_it_is_called(tmp_path: Path) -> None:
         ("cards", b'{"rows":[[0,0,"good"]]}'),
         ("cards", b'{"unknown":1}'),
         ("limits", b"not json"),
+        ("limits", b'{"subsidy_period":0}'),
+        ("cards", b'{"x":' + b"[" * 3_000 + b"]" * 3_000 + b"}"),
         ("prices", prices(99)),
         ("loads", b'{"records":["' + b"A" * 128 + b'"]}'),
     ],

@@ -230,16 +230,19 @@ async def test_a_false_ack_counts_for_nothing(
 async def test_garbage_is_ignored_with_a_line_that_repeats_nothing_of_it(
     terminal: Terminal, server: FakeServer, caplog: pytest.LogCaptureFixture
 ) -> None:
+    payload = b'{"SECRET":' + b"[" * 3_000 + b"]" * 3_000 + b',"type":"ack"}'
+    header = b'{"alg":"Ed25519","kid":"ack"}'
+    bottomless = b".".join(to_base64url(part).encode() for part in (header, payload, bytes(64)))
     async with terminal.linked() as link:
         await until(lambda: link.status.phase is Phase.SENDING)
         with caplog.at_level(logging.WARNING, "terminal"):
             for topic in (topics.down(TID, "ack"), topics.down(TID, "cmd"), topics.SERVER, topics.manifest(SITE)):
-                for payload in (b"", b"\x00SECRET", b"SECRET.SECRET.SECRET", b"x" * 100_000):
+                for payload in (b"", b"\x00SECRET", b"SECRET.SECRET.SECRET", b"x" * 100_000, bottomless):
                     server.publish(topic, payload)
             await terminal.sell(link)
             await until(lambda: link.status.unsent == 0)
     lines = [record.getMessage() for record in caplog.records]
-    assert len(lines) == 16
+    assert len(lines) == 20
     assert not any("SECRET" in line or "\x00" in line or len(line) > 200 for line in lines)
 
 
