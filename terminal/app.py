@@ -34,7 +34,7 @@ from terminal.console import Console, Lines, obey
 from terminal.derived import from_snapshot
 from terminal.gauges import Gauges
 from terminal.identity import Identity, load_identity
-from terminal.journal_copy import JournalCopy
+from terminal.journal_copy import JournalCopy, name_of
 from terminal.journal_space import JournalSettings
 from terminal.journal_store import JournalStore
 from terminal.news import News, chip_stepped, hooks_of
@@ -100,7 +100,7 @@ async def run(config: Config, words: Words, console: Console, keyboard: int) -> 
             _type(keyboard, console, words, till, stop),
         ]
         if config.second_medium is not None:
-            news.copy = JournalCopy(journal, config.second_medium)
+            news.copy = gauges.copy = JournalCopy(journal, config.second_medium, name_of(grant))
         works += [more.run() for more in (news.link, news.copy) if more is not None]
         await _work(works, till, stop)
 

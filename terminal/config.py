@@ -2,7 +2,7 @@
 
     directory = "/var/lib/fanka"          # journal, identity and lists; relative to the file
     merchant = "canteen-1"
-    second_medium = "/media/stick/journal.jsonl"   # every entry once more, where a stick is fitted
+    second_medium = "/media/stick"        # a directory; every entry once more, where a stick is fitted
     may = ["refund", "load", "topup", "office"]
 
     [reader]

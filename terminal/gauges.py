@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from protocol.ids import Seq
 from protocol.instants import Now
 from protocol.messages import Grant
+from terminal.journal_copy import JournalCopy
 from terminal.journal_store import JournalStore
 from terminal.shell import Shell
 from terminal.status import Status
@@ -22,6 +23,7 @@ class Gauges:
     now: Callable[[], Now]
     link: SyncLink | None = None
     no_link: str = "no broker is configured"
+    copy: JournalCopy | None = None
     reader_fault: str = ""
     verified: Seq = Seq(0)
 
@@ -42,4 +44,6 @@ class Gauges:
             disk_bytes=space.disk_bytes,
             disk_low=space.low,
             verified=self.verified,
+            copied=self.copy.copied if self.copy else None,
+            copy_fault=self.copy.fault if self.copy else "",
         )

@@ -30,6 +30,9 @@ class Status:
     disk_low: bool
     verified: Seq
     """So far the whole chain was checked since the start."""
+    copied: Seq | None
+    """The newest entry on the second medium; None where none is fitted."""
+    copy_fault: str
 
     @property
     def unsent(self) -> int:
@@ -57,6 +60,9 @@ def status_lines(status: Status, campus: CampusTime, words: Words) -> tuple[str,
         ),
         words["status.verified"].format(seq=status.verified),
     ]
+    if status.copied is not None:
+        key = "status.copy_fault" if status.copy_fault else "status.copied"
+        lines.append(words[key].format(seq=status.copied, fault=status.copy_fault))
     if shift.number:
         totals = {"sales": shift.sales, "cents": cents_text(shift.sales_cents, words)}
         expected = cents_text(shift.expected_cents, words)

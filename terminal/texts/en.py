@@ -158,6 +158,8 @@ SENTENCES: Final[dict[str, str]] = {
     "status.space": "disk {free} MB free{low}",
     "status.low": ", LOW: nothing new is begun",
     "status.verified": "journal checked to entry {seq}",
+    "status.copied": "second medium holds entry {seq}",
+    "status.copy_fault": "SECOND MEDIUM FAILS ({fault}); entry {seq} was the last",
     "status.shift": "shift {number}: {sales} sales, {cents}; drawer should hold {expected}",
     "clock.none": "not known, counted on since the last start",
     "clock.rtc": "own clock",

@@ -32,13 +32,14 @@ from terminal.clock import LATE_MS, TerminalClock
 from terminal.config import Config, ConfigWrong, May, read_config
 from terminal.console import Console
 from terminal.identity import IdentityError, create_journal_key, save_grant
+from terminal.journal_copy import name_of
 from terminal.journal_store import JournalStore
 from terminal.news import chip_stepped
 from terminal.ports import Draft, JournalBroken, JournalInUse
 from terminal.texts.en import SENTENCES
 from terminal.timekeeper import Timebase
 from tests.hardware.card_bench import KEYS, OFFICE, TILL, blank, issued
-from tests.protocol.samples import NOON, SERVER_KEY
+from tests.protocol.samples import GRANT, NOON, SERVER_KEY
 from tests.terminal.counter import CounterBench, data_directory
 from tests.terminal.journals import TRUST, open_store
 
@@ -409,12 +410,14 @@ def lines_in(path: Path) -> int:
 async def test_a_stick_gets_every_entry_once_more(tmp_path: Path) -> None:
     enrolled(data_directory(tmp_path))
     path = written(tmp_path)
-    path.write_text('second_medium = "stick.jsonl"\n' + path.read_text())
+    path.write_text('second_medium = "stick"\n' + path.read_text())
+    (tmp_path / "stick").mkdir()
+    copy = tmp_path / "stick" / f"{name_of(GRANT)}.jws"
     reading, writing = os.pipe()
     program = asyncio.create_task(run(read_config(path), SENTENCES, Console(SENTENCES, io.BytesIO()), reading))
     os.write(writing, b"shift open Wang 100\n")
     async with asyncio.timeout(5):
-        while lines_in(tmp_path / "stick.jsonl") < 2:  # noqa: ASYNC110  the test only looks
+        while lines_in(copy) < 2:  # noqa: ASYNC110  the test only looks
             await asyncio.sleep(0.05)
     os.write(writing, b"quit\n")
     await program

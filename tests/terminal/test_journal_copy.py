@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from protocol.ids import Seq
-from terminal.journal_copy import JournalCopy
+from terminal.journal_copy import JournalCopy, name_of
 from terminal.journal_store import JournalStore
-from tests.terminal.journals import open_store, sell
+from tests.protocol.samples import GRANT
+from tests.terminal.journals import FAULT, open_store, sell
+
+NAME = name_of(GRANT)
 
 
 @pytest.fixture
@@ -25,12 +28,12 @@ async def store(tmp_path: Path) -> AsyncIterator[JournalStore]:
 @pytest.fixture
 def stick(tmp_path: Path) -> Path:
     (tmp_path / "stick").mkdir()
-    return tmp_path / "stick" / "journal.lines"
+    return tmp_path / "stick" / f"{NAME}.jws"
 
 
 @contextlib.asynccontextmanager
 async def following(store: JournalStore, path: Path) -> AsyncIterator[JournalCopy]:
-    copy = JournalCopy(store, path, retry_s=0.02)
+    copy = JournalCopy(store, path.parent, NAME, retry_s=0.02)
     running = asyncio.create_task(copy.run())
     yield copy
     running.cancel()
@@ -103,10 +106,31 @@ async def test_a_stick_that_is_pulled_is_said_and_one_that_comes_back_gets_every
     assert content(stick).splitlines() == await lines_of(store)
 
 
-async def test_a_file_that_is_something_else_is_left_alone(store: JournalStore, stick: Path) -> None:
-    put(stick, b"holiday pictures\n")
+@pytest.mark.parametrize("other", [b"holiday pictures\n", b"e30.e30.e30\n"])
+async def test_a_file_that_is_something_else_is_left_alone(store: JournalStore, stick: Path, other: bytes) -> None:
+    put(stick, other)
     await sell(store)
     async with following(store, stick) as copy:
-        await until(lambda: bool(copy.fault))
-    assert "does not end with an entry" in copy.fault
-    assert content(stick) == b"holiday pictures\n"
+        await until(lambda: copy.copied == 2)
+    assert content(stick) == other
+    assert content(stick.with_name(f"{NAME}-2.jws")).splitlines() == await lines_of(store)
+
+
+async def test_a_stick_that_served_another_history_gets_this_one_whole(
+    store: JournalStore, stick: Path, tmp_path: Path
+) -> None:
+    """A terminal whose disk image was put back goes on under the same name with other entries."""
+    (tmp_path / "other").mkdir()
+    other = await open_store(tmp_path / "other")
+    await other.append(FAULT)
+    await sell(other, 3)
+    async with following(other, stick) as copy:
+        await until(lambda: copy.copied == 7)
+    theirs = await lines_of(other)
+    await other.close()
+    await sell(store, 5)
+    for _ in range(2):
+        async with following(store, stick) as copy:
+            await until(lambda: copy.copied == 10)
+    assert content(stick).splitlines() == theirs
+    assert content(stick.with_name(f"{NAME}-2.jws")).splitlines() == await lines_of(store)

@@ -208,7 +208,7 @@ def status(cause: str, **changed: object) -> Status:
     as_it_is = {
         "tid": "till-07", "tno": TNO, "shift": ShiftTotals(), "now": AT, "offline_cause": cause, "tip": Seq(10),
         "acked": Seq(7), "lists_as_of": UtcMs(AT.utc_ms), "lists_age_ms": 0, "reader_fault": "", "disk_bytes": 10**9,
-        "disk_low": False, "verified": Seq(10),
+        "disk_low": False, "verified": Seq(10), "copied": None, "copy_fault": "",
     }  # fmt: skip
     return Status(**{**as_it_is, **changed})  # type: ignore[arg-type]
 
@@ -216,9 +216,24 @@ def status(cause: str, **changed: object) -> Status:
 def test_the_status_says_what_is_unsent_and_why() -> None:
     online = "\n".join(status_lines(status(""), CampusTime(), SENTENCES))
     assert "online; 3 entries to send" in online and "2026-11-30 00:00" not in online
-    offline = status("no broker", shift=ShiftTotals(2), disk_low=True, reader_fault="gone", lists_as_of=0)  # type: ignore[arg-type]
+    offline = status(
+        "no broker",
+        shift=ShiftTotals(2),
+        disk_low=True,
+        reader_fault="gone",
+        lists_as_of=0,
+        copied=3,
+        copy_fault="full",
+    )  # type: ignore[arg-type]
     text = "\n".join(status_lines(offline, CampusTime(), SENTENCES))
-    for part in ("offline (no broker)", "LOW", "NOT ANSWERING", "no lists yet", "shift 2"):
+    for part in (
+        "offline (no broker)",
+        "LOW",
+        "NOT ANSWERING",
+        "no lists yet",
+        "shift 2",
+        "SECOND MEDIUM FAILS (full)",
+    ):
         assert part in text
 
 
