@@ -50,10 +50,15 @@ class Plastic:
         return max(0, self.row.loaded_total_cents - self.row.arrived_cents)
 
 
-def load_refusal(card: CardRow, cents: int) -> str:
-    """Why no more value may be granted to this card; empty when it may."""
+def load_refusal(card: CardRow, cents: int, *, in_question: bool = False) -> str:
+    """Why no more value may be granted to this card; empty when it may.
+
+    `in_question`: a case is open because the card showed more than the ledger explains, or two cards claim to be it.
+    """
     if card.status is not CardStatus.ACTIVE:
         return f"the card is {card.status}"
+    if in_question:
+        return "what this card shows is in question: no load until its case is solved"
     total = max(card.loaded_total_cents, card.subsidy_total_cents)
     if total + cents > SALE_CENTS_MAX or card.load_seq >= U16_MAX:
         return "this card has been loaded as often or as much as its records can say; replace it"

@@ -300,7 +300,7 @@ class Cards:
                 if asked not in [(row["account_kind"], row["owner"], row["cents"]) for row in known]:
                     raise Conflict("request_id_used", "this request id was used for something else")
                 return
-            refusal = "" if any_status else load_refusal(office.newest, granted)
+            refusal = "" if any_status else await self._refusal(connection, office.newest, granted)
             if refusal:
                 raise Conflict("cannot_load", refusal)
             await take(connection, office)
@@ -332,7 +332,7 @@ class Cards:
                 return 0
             office = await self._open(connection, no)
             free = await self._free(connection, office, office.plastics)
-            refused = office.newest.status is not CardStatus.ACTIVE or load_refusal(office.newest, free)
+            refused = await self._refusal(connection, office.newest, free)
             granted = [] if refused or not free else [office.newest]
             for card in granted:
                 grant(card, free)
@@ -350,6 +350,9 @@ class Cards:
     def _explain(self, office: _Office, plastics: Sequence[Plastic], cents: Cents) -> Cents:
         day = self._campus.business_day(self._clock())
         return explain(office.work.book, [plastic.row for plastic in plastics], cents, day)
+
+    async def _refusal(self, connection: AsyncConnection, card: CardRow, cents: int) -> str:
+        return load_refusal(card, cents, in_question=await store.is_in_question(connection, card.key))
 
     async def _new_number(self, connection: AsyncConnection) -> CardNo:
         """The next issue number that no terminal has told of."""

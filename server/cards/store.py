@@ -3,16 +3,19 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, func, insert, or_, select, update
+from sqlalchemy import Exists, RowMapping, Select, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.ids import U16_MAX, CardKey, CardNo, Generation, TerminalId
 from protocol.instants import UtcMs
 from server.cards.rules import Plastic, Report
-from server.ingest.book import CardRow, CardStatus, TerminalStatus
+from server.ingest.book import CardRow, CardStatus, CaseClass, TerminalStatus
 from server.ingest.rows import card_of
 from server.ledger.accounts import AccountKind
-from server.tables import card, chain, list_file, load, person, posting, step, terminal
+from server.tables import card, case_file, chain, list_file, load, person, posting, step, terminal
+
+KEEP_LOADS_AWAY = (CaseClass.CARD_ABOVE_LEDGER, CaseClass.FORK)
+"""While such a case is open its card gets no value."""
 
 
 async def add(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
@@ -115,6 +118,12 @@ async def has_record(connection: AsyncConnection, card_row: CardRow) -> bool:
     return await connection.scalar(select(load.c.load_seq).where(*where)) is not None
 
 
+async def is_in_question(connection: AsyncConnection, key: CardKey) -> bool:
+    """Whether an open case keeps value from this card."""
+    mine = (card.c.card == key[0], card.c.generation == key[1])
+    return await connection.scalar(select(card.c.card).where(*mine, _in_question())) is not None
+
+
 async def uncollected(connection: AsyncConnection) -> list[tuple[CardRow, bytes | None]]:
     """Cards that a load is waiting for, with its signed record where there is one."""
     more = (card.c.loaded_total_cents > card.c.collected_cents) | (card.c.subsidy_seq > card.c.load_seq_floor)
@@ -123,7 +132,7 @@ async def uncollected(connection: AsyncConnection) -> list[tuple[CardRow, bytes 
     )
     query = select(card, load.c.record).join_from(card, load, same, isouter=True)
     said = (card.c.load_seq > card.c.load_seq_floor) & (card.c.load_seq <= U16_MAX)
-    query = query.where(card.c.status == CardStatus.ACTIVE, said, more)
+    query = query.where(card.c.status == CardStatus.ACTIVE, said, more, ~_in_question())
     rows = await _rows(connection, query.order_by(card.c.card, card.c.generation))
     return [(card_of(row), bytes(row["record"]) if row["record"] else None) for row in rows]
 
@@ -148,6 +157,12 @@ def plastics_of(rows: Iterable[RowMapping], cards: Mapping[CardKey, CardRow]) ->
         )
         for row in rows
     ]
+
+
+def _in_question() -> Exists:
+    case = case_file.c
+    same = (case.card == card.c.card, case.generation == card.c.generation)
+    return exists().where(*same, case.closed_at == 0, case.cls.in_(KEEP_LOADS_AWAY)).correlate(card)
 
 
 async def _rows(connection: AsyncConnection, query: Select[Any]) -> Sequence[RowMapping]:

@@ -47,7 +47,7 @@ class TerminalStatus(enum.StrEnum):
 
 
 class CaseClass(enum.StrEnum):
-    """What ingest itself notices; the nightly reconciliation has its own, larger list."""
+    """What ingest itself notices, and what the nightly reconciliation raises an alarm about."""
 
     FORK = "fork"
     FALLBACK = "fallback"
@@ -58,6 +58,8 @@ class CaseClass(enum.StrEnum):
     OVER_REFUND = "over_refund"
     PURSE_UNREADABLE = "purse_unreadable"
     HOLE = "hole"
+    CARD_ABOVE_LEDGER = "card_above_ledger"
+    LEDGER_BROKEN = "ledger_broken"
     SERVER_RESTORED = "server_restored"
     STUCK = "stuck"
     """Something that is tried again and again, and fails."""

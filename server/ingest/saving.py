@@ -66,14 +66,20 @@ async def open_case(connection: AsyncConnection, case: Case, now: UtcMs) -> None
     await insert_rows(connection, tables.case_file, [{**case_columns(case), "opened_at": now}])
 
 
-async def open_case_once(connection: AsyncConnection, case: Case, now: UtcMs) -> None:
-    """The same, unless an open case of this class is about the very same thing already."""
+async def open_case_once(connection: AsyncConnection, case: Case, now: UtcMs, *, again: bool = True) -> bool:
+    """The same, unless a case of this class is about the very same thing already; whether it was opened.
+
+    `again`: one that was closed does not count.
+    """
     known, key = tables.case_file.c, case.card or (None, None)
     about = (known.card == key[0], known.generation == key[1]) if case.card else (known.card.is_(None),)
     place = zip((known.tno, known.branch, known.seq), case.step, strict=True)
-    same = (known.cls == case.cls, known.closed_at == 0, *about, *(column == value for column, value in place))
-    if await connection.scalar(select(known.id).where(*same).limit(1)) is None:
-        await open_case(connection, case, now)
+    same = (known.cls == case.cls, *about, *(column == value for column, value in place))
+    query = select(known.id).where(*same, known.closed_at == 0 if again else known.closed_at >= 0)
+    if await connection.scalar(query.limit(1)) is not None:
+        return False
+    await open_case(connection, case, now)
+    return True
 
 
 async def _write_chains(connection: AsyncConnection, book: Book, before: Book, now: UtcMs) -> None:

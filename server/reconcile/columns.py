@@ -72,9 +72,9 @@ def facts_of_card(
     parked: list[Parked],
     cases: list[CaseFact],
     ledger_cents: int,
-) -> tuple[CardFacts, int]:
-    """One card, and by how much its cached balances differ from the sums of its postings (0, or something broke)."""
-    facts = CardFacts(
+) -> CardFacts:
+    """One card."""
+    return CardFacts(
         (CardNo(row["card"]), Generation(row["generation"])),
         ledger_cents,
         CardStatus(row["status"]),
@@ -85,7 +85,6 @@ def facts_of_card(
         tuple(sorted(parked, key=lambda entry: entry.id)),
         tuple(sorted(cases, key=lambda case: (case.step, case.cls, case.cents))),
     )
-    return facts, row["main_cents"] + row["subsidy_cents"] - ledger_cents
 
 
 def case_fact(row: RowMapping) -> CaseFact:

@@ -37,10 +37,18 @@ class Difference(enum.StrEnum):
     PROVIDER_DIFFERENCE = "provider_difference"
     CHAIN_BREAK = "chain_break"
     HOLE = "hole"
+    LEDGER_BROKEN = "ledger_broken"
 
 
-ALARMS = frozenset({Difference.CARD_ABOVE_LEDGER, Difference.FORK, Difference.CHAIN_BREAK})
-"""Classes somebody must hear of at once; no load goes to a card above its ledger until it is solved."""
+ALARMS = {
+    Difference.CARD_ABOVE_LEDGER: CaseClass.CARD_ABOVE_LEDGER,
+    Difference.FORK: CaseClass.FORK,
+    Difference.CHAIN_BREAK: CaseClass.CHAIN_FORK,
+    Difference.LEDGER_BROKEN: CaseClass.LEDGER_BROKEN,
+}
+"""Classes somebody must hear of at once, and the case each opens; a card above its ledger gets no load meanwhile."""
+LASTING = frozenset({Difference.CARD_ABOVE_LEDGER, Difference.LEDGER_BROKEN})
+"""Alarms that are raised again for as long as money is off, whoever closed their case."""
 
 
 class MoveReason(enum.StrEnum):
@@ -296,6 +304,15 @@ class Finding:
         who = "-" if self.card is None else f"{self.card[0]}/{self.card[1]}"
         what = ",".join([".".join(map(str, step)) for step in self.steps] + list(self.causes))
         return f"{self.cls}|{who}|{self.counter}|{what}"
+
+
+@dataclass(frozen=True, slots=True)
+class Unbalanced:
+    """A cause whose postings do not sum to zero, or a card whose kept balances are not the sums of its postings."""
+
+    cents: int
+    cause: str = ""
+    card: CardKey | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
-"""Which cards must be looked at: one pass with window functions over all steps, and what indexes know of the rest.
+"""Which cards must be looked at: one pass with window functions over all steps, and what indexes know of the rest;
+and what of the ledger contradicts itself.
 
 Plain SQLAlchemy Core that runs on SQLite 3.25 and PostgreSQL 15 alike; nothing here touches a connection.
 """
@@ -11,9 +12,11 @@ from sqlalchemy import (
     Executable,
     Integer,
     Select,
+    String,
     Subquery,
     and_,
     case,
+    cast,
     func,
     literal_column,
     or_,
@@ -86,6 +89,28 @@ def moves_of(owners: list[str]) -> Executable:
     )
     query = query.where(columns.account_kind.in_(PURSES), columns.owner.in_(owners))
     return query.group_by(columns.owner, cause)
+
+
+def unbalanced_causes() -> Executable:
+    """Causes whose postings do not sum to zero."""
+    cents = func.sum(posting.c.cents)
+    return select(posting.c.cause, cents.label("cents")).group_by(posting.c.cause).having(cents != 0)
+
+
+def unbalanced_cards() -> Executable:
+    """Cards whose kept balances are not the sums of their postings, and by how much."""
+    columns = posting.c
+    posted = select(columns.owner, *(_sum_of(kind).label(kind) for kind in PURSES))
+    sums = posted.where(columns.account_kind.in_(PURSES)).group_by(columns.owner).subquery("posted")
+    owner = cast(card.c.card, String) + "/" + cast(card.c.generation, String)
+    main = card.c.main_cents - func.coalesce(sums.c[AccountKind.PURSE], 0)
+    granted = card.c.subsidy_cents - func.coalesce(sums.c[AccountKind.SUBSIDY], 0)
+    query = select(card.c.card, card.c.generation, (func.abs(main) + func.abs(granted)).label("cents"))
+    return query.join_from(card, sums, sums.c.owner == owner, isouter=True).where(or_(main != 0, granted != 0))
+
+
+def _sum_of(kind: AccountKind) -> ColumnElement[int]:
+    return func.sum(case((posting.c.account_kind == kind, posting.c.cents), else_=0))
 
 
 def _both_purses(main: ColumnElement[int], subsidy: ColumnElement[int]) -> ColumnElement[int]:

@@ -27,6 +27,7 @@ what is known to be undecided (`links.py`); the rest is somebody's who has not r
     purse_unreadable         no slot of the card is valid; share 0, the ledger's balance is what it is about
     load_unmatched           the card had collected what the server did not know (booked: clearing); share 0
     shift_difference, provider_difference: counted or documented against booked; no card's share
+    ledger_broken            the ledger contradicts itself: alarm; share 0
 
 Silence excuses neither forks nor authentication failures: both are decided before it is asked. A posting of two people
 takes from the shares it corrects; what it overshoots is a gap or above the ledger again (SPEC, "Reconciliation").
@@ -34,7 +35,12 @@ takes from the shares it corrects; what it overshoots is a gap or above the ledg
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from protocol.ids import Tno
+from protocol.money import Cents
+from server.ingest.book import Case, StepId
 from server.reconcile.facts import (
+    ALARMS,
+    LASTING,
     Campus,
     CardFacts,
     CardProof,
@@ -45,6 +51,7 @@ from server.reconcile.facts import (
     ShiftFact,
     StepFact,
     Terms,
+    Unbalanced,
 )
 from server.reconcile.findings import (
     corrected,
@@ -136,6 +143,35 @@ def prove_campus(campus: Campus) -> list[Finding]:
         findings.append(Finding(Difference.HOLE, 0, 0, text, day=hole.day, terminals=(hole.tid,), causes=(cause,)))
     cases = {(case.cls, case.step): case for case in campus.cases}.values()
     return findings + [finding for case in cases if (finding := finding_of_case(case)) is not None]
+
+
+def prove_ledger(unbalanced: Iterable[Unbalanced]) -> list[Finding]:
+    """What the ledger says against itself: nobody but a broken program or a hand in the database can have done it."""
+    return [
+        Finding(
+            Difference.LEDGER_BROKEN,
+            0,
+            row.cents,
+            "the postings of one cause do not sum to zero" if row.cause else "its kept balance is not what was posted",
+            row.card,
+            causes=(row.cause,) if row.cause else (),
+        )
+        for row in unbalanced
+    ]
+
+
+def alarms_of(findings: Iterable[Finding]) -> list[tuple[Case, bool]]:
+    """The cases that findings open, and whether one that was closed is opened again."""
+    return [
+        (Case(ALARMS[found.cls], found.card, place_of(found), Cents(found.amount), found.text), found.cls in LASTING)
+        for found in findings
+        if found.cls in ALARMS and (found.cls is not Difference.CARD_ABOVE_LEDGER or found.cents)
+    ]
+
+
+def place_of(found: Finding) -> StepId:
+    """The entry that a case about a finding names."""
+    return found.steps[0] if found.steps else (Tno(0), 0, 0)
 
 
 def _of_shift(shift: ShiftFact, cents: int, text: str) -> Finding:

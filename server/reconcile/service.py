@@ -6,6 +6,7 @@ The proof of a business day has the revision of that day's report; a finished on
 the same snapshot, keeps nothing and prepares nothing.
 """
 
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from protocol.ids import CardKey
 from protocol.instants import BusinessDay, CampusTime, UtcMs
 from server.db import Database
 from server.errors import Conflict, NotFound
+from server.ingest.saving import open_case_once
 from server.ledger.accounts import Account
 from server.one_by_one import OneByOne, Subject
 from server.reconcile import store, store_proofs
@@ -25,8 +27,10 @@ from server.reconcile.facts import Campus, Difference, Finding, ProviderFact, Te
 from server.reconcile.float_proof import Document, FloatProof, findings_of, prove_float
 from server.reconcile.queries import BEFORE_ALL
 from server.reconcile.results import ClassTotal, DayProof, DayReport, FoundDifference, ReportLine
-from server.reconcile.rules import prove_campus, prove_cards
+from server.reconcile.rules import alarms_of, prove_campus, prove_cards, prove_ledger
 from server.reconcile.store_proofs import Progressed
+
+log = logging.getLogger(__name__)
 
 CHUNK_CARDS = 200
 FINDINGS_SHOWN_MAX = 1_000
@@ -67,8 +71,9 @@ class _Sums:
     classes: dict[Difference, tuple[int, int, int]] = field(default_factory=dict[Difference, tuple[int, int, int]])
     shown: list[Finding] = field(default_factory=list[Finding])
 
-    def add(self, findings: Sequence[Finding], chunk: Progressed | None = None) -> None:
+    def add(self, findings: Sequence[Finding], chunk: Progressed | None = None, *, unexplained_cents: int = 0) -> None:
         """Count findings, keep the first ones; and what the chunk came to that they are of."""
+        self.unexplained_cents += unexplained_cents
         for found in findings:
             count, cents, amount = self.classes.get(found.cls, (0, 0, 0))
             self.classes[found.cls] = (count + 1, cents + found.cents, amount + found.amount)
@@ -106,7 +111,8 @@ class Reconcile:
                     sums.add(findings, chunk)
                     if progress is not None:
                         progress(Progress(sums.cards, chunk.upto))
-        sums.add(prove_campus(campus))
+            broken = prove_ledger(await store.unbalanced(connection))
+        sums.add([*prove_campus(campus), *broken], unexplained_cents=_sum_of(broken))
         classes = tuple(ClassTotal(cls, *figures) for cls, figures in sorted(sums.classes.items()))
         listed = tuple(shown(found) for found in sums.shown)
         totals = (sums.cards, sums.difference_cents, sums.unexplained_cents)
@@ -131,8 +137,11 @@ class Reconcile:
                     cards += chunk.cards
                     if progress is not None:
                         progress(Progress(cards, chunk.upto))
+            broken = prove_ledger(await store.unbalanced(connection))
+        found = [*prove_campus(campus), *broken]
         async with self._database.writing() as connection:
-            await store_proofs.finish_proof(connection, day, revision, prove_campus(campus), self._clock())
+            await store_proofs.finish_proof(connection, day, revision, found, _sum_of(broken), self._clock())
+            await self._raise_alarms(connection, found)
         return await self.proof(day, revision=revision)
 
     async def proof(self, day: BusinessDay, *, revision: int | None = None, cls: str = "") -> DayProof:
@@ -205,6 +214,12 @@ class Reconcile:
     async def _keep(self, day: BusinessDay, revision: int, findings: Sequence[Finding], chunk: Progressed) -> None:
         async with self._database.writing() as connection:
             await store_proofs.save_chunk(connection, day, revision, findings, chunk)
+            await self._raise_alarms(connection, findings)
+
+    async def _raise_alarms(self, connection: AsyncConnection, findings: Sequence[Finding]) -> None:
+        for case, again in alarms_of(findings):
+            if await open_case_once(connection, case, self._clock(), again=again):
+                log.error("ALARM %s: %s", case.cls, case.text)
 
     async def _chunks(
         self, connection: AsyncConnection, campus: Campus, as_of: UtcMs, after: CardKey
@@ -221,12 +236,16 @@ class Reconcile:
         findings: list[Finding] = []
         difference = unexplained = 0
         async with aclosing(store.cards_of(connection, self._campus, keys)) as cards:
-            async for facts, drift_cents in cards:
+            async for facts in cards:
                 for proof in prove_cards([facts], campus, Terms(as_of)):
                     findings += proof.findings
                     difference += proof.difference_cents
-                    unexplained += abs(proof.unexplained_cents) + abs(drift_cents)
+                    unexplained += abs(proof.unexplained_cents)
         return Progressed(keys[-1], len(keys), difference, unexplained), findings
+
+
+def _sum_of(broken: Sequence[Finding]) -> int:
+    return sum(abs(found.amount) for found in broken)
 
 
 async def _done(step: Step) -> int:

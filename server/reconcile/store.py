@@ -28,9 +28,10 @@ from server.reconcile.facts import (
     ProviderFact,
     ShiftFact,
     StepFact,
+    Unbalanced,
     reason_of,
 )
-from server.reconcile.queries import LISTED_CASES, cards_to_prove, moves_of
+from server.reconcile.queries import LISTED_CASES, cards_to_prove, moves_of, unbalanced_cards, unbalanced_causes
 from server.reconcile.rows import MISSING, card_of, latest_of, parked_fact, shift_fact
 from server.tables import (
     branch,
@@ -45,6 +46,9 @@ from server.tables import (
     step,
     terminal,
 )
+
+UNBALANCED_MAX = 1_000
+"""More contradictions of the ledger than that are not listed one by one."""
 
 _STEP_COLUMNS = [column for column in step.c if column.name not in ("body", "number")]
 _BODY_OF_LOAD = case((step.c.operation == Operation.LOAD, step.c.body), else_="").label("body_of_load")
@@ -64,16 +68,27 @@ def unpacked(packed: Iterable[int]) -> list[CardKey]:
     return [(CardNo(number >> 16), Generation(number & U16_MAX)) for number in packed]
 
 
+async def unbalanced(connection: AsyncConnection) -> list[Unbalanced]:
+    """Where the ledger contradicts itself."""
+    causes = await connection.execute(unbalanced_causes())
+    found = [Unbalanced(int(row.cents), cause=row.cause) for row in causes.fetchmany(UNBALANCED_MAX)]
+    cards = await connection.execute(unbalanced_cards())
+    return found + [
+        Unbalanced(int(row.cents), card=(CardNo(row.card), Generation(row.generation)))
+        for row in cards.fetchmany(UNBALANCED_MAX)
+    ]
+
+
 async def cards_of(
     connection: AsyncConnection, campus: CampusTime, keys: Sequence[CardKey]
-) -> AsyncGenerator[tuple[CardFacts, int]]:
-    """These cards with all that is known of them, and what their cached balances differ by from their postings."""
+) -> AsyncGenerator[CardFacts]:
+    """These cards with all that is known of them."""
     rows = await _card_rows(connection, keys)
     moves, ledgers = await _moves_of(connection, keys)
     held, cases = await _parked_of(connection, keys), await _cases_of(connection, keys)
     done = set[CardKey]()
 
-    def facts(key: CardKey, steps: list[StepFact]) -> tuple[CardFacts, int]:
+    def facts(key: CardKey, steps: list[StepFact]) -> CardFacts:
         rest = (moves.get(key, []), held.get(key, []), cases.get(key, []))
         return facts_of_card(rows[key], steps, *rest, ledgers.get(key, 0))
 

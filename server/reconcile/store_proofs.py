@@ -103,16 +103,19 @@ async def save_chunk(
 
 
 async def finish_proof(
-    connection: AsyncConnection, day: BusinessDay, revision: int, findings: Iterable[Finding], now: UtcMs
+    connection: AsyncConnection,
+    day: BusinessDay,
+    revision: int,
+    findings: Iterable[Finding],
+    unexplained_cents: int,
+    now: UtcMs,
 ) -> None:
     """Keep what is no card's, and that the proof is complete."""
     columns = reconciliation.c
-    await connection.execute(
-        delete(finding).where(finding.c.day == day, finding.c.revision == revision, finding.c.card.is_(None))
-    )
     await _insert_findings(connection, day, revision, findings)
     this = (columns.day == day, columns.revision == revision)
-    await connection.execute(update(reconciliation).where(*this).values(finished_at=now))
+    values = {"finished_at": now, "unexplained_cents": columns.unexplained_cents + unexplained_cents}
+    await connection.execute(update(reconciliation).where(*this).values(values))
 
 
 async def findings_of(
