@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from protocol.authorise import Refused
+from protocol.authorise import House, Refused
 from protocol.basket import Basket
 from protocol.entries import Body, Kind, Stage
 from protocol.ids import CardKey, Counter, MerchantId, Seq, Tno
@@ -53,11 +53,12 @@ class PinEntry:
     """The card needs its PIN for this amount."""
 
     order: Purchase
-    card: CardKey
+    read: CardRead
+    """What the card showed when it was asked for."""
     pin: str = ""
 
     def __repr__(self) -> str:
-        return f"PinEntry(card={self.card})"
+        return f"PinEntry(card={self.read.identity.key})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +224,8 @@ class PayPressed:
     """Ask for a card: for the basket that was rung, or for another order."""
 
     order: Order | None = None
+    house: House | None = None
+    """What holds for every card here now; the shell knows."""
 
 
 @dataclass(frozen=True, slots=True)

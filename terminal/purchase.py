@@ -52,6 +52,15 @@ def decide_purchase(order: Purchase, read: CardRead | None, facts: Facts, pin: P
     return _draft(order, read, ticket, answer, pin)
 
 
+def is_unchanged(asked: CardRead, now: CardRead) -> bool:
+    """Whether this is the card that something was asked about, and nothing happened to it since."""
+    before, after = asked.purse, now.purse
+    if asked.uid != now.uid or before is None or after is None:
+        return False
+    figures = before.counter, before.main_cents, before.subsidy_cents
+    return figures == (after.counter, after.main_cents, after.subsidy_cents)
+
+
 def draft_pin_try(read: CardRead) -> StepDraft:
     """Count a PIN try on the card, before the PIN is compared: a step of its own that moves no money."""
     assert read.purse is not None

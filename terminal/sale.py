@@ -17,7 +17,7 @@ PIN try, which moves no money and has no outcome to write down, in `Desk.pin_tri
 from dataclasses import replace
 from typing import assert_never
 
-from protocol.authorise import Pin, Refusal, Refused, before_any_card
+from protocol.authorise import House, Pin, Refusal, Refused, before_any_card
 from protocol.basket import Basket
 from protocol.entries import CardStep, Kind, LoadStep, Operation, PinTried, RefundStep, Stage, TopUpStep, kind_of
 from protocol.instants import Now
@@ -65,9 +65,9 @@ from terminal.desk import (
 )
 from terminal.load import Load, NothingToLoad, decide_load
 from terminal.one_tap import REPEAT_MS, back, gone, noted, served
-from terminal.purchase import NotPriced, Purchase, decide_purchase, draft_pin_try
+from terminal.purchase import NotPriced, Purchase, decide_purchase, draft_pin_try, is_unchanged
 from terminal.refund import Refund, decide_refund, may_go_on_card, to_pending
-from terminal.refusal_count import counted, due
+from terminal.refusal_count import asked_cents, counted, due
 from terminal.step_draft import HAND_OVER_MS, Open, StepDraft
 from terminal.topup import TopUp, decide_topup
 
@@ -108,30 +108,38 @@ def _operated(desk: Desk, event: BasketChanged | PayPressed | PinEntered | Confi
     match event, desk.phase:
         case BasketChanged(basket), Ringing() | Done() | NotDone() | AwaitingCard():
             return replace(desk, phase=Ringing(basket)), ()
-        case PayPressed(None), Ringing(basket) if basket.items:
-            return _ask_for_card(desk, Purchase(basket, desk.merchant))
-        case PayPressed(Refund() as order), Ringing() | Done() | NotDone() if not may_go_on_card(order):
-            body = to_pending(order)
-            return replace(desk, phase=Noting(Kind.REFUND_SETTLED, body)), (AppendEntry(Kind.REFUND_SETTLED, body),)
-        case PayPressed(order), Ringing() | Done() | NotDone() if order is not None:
-            return _ask_for_card(desk, order)
+        case PayPressed(None, house), Ringing(basket) if basket.items:
+            return _begin(desk, Purchase(basket, desk.merchant), house)
+        case PayPressed(order, house), Ringing() | Done() | NotDone() if order is not None:
+            return _begin(desk, order, house)
         case PinEntered(pin), PinEntry():
             return replace(desk, phase=replace(desk.phase, pin=pin)), (ReadCard(),)
         case Confirmed(), RepeatAsked(order, card):
             return replace(desk, phase=AwaitingCard(order, card)), (ReadCard(),)
         case Confirmed(), PaidEarlier(receipt):
             return replace(_answered(desk, receipt), phase=_idle(desk)), (HandOver(receipt),)
-        case Cancelled(), PaidEarlier(receipt, order):
-            phase = AwaitingCard(order) if order else _idle(desk)
-            return replace(_answered(desk, receipt), phase=phase), ()
+        case Cancelled(), PaidEarlier():
+            return _new_purchase(desk, desk.phase)
         case Cancelled(), AwaitingCard() | NotDone() | RepeatAsked() | PinEntry() | TapAgain() | Done():
             return replace(desk, phase=_idle(desk)), ()
         case _:
             return desk, ()
 
 
-def _ask_for_card(desk: Desk, order: Order) -> Stepped:
+def _begin(desk: Desk, order: Order, house: House | None) -> Stepped:
+    """Ask for a card, unless none could help, or none is needed."""
+    refused = before_any_card(house) if house else None
+    if refused is not None:
+        return replace(desk, phase=NotDone(order, refused)), ()
+    if isinstance(order, Refund) and not may_go_on_card(order):
+        return _note(desk, Kind.REFUND_SETTLED, to_pending(order))
     return replace(desk, phase=AwaitingCard(order)), (ReadCard(),) if desk.present else ()
+
+
+def _new_purchase(desk: Desk, earlier: PaidEarlier) -> Stepped:
+    """Nothing is handed over for what was paid earlier. What is rung now waits for a new tap."""
+    phase = AwaitingCard(earlier.order) if earlier.order else _idle(desk)
+    return replace(_answered(desk, earlier.receipt), phase=phase), ()
 
 
 # The card --------------------------------------------------------------------------------------------------------
@@ -154,8 +162,8 @@ def _tapped(desk: Desk, tap: CardTapped) -> Stepped:
             return _one_tap_one_charge(desk, order, tap) if confirmed != desk.present else _decide(desk, order, tap)
         case NotDone(order):
             return _one_tap_one_charge(desk, order, tap)
-        case PinEntry(order, card, pin) if card == desk.present:
-            return _try_pin(desk, order, tap, pin)
+        case PinEntry(order, asked, pin) if tap.read is not None and asked.identity.key == desk.present:
+            return _try_pin(desk, order, tap, pin) if is_unchanged(asked, tap.read) else _decide(desk, order, tap)
         case _:
             return desk, ()
 
@@ -175,21 +183,25 @@ def _decide(desk: Desk, order: Order, tap: CardTapped, pin: Pin = Pin.NOT_ASKED)
     answer = _answer(desk, order, tap, pin)
     match answer:
         case RefundStep() | TopUpStep() | LoadStep():
-            kind = _NOTED[type(answer)]
-            return replace(desk, phase=Noting(kind, answer)), (AppendEntry(kind, answer),)
+            return _note(desk, _NOTED[type(answer)], answer)
         case StepDraft():
             kind = kind_of(answer.operation, Stage.PREPARED)
             return replace(desk, phase=Preparing(order, answer, tap.facts)), (AppendEntry(kind, answer.body),)
-        case Refused(Refusal.PIN_NEEDED) if isinstance(order, Purchase) and desk.present:
-            return replace(desk, phase=PinEntry(order, desk.present)), ()
+        case Refused(Refusal.PIN_NEEDED) if isinstance(order, Purchase) and tap.read is not None:
+            return replace(desk, phase=PinEntry(order, tap.read)), ()
         case Refused():
-            low = tap.facts.house.journal_low
-            refusals = desk.refusals if low else counted(desk.refusals, answer, tap.read, tap.now)
-            return replace(desk, phase=NotDone(order, answer), refusals=refusals), ()
+            if not tap.facts.house.journal_low:
+                asked = asked_cents(order, tap.read, tap.facts)
+                desk = replace(desk, refusals=counted(desk.refusals, answer, asked, tap.read, tap.now))
+            return replace(desk, phase=NotDone(order, answer)), ()
         case NotPriced() | NothingToLoad():
             return replace(desk, phase=NotDone(order, answer)), ()
         case _:
             assert_never(answer)
+
+
+def _note(desk: Desk, kind: Kind, body: CardStep) -> Stepped:
+    return replace(desk, phase=Noting(kind, body)), (AppendEntry(kind, body),)
 
 
 def _answer(desk: Desk, order: Order, tap: CardTapped, pin: Pin) -> Answer:
@@ -313,6 +325,8 @@ def _ticked(desk: Desk, now: Now) -> Stepped:
         return _settle(desk, late, Stage.TORN, late.outcome(), now, then=then)
     if desk.unconfirmed and now.mono_ms - desk.unconfirmed.at.mono_ms > HAND_OVER_MS:
         desk = replace(desk, unconfirmed=None)
+    if isinstance(desk.phase, PaidEarlier) and now.mono_ms - desk.phase.receipt.at.mono_ms > HAND_OVER_MS:
+        return _new_purchase(desk, desk.phase)
     ripe = due(desk.refusals, now)
     waiting = tuple(count for count in desk.refusals if count not in ripe)
     return replace(desk, refusals=waiting), tuple(AppendEntry(Kind.SALE_REFUSED, count.body) for count in ripe)

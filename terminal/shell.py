@@ -38,6 +38,7 @@ from terminal.desk import (
     MakeFirm,
     NotDone,
     Noting,
+    PayPressed,
     PinCompared,
     Preparing,
     ReadCard,
@@ -138,6 +139,8 @@ class Shell:
 
     async def handle(self, event: Event) -> None:
         """Let the machine take an event, and do what it asks."""
+        if isinstance(event, PayPressed):
+            event = replace(event, house=self._house(self._now()))
         try:
             await self._handle(event)
         except JournalLow:
@@ -147,11 +150,9 @@ class Shell:
 
     async def card_arrived(self) -> None:
         """A card came into the field."""
-        try:
-            read = await self._read()
-        except CardLeftField:
-            return
-        await self.handle(self._tapped(read))
+        tapped = await self._read_again()
+        if tapped is not None:
+            await self.handle(tapped)
 
     async def card_left(self) -> None:
         """The field is empty."""
@@ -188,9 +189,10 @@ class Shell:
 
     async def recover(self) -> None:
         """The disk failed: reopen the journal, believe only what is on it, and wake up."""
-        heard = self.derived.seq
+        heard, acked = self.derived.seq, self.derived.acked
         await self._journal.recover()
         await self._fold(Derived(), heard)
+        self.derived.acked = max(acked, self.derived.acked)
         self.desk, effects = wake(self.desk, self.derived.unfinished(), self._now())
         await self._carry_out(effects)
 
@@ -273,24 +275,18 @@ class Shell:
 
     async def _read_again(self) -> Event | None:
         try:
-            return self._tapped(await self._read())
+            read = await self._cards.read(self._loads_verified.get)
         except CardLeftField:
             return None
+        except CardError:  # nothing genuine said whose card it is
+            read = None
+        return self._tapped(self._trusted(read) if read is not None else None)
 
     async def _compare(self, pin: str) -> Event | None:
         phase = self.desk.phase
         read = getattr(phase, "read", None)
         assert isinstance(read, CardRead)
         return PinCompared(await self._cards.pin_is_right(read, pin), self._now())
-
-    async def _read(self) -> CardRead | None:
-        try:
-            read = await self._cards.read(self._loads_verified.get)
-        except CardLeftField:
-            raise
-        except CardError:  # nothing genuine said whose card it is
-            return None
-        return self._trusted(read) if read is not None else None
 
     def _trusted(self, read: CardRead) -> CardRead:
         """Leave out a load record that the server did not sign: its value is then not covered."""
@@ -312,9 +308,12 @@ class Shell:
         standing = Standing()
         if read is not None:
             standing = self.derived.standing(read.identity.key, self.lists.book.standing(read.identity.key))
-        house = House(self.lists.rules, self.lists_age_ms(now), self.revoked, self._journal.low)
         day_max = BusinessDay(campus.business_day(vouched) + 1)
-        return Facts(standing, house, When(campus.business_day(at), day_max, campus.minute_of_day(at), now.clock))
+        when = When(campus.business_day(at), day_max, campus.minute_of_day(at), now.clock)
+        return Facts(standing, self._house(now), when)
+
+    def _house(self, now: Now) -> House:
+        return House(self.lists.rules, self.lists_age_ms(now), self.revoked, self._journal.low)
 
     def _vouched(self, now: Now) -> UtcMs:
         """How late it is at the very least, by the server's own words."""

@@ -143,6 +143,11 @@ async def test_a_pin_is_asked_for_compared_and_forgotten(counter: CounterBench) 
     assert "4711" not in written and "1111" not in written
 
 
+async def test_a_revoked_terminal_asks_for_no_card(counter: CounterBench) -> None:
+    counter.shell.revoked = True
+    assert (await counter.types("ring 12.50", "pay")).lines == ("This terminal may not sell any more.",)
+
+
 # The card office --------------------------------------------------------------------------------------------------
 
 

@@ -1,6 +1,7 @@
 """The sale machine on its own: events in, phases and effects out. Ports and cards are tested elsewhere."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -321,6 +322,30 @@ def test_a_strangers_card_is_refused(desk: Till) -> None:
     assert isinstance(desk.desk.phase, NotDone)
 
 
+def test_a_refusal_says_how_much_was_asked_for(desk: Till) -> None:
+    desk.rings(6_000).taps().waits(60_000)
+    body = desk.entries[0].body
+    assert isinstance(body, SaleRefused)
+    assert (body.reason, body.amount, body.main) == (Refusal.BALANCE_TOO_LOW, 6_000, 5_000)
+
+
+@pytest.mark.parametrize("house", [House(NO_LIMITS, 0, revoked=True), House(NO_LIMITS, 0, journal_low=True)])
+@pytest.mark.parametrize("order", [None, Load(None)])
+def test_what_no_card_can_change_is_told_before_one_is_asked_for(desk: Till, house: House, order: Load | None) -> None:
+    desk.rings().does(Cancelled())
+    basket = Basket(PRICES).add_amount(Cents(300))
+    assert isinstance(basket, Basket)
+    desk.does(BasketChanged(basket)).does(PayPressed(order, house))
+    assert isinstance(desk.desk.phase, NotDone)
+    assert desk.kinds == []
+
+
+def test_a_terminal_that_was_revoked_gives_nothing_back(desk: Till) -> None:
+    revoked = House(NO_LIMITS, 0, revoked=True)
+    desk.does(PayPressed(Refund(sold(Technology.CLASSIC), Cents(500)), revoked))
+    assert desk.kinds == []
+
+
 def test_below_the_disk_reserve_nothing_is_prepared_or_noted(desk: Till) -> None:
     low = replace(FACTS, house=House(NO_LIMITS, 0, journal_low=True))
     desk.rings().taps(facts=low).waits(60_000)
@@ -349,6 +374,17 @@ def test_a_pin_try_is_on_the_card_before_the_pin_is_compared(desk: Till) -> None
     assert isinstance(paid, WriteCard)
     assert (paid.change.after.pin_tries, paid.change.after.counter) == (0, 6)
     assert "1234" not in repr(desk.desk)
+
+
+@pytest.mark.parametrize("change", [{"counter": 5}, {"main": 4_000}, {"uid": b"\x05" * 7}])
+def test_a_card_that_changed_while_its_pin_was_typed_starts_over(desk: Till, change: dict[str, Any]) -> None:
+    desk.rings().taps(read_of(pin=b"verifier"), PIN_FACTS).does(PinEntered("1234"))
+    uid = change.pop("uid", None)
+    changed = read_of(pin=b"verifier", **change)
+    desk.taps(replace(changed, uid=uid) if uid else changed, PIN_FACTS)
+    phase = desk.desk.phase
+    assert isinstance(phase, PinEntry)
+    assert (phase.pin, desk.kinds) == ("", [])
 
 
 def test_a_wrong_pin_is_refused_and_stays_counted(desk: Till) -> None:

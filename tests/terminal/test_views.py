@@ -17,7 +17,7 @@ from protocol.instants import DAY_MS, CampusTime, ClockSource, MonoMs, Now, UtcM
 from protocol.money import SALE_CENTS_MAX, Cents
 from protocol.price_list import Names, PriceList, Product
 from protocol.pricing import TotalTooLarge, Unpriced
-from protocol.purse import CardClass, CardId, Mark, Technology
+from protocol.purse import CardClass, CardId, CardRead, Identity, Mark, Technology
 from terminal import replace as office
 from terminal.derived import ShiftTotals
 from terminal.desk import (
@@ -47,6 +47,7 @@ RICE = Product(ProductId("rice"), Names("Rice", "米饭", "米飯"), Cents(150))
 PRICES = PriceList(7, "CNY", (RICE,))
 MERCHANT, TNO = MerchantId("m1"), Tno(7)
 CARD = CardId(CardNo(12), Generation(1), Technology.DESFIRE, CardClass.STUDENT)
+READ = CardRead(Technology.DESFIRE, bytes(7), 1, Identity(CardNo(12), Generation(1), CardClass.STUDENT), None, ())
 AT = Now(UtcMs(1_796_011_200_000), MonoMs(90_000))
 CODES = sorted(
     {f"refused.{code}" for code in Refusal}
@@ -130,7 +131,7 @@ def test_a_product_that_is_gone_has_no_price_and_the_amount_is_not_guessed() -> 
             AwaitingCard(TopUp(Cents(5_000), ChannelId("cash"))),
             "awaiting_card | waiting | Top up: tap the card | 5000 | cancel",
         ),
-        (PinEntry(purchase(1_250), CARD.key, "1234"), "pin_entry | asking | PIN, please | 1250 | pin | cancel"),
+        (PinEntry(purchase(1_250), READ, "1234"), "pin_entry | asking | PIN, please | 1250 | pin | cancel"),
         (RepeatAsked(purchase(1), CARD.key), "repeat_asked | asking | This card has just paid | 1 | confirm | cancel"),
         (
             TapAgain(purchase(1_250), Open(Seq(9), Operation.SALE, sold(), AT)),
@@ -186,7 +187,7 @@ def test_refusals_that_need_no_card_say_what_to_do_too() -> None:
 
 
 def test_a_pin_is_in_no_view() -> None:
-    assert "1234" not in repr(view_of(desk(PinEntry(purchase(1), CARD.key, "1234")), 0, SENTENCES))
+    assert "1234" not in repr(view_of(desk(PinEntry(purchase(1), READ, "1234")), 0, SENTENCES))
 
 
 def test_the_card_office_shows_whose_card_it_makes() -> None:

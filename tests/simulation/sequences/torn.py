@@ -287,6 +287,21 @@ RECOVERED = (
         ),
     ),
     Sequence(
+        "the question to hand over is answered too late",
+        "Ten minutes after it was prepared nothing is handed over for a sale, whatever the cashier says then (SPEC, "
+        "Open, torn, recovered, 3).",
+        (
+            *(*sale(X, A, LUNCH, Torn.AFTER), Cancel(X)),
+            *(Ring(X, TEA), Pay(X), Tap(X, A), Shows(X, "PaidEarlier"), Lift(X)),
+            *(TOO_LATE, Shows(X, "AwaitingCard"), Confirm(X), Shows(X, "AwaitingCard"), Cancel(X)),
+            Sync(),
+        ),
+        Expect(
+            accounts={purse(A): -LUNCH, merchant(X): LUNCH},
+            cards={A: OnCard(1, -LUNCH, Made(X))},
+        ),
+    ),
+    Sequence(
         "the recovery tap comes too late",
         "Goods are handed over only within ten minutes; afterwards the till only notes what the card shows, and the "
         "next tap is an ordinary one (SPEC, Open, torn, recovered, 3).",
