@@ -27,7 +27,7 @@ class NothingToLoad:
 def decide_load(order: Load, read: CardRead | None, facts: Facts) -> StepDraft | Refused | NothingToLoad | LoadStep:
     """Draft the credit of what is missing on the card (SPEC, "Loads").
 
-    Where the card is past the list, the entry that tells the server so: nothing is written.
+    Where card and list contradict each other, the entry that tells the server so: nothing is written.
     """
     refused = card_refusal(read, facts.standing)
     if refused is not None:
@@ -37,10 +37,10 @@ def decide_load(order: Load, read: CardRead | None, facts: Facts) -> StepDraft |
         return NothingToLoad()
     record = order.record.record
     on_card = read.loaded or LoadRecord(*read.identity.key, read.purse.load_seq, Cents(0))
-    if on_card.loaded_total_cents > record.loaded_total_cents:
-        return _behind(read, on_card, order.record)
-    if record.load_seq <= read.purse.load_seq:
+    if (on_card.loaded_total_cents, read.purse.load_seq) == (record.loaded_total_cents, record.load_seq):
         return NothingToLoad()
+    if on_card.loaded_total_cents > record.loaded_total_cents or record.load_seq <= read.purse.load_seq:
+        return _contradiction(read, on_card, order.record)
     return _draft(read, on_card, order.record)
 
 
@@ -70,7 +70,7 @@ def _draft(read: CardRead, on_card: LoadRecord, signed: SignedLoad) -> StepDraft
     return StepDraft(Operation.LOAD, body, read, Right.CREDIT, purse.spent, purse.pin_tries, signed)
 
 
-def _behind(read: CardRead, on_card: LoadRecord, listed: SignedLoad) -> LoadStep:
+def _contradiction(read: CardRead, on_card: LoadRecord, listed: SignedLoad) -> LoadStep:
     shown = read.load or listed
     return LoadStep(
         read.id,

@@ -12,15 +12,16 @@ from typing import Protocol, assert_never
 from hardware.ports import CardError, CardLeftField
 from protocol.authorise import House, Refusal, Refused, Standing
 from protocol.basket import Basket
-from protocol.entries import Body, Booted, Checkpoint, EpochEnded, Kind, Stage, kind_of
+from protocol.entries import Body, Booted, Checkpoint, EpochEnded, Fault, Kind, Stage, kind_of
 from protocol.ids import Counter, MerchantId, Seq, ShiftNo, StaffId, Tno
-from protocol.instants import BusinessDay, CampusTime, Now, UtcMs
+from protocol.instants import MINUTE_MS, BusinessDay, CampusTime, Now, UtcMs
 from protocol.journal import Sealed
 from protocol.limits import When
 from protocol.load_record import load_is_genuine
 from protocol.money import Cents
 from protocol.purse import CardRead, Mark, PurseChange, SignedLoad, what_became_of
 from protocol.signing import VerifyKey, sha256_of, to_base64url
+from protocol.texts import text_of
 from terminal.derived import Derived, snapshot_of
 from terminal.desk import (
     AppendEntry,
@@ -53,6 +54,9 @@ from terminal.purchase import Facts
 from terminal.sale import step
 from terminal.shift import ShiftEntry, ShiftRefusal, close_shift, open_shift
 from terminal.wake import wake
+
+FAULT_AGAIN_MS = 10 * MINUTE_MS
+"""What comes and goes again and again (a loose plug, a dying disk) is one story in the journal."""
 
 
 class Cards(Protocol):
@@ -122,6 +126,7 @@ class Shell:
     ) -> None:
         self._post, self._journal, self._cards, self._now = post, journal, cards, now
         self._on_appended, self._on_hand_over = on_appended, on_hand_over
+        self._fault_noted_ms: int | None = None
         self._loads_verified: dict[bytes, SignedLoad] = {}
         self.lists = lists
         self.derived = Derived()
@@ -145,8 +150,8 @@ class Shell:
             await self._handle(event)
         except JournalLow:
             self._say_journal_low()
-        except JournalBroken:
-            await self.recover()
+        except JournalBroken as error:
+            await self.recover(str(error))
 
     async def card_arrived(self) -> None:
         """A card came into the field."""
@@ -187,14 +192,18 @@ class Shell:
         body = Checkpoint(self.derived.acked, self.ack_jws, to_base64url(sha256_of(snapshot)))
         await self._append(Kind.CHECKPOINT, body, snapshot)
 
-    async def recover(self) -> None:
-        """The disk failed: reopen the journal, believe only what is on it, and wake up."""
+    async def recover(self, why: str) -> None:
+        """The disk failed: reopen the journal, believe only what is on it, wake up, and write down what happened."""
         heard, acked = self.derived.seq, self.derived.acked
         await self._journal.recover()
         await self._fold(Derived(), heard)
         self.derived.acked = max(acked, self.derived.acked)
         self.desk, effects = wake(self.desk, self.derived.unfinished(), self._now())
         await self._carry_out(effects)
+        now_ms = self._now().mono_ms
+        if self._fault_noted_ms is None or now_ms - self._fault_noted_ms > FAULT_AGAIN_MS:
+            self._fault_noted_ms = now_ms
+            await self.append(Kind.FAULT, Fault("disk", text_of(why)))
 
     async def end_epoch(self, reason: str) -> None:
         """Give this chain up for a new one: what is open is torn, for good, and nothing follows here."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from hardware.ports import CardChannel, Indicator, Signal
 from protocol.entries import Fault, Kind
-from protocol.instants import MINUTE_MS, CampusTime, Now
+from protocol.instants import CampusTime, Now
 from protocol.texts import text_of
 from terminal import views
 from terminal.card_port import CardPort
@@ -20,13 +20,11 @@ from terminal.desk import Ticked
 from terminal.face import Face
 from terminal.gauges import Gauges
 from terminal.ports import JournalBroken, JournalLow
-from terminal.shell import Shell
+from terminal.shell import FAULT_AGAIN_MS, Shell
 from terminal.views import Tone, View, Words
 
 CHECKPOINT_ENTRIES = 256
 """After so many entries the next start begins at a new checkpoint."""
-FAULT_AGAIN_MS = 10 * MINUTE_MS
-"""A plug that comes loose again and again is one story in the journal."""
 _SIGNALS = {
     Tone.WAITING: Signal.WAITING,
     Tone.APPROVED: Signal.APPROVED,
@@ -146,7 +144,7 @@ class Till:
             self.disk_fault = str(again) or self.disk_fault
 
     async def _recover(self) -> None:
-        await self.shell.recover()
+        await self.shell.recover(self.disk_fault)
         self.disk_fault = ""
         self.face.note("disk", fault="")
 

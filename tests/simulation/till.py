@@ -289,8 +289,8 @@ class Till:
                 return await work
             except JournalLow:
                 return None
-            except JournalBroken:
-                await self.shell.recover()
+            except JournalBroken as broken:
+                await self.shell.recover(str(broken))
                 return None
 
         return self._drive(carefully())

@@ -234,6 +234,7 @@ async def test_while_the_disk_fails_nothing_is_sold_and_then_it_goes_on(
     await counter.types("ring 1", "pay")
     assert (await counter.taps(bench.card)).title == "Paid"
     assert [note for note in counter.face.notes if note["event"] == "disk"]
+    assert counter.kinds().count(Kind.FAULT) == 1, "the next technician reads it in the journal"
 
 
 async def test_a_checkpoint_comes_after_so_many_entries(counter: CounterBench, monkeypatch: pytest.MonkeyPatch) -> None:
