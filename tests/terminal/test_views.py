@@ -12,7 +12,7 @@ import terminal.texts
 from protocol.authorise import Refusal, Refused
 from protocol.basket import Basket, BasketRefusal
 from protocol.entries import Kind, Operation, RefundStep, RefundTo, SaleStep, TopUpStep, TopUpTo
-from protocol.ids import CardNo, ChannelId, Counter, Generation, MerchantId, ProductId, Seq, Tno
+from protocol.ids import CardNo, ChannelId, Counter, Generation, MerchantId, ProductId, Seq, ShiftNo, Tno
 from protocol.instants import DAY_MS, CampusTime, ClockSource, MonoMs, Now, UtcMs
 from protocol.money import SALE_CENTS_MAX, Cents
 from protocol.price_list import Names, PriceList, Product
@@ -219,13 +219,13 @@ def test_the_status_says_what_is_unsent_and_why() -> None:
     assert "online; 3 entries to send" in online and "2026-11-30 00:00" not in online
     offline = status(
         "no broker",
-        shift=ShiftTotals(2),
+        shift=ShiftTotals(ShiftNo(2)),
         disk_low=True,
         reader_fault="gone",
         lists_as_of=0,
         copied=3,
         copy_fault="full",
-    )  # type: ignore[arg-type]
+    )
     text = "\n".join(status_lines(offline, CampusTime(), SENTENCES))
     for part in (
         "offline (no broker)",
