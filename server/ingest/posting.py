@@ -305,7 +305,7 @@ def _new_step(
 ) -> StepRow:
     """A step seen for the first time: by its prepared entry, or by an outcome whose prepared entry is missing."""
     at = (chain.tno, branch, body.prepared or entry.seq)
-    step = StepRow(at, operation, Stage.PREPARED, body, chain.tid, entry.shift, day, entry.at)
+    step = StepRow(at, operation, Stage.PREPARED, body, chain.tid, entry.shift, day, entry.at, body.card_last)
     book.add_step(step)
     return step
 

@@ -47,14 +47,18 @@ def use_of(book: Book, step: StepRow, branch: int, at: UtcMs) -> tuple[Use, Step
 
 
 def evidence(torn: StepRow, later: StepRow) -> Resolution | None:
-    """What a settled, read-back step of the same card proves about a torn one; None: nothing.
+    """What a settled, read-back step of the same card proves about a torn one; None: nothing."""
+    counts = later.stage is Stage.SETTLED and later.use in ON_CARD
+    return said_by(later, torn) if counts else None
+
+
+def said_by(later: StepRow, torn: StepRow) -> Resolution | None:
+    """What a step that is on the card for certain says about a torn one; None: nothing.
 
     It proves the write if it builds on that very counter with that very mark, and the opposite if it builds on the
     counter before, or on the same counter with another mark (SPEC, "Open, torn, recovered").
     """
-    if later.stage is not Stage.SETTLED or later.use not in ON_CARD or later is torn:
-        return None
-    if not _touches(later):
+    if later is torn or not _touches(later):
         return None
     if later.counter == torn.counter:
         return Resolution.NOT_ON_CARD

@@ -8,23 +8,22 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.entries import Stage
 from protocol.ids import Seq, TerminalId, Tno
-from protocol.instants import DAY_MS, CampusTime, UtcMs
+from protocol.instants import CampusTime, UtcMs
 from protocol.signing import VerifyKey
 from server.db import Database
 from server.errors import Conflict, NotFound
 from server.ingest.book import Book, HoleRow, HoleStatus, StepRow, TerminalStatus
 from server.ingest.holes import book_hole, post_provisional, provisional_cause
 from server.ingest.keeping import held_back, post_again
+from server.ingest.late import counters_above, decide_late
 from server.ingest.loading import load, load_entries, load_posted, read_entries
-from server.ingest.posting import decide_by, park_cause, resolve
+from server.ingest.posting import decide_by, park_cause
 from server.ingest.reach import NOTHING, Reach, counters_near, entry_in, reach_of
 from server.ingest.saving import Work, write
 from server.ingest.steps import witnesses_of
-from server.ledger.rules import Resolution
 from server.one_by_one import OneByOne, Subject
 from server.upkeep import store
 
-TORN_IN_FAVOUR_AFTER_MS = 30 * DAY_MS
 PARKED_AT_ONCE_MAX = 256
 
 _Place = tuple[int, int, int]
@@ -65,10 +64,10 @@ class Upkeep:
         return await self._post_parked_of(tnos, release=True)
 
     async def resolve_due(self) -> int:
-        """Decide torn steps in the student's favour that found no proof in thirty days."""
+        """Decide torn steps by their cards' chains of marks, or in the student's favour after thirty days."""
         now = self._clock()
         async with self._database.reading() as connection:
-            due = await store.torn_due(connection, UtcMs(now - TORN_IN_FAVOUR_AFTER_MS))
+            due = await store.torn_due(connection, now)
         return await self._one_by_one.each(
             "deciding a torn step", due, lambda known: self._resolve(known, now), lambda known: Subject(known.id)
         )
@@ -169,11 +168,13 @@ class Upkeep:
 
     async def _resolve(self, known: StepRow, now: UtcMs) -> int:
         async def decide(connection: AsyncConnection) -> int:
-            work = await load(connection, self._campus, [], _reach_of_steps([known]))
+            reach = Reach(frozenset({known.card}), frozenset(counters_above(known)), frozenset({known.id[2]}))
+            work = await load(connection, self._campus, [], reach)
             step = work.book.steps.get(known.id)
             if step is None or not step.undecided:
                 return 0
-            resolve(work.book, step, Resolution.STUDENT, self._campus.business_day(now))
+            if not decide_late(work.book, step, now, self._campus.business_day(now)):
+                return 0
             await write(connection, work, now)
             return 1
 

@@ -1,7 +1,8 @@
 """Whole campuses in virtual time: `make simulate SEEDS=N`, or `python -m tests.simulation --seeds N --first K`.
 
-A seed that fails is printed with its number, what broke, and the story of the card concerned; `--seeds 1 --first K`
-plays it again. The last line is JSON. A failing seed is a non-zero exit.
+A seed that fails is printed with its number, what broke, and the story of the card concerned; `--seed K --story`
+plays one again and tells everything. The last line is JSON. A failing seed, or fewer faults than the quality page
+asks for, is a non-zero exit.
 """
 
 import argparse
@@ -11,73 +12,115 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from tests.simulation.faults import Fault
 from tests.simulation.life import Life
-
-STORY_LINES = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Played:
-    """What became of one seed: counts of what happened and of what was found, and the story where it failed."""
-
-    seed: int
-    happened: dict[str, int]
-    found: dict[str, int]
-    failure: str = ""
+from tests.simulation.run import INJECTED_MIN_PER_100_SEEDS, SEQUENCE_MIN_PER_100_SEEDS, Played, play
+from tests.simulation.sequences.catalogue import SEQUENCES
 
 
-def play(seed: int) -> Played:
-    """Live through one seed. Anything raised is a failure of that seed, and said with its story."""
-    life = Life(seed)
-    failure = ""
-    try:
-        life.run()
-    except Exception as error:  # noqa: BLE001 - it belongs to this seed, the others go on
-        story = life.campus.story.about(getattr(error, "card", None), STORY_LINES)
-        failure = f"seed {seed}: {type(error).__name__}: {error}\n{story}"
-    counts = {str(what): number for what, number in life.campus.counts.items()}
-    return Played(seed, counts, dict(life.checks.found), failure)
+@dataclass
+class Sum:
+    """Everything that was counted."""
+
+    seeds: int = 0
+    failed: list[int] = field(default_factory=list)
+    injected: Counter[str] = field(default_factory=Counter)
+    planted: Counter[str] = field(default_factory=Counter)
+    found: Counter[str] = field(default_factory=Counter)
+    sequences: Counter[str] = field(default_factory=Counter)
+
+    def add(self, one: Played) -> None:
+        """One seed more."""
+        self.seeds += 1
+        self.failed += [one.seed] if one.failure else []
+        self.injected.update(one.injected)
+        self.planted.update(one.planted)
+        self.found.update(one.found)
+        self.sequences.update(one.sequences)
+
+    def too_few(self) -> list[str]:
+        """What was not done as often as a run of this length must; shorter runs than 100 seeds are only for looking."""
+        hundreds = self.seeds // 100
+        kinds = {str(fault): INJECTED_MIN_PER_100_SEEDS for fault in Fault}
+        named = {sequence.name: SEQUENCE_MIN_PER_100_SEEDS for sequence in SEQUENCES}
+        short = [name for name, least in kinds.items() if self.injected[name] < least * hundreds]
+        return short + [name for name, least in named.items() if self.sequences[name] < least * hundreds]
 
 
 def main() -> int:
-    """Play the seeds on all cores and print what was injected, what was found and how fast."""
+    """Play the seeds and print what was injected, planted and found, and how fast."""
     options = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
     options.add_argument("--seeds", type=int, default=100)
     options.add_argument("--first", type=int, default=0)
     options.add_argument("--jobs", type=int, default=2)
+    options.add_argument("--seed", type=int, help="play this one only")
+    options.add_argument("--story", action="store_true", help="tell all of it")
+    options.add_argument("--stop", action="store_true", help="end with the first seed that fails")
     asked = options.parse_args()
-    began = time.monotonic()
+    if asked.seed is not None:
+        return _one(asked.seed, whole=asked.story)
+    began, seeds = time.monotonic(), range(asked.first, asked.first + asked.seeds)
+    if asked.jobs == 1:
+        return _report(_watched(map(play, seeds), stop=asked.stop), began)
     with ProcessPoolExecutor(asked.jobs) as pool:
-        seeds = range(asked.first, asked.first + asked.seeds)
-        return _report(_watched(pool.map(play, seeds), len(seeds)), began)
+        return _report(_watched(pool.map(play, seeds), stop=asked.stop), began)
 
 
-def _watched(played: Iterable[Played], of: int) -> Iterator[Played]:
+def _one(seed: int, *, whole: bool) -> int:
+    life = Life(seed)
+    print(f"seed {seed}: {', '.join(sorted(life.faults))}")
+    played = play(seed)
+    if whole:
+        try:
+            life.run()
+        except AssertionError:
+            print(life.campus.story)
+        else:
+            print(life.campus.story)
+    if played.failure:
+        print(f"{played.story}\nseed {seed}: {played.failure}")
+    print(json.dumps({"seed": seed, "history": played.history_hash, "failure": played.failure}))
+    return 1 if played.failure else 0
+
+
+def _watched(played: Iterable[Played], *, stop: bool) -> Iterator[Played]:
     for count, one in enumerate(played, 1):
         if one.failure:
-            print(one.failure, flush=True)
+            print(f"seed {one.seed}: {one.failure}\n{one.story}\nseed {one.seed}: {one.failure}\n", flush=True)
         if sys.stderr.isatty():
-            print(f"\r{count}/{of} seeds", end="", file=sys.stderr, flush=True)
+            print(f"\r{count} seeds", end="", file=sys.stderr, flush=True)
         yield one
+        if one.failure and stop:
+            return
 
 
 def _report(played: Iterable[Played], began: float) -> int:
-    happened, found, failed, seeds = Counter[str](), Counter[str](), list[int](), 0
+    total = Sum()
     for one in played:
-        seeds += 1
-        happened.update(one.happened)
-        found.update(one.found)
-        failed += [one.seed] if one.failure else []
+        total.add(one)
     took_s = time.monotonic() - began
-    for title, counts in (("happened", happened), ("found at night, each in its class", found)):
-        print(f"\n{title}")
-        for what, number in counts.most_common():
-            print(f"  {number:8}  {what}")
-    speed = {"seeds_per_s": round(seeds / took_s, 2), "taps_per_s": round(happened["taps"] / took_s, 1)}
-    print(json.dumps({"seeds": seeds, "failed": failed, **speed, "happened": happened, "found": found}))
-    return 1 if failed else 0
+    taps = total.injected.pop("taps", 0)
+    print("\ninjected")
+    for what, number in sorted(total.injected.items()):
+        print(f"  {number:8}  {what}")
+    print("\nplanted, found (every night and at the end)")
+    for what in sorted(total.planted | total.found):
+        print(f"  {total.planted[what]:8} {total.found[what]:8}  {what}")
+    few = total.too_few()
+    if few:
+        print(f"\ntoo few of: {', '.join(few)}")
+    speed = {"seeds_per_s": round(total.seeds / took_s, 2), "taps_per_s": round(taps / took_s, 1)}
+    counts = {"injected": total.injected, "planted": total.planted, "found": total.found}
+    named = {"named": len(SEQUENCES), "played": total.sequences.total(), "least": _least(total.sequences)}
+    line = {"seeds": total.seeds, "failed": total.failed, "too_few": few, **speed, "taps": taps, **counts}
+    print(json.dumps({**line, "sequences": named}))
+    return 1 if total.failed or few else 0
+
+
+def _least(sequences: Counter[str]) -> int:
+    return min((sequences[sequence.name] for sequence in SEQUENCES), default=0)
 
 
 if __name__ == "__main__":

@@ -100,6 +100,7 @@ class SimulatedJournal:
             self._store(sealed, snapshot)
             self._on_durable(sealed)
         if fault is not None:
+            self._power.passed["disk fault"] += 1
             self._broken = True
             raise JournalBroken(f"{draft.kind}: input/output error")
         self._power.point(f"after {draft.kind}")

@@ -33,18 +33,19 @@ class Fault(enum.StrEnum):
     LINGERING_CARD = "lingering card"
     FLICKERING_CARD = "flickering card"
     REPLACED_CARD = "replaced card"
+    FORGED_CARD = "forged card"
+    UNREADABLE_CARD = "unreadable card"
+    MISCOUNTED_DRAWER = "miscounted drawer"
 
 
 FAULTS_MIN = 4
+IN_CHANCE = 0.6
 INJECTED_MIN_PER_100_SEEDS = 50
-
-DAMAGES = frozenset({Fault.CLONE, Fault.ROLL_BACK, Fault.FADED_SLOT})
-"""What people do to cards: only these may end in a fork or a forgotten step."""
 
 
 def swarm(rng: random.Random) -> frozenset[Fault]:
     """The kinds of one seed: each one in or out, so that no kind always hides behind another."""
-    chosen = {fault for fault in Fault if rng.random() < 0.5}
+    chosen = {fault for fault in Fault if rng.random() < IN_CHANCE}
     left = sorted(set(Fault) - chosen)
     while len(chosen) < FAULTS_MIN:
         chosen.add(left.pop(rng.randrange(len(left))))

@@ -14,6 +14,7 @@ from protocol.instants import DAY_MS, HOUR_MS, MINUTE_MS
 from protocol.limits import ClassLimits, LimitRules
 from protocol.money import Cents
 from protocol.purse import Technology
+from server.reconcile.facts import Difference
 from tests.simulation.campus import Campus
 from tests.simulation.checks import Checks
 from tests.simulation.disk import Disk, DiskFault
@@ -31,6 +32,15 @@ _RUSHES = ((HOUR_MS // 2, HOUR_MS), (3 * HOUR_MS, 5 * HOUR_MS // 2), (9 * HOUR_M
 """Start after opening, and length, of breakfast, lunch and dinner."""
 
 
+_FORGERIES = (
+    (500, True, Difference.CARD_ABOVE_LEDGER),
+    (-300, True, Difference.GAP),
+    (700, False, Difference.BALANCE_CONTRADICTION),
+    (-200, False, Difference.BALANCE_CONTRADICTION),
+)
+"""Cents, whether a step is counted for them, and the class that the proof must give them."""
+
+
 class Life:
     """One seed from its first card to its last proof."""
 
@@ -45,7 +55,7 @@ class Life:
         self.people = People(self)
         self.cards: list[Plastic] = []
         """Those that are in somebody's pocket: replaced ones leave, clones join."""
-        self.silent: Till | None = None
+        self.silent: list[Till] = []
         self.backups: list[Kept] = []
         self.images: dict[str, Disk] = {}
         self.rescued: list[tuple[Till, Disk]] = []
@@ -81,6 +91,8 @@ class Life:
         for _ in range(VISITS_PER_DAY):
             start, length = self.rng.choice(_RUSHES)
             self.later(start + self.rng.randrange(length), self._somebody_comes)
+        self.later(0, self._open_shifts)
+        self.later(DAY_MS - 13 * HOUR_MS + HOUR_MS // 2, self._close_shifts)
         for fault in sorted(self.faults):
             for at, act in self._injections(fault, day):
                 self.later(at, act)
@@ -127,12 +139,14 @@ class Life:
             Fault.CLOCK_JUMP: (1, self._jump_clock),
             Fault.DISK_FULL: (2, self._fill_disk),
             Fault.FADED_SLOT: (1, self._fade),
-            Fault.CLONE: (int(day == 1), self._clone),
+            Fault.CLONE: (int(day < 2), self._clone),
             Fault.ROLL_BACK: (1, self._roll_back),
             Fault.STALE_RESTORE: (int(day > 0), self._restore_server),
             Fault.SILENT_TILL: (int(day == 1), self._fall_silent),
+            Fault.FORGED_CARD: (int(day < 2), self._forge),
+            Fault.UNREADABLE_CARD: (int(day < 2), self._wear_out),
             Fault.RE_IMAGE: (2 * int(day == 1), self._re_image),
-            Fault.REPLACED_CARD: (int(day == 1), self._replace),
+            Fault.REPLACED_CARD: (int(day < 2), self._replace),
         }
         times, act = strikes.get(fault, (0, self._crash_server))
         yield from ((self.rng.randrange(11 * HOUR_MS), act) for _ in range(times))
@@ -143,7 +157,6 @@ class Life:
     def before_errand(self, till: Till) -> None:
         """Things that strike while somebody is served."""
         if Fault.DISK_FAULT in self.faults and self.rng.random() < 0.05:
-            self.campus.counts[Fault.DISK_FAULT] += 1
             till.disk.fault = self.rng.choice(list(DiskFault))
 
     def _moment_passed(self, till: Till) -> None:
@@ -178,7 +191,7 @@ class Life:
         self.later(self.rng.choice((MINUTE_MS, 20 * MINUTE_MS, 5 * HOUR_MS)), lambda: self._reconnect(till))
 
     def _reconnect(self, till: Till) -> None:
-        if till is not self.silent or self.mended:
+        if till not in self.silent or self.mended:
             till.online()
 
     def _cut(self) -> None:
@@ -188,7 +201,6 @@ class Life:
             self._moment_passed(till)
 
     def _crash_server(self) -> None:
-        self.campus.counts[Fault.SERVER_CRASH] += 1
         self.campus.server.crash_next(self.rng.choice(("before commit", "after commit")))
 
     def _jump_clock(self) -> None:
@@ -222,6 +234,43 @@ class Life:
         self.checks.planted.cloned.add(card.key)
         self.campus.tell("forger", "clones a card", card.key)
 
+    def _forge(self) -> None:
+        """With a stolen till's keys: value added, taken, or changed without a step (Classic value is signed)."""
+        card = self.rng.choice([card for card in self.cards if card.technology is Technology.DESFIRE])
+        held, planted = card.holding(), self.checks.planted
+        if held is None or held.main < 1_000 or card.key in planted.tampered or not self.campus.is_at_rest(card):
+            return
+        cents, step, cls = self.rng.choice(_FORGERIES)
+        self.campus.counts[Fault.FORGED_CARD] += 1
+        self.campus.tell("forger", f"changes the card by {cents}: {cls}", card.key)
+        card.forge(cents, step=step)
+        planted.forged[card.key] = (held.counter + step, cls)
+
+    def _wear_out(self) -> None:
+        card = self.rng.choice([card for card in self.cards if card.technology is Technology.CLASSIC])
+        if card.key in self.checks.planted.tampered or not self.campus.is_at_rest(card):
+            return
+        self.campus.counts[Fault.UNREADABLE_CARD] += 1
+        self.campus.tell("nature", "makes the card unreadable", card.key)
+        self.checks.planted.unreadable.add(card.key)
+        card.fade_all()
+
+    def _open_shifts(self) -> None:
+        for till in self.campus.all_tills:
+            if till.is_on and not till.shell.derived.shift.number:
+                till.open_shift(self.rng.choice((0, 10_000)))
+
+    def _close_shifts(self) -> None:
+        for till in self.campus.all_tills:
+            if not till.is_on:
+                continue
+            wrong = Fault.MISCOUNTED_DRAWER in self.faults and self.rng.random() < 0.4
+            expected = till.shell.derived.shift.expected_cents
+            error = max(-expected, self.rng.choice((-500, -1, 20, 300))) if wrong else 0
+            if till.close_shift(error) and error:
+                self.campus.counts[Fault.MISCOUNTED_DRAWER] += 1
+                self.checks.planted.miscounted[till.name] += error
+
     def _roll_back(self) -> None:
         card = self.rng.choice(self.cards)
         state: CardState = card.snapshot()
@@ -245,9 +294,10 @@ class Life:
         self.backups.append(newest)
 
     def _fall_silent(self) -> None:
-        self.campus.counts[Fault.SILENT_TILL] += 1
-        self.silent = self.rng.choice(self.campus.tills)
-        self.silent.offline()
+        for till in self.rng.sample(self.campus.tills, self.rng.randint(1, 2)):
+            self.campus.counts[Fault.SILENT_TILL] += 1
+            self.silent.append(till)
+            till.offline()
 
     def _re_image(self) -> None:
         till = self._any_till()
@@ -263,7 +313,7 @@ class Life:
 
     def _replace(self) -> None:
         card = self.rng.choice(self.cards)
-        if card.key in self.checks.planted.cloned | self.checks.planted.faded or not self.campus.is_at_rest(card):
+        if card.key in self.checks.planted.tampered or not self.campus.is_at_rest(card):
             return
         self.campus.counts[Fault.REPLACED_CARD] += 1
         self.checks.planted.replaced.add(card.key)
@@ -286,7 +336,7 @@ class Life:
             if not till.is_on:
                 till.boot()
         campus.pass_time(HOUR_MS)
-        if self.silent is not None:
+        if self.silent:
             campus.pass_time(30 * DAY_MS)
             campus.server.nightly()
         campus.server.enter_paper()

@@ -9,17 +9,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from protocol.ids import CardKey, Generation
-from protocol.instants import DAY_MS, CampusTime, UtcMs
+from protocol.instants import CampusTime, UtcMs
 from protocol.messages import version_of
 from protocol.money import Cents
 from protocol.signing import SigningKey, sha256_of
 from server.cards import rules
 from server.ingest.book import Book, CardRow, CardStatus, ChainRow
 from server.ingest.keeping import post_again
-from server.ingest.posting import resolve
+from server.ingest.late import decide_late
 from server.ingest.totals import explain
 from server.ledger.accounts import OPERATOR_LOSS, Account, AccountKind, balanced, pending, purse
-from server.ledger.rules import Resolution
 from tests.simulation.paper import Document
 from tests.simulation.plastic import Plastic
 
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 CAMPUS_TIME = CampusTime()
 LOAD_KEY = SigningKey(sha256_of(b"loads"))
-TORN_DECIDED_AFTER_MS = 30 * DAY_MS
 DESK = Account(AccountKind.DRAWER, "desk/1")
 
 
@@ -166,9 +164,8 @@ class Office:
     def _decide_old_torn(self) -> None:
         day = CAMPUS_TIME.business_day(self.now)
         for step in list(self.book.steps.values()):
-            if step.undecided and self.now - step.torn_at > TORN_DECIDED_AFTER_MS:
-                resolve(self.book, step, Resolution.STUDENT, day)
-                self._campus.tell("server", f"decides {step.id} for its student", step.card)
+            if step.undecided and decide_late(self.book, step, self.now, day):
+                self._campus.tell("server", f"decides {step.id}: {step.resolved}", step.card)
 
     def _give_pending(self, row: CardRow) -> bool:
         """What is owed to the holder and not on its way to any card yet is granted as a load."""

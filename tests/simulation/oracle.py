@@ -29,6 +29,8 @@ class Expected:
     open_cents: int
     torn_cents: int
     silent_cents: int
+    is_ambiguous: bool
+    """A step that is not on the card could as well fill a counter that nobody has told of: only the sum is sure."""
     undelivered: frozenset[tuple[int, int]]
     """Marks of sales that were torn, are on the card, and are proven by the settled step right after."""
 
@@ -48,7 +50,7 @@ class Oracle:
         """One card's differences."""
         shown = self._newest_known(card.key)
         cents: Counter[str] = Counter()
-        undelivered: set[tuple[int, int]] = set()
+        undelivered, unknown = set[tuple[int, int]](), set[int]()
         for index, made in enumerate(card.path):
             if made.counter > shown:
                 break
@@ -57,16 +59,34 @@ class Oracle:
             proven = after is not None and self._status(after, card.key) == "settled"
             if status == "torn" and proven:
                 intent = self._truth.intent_of(made, card.key)
-                if intent is not None and intent.sealed.entry.kind is Kind.SALE_PREPARED:
+                by_time = (made.tno, made.seq) in self._for_the_student
+                if intent is not None and intent.sealed.entry.kind is Kind.SALE_PREPARED and not by_time:
                     undelivered.add((made.tno, made.seq))
                 continue
+            if status == "unknown":
+                unknown.add(made.counter)
             if (made.tno, made.seq) not in self._for_the_student:
                 cents[status] += made.cents
         marks = {(made.tno, made.seq) for made in card.path}
         for mark, step in self._for_the_student.items():
             if step.card == card.key and mark not in marks and isinstance(step.body, SaleStep):
                 cents["torn"] += step.body.amount
-        return Expected(cents["open"], cents["torn"], cents["unknown"], frozenset(undelivered))
+        ambiguous = not unknown.isdisjoint(self._elsewhere(card.key, marks))
+        return Expected(cents["open"], cents["torn"], cents["unknown"], ambiguous, frozenset(undelivered))
+
+    def _elsewhere(self, card: CardKey, marks: set[tuple[int, int]]) -> set[int]:
+        """Counters that steps would have reached which the card did not make, and which are not known to be void."""
+        counters: set[int] = set()
+        for mark, found in self._truth.intents.items():
+            for intent in found:
+                body = intent.sealed.entry.body
+                if mark in marks or not isinstance(body, CardStep) or body.card.key != card:
+                    continue
+                if intent.sealed.hash in self._held and not any(
+                    "_voided" in row.entry.kind for row in self._arrived(intent)
+                ):
+                    counters.add(body.counter_after)
+        return counters
 
     def second_uses(self) -> set[CardKey]:
         """Cards of which two settled entries arrived that reach the same counter."""

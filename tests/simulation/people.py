@@ -249,7 +249,6 @@ class People:
             else:
                 write_tear = tear_of_write(rng, card.technology)
         if Fault.CRASH_IN_A_SALE in faults and rng.random() < 0.04:
-            self._campus.counts[Fault.CRASH_IN_A_SALE] += 1
             if rng.random() < 0.5:
                 till.cut_power(at=rng.randint(1, 60))
             else:

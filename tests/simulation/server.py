@@ -121,6 +121,8 @@ class Server(Office):
         granted = self._granted()
         reply = take_batch(self.book, tno, decode_batch(raw), self.now)
         chain = self.book.chains[tno]
+        if crash:
+            self._campus.counts["server crash"] += 1
         if crash == "before commit":
             self.kept = before
             self.crash("before the commit")

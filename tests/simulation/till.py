@@ -173,7 +173,7 @@ class Till:
             self._card.arm(None)
             self._card.observe()
         self._card = None
-        self.campus.counts["power cut"] += 1
+        self.campus.counts["power cut" if where == "now" else "crash in a sale"] += 1
         self._tell(f"loses power: {where}")
 
     def checkpoint(self) -> None:

@@ -4,10 +4,10 @@ from tests.simulation.sequences.chains import ENDED, HOLES, IMAGES, MID_SALE, RE
 from tests.simulation.sequences.clones import FALLBACKS, FLOORS, FORKS
 from tests.simulation.sequences.counter import CLOCKS, ONE_TAP, PIN, POWER, VENDED, WEAK_PIN
 from tests.simulation.sequences.credits import CASH_IN, LOADS, REFUNDS, REVOKED, SUBSIDIES
-from tests.simulation.sequences.torn import OPEN, RECOVERED, TORN, WEAK
+from tests.simulation.sequences.torn import CHAINED, OPEN, RECOVERED, TORN, WEAK
 
 SEQUENCES = (
-    *(*TORN, *OPEN, *RECOVERED, *WEAK),
+    *(*TORN, *CHAINED, *OPEN, *RECOVERED, *WEAK),
     *(*POWER, *ONE_TAP, *PIN, *WEAK_PIN, *CLOCKS, *VENDED),
     *(*LOADS, *REVOKED, *SUBSIDIES, *REFUNDS, *CASH_IN),
     *(*FALLBACKS, *FORKS, *FLOORS),

@@ -11,9 +11,12 @@ from tests.simulation.sequences.format import (
     TOO_LATE,
     A,
     B,
+    Boot,
     Cancel,
     Check,
     Confirm,
+    Cut,
+    EnterPin,
     Expect,
     Found,
     Lift,
@@ -25,6 +28,7 @@ from tests.simulation.sequences.format import (
     Pay,
     Ring,
     Sequence,
+    SetLimits,
     Shows,
     Sync,
     Tap,
@@ -165,6 +169,68 @@ TORN = (
         "Void, and the same tap pays: the customer notices nothing (SPEC, Open, torn, recovered, 2).",
         (*sale(X, A, LUNCH, Torn.BEFORE), Tap(X, A), Shows(X, "Done"), Lift(X), Sync()),
         _LUNCH_AT_X_SECOND_TRY,
+    ),
+)
+
+_DEBITED = Found("debited_not_delivered", -LUNCH)
+
+CHAINED = (
+    Sequence(
+        "torn at two tills, one on top of the other",
+        "The tap that proves the second debit proves the first one with it: the second was written on what the first "
+        "had left (SPEC, Open, torn, recovered, 4).",
+        (
+            *(*sale(X, A, LUNCH, Torn.AFTER), *sale(Y, A, SOUP, Torn.AFTER), TOO_LATE),
+            *(*sale(Z, A, TEA), Sync(), Nightly(), Sync()),
+        ),
+        Expect(
+            accounts={purse(A): -LUNCH - SOUP - TEA, pending(A): LUNCH + SOUP, merchant(Z): TEA},
+            cards={A: OnCard(3, -LUNCH - SOUP - TEA, Made(Z))},
+            goods={Z: (TEA,)},
+            classes=(_DEBITED, Found("debited_not_delivered", -SOUP)),
+        ),
+    ),
+    Sequence(
+        "torn, then wrong PINs, then paid",
+        "PIN tries are steps of the card without an outcome; the sale behind them proves them and what they build on "
+        "(SPEC, A sale, 3; Open, torn, recovered, 4).",
+        (
+            *(*sale(X, A, LUNCH, Torn.AFTER), SetLimits(pin_above=SOUP), Sync()),
+            *(Ring(Y, LUNCH), Pay(Y), Tap(Y, A), EnterPin(Y, right=False), Lift(Y)),
+            *(Tap(Y, A), EnterPin(Y, right=True), Shows(Y, "Done"), Lift(Y)),
+            *(TOO_LATE, Sync(), Nightly(), Sync()),
+        ),
+        Expect(
+            accounts={purse(A): -2 * LUNCH, pending(A): LUNCH, merchant(Y): LUNCH},
+            cards={A: OnCard(4, -2 * LUNCH, Made(Y, 3))},
+            goods={Y: (LUNCH,)},
+            classes=(_DEBITED,),
+        ),
+        pin=True,
+    ),
+    Sequence(
+        "torn, and the step on top of it is still open",
+        "An open step is nobody's to decide but its own terminal's; that it was written, and on what, the card's next "
+        "tap proves all the same (SPEC, Open, torn, recovered, 1 and 4).",
+        (
+            *(*sale(X, A, LUNCH, Torn.AFTER), *sale(Y, A, SOUP, Torn.AFTER), Sync(), Cut(Y), Offline(Y)),
+            *(TOO_LATE, *sale(Z, A, TEA), Sync(), Nightly(), Sync()),
+            Check(
+                Expect(
+                    accounts={purse(A): -LUNCH - TEA, pending(A): LUNCH, merchant(Z): TEA},
+                    cards={A: OnCard(3, -LUNCH - SOUP - TEA, Made(Z))},
+                    goods={Z: (TEA,)},
+                    classes=(_DEBITED, Found("open", -SOUP, share=-SOUP)),
+                )
+            ),
+            *(Boot(Y), Online(Y), Sync(), Nightly(), Sync()),
+        ),
+        Expect(
+            accounts={purse(A): -LUNCH - SOUP - TEA, pending(A): LUNCH + SOUP, merchant(Z): TEA},
+            cards={A: OnCard(3, -LUNCH - SOUP - TEA, Made(Z))},
+            goods={Z: (TEA,)},
+            classes=(_DEBITED, Found("debited_not_delivered", -SOUP)),
+        ),
     ),
 )
 
