@@ -168,6 +168,11 @@ class StepRow:
         return given_up and self.resolved is None
 
     @property
+    def unclaimed(self) -> bool:
+        """Whether it was sold on a second history and no tap has confirmed that the card paid."""
+        return self.use is Use.BRANCH and not self.claimed
+
+    @property
     def moved_purse(self) -> bool:
         """Whether the ledger's purse shows this step as made by this card: proven, settled, and not forgotten."""
         if self.use is Use.FORGOTTEN:

@@ -1,7 +1,8 @@
-"""Torn steps that no single tap decided: by the card's own chain of marks, at last in favour of its holder.
+"""What no single tap decided: by the card's own chain of marks, torn steps at last in favour of the card's holder.
 
-    torn --marks lead from it up to a step that counts--> resolved
-      \\--thirty days without proof--> resolved for the student
+    torn --------------------marks lead from it up to a step that counts--> resolved
+      \\-----------------------------thirty days without proof--> resolved for the student
+    sold on a second history --marks lead from it up to such a step--> the merchant is paid
 
 A step whose own word is missing (open, torn, a PIN try) is on the card for certain once a later step that counts builds
 on its mark; what it was built on itself is proven with it (SPEC, "Open, torn, recovered").
@@ -10,35 +11,43 @@ on its mark; what it was built on itself is proven with it (SPEC, "Open, torn, r
 from protocol.entries import Stage
 from protocol.instants import DAY_MS, BusinessDay, UtcMs
 from server.ingest.book import Book, Reached, StepRow
-from server.ingest.posting import resolve
+from server.ingest.posting import claim, resolve
 from server.ingest.steps import said_by, step_below, witnesses_of
 from server.ledger.rules import ON_CARD, Resolution
 
 IN_FAVOUR_AFTER_MS = 30 * DAY_MS
 CHAIN_STEPS_MAX = 8
-"""So many steps with a missing word may lie between a torn one and the step that proves it."""
+"""So many steps with a missing word may lie between one and the step that proves it."""
 
 
-def decide_late(book: Book, torn: StepRow, now: UtcMs, day: BusinessDay) -> bool:
-    """Decide a torn step by the chain of marks above it, or because its time is over; whether it is decided now."""
-    witnesses = (step for step in witnesses_of(book, torn) if _is_on_card(book, step, CHAIN_STEPS_MAX))
-    said = {verdict for witness in witnesses if (verdict := said_by(witness, torn)) is not None}
+def decide_late(book: Book, step: StepRow, now: UtcMs, day: BusinessDay) -> bool:
+    """Decide by the chain of marks above it, or because its time is over; whether it is decided now."""
+    if step.unclaimed:
+        if _is_built_on(book, step, CHAIN_STEPS_MAX):
+            claim(book, step, day)
+        return step.claimed
+    if not step.undecided:
+        return False
+    witnesses = (other for other in witnesses_of(book, step) if _is_on_card(book, other, CHAIN_STEPS_MAX))
+    said = {verdict for witness in witnesses if (verdict := said_by(witness, step)) is not None}
     if len(said) == 1:
-        resolve(book, torn, said.pop(), day)
-    elif now - torn.torn_at > IN_FAVOUR_AFTER_MS:
-        resolve(book, torn, Resolution.STUDENT, day)
-    return not torn.undecided
+        resolve(book, step, said.pop(), day)
+    elif now - step.torn_at > IN_FAVOUR_AFTER_MS:
+        resolve(book, step, Resolution.STUDENT, day)
+    return not step.undecided
 
 
-def counters_above(torn: StepRow) -> set[Reached]:
+def counters_above(step: StepRow) -> set[Reached]:
     """The counters whose steps can be part of that chain."""
-    return {(torn.card, counter) for counter in range(torn.counter, torn.counter_after + CHAIN_STEPS_MAX + 2)}
+    return {(step.card, counter) for counter in range(step.counter, step.counter_after + CHAIN_STEPS_MAX + 2)}
 
 
 def _is_on_card(book: Book, step: StepRow, steps_left: int) -> bool:
     if step.resolved is Resolution.ON_CARD or (step.stage is Stage.SETTLED and step.use in ON_CARD):
         return True
-    if step.stage in (Stage.SETTLED, Stage.VOIDED) or not steps_left:
-        return False
+    return step.stage not in (Stage.SETTLED, Stage.VOIDED) and _is_built_on(book, step, steps_left)
+
+
+def _is_built_on(book: Book, step: StepRow, steps_left: int) -> bool:
     above = (other for other in book.steps_at(step.card, step.counter_after + 1) if step_below(book, other) is step)
-    return any(_is_on_card(book, other, steps_left - 1) for other in above)
+    return steps_left > 0 and any(_is_on_card(book, other, steps_left - 1) for other in above)

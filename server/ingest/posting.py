@@ -281,11 +281,16 @@ def _confirm_below(book: Book, step: StepRow, day: BusinessDay) -> None:
     Where nothing was delivered, the holder of the card is.
     """
     below = step_below(book, step) if step.use in ON_CARD else None
-    if below is None or below.use is not Use.BRANCH or below.claimed or not isinstance(below.body, SaleStep):
-        return
-    below.claimed, aside = True, suspense(*below.id)
-    claim = postings_of_vend_failure if below.returned else postings_of_claim
-    book.post(f"claim:{_name(below.id)}", day, claim(below.body, aside))
+    if below is not None and below.unclaimed:
+        claim(book, below, day)
+
+
+def claim(book: Book, sold: StepRow, day: BusinessDay) -> None:
+    """A sale of a second history is proven on its card: who was to get the price does."""
+    assert sold.unclaimed and isinstance(sold.body, SaleStep)
+    sold.claimed, aside = True, suspense(*sold.id)
+    postings_of = postings_of_vend_failure if sold.returned else postings_of_claim
+    book.post(f"claim:{_name(sold.id)}", day, postings_of(sold.body, aside))
 
 
 def reverse_provisional(book: Book, step: StepRow, day: BusinessDay) -> None:

@@ -64,12 +64,12 @@ class Upkeep:
         return await self._post_parked_of(tnos, release=True)
 
     async def resolve_due(self) -> int:
-        """Decide torn steps by their cards' chains of marks, or in the student's favour after thirty days."""
+        """Decide torn steps and second histories' sales by their cards' chains of marks; torn ones at last by time."""
         now = self._clock()
         async with self._database.reading() as connection:
-            due = await store.torn_due(connection, now)
+            due = await store.undecided(connection)
         return await self._one_by_one.each(
-            "deciding a torn step", due, lambda known: self._resolve(known, now), lambda known: Subject(known.id)
+            "deciding a step late", due, lambda known: self._resolve(known, now), lambda known: Subject(known.id)
         )
 
     async def declare_lost(self, tid: TerminalId) -> int:
@@ -171,9 +171,7 @@ class Upkeep:
             reach = Reach(frozenset({known.card}), frozenset(counters_above(known)), frozenset({known.id[2]}))
             work = await load(connection, self._campus, [], reach)
             step = work.book.steps.get(known.id)
-            if step is None or not step.undecided:
-                return 0
-            if not decide_late(work.book, step, now, self._campus.business_day(now)):
+            if step is None or not decide_late(work.book, step, now, self._campus.business_day(now)):
                 return 0
             await write(connection, work, now)
             return 1

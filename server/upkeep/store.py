@@ -12,6 +12,7 @@ from server import tables
 from server.ingest.book import HoleRow, HoleStatus, StepRow
 from server.ingest.loading import fetched
 from server.ingest.rows import hole_of, step_of
+from server.ledger.rules import Use
 
 
 async def parked_places(connection: AsyncConnection, tno: Tno) -> list[tuple[int, int, int]]:
@@ -34,14 +35,17 @@ async def has_chain(connection: AsyncConnection, tno: Tno) -> bool:
     return await connection.scalar(select(tables.chain.c.tno).where(tables.chain.c.tno == tno)) is not None
 
 
-async def torn_due(connection: AsyncConnection, torn_before: UtcMs) -> list[StepRow]:
-    """Undecided torn steps of known cards that have waited long enough."""
-    step, card = tables.step.c, tables.card.c
+async def undecided(connection: AsyncConnection) -> list[StepRow]:
+    """Torn steps of known cards without a decision, and sales of second histories that no tap has confirmed."""
+    step, card, branch = tables.step.c, tables.card.c, tables.branch.c
     of_card = and_(step.card == card.card, step.generation == card.generation)
     given_up = or_(step.stage == Stage.TORN, and_(step.stage == Stage.PREPARED, step.lost))
-    query = select(tables.step).join_from(tables.step, tables.card, of_card)
-    query = query.where(given_up, step.resolved.is_(None), step.torn_at <= torn_before).order_by(step.number)
-    return [step_of(row) for row in await fetched(connection, query)]
+    torn = select(tables.step).join_from(tables.step, tables.card, of_card)
+    torn = torn.where(given_up, step.resolved.is_(None)).order_by(step.number)
+    of_branch = and_(step.tno == branch.tno, step.branch == branch.branch, branch.branch > 0)
+    sold = select(tables.step).join_from(tables.branch, tables.step, of_branch)
+    sold = sold.where(step.use == Use.BRANCH, step.claimed.is_(False)).order_by(step.number)
+    return [step_of(row) for query in (torn, sold) for row in await fetched(connection, query)]
 
 
 async def open_steps(connection: AsyncConnection, tno: Tno, *, before: int | None = None) -> list[StepRow]:

@@ -18,7 +18,7 @@ from server.ledger.accounts import AccountKind
 from server.upkeep.service import Upkeep
 from tests.server.desk import Clock, assert_balances_are_sums, keys_in, put_book, put_card, rows_of, sqlite_url
 from tests.server.test_holes import sell
-from tests.server.world import CAMPUS, LOAD_KEY, MERCHANT, Plastic, Till, plastic, refund_of, sale_of
+from tests.server.world import CAMPUS, LOAD_KEY, MERCHANT, Plastic, Till, pin_of, plastic, refund_of, sale_of
 
 
 class Site:
@@ -114,6 +114,27 @@ async def test_after_thirty_days_without_proof_the_student_is_right(site: Site) 
     site.clock.pass_ms(2 * DAY_MS)
     assert await site.upkeep.resolve_due() == 1
     assert (await site.balance(AccountKind.PENDING), await site.balance(AccountKind.MERCHANT)) == (500, 0)
+    assert await site.upkeep.resolve_due() == 0
+
+
+async def test_a_torn_sale_and_a_second_history_s_are_proven_through_pin_tries(site: Site) -> None:
+    """Nothing but the PIN try builds on their marks; the sale behind it proves all three."""
+    site.one.append(Kind.CASH_SALE, CashSale(MERCHANT, Cents(40)))
+    image = site.one.restored(0)
+    sell(image, site.card, 70)
+    body = sale_of(site.card, 500)
+    prepared = site.two.append(Kind.SALE_PREPARED, body).seq
+    site.card.write(site.two.tno, body, prepared)
+    site.two.append(Kind.SALE_TORN, with_members(body, prepared=prepared))
+    tried = pin_of(site.card)
+    site.card.write(site.two.tno, tried, site.two.append(Kind.PIN_TRIED, tried).seq)
+    sell(site.two, site.card, 30)
+    await site.send(site.one, site.two)
+    await site.ingest.take_lines(image.tid, image.lines)
+    kinds = (AccountKind.PURSE, AccountKind.MERCHANT, AccountKind.PENDING, AccountKind.SUSPENSE)
+    assert [await site.balance(kind) for kind in kinds] == [-100, 70, 0, 70]
+    assert await site.upkeep.resolve_due() == 2
+    assert [await site.balance(kind) for kind in kinds] == [-600, 140, 500, 0]
     assert await site.upkeep.resolve_due() == 0
 
 

@@ -5,19 +5,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from protocol.authorise import Refusal
-from protocol.entries import CardStep, CashSale, Kind, PinTried, RefundStep, SaleRefused, SaleStep
+from protocol.entries import CardStep, CashSale, Kind, PinTried, RefundStep, SaleRefused, SaleStep, TopUpStep
 from protocol.ids import CardKey
 from protocol.journal import Sealed
 from server.ingest.book import CardStatus, StepRow
 from server.ledger.accounts import Account, AccountKind, pending, purse, subsidy, suspense
 from server.ledger.rules import Resolution, Use
 from server.reconcile.facts import Difference, Finding
-from tests.simulation.oracle import SILENCE, Expected, Oracle, cents_of
+from tests.simulation.oracle import SILENCE, Expected, Oracle, cents_of, forgotten_in_drawers
 from tests.simulation.plastic import Plastic
 from tests.simulation.till import Till
 from tests.simulation.truth import Goods
 
 _SECOND_USE = (Difference.FORK, Difference.FALLBACK)
+_UNCOUNTED = (Difference.GAP, Difference.CARD_ABOVE_LEDGER)
+"""What somebody silent may have done instead: a re-imaged till's first history never said that nothing follows."""
 
 if TYPE_CHECKING:
     from tests.simulation.life import Life
@@ -291,7 +293,7 @@ class Checks:
         for finding in findings:
             if finding.cls in allowed or finding.card in self.planted.tampered:
                 continue
-            if finding.cls is Difference.SHIFT_DIFFERENCE and self.planted.miscounted:
+            if finding.cls is Difference.SHIFT_DIFFERENCE:  # `_drawers_are_found` has looked at each of them
                 continue
             if finding.cls is Difference.CHAIN_BREAK and self._life.rescued:
                 continue
@@ -304,7 +306,8 @@ class Checks:
         oracle = Oracle(self._campus)
         for key, (counter, cls) in self.planted.forged.items():
             if oracle.settled_after(key, counter) and key not in self.planted.cloned:
-                found = any(finding.card == key and finding.cls is cls for finding in findings)
+                classes = {cls, *(SILENCE if self._life.rescued and cls in _UNCOUNTED else ())}
+                found = any(finding.card == key and finding.cls in classes for finding in findings)
                 self._count(cls, 1, int(found))
                 if not found:
                     raise Broken(f"{cls} was planted and not found", key)
@@ -314,14 +317,20 @@ class Checks:
         self._count(Difference.PURSE_UNREADABLE, len(told), len(unreadable))
         if told != unreadable:
             raise Broken(f"unreadable: {told}, found: {unreadable}", next(iter(told ^ unreadable)))
-        counted: Counter[str] = Counter()
+        self._drawers_are_found(findings)
+
+    def _drawers_are_found(self, findings: list[Finding]) -> None:
+        """What cashiers counted wrong, and what a re-imaged till had forgotten of its drawer."""
+        found: Counter[str] = Counter()
         for finding in findings:
             if finding.cls is Difference.SHIFT_DIFFERENCE:
-                counted[finding.terminals[0]] += finding.amount
-        wrong = Counter({name: cents for name, cents in self.planted.miscounted.items() if cents})
-        self._count(Difference.SHIFT_DIFFERENCE, len(wrong), sum(cents != 0 for cents in counted.values()))
-        if wrong != Counter({name: cents for name, cents in counted.items() if cents}):
-            raise Broken(f"drawers were miscounted by {dict(wrong)}, found: {dict(counted)}")
+                found[finding.terminals[0]] += finding.amount
+        wrong = Counter(self.planted.miscounted)
+        wrong.update(forgotten_in_drawers(self._campus.truth))
+        wrong, found = (Counter({till: cents for till, cents in sums.items() if cents}) for sums in (wrong, found))
+        self._count(Difference.SHIFT_DIFFERENCE, len(wrong), len(found))
+        if wrong != found:
+            raise Broken(f"drawers were wrong by {dict(wrong)}, found: {dict(found)}")
 
     # Everybody's money -------------------------------------------------------------------------------------------
 
@@ -334,7 +343,8 @@ class Checks:
             steps = [step for step in self._campus.server.book.steps.values() if step.card in keys]
             paid_in = sum(paper.cents for paper in self._campus.server.paper if paper.card in keys)
             have = sum(held.cents for card in self._campus.cards if card.key in keys and (held := card.holding()))
-            owed = sums[pending(number)] + sum(sums[suspense(*step.id)] for step in steps)
+            waiting = sum(sums[suspense(*step.id)] for step in steps if not step.unclaimed)  # those are a merchant's
+            owed = sums[pending(number)] + waiting
             expected = paid_in + self._moved(keys) - self._in_question(steps)
             if have + owed != expected:
                 raise Broken(f"{expected} should be there, {have} is on the card and {owed} is owed", next(iter(keys)))
@@ -357,14 +367,19 @@ class Checks:
         return cents
 
     def _in_question(self, steps: list[StepRow]) -> int:
-        """Torn sales that are on the card and not decided, less those that time gave to a holder who never paid."""
+        """What card and books do not say alike of torn steps that nobody decided, or that time decided wrongly.
+
+        A sale on the card that is not decided is missing; one that time decided though the card never paid is there
+        twice, and so is every credit on the card that still waits in suspense or was given in another form.
+        """
         marks = {(card.key, made.counter, made.tno, made.seq) for card in self._campus.cards for made in card.path}
         cents = 0
         for step in steps:
             on_card = (step.card, step.counter_after, step.id[0], step.id[2]) in marks
-            if isinstance(step.body, SaleStep) and step.undecided and on_card:
-                cents += step.body.amount
-            if isinstance(step.body, SaleStep) and step.resolved is Resolution.STUDENT and not on_card:
+            by_time = step.resolved is Resolution.STUDENT
+            if isinstance(step.body, SaleStep):
+                cents += step.body.amount * (int(step.undecided and on_card) - int(by_time and not on_card))
+            elif isinstance(step.body, RefundStep | TopUpStep) and on_card and (step.undecided or by_time):
                 cents -= step.body.amount
         return cents
 

@@ -313,7 +313,8 @@ class Life:
 
     def _replace(self) -> None:
         card = self.rng.choice(self.cards)
-        if card.key in self.checks.planted.tampered or not self.campus.is_at_rest(card):
+        known = card.key in self.campus.server.book.cards
+        if card.key in self.checks.planted.tampered or not known or not self.campus.is_at_rest(card):
             return
         self.campus.counts[Fault.REPLACED_CARD] += 1
         self.checks.planted.replaced.add(card.key)

@@ -74,7 +74,8 @@ class Office:
     def load(self, card: Plastic | CardKey, cents: int) -> None:
         """Take cash at the desk and let the next station put it onto the card."""
         key = card.key if isinstance(card, Plastic) else card
-        refusal = rules.load_refusal(self.book.cards[key], cents)
+        row = self.book.cards.get(key)
+        refusal = rules.load_refusal(row, cents) if row else "a restored server does not know the card yet"
         if refusal:
             self._campus.tell("desk", f"takes no cash: {refusal}", key)
             return
@@ -137,7 +138,7 @@ class Office:
 
     def nightly(self) -> None:
         """Torn steps after thirty days, parked entries, closed cards' rests, pending credit that becomes a load."""
-        self._decide_old_torn()
+        self._decide_late()
         for row in [row for row in self.book.entries.values() if row.parked]:
             post_again(self.book, row)
         self.release_rests()
@@ -161,11 +162,11 @@ class Office:
                 if self._give_pending(self.book.cards[newest]):
                     self.publish()
 
-    def _decide_old_torn(self) -> None:
+    def _decide_late(self) -> None:
         day = CAMPUS_TIME.business_day(self.now)
         for step in list(self.book.steps.values()):
-            if step.undecided and decide_late(self.book, step, self.now, day):
-                self._campus.tell("server", f"decides {step.id}: {step.resolved}", step.card)
+            if (step.undecided or step.unclaimed) and decide_late(self.book, step, self.now, day):
+                self._campus.tell("server", f"decides {step.id}: {step.resolved or step.use}", step.card)
 
     def _give_pending(self, row: CardRow) -> bool:
         """What is owed to the holder and not on its way to any card yet is granted as a load."""

@@ -7,13 +7,15 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from protocol.entries import CardStep, Kind, SaleStep
+from protocol.entries import CardStep, CashSale, Kind, SaleStep, ShiftClosed, ShiftOpened, TopUpStep
 from protocol.ids import CardKey
 from protocol.journal import Sealed
+from server.ingest.book import StepRow
+from server.ingest.late import CHAIN_STEPS_MAX
 from server.ledger.rules import Resolution
 from server.reconcile.facts import Difference, Finding
 from tests.simulation.plastic import Made, Plastic
-from tests.simulation.truth import Intent
+from tests.simulation.truth import Intent, Truth
 
 if TYPE_CHECKING:
     from tests.simulation.campus import Campus
@@ -32,7 +34,7 @@ class Expected:
     is_ambiguous: bool
     """A step that is not on the card could as well fill a counter that nobody has told of: only the sum is sure."""
     undelivered: frozenset[tuple[int, int]]
-    """Marks of sales that were torn, are on the card, and are proven by the settled step right after."""
+    """Marks of sales that were torn, are on the card, and are proven by a settled step above them."""
 
 
 class Oracle:
@@ -41,10 +43,13 @@ class Oracle:
     def __init__(self, campus: "Campus") -> None:
         self._truth = campus.truth
         self._held = {row.hash for row in campus.server.book.entries.values()}
-        self._for_the_student = {
-            step.id[0::2]: step for step in campus.server.book.steps.values() if step.resolved is Resolution.STUDENT
+        self._for_the_student: dict[tuple[int, int], StepRow] = {
+            (step.id[0], step.id[2]): step
+            for step in campus.server.book.steps.values()
+            if step.resolved is Resolution.STUDENT
         }
-        """Torn steps that time has decided, by mark: the ledger shows them as made, whatever the card shows."""
+        """Torn steps that time has decided, by mark: the ledger shows a sale as made and a credit as not made, whatever
+        the card shows."""
 
     def expected_of(self, card: Plastic) -> Expected:
         """One card's differences."""
@@ -55,24 +60,31 @@ class Oracle:
             if made.counter > shown:
                 break
             status = self._status(made, card.key)
-            after = card.path[index + 1] if index + 1 < len(card.path) else None
-            proven = after is not None and self._status(after, card.key) == "settled"
-            if status == "torn" and proven:
+            decided = self._for_the_student.get((made.tno, made.seq))
+            if decided is not None:
+                cents["torn"] += 0 if isinstance(decided.body, SaleStep) else made.cents
+                continue
+            if status == "torn" and self._is_proven(card, index):
                 intent = self._truth.intent_of(made, card.key)
-                by_time = (made.tno, made.seq) in self._for_the_student
-                if intent is not None and intent.sealed.entry.kind is Kind.SALE_PREPARED and not by_time:
+                if intent is not None and intent.sealed.entry.kind is Kind.SALE_PREPARED:
                     undelivered.add((made.tno, made.seq))
                 continue
             if status == "unknown":
                 unknown.add(made.counter)
-            if (made.tno, made.seq) not in self._for_the_student:
-                cents[status] += made.cents
+            cents[status] += made.cents
         marks = {(made.tno, made.seq) for made in card.path}
+        known = {(made.tno, made.seq) for made in card.path if made.counter <= shown}
         for mark, step in self._for_the_student.items():
-            if step.card == card.key and mark not in marks and isinstance(step.body, SaleStep):
+            if step.card == card.key and mark not in known and isinstance(step.body, SaleStep):
                 cents["torn"] += step.body.amount
         ambiguous = not unknown.isdisjoint(self._elsewhere(card.key, marks))
         return Expected(cents["open"], cents["torn"], cents["unknown"], ambiguous, frozenset(undelivered))
+
+    def _is_proven(self, card: Plastic, index: int) -> bool:
+        """Whether marks lead from a step up to a settled one, over steps whose outcome nobody may have told."""
+        above = (self._status(made, card.key) for made in card.path[index + 1 : index + 2 + CHAIN_STEPS_MAX])
+        first = next((status for status in above if status not in ("torn", "open", "tried")), "")
+        return first == "settled"
 
     def _elsewhere(self, card: CardKey, marks: set[tuple[int, int]]) -> set[int]:
         """Counters that steps would have reached which the card did not make, and which are not known to be void."""
@@ -145,3 +157,27 @@ class Oracle:
 def cents_of(findings: list[Finding], card: CardKey, *classes: Difference) -> int:
     """The shares of some classes in a card's difference."""
     return sum(finding.cents for finding in findings if finding.card == card and finding.cls in classes)
+
+
+def forgotten_in_drawers(truth: Truth) -> Counter[str]:
+    """Cents by which closings contradict what a till has told of its drawer: an older image of its disk forgot some."""
+    told: Counter[tuple[str, int]] = Counter()
+    closed: set[tuple[str, int]] = set()
+    for row in truth.rows:
+        entry, body = row.entry, row.entry.body
+        match body:
+            case ShiftOpened():
+                told[entry.tid, body.number] += body.drawer
+            case ShiftClosed():
+                told[entry.tid, body.number] -= body.expected
+                closed.add((entry.tid, body.number))
+            case CashSale():
+                told[entry.tid, entry.shift] += body.amount
+            case TopUpStep() if entry.kind is Kind.TOPUP_PREPARED:
+                told[entry.tid, entry.shift] += body.amount
+            case _:
+                pass
+    forgotten: Counter[str] = Counter()
+    for till, shift in closed:
+        forgotten[till] -= told[till, shift]
+    return forgotten

@@ -49,7 +49,7 @@ class Truth:
 
     rows: list[Sealed] = field(default_factory=list)
     intents: dict[tuple[Tno, Seq], list[Intent]] = field(default_factory=dict)
-    """By mark. A re-imaged till can use a mark twice, never for the same card and counter."""
+    """By mark. A re-imaged till can use a mark twice; for the same card and counter only if that was rolled back."""
     torn: set[tuple[Tno, Seq]] = field(default_factory=set)
     """Steps that their own till has given up."""
     outcomes: dict[tuple[Tno, Seq], list[Sealed]] = field(default_factory=dict)
@@ -89,8 +89,8 @@ class Truth:
         return self.intents.get((Tno(made.tno), Seq(made.seq)), [])
 
     def intent_of(self, made: Made, card: CardKey) -> Intent | None:
-        """The prepared entry behind a step that a card made."""
-        for intent in self.by_mark(made):
+        """The prepared entry behind a step that a card made; the newest, where a roll-back lets a mark come twice."""
+        for intent in reversed(self.by_mark(made)):
             body = intent.sealed.entry.body
             if isinstance(body, CardStep) and (body.card.key, body.counter_after) == (card, made.counter):
                 return intent

@@ -22,6 +22,7 @@ from tests.simulation.sequences.format import (
     Cut,
     CutAt,
     DeclareLost,
+    EnterPin,
     Expect,
     Found,
     KeepDisk,
@@ -40,6 +41,7 @@ from tests.simulation.sequences.format import (
     SendLost,
     SendWithout,
     Sequence,
+    SetLimits,
     Shows,
     Sync,
     Tap,
@@ -81,6 +83,25 @@ IMAGES = (
             goods={X: (LUNCH, TEA, SOUP), Y: (TEA,)},
             classes=(Found("chain_break", -SOUP, card=B), Found("chain_break", card=None)),
         ),
+    ),
+    Sequence(
+        "restored image that oversold, and a wrong PIN before the next sale",
+        "PIN tries are steps of the card without an outcome; what the sale behind them builds on is confirmed through "
+        "them (SPEC, Open, torn, recovered, 4).",
+        (
+            *(SetLimits(pin_above=SOUP), Sync(), CopyDisk(X)),
+            *(*sale(X, A, TEA), RestoreDisk(X), Offline(X), *sale(X, A, SOUP)),
+            *(Ring(Y, LUNCH), Pay(Y), Tap(Y, A), EnterPin(Y, right=False), Lift(Y)),
+            *(Tap(Y, A), EnterPin(Y, right=True), Shows(Y, "Done"), Lift(Y)),
+            *(Online(X), Sync(), Nightly(), Sync()),
+        ),
+        Expect(
+            accounts={purse(A): -TEA - SOUP - LUNCH, merchant(X): TEA + SOUP, merchant(Y): LUNCH},
+            cards={A: OnCard(5, -TEA - SOUP - LUNCH, Made(Y, 3))},
+            goods={X: (TEA, SOUP), Y: (LUNCH,)},
+            classes=(Found("chain_break", card=None),),
+        ),
+        pin=True,
     ),
 )
 
