@@ -142,6 +142,7 @@ step = Table(
     Column("claimed", Boolean, nullable=False, default=False),
     Column("lost", Boolean, nullable=False, default=False),
     Column("returned", Boolean, nullable=False, default=False),
+    _big("given_back_cents"),
     _big("day", None),
     _big("at", None),
     UniqueConstraint("tno", "branch", "seq"),
@@ -150,16 +151,6 @@ step = Table(
     Index("step_by_stage", "stage", "resolved"),
 )
 """One row for each card operation. `below_tno`, `below_seq`: the mark the card showed at the counter it builds on."""
-
-refunded = Table(
-    "refunded",
-    metadata,
-    _big("tno", None),
-    _big("branch", None),
-    _big("seq", None),
-    _big("cents", None),
-    PrimaryKeyConstraint("tno", "branch", "seq"),
-)
 
 person = Table(
     "person",
@@ -189,7 +180,9 @@ card = Table(
     _big("adopted_cents"),
     _big("explained_cents"),
     _big("subsidy_total_cents"),
+    _big("subsidy_arrived_cents"),
     _big("period"),
+    _big("period_load_seq"),
     _big("spent_known_cents"),
     _big("excused_at"),
     Column("exchange", Boolean, nullable=False, default=False),

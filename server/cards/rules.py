@@ -16,7 +16,7 @@ from protocol.money import SALE_CENTS_MAX, Cents
 from protocol.policy import NotAList, read_file
 from protocol.purse import LoadRecord
 from server.ingest.book import CardRow, CardStatus, TerminalStatus
-from server.ledger.accounts import OPERATOR_LOSS, Postings, balanced, pending, pending_subsidy, purse, subsidy
+from server.ledger.accounts import FUNDER, OPERATOR_LOSS, Postings, balanced, pending, pending_subsidy, purse, subsidy
 
 WAITING_MAX_MS = 7 * DAY_MS
 
@@ -49,6 +49,11 @@ class Plastic:
         """Granted to this plastic, and no entry of a load that is posted has brought it."""
         return max(0, self.row.loaded_total_cents - self.row.arrived_cents)
 
+    @property
+    def uncollected_subsidy_cents(self) -> int:
+        """The same of the subsidy of the running period."""
+        return max(0, self.row.subsidy_total_cents - self.row.subsidy_arrived_cents)
+
 
 def load_refusal(card: CardRow, cents: int, *, in_question: bool = False) -> str:
     """Why no more value may be granted to this card; empty when it may.
@@ -75,8 +80,16 @@ def grant(card: CardRow, cents: Cents) -> None:
 def grant_subsidy(card: CardRow, period: int, cents: Cents) -> None:
     """A subsidy of some period; another period's total is over with the first grant of a new one."""
     card.load_seq = LoadSeq(card.load_seq + 1)
-    card.subsidy_total_cents = Cents(cents + (card.subsidy_total_cents if card.period == period else 0))
-    card.period = period
+    if card.period != period:
+        card.period, card.period_load_seq = period, card.load_seq
+        card.subsidy_total_cents = card.subsidy_arrived_cents = Cents(0)
+    card.subsidy_total_cents = Cents(card.subsidy_total_cents + cents)
+
+
+def let_subsidy_lapse(card: CardRow) -> None:
+    """The period of what an older plastic has, or may still collect, is over."""
+    card.period_load_seq = U16_MAX + 1
+    card.subsidy_total_cents = card.subsidy_arrived_cents = Cents(0)
 
 
 def record_of(card: CardRow) -> LoadRecord:
@@ -95,6 +108,12 @@ def record_of(card: CardRow) -> LoadRecord:
 def grantable(pending_cents: int, plastics: Sequence[Plastic]) -> Cents:
     """How much pending credit no card has been promised yet; what a closed card may still collect is promised."""
     promised = sum(plastic.uncollected_cents for plastic in plastics if not plastic.moved_at)
+    return Cents(max(0, pending_cents - promised))
+
+
+def grantable_subsidy(pending_cents: int, plastics: Sequence[Plastic]) -> Cents:
+    """The same of a subsidy."""
+    promised = sum(plastic.uncollected_subsidy_cents for plastic in plastics if not plastic.moved_at)
     return Cents(max(0, pending_cents - promised))
 
 
@@ -149,7 +168,8 @@ def rest_of(card: CardRow) -> Postings:
     """What a closed card has left goes to its holder; what it spent beyond is our loss."""
     main, granted = card.main_cents, card.subsidy_cents
     to_main = pending(card.key[0]) if main > 0 else OPERATOR_LOSS
-    to_subsidy = pending_subsidy(card.key[0]) if granted > 0 else OPERATOR_LOSS
+    lapsed = card.period_load_seq > U16_MAX
+    to_subsidy = OPERATOR_LOSS if granted <= 0 else FUNDER if lapsed else pending_subsidy(card.key[0])
     return balanced((purse(card.key), -main), (to_main, main), (subsidy(card.key), -granted), (to_subsidy, granted))
 
 

@@ -22,6 +22,8 @@ from server.cards.rules import (
     grant,
     grant_subsidy,
     grantable,
+    grantable_subsidy,
+    let_subsidy_lapse,
     load_refusal,
     paid_at_once,
     record_of,
@@ -160,8 +162,10 @@ class Cards:
 
         async def take(connection: AsyncConnection, office: _Office) -> None:
             if office.newest.period != period:
-                left = await store.pending_of(connection, no, AccountKind.PENDING_SUBSIDY)
+                left = max(0, await store.pending_of(connection, no, AccountKind.PENDING_SUBSIDY))
                 self._post(office, f"lapsed:{request}", balanced((pending_subsidy(no), -left), (FUNDER, left)))
+                for plastic in office.plastics[:-1]:
+                    let_subsidy_lapse(plastic.row)
             self._post(office, f"subsidy:{request}", balanced((FUNDER, -cents), (pending_subsidy(no), cents)))
             grant_subsidy(office.newest, period, cents)
             await store.change(connection, office.newest.key, {"subsidy_seq": office.newest.load_seq})
@@ -189,9 +193,8 @@ class Cards:
             old = office.newest
             if old.status not in (CardStatus.ACTIVE, CardStatus.BLOCKED):
                 raise Conflict("card_closed", f"the card is {old.status}")
-            exposed = exposure(
-                await self._day_limit(connection, old), await store.reports(connection), now, self._campus
-            )
+            limit = day_limit(await store.limit_lists(connection), old.card_class)
+            exposed = exposure(limit, await store.reports(connection), now, self._campus)
             paid = paid_at_once(old.main_cents, exposed)
             old.status = CardStatus.CLOSED
             new = CardRow((no, Generation(old.key[1] + 1)), old.card_class, old.technology, period=old.period)
@@ -331,13 +334,19 @@ class Cards:
             if not await store.generations(connection, no):
                 return 0
             office = await self._open(connection, no)
-            free = await self._free(connection, office, office.plastics)
-            refused = await self._refusal(connection, office.newest, free)
-            granted = [] if refused or not free else [office.newest]
-            for card in granted:
+            card, free = office.newest, await self._free(connection, office, office.plastics)
+            subsidy_owed = await store.pending_of(connection, no, AccountKind.PENDING_SUBSIDY)
+            main = free and not await self._refusal(connection, card, free)
+            if main:
                 grant(card, free)
-            await self._save(connection, office, granted)
-            return len(granted)
+            free = grantable_subsidy(subsidy_owed, office.plastics)
+            granted = free and not await self._refusal(connection, card, free)
+            if granted:
+                grant_subsidy(card, card.period, free)
+            await self._save(connection, office, [card] if main or granted else [])
+            if granted:
+                await store.change(connection, card.key, {"subsidy_seq": card.load_seq})
+            return int(bool(main or granted))
 
         return await self._database.transact(give)
 
@@ -348,8 +357,8 @@ class Cards:
         return Cents(owed - self._explain(office, office.plastics[-1:], owed))
 
     def _explain(self, office: _Office, plastics: Sequence[Plastic], cents: Cents) -> Cents:
-        day = self._campus.business_day(self._clock())
-        return explain(office.work.book, [plastic.row for plastic in plastics], cents, day)
+        rows = [plastic.row for plastic in plastics]
+        return explain(office.work.book, rows, cents, self._campus.business_day(self._clock()))
 
     async def _refusal(self, connection: AsyncConnection, card: CardRow, cents: int) -> str:
         return load_refusal(card, cents, in_question=await store.is_in_question(connection, card.key))
@@ -378,9 +387,6 @@ class Cards:
 
     def _post(self, office: _Office, cause: str, legs: Postings) -> None:
         office.work.book.post(cause, self._campus.business_day(self._clock()), legs)
-
-    async def _day_limit(self, connection: AsyncConnection, card: CardRow) -> int | None:
-        return day_limit(await store.limit_lists(connection), card.card_class)
 
     async def _check_person(self, connection: AsyncConnection, person: PersonId | None) -> None:
         if person is not None and not await store.has_person(connection, person):

@@ -56,7 +56,7 @@ async def pending_of(connection: AsyncConnection, no: int, kind: AccountKind = A
 async def newly_pending(connection: AsyncConnection, after_id: int) -> tuple[set[CardNo], int]:
     """Numbers whose pending credit was touched since a posting, and the newest posting seen."""
     query = select(posting.c.owner, posting.c.id).where(
-        posting.c.id > after_id, posting.c.account_kind == AccountKind.PENDING
+        posting.c.id > after_id, posting.c.account_kind.in_((AccountKind.PENDING, AccountKind.PENDING_SUBSIDY))
     )
     rows = (await connection.execute(query)).all()
     return {CardNo(int(row.owner)) for row in rows}, max((row.id for row in rows), default=after_id)

@@ -111,7 +111,12 @@ class CardRow:
     collected_cents: Cents = Cents(0)
     """How much of it the card is known to have."""
     subsidy_total_cents: Cents = Cents(0)
+    """Everything granted to it of the subsidy of this period."""
+    subsidy_arrived_cents: Cents = Cents(0)
+    """How much of that the posted entries of loads have brought."""
     period: int = 0
+    period_load_seq: int = 0
+    """The first load of this period: what an older one brings of a subsidy has lapsed."""
     spent_known_cents: Cents = Cents(0)
     excused_at: UtcMs = UtcMs(0)
     exchange: bool = False
@@ -145,6 +150,8 @@ class StepRow:
     """Still open when its terminal was declared lost: other evidence may decide it."""
     returned: bool = False
     """Paid and not delivered: the price was given back."""
+    given_back_cents: Cents = Cents(0)
+    """Of a sale: how much of it was given back. Of a refund: how much of its sale had been given back before it."""
 
     @property
     def card(self) -> CardKey:
@@ -175,7 +182,7 @@ class StepRow:
     @property
     def moved_purse(self) -> bool:
         """Whether the ledger's purse shows this step as made by this card: proven, settled, and not forgotten."""
-        if self.use is Use.FORGOTTEN:
+        if self.use is Use.FORGOTTEN or not self.body.touches_card:
             return False
         return self.resolved is Resolution.ON_CARD or (self.stage is Stage.SETTLED and self.use in ON_CARD)
 
@@ -279,8 +286,6 @@ class Book:
     cases: list[Case] = field(default_factory=list[Case])
     provisional: dict[Reached, str] = field(default_factory=dict[Reached, str])
     """Causes of provisional hole postings by (card, counter reached)."""
-    refunded: dict[StepId, Cents] = field(default_factory=dict[StepId, Cents])
-    """How much of a sale was given back."""
     holes: dict[tuple[Tno, int], HoleRow] = field(default_factory=dict[tuple[Tno, int], HoleRow])
     """By (tno, first missing entry)."""
 

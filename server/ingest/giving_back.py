@@ -5,8 +5,8 @@ from dataclasses import replace
 from protocol.entries import RefundStep, SaleStep, Stage, Vend
 from protocol.instants import BusinessDay
 from protocol.money import Cents
-from server.ingest.book import Book, CaseClass, ChainRow, StepId, StepRow
-from server.ledger.rules import Situation, Use, bearer_of, postings_of_vend_failure
+from server.ingest.book import Book, CaseClass, ChainRow, StepRow
+from server.ledger.rules import Resolution, Share, Situation, Use, bearer_of, postings_of_vend_failure, share_of
 
 
 def post_vend_failure(book: Book, chain: ChainRow, branch: int, body: Vend, day: BusinessDay, cause: str) -> str:
@@ -20,9 +20,9 @@ def post_vend_failure(book: Book, chain: ChainRow, branch: int, body: Vend, day:
     if step.returned:
         return "a delivery that was decided before"
     step.returned = True
-    _count(book, step.id, step.body.amount)
+    share = _give(step, Cents(max(0, step.body.amount - step.given_back_cents)))
     if not _is_unproven(step):
-        book.post(cause, day, postings_of_vend_failure(step.body, bearer=bearer_of(step.use, step.resolved)))
+        book.post(cause, day, postings_of_vend_failure(step.body, share, bearer=bearer_of(step.use, step.resolved)))
     return ""
 
 
@@ -32,19 +32,28 @@ def note_refund(book: Book, step: StepRow, body: RefundStep) -> None:
     if sold is None or sold.stage is not Stage.SETTLED:
         book.open_case(CaseClass.OVER_REFUND, step.card, step.id, body.amount, "no settled sale of the card is known")
         return
-    beyond = _count(book, sold.id, body.amount) - sold.body.amount
+    step.given_back_cents = sold.given_back_cents
+    beyond = _give(sold, body.amount).beyond_cents
     if beyond > 0:
-        book.open_case(CaseClass.OVER_REFUND, step.card, step.id, Cents(beyond), "more than was paid")
+        book.open_case(CaseClass.OVER_REFUND, step.card, step.id, beyond, "more than was paid")
 
 
 def terms_of_refund(book: Book, step: StepRow, at: Situation) -> Situation:
     """Who gets what its own terminal gives back, and how much of it the price does not cover any more."""
     sold = _sale_of(book, step, step.body) if isinstance(step.body, RefundStep) else None
-    if sold is None:
+    if sold is None or not isinstance(sold.body, SaleStep):
         return at
-    beyond = min(step.body.amount, max(0, book.refunded.get(sold.id, 0) - sold.body.amount))
     back_to = at.suspense if _is_unproven(sold) else bearer_of(sold.use, sold.resolved)
-    return replace(at, back_to=back_to, beyond_cents=Cents(beyond))
+    return replace(at, back_to=back_to, share=share_of(sold.body, step.body.amount, step.given_back_cents))
+
+
+def returned_of(step: StepRow) -> Share:
+    """What the holder of the card was credited of a purchase, because of a refund, a failed delivery, or a proof."""
+    if not isinstance(step.body, SaleStep) or bearer_of(step.use, None) is not None:
+        return Share(Cents(0))
+    proven = step.resolved in (Resolution.ON_CARD, Resolution.STUDENT)
+    given = step.body.amount if proven else min(step.body.amount, step.given_back_cents)
+    return share_of(step.body, given)
 
 
 def _sale_of(book: Book, step: StepRow, body: RefundStep) -> StepRow | None:
@@ -61,6 +70,7 @@ def _is_unproven(sale: StepRow) -> bool:
     return sale.use is Use.DISPUTED or (sale.use is Use.BRANCH and not sale.claimed)
 
 
-def _count(book: Book, sale: StepId, cents: Cents) -> Cents:
-    book.refunded[sale] = Cents(book.refunded.get(sale, Cents(0)) + cents)
-    return book.refunded[sale]
+def _give(sale: StepRow, cents: Cents) -> Share:
+    assert isinstance(sale.body, SaleStep)
+    before, sale.given_back_cents = sale.given_back_cents, Cents(sale.given_back_cents + cents)
+    return share_of(sale.body, cents, before)

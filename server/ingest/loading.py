@@ -43,7 +43,6 @@ async def load(
         await _load_chain(connection, book, tno, seqs)
     await _load_cards(connection, book, reach.cards | await _cards_of_prepared(connection, book, reach))
     await _load_steps(connection, book, reach)
-    await _load_refunded(connection, book, reach)
     await _load_provisional(connection, book, reach)
     work = Work(book, copy_of(book))
     await load_posted(connection, work, book.provisional.values())
@@ -158,16 +157,6 @@ def _places(connection: AsyncConnection, book: Book, seqs: Iterable[int]) -> Fro
 def _reached(connection: AsyncConnection, reach: Reach) -> FromClause:
     keys = ((card, generation, counter) for (card, generation), counter in reach.counters)
     return given(connection, ("no", "generation", "counter"), keys)
-
-
-async def _load_refunded(connection: AsyncConnection, book: Book, reach: Reach) -> None:
-    table = tables.refunded
-    if not reach.refunded or not book.chains:
-        return
-    places = _places(connection, book, reach.refunded)
-    same = and_(table.c.tno == places.c.tno, table.c.branch == places.c.branch, table.c.seq == places.c.seq)
-    for row in await connection.execute(select(table).join_from(places, table, same)):
-        book.refunded[(Tno(row.tno), row.branch, row.seq)] = Cents(row.cents)
 
 
 async def _load_provisional(connection: AsyncConnection, book: Book, reach: Reach) -> None:

@@ -29,7 +29,7 @@ from protocol.instants import BusinessDay, ClockSource, UtcMs
 from protocol.money import Cents
 from protocol.purse import CardId, Technology
 from server.ingest.book import Book, CardRow, CardStatus, CaseClass, ChainRow, StepId, StepRow
-from server.ingest.giving_back import note_refund, post_vend_failure, terms_of_refund
+from server.ingest.giving_back import note_refund, post_vend_failure, returned_of, terms_of_refund
 from server.ingest.steps import (
     arithmetic_fault,
     contradiction,
@@ -39,7 +39,7 @@ from server.ingest.steps import (
     use_of,
     witnesses_of,
 )
-from server.ingest.totals import adopt_load, adopt_report, explain, grant, load_fault, note_arrival
+from server.ingest.totals import adopt_load, adopt_report, explain, grant, has_lapsed, load_fault, note_arrival
 from server.ledger.accounts import AccountKind, Postings, suspense
 from server.ledger.rules import (
     ON_CARD,
@@ -53,6 +53,7 @@ from server.ledger.rules import (
     postings_of_step,
     postings_of_vend_failure,
     reversed_postings,
+    share_of,
 )
 
 NO_RIGHT = "the terminal has no right to this; two people may let it be posted"
@@ -140,7 +141,8 @@ def resolve(book: Book, step: StepRow, resolution: Resolution, day: BusinessDay)
         reverse_provisional(book, step, day)
     adopted = adopt_load(book, step, step.body) if resolution is Resolution.ON_CARD else Cents(0)
     step.resolved = resolution
-    situation = replace(_situation(step), adopted_cents=adopted)
+    lapsed = has_lapsed(book.cards[step.card], step.body)
+    situation = replace(_situation(step), adopted_cents=adopted, lapsed=lapsed)
     book.post(f"resolve:{_name(step.id)}", day, postings_of_resolution(step.body, resolution, situation))
     if isinstance(step.body, SaleStep) and resolution is not Resolution.NOT_ON_CARD:
         text = (
@@ -237,11 +239,11 @@ def _settle(book: Book, branch: int, step: StepRow, day: BusinessDay, cause: str
     reverse_provisional(book, step, day)
     if use is Use.FIRST and other is not None:
         _overrule(book, other, day)
-    given_back = postings_of_give_back(other.body) if use is Use.FALLBACK and other else ()
+    given_back = _give_back(book, other) if use is Use.FALLBACK and other else ()
     card = book.cards[step.card]
     situation = terms_of_refund(book, step, _situation(step, use, given_back, was_torn=was_torn))
     if step.resolved is not Resolution.ON_CARD and use not in (Use.FORK, Use.FORGOTTEN):
-        situation = replace(situation, adopted_cents=adopt_load(book, step, body))
+        situation = replace(situation, adopted_cents=adopt_load(book, step, body), lapsed=has_lapsed(card, body))
         note_arrival(card, step)
     book.post(cause, day, postings_of_step(Stage.SETTLED, body, situation))
     if use is Use.FALLBACK and other is not None:
@@ -254,6 +256,13 @@ def _settle(book: Book, branch: int, step: StepRow, day: BusinessDay, cause: str
         for torn in torn_steps_near(book, step):
             decide_by(book, torn, [step], day)
     _note_use(book, step, use, other, at)
+
+
+def _give_back(book: Book, forgotten: StepRow) -> Postings:
+    """Undo what the card has forgotten, and with it what its holder was credited for that."""
+    lapsed = has_lapsed(book.cards[forgotten.card], forgotten.body)
+    situation = replace(_situation(forgotten), resolved=None, lapsed=lapsed)
+    return postings_of_give_back(forgotten.body, returned_of(forgotten), situation)
 
 
 def _overrule(book: Book, unconfirmed: StepRow, day: BusinessDay) -> None:
@@ -289,8 +298,11 @@ def claim(book: Book, sold: StepRow, day: BusinessDay) -> None:
     """A sale of a second history is proven on its card: who was to get the price does."""
     assert sold.unclaimed and isinstance(sold.body, SaleStep)
     sold.claimed, aside = True, suspense(*sold.id)
-    postings_of = postings_of_vend_failure if sold.returned else postings_of_claim
-    book.post(f"claim:{_name(sold.id)}", day, postings_of(sold.body, aside))
+    if sold.returned:
+        legs = postings_of_vend_failure(sold.body, share_of(sold.body, sold.body.amount), aside)
+    else:
+        legs = postings_of_claim(sold.body, aside)
+    book.post(f"claim:{_name(sold.id)}", day, legs)
 
 
 def reverse_provisional(book: Book, step: StepRow, day: BusinessDay) -> None:

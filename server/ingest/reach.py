@@ -12,12 +12,11 @@ from server.ingest.book import Reached
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Cards to lock, (card, counter) whose steps matter, prepared entries of the same chain, and refunded sales."""
+    """Cards to lock, (card, counter) whose steps matter, and prepared entries of the same chain."""
 
     cards: frozenset[CardKey]
     counters: frozenset[Reached]
     prepared: frozenset[int]
-    refunded: frozenset[int] = frozenset()
 
 
 NOTHING = Reach(frozenset(), frozenset(), frozenset())
@@ -28,7 +27,6 @@ def reach_of(entries: Iterable[Entry]) -> Reach:
     cards: set[CardKey] = set()
     counters: set[Reached] = set()
     prepared: set[int] = set()
-    refunded: set[int] = set()
     for entry in entries:
         body = entry.body
         match body:
@@ -38,15 +36,13 @@ def reach_of(entries: Iterable[Entry]) -> Reach:
                 prepared.add(body.prepared or entry.seq)
                 if isinstance(body, RefundStep):
                     prepared.add(body.of)
-                    refunded.add(body.of)
             case Vend():
                 prepared.add(body.prepared)
-                refunded.add(body.prepared)
             case CardBlocked() | CardIssued():
                 cards.add(body.card.key)
             case _:
                 pass
-    return Reach(frozenset(cards), frozenset(counters), frozenset(prepared), frozenset(refunded))
+    return Reach(frozenset(cards), frozenset(counters), frozenset(prepared))
 
 
 def counters_near(body: CardStep) -> set[Reached]:

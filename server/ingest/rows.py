@@ -109,7 +109,9 @@ def card_columns(card: CardRow) -> Columns:
         "loaded_total_cents": card.loaded_total_cents,
         "collected_cents": card.collected_cents,
         "subsidy_total_cents": card.subsidy_total_cents,
+        "subsidy_arrived_cents": card.subsidy_arrived_cents,
         "period": card.period,
+        "period_load_seq": card.period_load_seq,
         "spent_known_cents": card.spent_known_cents,
         "excused_at": card.excused_at,
         "exchange": card.exchange,
@@ -134,7 +136,9 @@ def card_of(row: Row) -> CardRow:
         Cents(row["loaded_total_cents"]),
         Cents(row["collected_cents"]),
         Cents(row["subsidy_total_cents"]),
+        Cents(row["subsidy_arrived_cents"]),
         row["period"],
+        row["period_load_seq"],
         Cents(row["spent_known_cents"]),
         UtcMs(row["excused_at"]),
         row["exchange"],
@@ -207,6 +211,7 @@ def step_columns(step: StepRow) -> Columns:
         "claimed": step.claimed,
         "lost": step.lost,
         "returned": step.returned,
+        "given_back_cents": step.given_back_cents,
         "day": step.day,
         "at": step.at,
     }
@@ -231,6 +236,7 @@ def step_of(row: Row) -> StepRow:
         row["claimed"],
         row["lost"],
         row["returned"],
+        Cents(row["given_back_cents"]),
     )
 
 

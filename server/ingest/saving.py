@@ -47,7 +47,6 @@ def copy_of(book: Book) -> Book:
         posted=dict(book.posted),
         cases=list(book.cases),
         provisional=dict(book.provisional),
-        refunded=dict(book.refunded),
         holes={place: replace(hole) for place, hole in book.holes.items()},
     )
 
@@ -182,22 +181,11 @@ async def _write_rest(connection: AsyncConnection, book: Book, before: Book, now
         (card, generation), counter = reached
         return {"card": card, "generation": generation, "counter": counter, "cause": cause}
 
-    def refunded_columns(place: tuple[int, int, int], cents: int) -> Columns:
-        return {"tno": place[0], "branch": place[1], "seq": place[2], "cents": cents}
-
     new = [provisional_columns(*item) for item in book.provisional.items() if item[0] not in before.provisional]
     gone = [provisional_columns(*item) for item in before.provisional.items() if item[0] not in book.provisional]
-    sums = [
-        (
-            refunded_columns(place, before.refunded[place]) if place in before.refunded else None,
-            refunded_columns(place, cents),
-        )
-        for place, cents in book.refunded.items()
-    ]
     await insert_rows(connection, tables.provisional, new)
     keys = ("card", "generation", "counter")
     await _delete(connection, tables.provisional, keys, [{f"k_{key}": row[key] for key in keys} for row in gone])
-    await _save(connection, tables.refunded, ("tno", "branch", "seq"), sums)
     cases = book.cases[len(before.cases) :]
     await insert_rows(connection, tables.case_file, [{**case_columns(case), "opened_at": now} for case in cases])
 

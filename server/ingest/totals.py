@@ -65,8 +65,18 @@ def explain(book: Book, cards: Iterable[CardRow], cents: Cents, day: BusinessDay
 
 def note_arrival(card: CardRow, step: StepRow, times: int = 1) -> None:
     """The posting of a load has brought what was owed to the card; or, of a forgotten one, has taken it back."""
-    if isinstance(step.body, LoadStep):
-        card.arrived_cents = Cents(card.arrived_cents + times * (step.body.main_after - step.body.main))
+    body = step.body
+    if not isinstance(body, LoadStep):
+        return
+    card.arrived_cents = Cents(card.arrived_cents + times * (body.main_after - body.main))
+    if not has_lapsed(card, body):
+        granted = body.subsidy_after - body.subsidy + body.expired
+        card.subsidy_arrived_cents = Cents(card.subsidy_arrived_cents + times * granted)
+
+
+def has_lapsed(card: CardRow, body: CardStep) -> bool:
+    """Whether what a load brings of a subsidy is of a period that is over."""
+    return isinstance(body, LoadStep) and body.load_seq < card.period_load_seq
 
 
 def grant(card: CardRow, cents: Cents) -> None:

@@ -98,8 +98,30 @@ class Situation:
     """If its own terminal had given it up before: a refund has left the merchant already."""
     back_to: Account | None = None
     """Refunds: who bore the price of the sale, where its card did not (or nobody knows yet)."""
+    share: "Share | None" = None
+    """Refunds: which purses get it, and how much of it the sale's price does not cover any more; None: all to main."""
+    lapsed: bool = False
+    """Loads: the period of the subsidy in it is over, and what was owed of it went back to who pays for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What of an amount each purse had paid; `beyond`: what none had."""
+
+    main_cents: Cents
+    subsidy_cents: Cents = Cents(0)
     beyond_cents: Cents = Cents(0)
-    """Refunds: how much of it the sale's price does not cover any more."""
+
+
+def share_of(sale: SaleStep, cents: int, before: int = 0) -> Share:
+    """Whose an amount is that is given back of a sale after so much of it: main's as far as main paid, then subsidy's.
+
+    Terminals give back onto cards alike.
+    """
+    paid = max(0, min(sale.amount, sale.main - sale.main_after))
+    start, end = min(before, sale.amount), min(before + cents, sale.amount)
+    main = min(end, paid) - min(start, paid)
+    return Share(Cents(main), Cents(end - start - main), Cents(cents - (end - start)))
 
 
 def postings_of_step(stage: Stage, step: CardStep, at: Situation) -> Postings:
@@ -149,7 +171,7 @@ def postings_of_resolution(step: CardStep, resolution: Resolution, at: Situation
     """The one posting set of a torn step decided by other evidence (SPEC, "Open, torn, recovered")."""
     match step, resolution:
         case SaleStep(), Resolution.ON_CARD | Resolution.STUDENT:
-            return balanced(*_purse_legs(step), (pending(step.card.no), step.amount))
+            return balanced(*_purse_legs(step), *_owed(step, share_of(step, step.amount)))
         case RefundStep() | TopUpStep(), Resolution.ON_CARD:
             return balanced((at.suspense, -step.amount), *_purse_legs(step))
         case RefundStep() | TopUpStep(), _:
@@ -160,14 +182,17 @@ def postings_of_resolution(step: CardStep, resolution: Resolution, at: Situation
             return ()
 
 
-def postings_of_vend_failure(sale: SaleStep, waiting: Account | None = None, bearer: Account | None = None) -> Postings:
+def postings_of_vend_failure(
+    sale: SaleStep, share: Share, waiting: Account | None = None, bearer: Account | None = None
+) -> Postings:
     """Paid and not delivered (or nobody knows): who bore the price gets it back, the merchant is not paid.
 
-    `waiting`: where the price still lies aside, if the merchant was not paid yet. `bearer`: whose loss it was; None:
-    the card paid, and its holder gets pending credit.
+    `share`: what was not given back before. `waiting`: where the price still lies aside, if the merchant was not paid
+    yet. `bearer`: whose loss it was; None: the card paid, and its holder gets pending credit.
     """
-    taken_from, given_to = waiting or merchant(sale.merchant), bearer or pending(sale.card.no)
-    return balanced((taken_from, -sale.amount), (given_to, sale.amount))
+    given = share.main_cents + share.subsidy_cents
+    to = ((bearer, given),) if bearer else _owed(sale, share)
+    return balanced((waiting or merchant(sale.merchant), -given), *to)
 
 
 def bearer_of(use: Use | None, resolved: Resolution | None) -> Account | None:
@@ -178,11 +203,21 @@ def bearer_of(use: Use | None, resolved: Resolution | None) -> Account | None:
     return OPERATOR_LOSS if given_back or use in (Use.FORGOTTEN, Use.RELEASED) else None
 
 
-def postings_of_give_back(step: CardStep) -> Postings:
-    """Undo a use that the card forgot: a purchase at the operator's expense, a credit back to what is owed."""
-    legs = [(account, -cents) for account, cents in _purse_legs(step)]
-    total = sum(cents for _, cents in legs)
-    return balanced(*legs, (OPERATOR_LOSS if total > 0 else pending(step.card.no), -total))
+def postings_of_give_back(step: CardStep, returned: Share, at: Situation) -> Postings:
+    """Undo a use that the card forgot: a purchase at the operator's expense, a credit back to what is owed.
+
+    `returned`: what its holder was credited of a purchase before; the card never paid that.
+    """
+    legs = tuple((account, -cents) for account, cents in _purse_legs(step))
+    match step:
+        case SaleStep():
+            loss = sum(cents for _, cents in legs) - returned.main_cents - returned.subsidy_cents
+            back = tuple((account, -cents) for account, cents in _owed(step, returned))
+            return balanced(*legs, *back, (OPERATOR_LOSS, -loss))
+        case LoadStep():
+            return reversed_postings(_load_settled(step, at))
+        case _:
+            return balanced(*legs, *_owed(step, Share(*(Cents(-cents) for _, cents in legs))))
 
 
 def postings_of_claim(step: SaleStep, waiting: Account) -> Postings:
@@ -231,8 +266,15 @@ def _refund_settled(step: RefundStep, at: Situation) -> Postings:
 
 def _credited(step: CardStep, at: Situation) -> tuple[tuple[Account, int], ...]:
     """Who gets what was taken in or taken back and is not on the card; what no sale covers stays aside."""
-    covered = step.amount - at.beyond_cents
-    return (at.back_to or pending(step.card.no), covered), (at.suspense, int(at.beyond_cents))
+    share = at.share or Share(step.amount)
+    covered = share.main_cents + share.subsidy_cents
+    to = ((at.back_to, int(covered)),) if at.back_to else _owed(step, share)
+    return *to, (at.suspense, int(share.beyond_cents))
+
+
+def _owed(step: CardStep, share: Share) -> tuple[tuple[Account, int], ...]:
+    """To the holder of the card, each purse its own."""
+    return (pending(step.card.no), share.main_cents), (pending_subsidy(step.card.no), share.subsidy_cents)
 
 
 def _refund_source(step: RefundStep, at: Situation) -> Account:
@@ -249,7 +291,7 @@ def _credit_settled(step: CardStep, source: Account, at: Situation) -> Postings:
     if at.use in ON_CARD:
         return (*balanced((source, -step.amount), *_purse_legs(step)), *at.given_back)
     if at.use is Use.FORGOTTEN:
-        return balanced((source, -step.amount), (pending(step.card.no), step.amount))
+        return balanced((source, -step.amount), *_credited(step, at))
     return balanced((source, -step.amount), (at.suspense, step.amount))
 
 
@@ -264,7 +306,7 @@ def _load_settled(step: LoadStep, at: Situation) -> Postings:
     loaded = balanced(
         (pending(step.card.no), -main),
         (to_main, main),
-        (pending_subsidy(step.card.no), -granted),
+        (FUNDER if at.lapsed else pending_subsidy(step.card.no), -granted),
         (to_subsidy, granted - step.expired),
         (FUNDER, step.expired),
     )

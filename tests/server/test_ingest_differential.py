@@ -56,9 +56,6 @@ async def assert_same(database: Database, book: Book) -> None:
     entry = tables.entry.c
     columns = (entry.tno, entry.branch, entry.seq, entry.hash, entry.parked, entry.day)
     assert sorted(await rows_of(database, select(*columns))) == entries
-    assert sorted(await rows_of(database, select(tables.refunded))) == sorted(
-        (*place, cents) for place, cents in book.refunded.items()
-    )
     holes = [tuple(hole_columns(hole).values()) for _, hole in sorted(book.holes.items())]
     assert sorted(await rows_of(database, select(tables.hole))) == holes
 

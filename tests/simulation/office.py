@@ -18,7 +18,7 @@ from server.ingest.book import Book, CardRow, CardStatus, ChainRow
 from server.ingest.keeping import post_again
 from server.ingest.late import decide_late
 from server.ingest.totals import explain
-from server.ledger.accounts import OPERATOR_LOSS, Account, AccountKind, balanced, pending, purse
+from server.ledger.accounts import Account, AccountKind, balanced, pending, pending_subsidy, purse
 from tests.simulation.paper import Document
 from tests.simulation.plastic import Plastic
 
@@ -153,10 +153,8 @@ class Office:
         for key in sorted(self.kept.closed):
             row = self.book.cards[key]
             if row.status is CardStatus.CLOSED and rules.waiting_over(self._plastic(row), reports, self.now):
-                row.status, cents = CardStatus.RELEASED, row.main_cents
-                rest = pending(key[0]) if cents > 0 else OPERATOR_LOSS
-                legs = balanced((purse(key), -cents), (rest, cents))
-                self.book.post(f"release:{key[0]}/{key[1]}", CAMPUS_TIME.business_day(self.now), legs)
+                row.status, cents = CardStatus.RELEASED, row.main_cents + row.subsidy_cents
+                self.book.post(f"release:{key[0]}/{key[1]}", CAMPUS_TIME.business_day(self.now), rules.rest_of(row))
                 self._campus.tell("server", f"releases {cents}", key)
                 newest = max(known for known in self.book.cards if known[0] == key[0])
                 if self._give_pending(self.book.cards[newest]):
@@ -171,16 +169,22 @@ class Office:
     def _give_pending(self, row: CardRow) -> bool:
         """What is owed to the holder and not on its way to any card yet is granted as a load."""
         account = pending(row.key[0])
-        postings = (posting for posted in self.book.posted.values() for posting in posted.postings)
-        owed = Cents(sum(posting.cents for posting in postings if posting.account == account))
         plastics = [self._plastic(card) for key, card in self.book.cards.items() if key[0] == row.key[0]]
-        free = rules.grantable(owed, plastics)
+        free = rules.grantable_subsidy(self._sum(pending_subsidy(row.key[0])), plastics)
+        granted = bool(free) and not rules.load_refusal(row, free)
+        if granted:
+            rules.grant_subsidy(row, row.period, free)
+        free = rules.grantable(self._sum(account), plastics)
         if not free or rules.load_refusal(row, free):
-            return False
+            return granted
         number = sum(cause.startswith(f"pending:{row.key[0]}@") for cause in self.book.posted)
         self._give(f"pending:{row.key[0]}@{number}", row, account, free)
         self._campus.tell("server", f"grants {free} of pending credit", row.key)
         return True
+
+    def _sum(self, account: Account) -> int:
+        postings = (posting for posted in self.book.posted.values() for posting in posted.postings)
+        return sum(posting.cents for posting in postings if posting.account == account)
 
     def _plastic(self, row: CardRow) -> rules.Plastic:
         at, version = self.kept.closed.get(row.key, (UtcMs(0), 0))

@@ -2,8 +2,10 @@
 
 from protocol.instants import DAY_MS
 from tests.simulation.sequences.format import (
+    AID,
     BALANCE,
     CLASSIC,
+    FUNDER,
     LUNCH,
     NEW,
     NOT_AT_ONCE,
@@ -43,6 +45,7 @@ from tests.simulation.sequences.format import (
     Sequence,
     SetLimits,
     Shows,
+    Subsidise,
     Sync,
     Tap,
     Torn,
@@ -55,6 +58,7 @@ from tests.simulation.sequences.format import (
     pending,
     purse,
     sale,
+    subsidy,
     suspense,
 )
 
@@ -335,6 +339,25 @@ REPLACED = (
             accounts={purse(A): -BALANCE, purse(NEW): BALANCE - LUNCH, merchant(X): LUNCH},
             cards={A: OnCard(1, -LUNCH, Made(X)), NEW: OnCard(1, BALANCE - LUNCH, Made(S))},
             goods={X: (LUNCH,), S: (BALANCE - LUNCH,)},
+        ),
+    ),
+    Sequence(
+        "waiting rule: the rest of a subsidy follows its holder",
+        "What is left in the subsidy purse of a replaced card is granted to the new one for the same period, with the "
+        "rest of main (SPEC, Money on the server).",
+        (
+            *(Subsidise(A, AID, 1), SetLimits(period=1), Sync(), *collect(S, A), *sale(X, A, TEA), Sync()),
+            *(Wait(DAY_MS), Replace(A, by=NEW), Sync()),
+            *(Wait(DAY_MS), Sync(), Nightly(), Sync()),
+            *(*collect(S, NEW), Sync()),
+        ),
+        Expect(
+            accounts={FUNDER: -AID, purse(A): -BALANCE, purse(NEW): BALANCE, subsidy(NEW): AID - TEA, merchant(X): TEA},
+            cards={
+                A: OnCard(2, mark=Made(X), subsidy=AID - TEA),
+                NEW: OnCard(1, BALANCE, Made(S, 2), subsidy=AID - TEA),
+            },
+            goods={X: (TEA,), S: (AID, BALANCE + AID - TEA)},
         ),
     ),
     Sequence(

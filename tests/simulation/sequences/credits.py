@@ -27,6 +27,7 @@ from tests.simulation.sequences.format import (
     Grant,
     Lift,
     Made,
+    Nightly,
     Offline,
     OnCard,
     Online,
@@ -48,6 +49,7 @@ from tests.simulation.sequences.format import (
     drawer,
     merchant,
     pending,
+    pending_subsidy,
     purse,
     refund,
     sale,
@@ -300,11 +302,39 @@ SUBSIDIES = (
         on=DESFIRE,
     ),
     Sequence(
+        "refund as pending credit of a sale that the subsidy paid in part",
+        "What the subsidy paid stays a subsidy: main gets back what main paid, the rest comes with the next load, and "
+        "a little later the card has it all again (SPEC, Money on the server).",
+        (
+            *(*_AIDED, *sale(X, A, LUNCH), NOT_AT_ONCE, GiveBack(X, Made(X), LUNCH), Sync()),
+            Check(
+                Expect(
+                    accounts={FUNDER: -AID, purse(A): AID - LUNCH, pending(A): LUNCH - AID, pending_subsidy(A): AID},
+                    cards={A: OnCard(2, AID - LUNCH, Made(X))},
+                    goods={S: (AID,), X: (LUNCH, LUNCH)},
+                )
+            ),
+            *(Nightly(), Sync(), NOT_AT_ONCE, *collect(S, A), Sync()),
+        ),
+        Expect(
+            accounts={FUNDER: -AID, subsidy(A): AID},
+            cards={A: OnCard(3, mark=Made(S, 2), subsidy=AID)},
+            goods={S: (AID, LUNCH), X: (LUNCH, LUNCH)},
+        ),
+        on=CLASSIC,
+    ),
+    Sequence(
         "a subsidised sale is torn after the debit",
-        "Both purses paid; the student gets all of it as pending credit (SPEC, Open, torn, recovered, 4).",
+        "Both purses paid, and each gets back what it paid (SPEC, Open, torn, recovered, 4; Money on the server).",
         (*_AIDED, *sale(X, A, LUNCH, Torn.AFTER), *sale(Y, A, TEA), TOO_LATE, Sync()),
         Expect(
-            accounts={FUNDER: -AID, purse(A): AID - LUNCH - TEA, pending(A): LUNCH, merchant(Y): TEA},
+            accounts={
+                FUNDER: -AID,
+                purse(A): AID - LUNCH - TEA,
+                pending(A): LUNCH - AID,
+                pending_subsidy(A): AID,
+                merchant(Y): TEA,
+            },
             cards={A: OnCard(3, AID - LUNCH - TEA, Made(Y))},
             goods={S: (AID,), Y: (TEA,)},
             classes=(Found("debited_not_delivered", -LUNCH),),

@@ -438,6 +438,11 @@ def pending(card: Card) -> Of:
     return Of(AccountKind.PENDING, card)
 
 
+def pending_subsidy(card: Card) -> Of:
+    """The same of a subsidy."""
+    return Of(AccountKind.PENDING_SUBSIDY, card)
+
+
 def merchant(till: Till) -> Of:
     """What the merchant behind a till is owed."""
     return Of(AccountKind.MERCHANT, till)

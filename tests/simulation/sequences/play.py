@@ -427,7 +427,8 @@ class Play:
         match account.owner:
             case told.Card(name):
                 key = self.cast.cards[name].key
-                owner = str(key[0]) if account.kind is AccountKind.PENDING else owner_of(key)
+                of_number = account.kind in (AccountKind.PENDING, AccountKind.PENDING_SUBSIDY)
+                owner = str(key[0]) if of_number else owner_of(key)
                 return str(Account(account.kind, owner))
             case told.Till(name) if account.kind is AccountKind.MERCHANT:
                 return str(Account(account.kind, self.cast.tills[name].merchant))
