@@ -11,11 +11,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 ROOT = Path(__file__).resolve().parents[2]
+DYING_SERVER = Path(__file__).with_name("dying_server.py")
 STOP_S = 15.0
 WAIT_S = 20.0
 
@@ -51,7 +52,7 @@ class Program:
         assert not self.running
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", sys.executable, "-I", "-m", *self._arguments],
+                ["setpriv", "--pdeathsig", "KILL", sys.executable, "-I", *self._arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -65,9 +66,9 @@ class Program:
         """End it in order; its exit status."""
         return self._end(signal.SIGTERM)
 
-    def kill(self) -> None:
-        """kill -9: nothing is said good-bye to."""
-        self._end(signal.SIGKILL)
+    def kill(self) -> int:
+        """kill -9: nothing is said good-bye to; its exit status."""
+        return self._end(signal.SIGKILL)
 
     def _end(self, number: signal.Signals) -> int:
         process, self.process = self.process, None
@@ -105,7 +106,8 @@ class ServerProgram(Program):
     """`python -m server`. `url` is known once it listens."""
 
     def __init__(self, directory: Path, config: Path) -> None:
-        super().__init__(directory, ["server", "--config", str(config)])
+        super().__init__(directory, ["-m", "server", "--config", str(config)])
+        self._config = config
         self.url = ""
         self._ready = threading.Event()
 
@@ -117,6 +119,22 @@ class ServerProgram(Program):
         while not self._ready.wait(0.05):
             if not self.running or time.monotonic() > deadline:
                 raise ProgramFailed(f"the server did not start: {self.said()}")
+
+    @contextlib.contextmanager
+    def mortal(self) -> Iterator[Callable[[str], object]]:
+        """Meanwhile it is a program that kills itself at the step it is told (`dying_server.py`)."""
+        shipping = self._arguments
+        self._restart([str(DYING_SERVER), *shipping[2:]])
+        try:
+            yield self._config.with_name("die-at").write_text
+        finally:
+            self._config.with_name("die-at").unlink(missing_ok=True)
+            self._restart(shipping)
+
+    def _restart(self, arguments: list[str]) -> None:
+        self.stop()
+        self._arguments = arguments
+        self.start()
 
     def _line(self, line: bytes) -> None:
         if line.startswith(b"fanka server ready: "):
@@ -131,7 +149,7 @@ class TerminalProgram(Program):
 
     def __init__(self, directory: Path, config: Path, socket_path: Path | None) -> None:
         environment = {"PCSCLITE_CSOCK_NAME": str(socket_path)} if socket_path else {}
-        super().__init__(directory, ["terminal", "--config", str(config), "--json", "--verbose"], environment)
+        super().__init__(directory, ["-m", "terminal", "--config", str(config), "--json", "--verbose"], environment)
         self.events: list[Event] = []
         self._grown = threading.Condition()
         self.on_event: Callable[[Event], None] = lambda _: None

@@ -3,8 +3,8 @@
 And the same sale with either program killed at every step: charged exactly once or not at all, nothing lost.
 """
 
+import signal
 import sqlite3
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -19,6 +19,7 @@ from protocol.signing import to_base64url
 from server.broker import free_port
 from terminal.identity import load_identity
 from tests.integration.campus import Campus, Till, wait_until
+from tests.integration.dying_server import STEPS
 from tests.integration.fuse import Card, Fuse
 from tests.integration.programs import Event, ProgramFailed
 
@@ -225,30 +226,27 @@ def test_the_terminal_is_killed_at_every_exchange_with_the_card(
     killed.settle()
 
 
-def test_the_server_is_killed_around_the_commit(campus: Campus, office: Till, till: Till) -> None:
-    """At once when the entry is on the till's disk, and a little later each time: before, in and after a commit."""
-    for delay_ms in (0, 2, 5, 10, 20, 50):
-        no, card = campus.issue(office, Technology.CLASSIC, START)
-        till.ring(PRICE)
-        till.program.on_event = server_killer(campus, till, delay_ms)
-        assert till.tap(card)["title"] == "Paid"
-        wait_until(lambda: not campus.server.running, "the end of the server")
-        campus.server.start()
-        assert agree(campus, till, no, card) == START - PRICE
+@pytest.mark.parametrize("technology", TECHNOLOGIES)
+def test_the_server_is_killed_at_every_step_of_a_batch(
+    campus: Campus, office: Till, till: Till, technology: Technology
+) -> None:
+    """Whatever it had done by then: the sale is in the books once, and its ack comes after the commit."""
+    with campus.server.mortal() as die_at:
+        for step in STEPS:
+            no, card = campus.issue(office, technology, START)
+            campus.wait_online(till)
+            till.ring(PRICE)
+            die_at(step)
+            assert till.tap(card)["title"] == "Paid"
+            wait_until(lambda: not campus.server.running, f"the end of the server: {step}")
+            assert campus.server.kill() == -signal.SIGKILL, "it killed itself"
+            campus.server.start()
+            assert agree(campus, till, no, card) == START - PRICE
     held = campus.tip(till)
     till.program.stop()
     check_chain(till)
     assert held in (len(till.entries()), len(till.entries()) - 1), "all but the last checkpoint has arrived"
-
-
-def server_killer(campus: Campus, till: Till, delay_ms: int) -> Callable[[Event], None]:
-    def on_event(event: Event) -> None:
-        if event["event"] == "entry" and event["kind"] == "sale_settled":
-            till.program.on_event = lambda _: None
-            time.sleep(delay_ms / 1_000)
-            campus.server.kill()
-
-    return on_event
+    till.program.start()
 
 
 def test_without_a_clock_a_stop_tears_the_sale_and_the_server_finds_out(campus: Campus, office: Till) -> None:
