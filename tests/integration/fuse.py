@@ -13,7 +13,9 @@ UPDATE_BINARY, COMMIT = b"\xff\xd6", b"\x90\xc7"
 class Fuse:
     """A card as the reader sees it. At one exchange (from 1) something happens: before the card sees it, or after."""
 
-    def __init__(self, card: Card, at: int, act: Callable[[], object], *, after: bool = False, only: bytes = b"") -> None:
+    def __init__(
+        self, card: Card, at: int, act: Callable[[], object], *, after: bool = False, only: bytes = b""
+    ) -> None:
         """Count the exchanges, or only those that begin with these bytes."""
         self._card, self._at, self._act, self._after, self._only = card, at, act, after, only
         self.exchanges = 0
