@@ -2,6 +2,7 @@
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as BadBase64
+from binascii import b2a_base64
 from collections.abc import Callable
 from hashlib import sha256
 from hmac import compare_digest
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.cmac import CMAC
 
 SIGNATURE_BYTES = 64
 KEY_BYTES = 32
+_URL_ALPHABET = bytes.maketrans(b"+/", b"-_")
 
 Mac8 = Callable[[bytes], bytes]
 """Eight bytes of AES-CMAC under a key that the caller holds."""
@@ -93,7 +95,7 @@ def sha256_of(message: bytes) -> bytes:
 
 def to_base64url(raw: bytes) -> str:
     """base64url without padding (RFC 7515 appendix C)."""
-    return urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+    return b2a_base64(raw, newline=False).translate(_URL_ALPHABET, b"=").decode("ascii")
 
 
 def from_base64url(text: str | bytes) -> bytes:

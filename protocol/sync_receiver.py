@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from protocol.ids import Seq
 from protocol.journal import Sealed, Tip, Unread
+from protocol.signing import to_base64url
 
 BranchNo = int
 Link = Sealed | Unread
@@ -81,7 +82,7 @@ Verdict = Known | Continues | Forks | Gap
 def misplaced(batch: Sequence[Link]) -> Link | None:
     """The first entry of a batch that does not continue the one before it; None where the batch is one run."""
     for before, link in pairwise(batch):
-        if link.seq != before.seq + 1 or link.prev != Tip(before.seq, before.hash).prev:
+        if link.seq != before.seq + 1 or link.prev != to_base64url(before.hash):
             return link
     return None
 
@@ -103,7 +104,7 @@ def judge(batch: Sequence[Link], held: Held) -> Verdict:
 
 def _joins(held: Held, branch: Branch, first: Seq, prev: str) -> bool:
     before = held.hash_at(branch, Seq(first - 1))
-    return before is not None and Tip(Seq(first - 1), before).prev == prev
+    return before is not None and to_base64url(before) == prev
 
 
 def _fit(batch: Sequence[Link], held: Held, branch: Branch) -> tuple[int, bool]:

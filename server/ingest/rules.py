@@ -106,7 +106,8 @@ def _in_a_row(run: Run, chain: ChainRow) -> Sequence[Link] | str:
     odd = misplaced(read)
     if odd is not None:
         return f"entry {odd.seq} does not continue the one before it"
-    signed = [link for link in read if chain.each_signature or isinstance(link, Unread) or link is read[-1]]
+    last = read[-1]
+    signed = read if chain.each_signature else [link for link in read if link is last or isinstance(link, Unread)]
     if not all(signature_holds(link, chain.key) for link in signed):
         return "not signed by the journal key of this epoch"
     return read

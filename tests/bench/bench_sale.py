@@ -4,7 +4,8 @@
                    --> JournalStore                                                                  prepared
                    --> CardThread, CardPort, purse driver, PcscChannel --> pcscd --> virtual card    write
                    --> JournalStore                                                                  settled
-    parts    the same APDUs with nothing but pyscard, the parts of an entry (`bench_entry`), and both once more
+    parts    the same APDUs with nothing but pyscard, an entry in a journal beside (`bench_entry` holds it to its own
+             bar), and both once more; with the bare parts of an entry instead, the figure is printed as well
 
 After each sale card and chance go back to where they were and the recorded APDUs are sent again. The card gives the
 same answers, so both sides pay for the same work behind the reader; and the parts come in the same order, so both meet
@@ -14,6 +15,7 @@ threads, caches and a disk that have rested as long.
 import asyncio
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -21,10 +23,16 @@ from pathlib import Path
 from typing import Final
 
 from hardware.simulated.pcscd import PrivatePcscd
+from protocol.instants import Now
+from protocol.journal import Sealed
 from protocol.purse import Technology
+from terminal.journal_space import JournalSettings
+from terminal.journal_store import JournalStore
+from terminal.ports import Draft
 from tests.bench.bench_entry import Parts
 from tests.bench.canteen import Canteen, Chance, blank, restore
-from tests.bench.figures import Line, cost, count, median, on_disk
+from tests.bench.figures import Line, clocked, count, on_disk, undisturbed
+from tests.terminal.journals import IDENTITY
 
 SALES: Final = 500
 BAR: Final = 1.3
@@ -45,9 +53,37 @@ class Spent:
 
     sales: list[float] = field(default_factory=list[float])
     parts: list[float] = field(default_factory=list[float])
+    bare_parts: list[float] = field(default_factory=list[float])
+    """With the bare parts of the two entries."""
     bare: list[float] = field(default_factory=list[float])
     """Of the parts, the APDUs alone."""
     exchanges: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Where the entries of a sale are made once more: by the shipping journal, and from bare parts."""
+
+    journal: JournalStore
+    parts: Parts
+
+    @classmethod
+    async def open(cls, directory: Path, stack: AsyncExitStack) -> "Beside":
+        """Another journal and a bare database."""
+        journal = await JournalStore.open(JournalSettings(directory / "beside.db"), IDENTITY)
+        stack.push_async_callback(journal.close)
+        parts = await Parts.open(journal, directory / "bare.db")
+        stack.push_async_callback(parts.close)
+        return cls(journal, parts)
+
+    async def entry(self, sealed: Sealed) -> tuple[float, float]:
+        """Seconds of such an entry, and of its parts."""
+        entry = sealed.entry
+        now = Now(entry.at, entry.mono, entry.clock)
+        draft = Draft(entry.kind, entry.body, now, entry.lists, entry.staff, entry.shift)
+        started = time.perf_counter()
+        await self.journal.append(draft)
+        return time.perf_counter() - started, await self.parts.spend(sealed.jws)
 
 
 async def _measure(daemon: PrivatePcscd, technology: Technology, sales: int) -> list[Line]:
@@ -55,19 +91,19 @@ async def _measure(daemon: PrivatePcscd, technology: Technology, sales: int) -> 
     with on_disk() as directory:
         async with AsyncExitStack() as stack:
             canteen = await Canteen.open(daemon, Path(directory), blank(technology, chance), stack)
-            parts = await Parts.open(canteen.journal, Path(directory) / "bare.db")
-            stack.push_async_callback(parts.close)
+            beside = await Beside.open(Path(directory), stack)
             await canteen.sell()  # the load record is verified once for all
             for seed in range(sales):
-                await _sell(canteen, parts, (canteen.chance, chance), seed, spent)
-    whole, sum_of_parts, bare = median(spent.sales), median(spent.parts), median(spent.bare)
+                await _sell(canteen, beside, (canteen.chance, chance), seed, spent)
+    name = f"sale_{technology}"
     return [
-        cost(f"sale_{technology}", whole, sum_of_parts, "us", BAR, apdus_us=round(bare)),
-        count(f"sale_{technology}_exchanges", spent.exchanges, "exchanges", EXCHANGES_BAR[technology]),
+        clocked(name, spent.sales, spent.parts, BAR, apdus_us=round(undisturbed(spent.bare))),
+        clocked(f"{name}_to_bare_parts", spent.sales, spent.bare_parts),
+        count(f"{name}_exchanges", spent.exchanges, "exchanges", EXCHANGES_BAR[technology]),
     ]
 
 
-async def _sell(canteen: Canteen, parts: Parts, chances: tuple[Chance, Chance], seed: int, spent: Spent) -> None:
+async def _sell(canteen: Canteen, beside: Beside, chances: tuple[Chance, Chance], seed: int, spent: Spent) -> None:
     """One sale, then its parts. What is drawn by chance, by the terminal and by the card, depends on the seed alone."""
     card = canteen.card
     before, exchanges = card.snapshot(), card.field.exchange_count
@@ -78,11 +114,12 @@ async def _sell(canteen: Canteen, parts: Parts, chances: tuple[Chance, Chance], 
     restore(card, before)
     _put_on(canteen, chances, seed)
     read = canteen.send_bare(sale.read)
-    prepared = await parts.spend(sale.entries[0].jws)
+    prepared, prepared_bare = await beside.entry(sale.entries[0])
     write = canteen.send_bare(sale.write)
-    settled = await parts.spend(sale.entries[1].jws)
+    settled, settled_bare = await beside.entry(sale.entries[1])
     spent.bare.append(read + write)
     spent.parts.append(read + prepared + write + settled)
+    spent.bare_parts.append(read + prepared_bare + write + settled_bare)
 
 
 def _put_on(canteen: Canteen, chances: tuple[Chance, Chance], seed: int) -> None:

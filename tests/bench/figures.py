@@ -2,7 +2,8 @@
 
 A figure never stands alone: value and baseline come from the same run, taken in turn, so that both meet the same
 machine. Work that only computes is timed by the processor time of its thread, which waits for nobody; work that waits
-for a disk or a card is timed by the clock.
+for a disk or a card is timed by the clock, and of many measurements the first decile counts: where others want the
+same processors, the median tells how long the queue is, and two of them compare by chance. `median_ratio` shows it.
 """
 
 import gc
@@ -19,12 +20,21 @@ Line = dict[str, Any]
 _DIGITS = 4
 _WARM_UP_SHARE = 20
 """One measurement in so many, the first ones, is thrown away: the log is new and the caches are cold."""
+_DECILE = 10
 
 
 def cost(bench: str, value: float, baseline: float, unit: str, bar: float | None = None, **more: object) -> Line:
     """How much more something costs than its baseline; the bar is the most it may."""
     ratio = value / baseline
     return _line(bench, value, unit, baseline, ratio, bar, ok=bar is None or ratio <= bar) | more
+
+
+def clocked(
+    bench: str, works: Sequence[float], parts: Sequence[float], bar: float | None = None, **more: object
+) -> Line:
+    """What some work costs beside its parts, both timed by the clock, in seconds and in turn."""
+    told = {"median_ratio": _rounded(statistics.median(_warm(works)) / statistics.median(_warm(parts)))}
+    return cost(bench, undisturbed(works), undisturbed(parts), "us", bar, **told, **more)
 
 
 def gain(bench: str, value: float, baseline: float, unit: str, bar: float | None = None, **more: object) -> Line:
@@ -38,13 +48,14 @@ def count(bench: str, value: int, unit: str, bar: int) -> Line:
     return _line(bench, value, unit, None, None, bar, ok=value <= bar)
 
 
-def median(seconds: Sequence[float]) -> float:
-    """The middle one of some measurements without the first few, in microseconds."""
-    return statistics.median(seconds[len(seconds) // _WARM_UP_SHARE :]) * 1e6
+def undisturbed(seconds: Sequence[float]) -> float:
+    """What some work takes while nobody else wants the machine: the first decile, in microseconds."""
+    warm = sorted(_warm(seconds))
+    return warm[len(warm) // _DECILE] * 1e6
 
 
 def processor_time(works: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Microseconds of processor time that each work takes, in the median; every round does all of them in turn."""
+    """Microseconds of processor time that each work takes, undisturbed; every round does all of them in turn."""
     spent: dict[str, list[float]] = {name: [] for name in works}
     gc.collect()
     for _ in range(rounds):
@@ -52,13 +63,17 @@ def processor_time(works: Mapping[str, Callable[[], object]], rounds: int) -> di
             started = time.thread_time()
             work()
             spent[name].append(time.thread_time() - started)
-    return {name: median(seconds) for name, seconds in spent.items()}
+    return {name: undisturbed(seconds) for name, seconds in spent.items()}
 
 
 def on_disk() -> AbstractContextManager[str]:
     """A directory on the disk that the project lies on: /tmp may be memory, where nothing needs to be synced."""
     Path("build").mkdir(exist_ok=True)
     return tempfile.TemporaryDirectory(prefix="bench-", dir="build")
+
+
+def _warm(seconds: Sequence[float]) -> Sequence[float]:
+    return seconds[len(seconds) // _WARM_UP_SHARE :]
 
 
 def _line(
