@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import msgspec
+
 from protocol.authorise import House, Refused
 from protocol.basket import Basket
 from protocol.entries import Body, Kind, Stage
@@ -189,8 +191,7 @@ class Charged:
     was_gone: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
+class Desk(msgspec.Struct, frozen=True):
     """One counter: what it shows, which steps are open, and who has just paid."""
 
     tno: Tno

@@ -14,8 +14,9 @@ or given anything (`Settling`). A step whose outcome is unknown stays in `Desk.o
 PIN try, which moves no money and has no outcome to write down, in `Desk.pin_tries`.
 """
 
-from dataclasses import replace
 from typing import assert_never
+
+from msgspec.structs import replace
 
 from protocol.authorise import House, Pin, Refusal, Refused, before_any_card
 from protocol.basket import Basket
@@ -112,8 +113,8 @@ def _operated(desk: Desk, event: BasketChanged | PayPressed | PinEntered | Confi
             return _begin(desk, Purchase(basket, desk.merchant), house)
         case PayPressed(order, house), Ringing() | Done() | NotDone() if order is not None:
             return _begin(desk, order, house)
-        case PinEntered(pin), PinEntry():
-            return replace(desk, phase=replace(desk.phase, pin=pin)), (ReadCard(),)
+        case PinEntered(pin), PinEntry(order, card):
+            return replace(desk, phase=PinEntry(order, card, pin)), (ReadCard(),)
         case Confirmed(), RepeatAsked(order, card):
             return replace(desk, phase=AwaitingCard(order, card)), (ReadCard(),)
         case Confirmed(), PaidEarlier(receipt):

@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from typing import Protocol, assert_never
 
+from msgspec import structs
+
 from hardware.ports import CardError, CardLeftField
 from protocol.authorise import House, Refusal, Refused, Standing
 from protocol.basket import Basket
@@ -168,7 +170,9 @@ class Shell:
         self.lists = lists
         phase = self.desk.phase
         empty = isinstance(phase, Ringing) and not phase.basket.items
-        self.desk = replace(self.desk, prices=lists.prices, phase=Ringing(Basket(lists.prices)) if empty else phase)
+        self.desk = structs.replace(
+            self.desk, prices=lists.prices, phase=Ringing(Basket(lists.prices)) if empty else phase
+        )
 
     def lists_age_ms(self, now: Now) -> int:
         """How old the lists are, by the clock or by what the server vouches for, whichever is more."""
@@ -210,7 +214,7 @@ class Shell:
         for found in self.desk.opens:
             await self.append(kind_of(found.operation, Stage.TORN), found.outcome())
         await self.append(Kind.EPOCH_ENDED, EpochEnded(reason))
-        self.desk = replace(self.desk, opens=(), phase=Ringing(Basket(self.desk.prices)))
+        self.desk = structs.replace(self.desk, opens=(), phase=Ringing(Basket(self.desk.prices)))
 
     def acked(self, seq: Seq, jws: str) -> None:
         """The server's newest signed ack, already verified."""
@@ -332,8 +336,8 @@ class Shell:
         """Say why nothing is begun; a refusal that could not be noted changes nothing on the screen."""
         match self.desk.phase:
             case Preparing(order):
-                self.desk = replace(self.desk, phase=NotDone(order, Refused(Refusal.JOURNAL_LOW)))
+                self.desk = structs.replace(self.desk, phase=NotDone(order, Refused(Refusal.JOURNAL_LOW)))
             case Noting():
-                self.desk = replace(self.desk, phase=Ringing(Basket(self.desk.prices)))
+                self.desk = structs.replace(self.desk, phase=Ringing(Basket(self.desk.prices)))
             case _:
                 pass

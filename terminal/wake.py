@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+from msgspec import structs
+
 from protocol.basket import Basket
 from protocol.entries import Stage, kind_of
 from protocol.instants import Now
@@ -35,7 +37,7 @@ def wake(desk: Desk, found: Unfinished, now: Now) -> Stepped:
             kept.append(replace(known, prepared_at=now.plus(-passed)))
         else:
             torn.append(AppendEntry(kind_of(known.operation, Stage.TORN), known.outcome()))
-    return replace(
+    return structs.replace(
         desk,
         phase=Ringing(Basket(desk.prices)),
         opens=tuple(kept),

@@ -4,9 +4,9 @@ import importlib
 import pkgutil
 import re
 import string
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 import terminal.texts
 from protocol.authorise import Refusal, Refused
