@@ -242,6 +242,8 @@ def _settle(book: Book, branch: int, step: StepRow, day: BusinessDay, cause: str
     given_back = _give_back(book, other) if use is Use.FALLBACK and other else ()
     card = book.cards[step.card]
     situation = terms_of_refund(book, step, _situation(step, use, given_back, was_torn=was_torn))
+    if use in ON_CARD:
+        _note_spending(book, card, step)
     if step.resolved is not Resolution.ON_CARD and use not in (Use.FORK, Use.FORGOTTEN):
         situation = replace(situation, adopted_cents=adopt_load(book, step, body), lapsed=has_lapsed(card, body))
         note_arrival(card, step)
@@ -249,7 +251,6 @@ def _settle(book: Book, branch: int, step: StepRow, day: BusinessDay, cause: str
     if use is Use.FALLBACK and other is not None:
         note_arrival(card, other, -1)
     if use in ON_CARD:
-        _note_spending(book, card, step)
         _note_reading(card, body)
         for above in (step, *book.steps_at(step.card, step.counter_after + 1)):
             _confirm_below(book, above, day)
@@ -342,7 +343,8 @@ def _note_reading(card: CardRow, body: CardStep) -> None:
 def _note_spending(book: Book, card: CardRow, step: StepRow) -> None:
     """What a Classic card has certainly spent: a balance that one tap left and this one, the next, has read again.
 
-    Only the newest step tells: every load up to its counter that is known can be on the card, and no later one.
+    Only the newest step tells: every load up to its counter that is known can be on the card, and no later one. A
+    load itself must not count as collected yet: what it read was the balance before it.
     """
     body, below = step.body, step_below(book, step)
     confirmed = below is not None and below.moved_purse and below.body.main_after == body.main

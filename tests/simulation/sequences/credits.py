@@ -212,6 +212,21 @@ LOADS = (
         on=CLASSIC,
     ),
     Sequence(
+        "a card that was loaded again still pays",
+        "What a load brings counts as collected, not as spent: the next signed record covers the balance (SPEC, Loads, "
+        "5).",
+        (
+            *(*sale(X, A, LUNCH), Sync(), Grant(A, FIRST), Sync(), *collect(S, A), Sync()),
+            *(Grant(A, SECOND), Sync(), NOT_AT_ONCE, *collect(S, A), Sync()),
+            *(NOT_AT_ONCE, *sale(X, A, TEA), Shows(X, "Done"), Sync()),
+        ),
+        Expect(
+            accounts={purse(A): FIRST + SECOND - LUNCH - TEA, merchant(X): LUNCH + TEA, GRANTED: -FIRST - SECOND},
+            cards={A: OnCard(4, FIRST + SECOND - LUNCH - TEA, Made(X, 2))},
+            goods={X: (LUNCH, TEA), S: (FIRST, SECOND)},
+        ),
+    ),
+    Sequence(
         "server restored below the card's load total, told by another station without a record",
         "A DESFire card keeps the total without its signature: nothing is adopted before the load's own entry brings "
         "the record (SPEC, Loads, 3).",
