@@ -82,8 +82,8 @@ async def run(config: Config, words: Words, console: Console, keyboard: int) -> 
         )
         gauges = Gauges(grant, journal, shell, clock.now)
         office = CardOffice(config.card_keys, config.key_set_new, thread.run) if May.OFFICE in may else None
-        rights = Rights(load=May.LOAD in may, topup=May.TOPUP in may, refund=May.REFUND in may)
-        clerk = Clerk(office, rights, config.campus, words, console, clock.now, gauges.status)
+        rights = Rights(May.LOAD in may, May.TOPUP in may, May.REFUND in may, May.OVERRIDE in may)
+        clerk = Clerk(office, rights, config.campus, words, console, clock.now, gauges.status, journal.export)
         till = Till(shell, cards, clerk, gauges, config.campus, words, console, Bell(sys.stderr.buffer), clock.now)
 
         await shell.start(from_snapshot(journal.snapshot.state) if journal.snapshot else None)

@@ -1,11 +1,12 @@
 """What a command means at this moment: an event for the sale machine, or the sentence that says why not."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import assert_never
 
 from protocol.basket import Basket, BasketRefusal
-from protocol.entries import CASH
+from protocol.entries import CASH, Kind, PriceOverridden
+from protocol.ids import Seq
 from protocol.instants import MINUTE_MS, CampusTime, Now
 from terminal.commands import (
     Cancel,
@@ -15,21 +16,25 @@ from terminal.commands import (
     Command,
     Confirm,
     EnterPin,
+    Export,
     GiveBack,
     Help,
     Issue,
     OpenShift,
     Pay,
     Quit,
+    Reprice,
     Ring,
     RingItem,
     ShowStatus,
+    TakeCash,
     TakeTopUp,
 )
 from terminal.desk import (
     AwaitingCard,
     BasketChanged,
     Cancelled,
+    CashTaken,
     Confirmed,
     Desk,
     Done,
@@ -61,6 +66,7 @@ class Rights:
     load: bool = False
     topup: bool = False
     refund: bool = True
+    override: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +80,18 @@ class Clerk:
     face: Face
     now: Callable[[], Now]
     status: Callable[[], Status]
+    export: Callable[[str, Seq], Awaitable[int]]
+    """Write the entries from one on to a file; how many. Raises OSError."""
 
     async def do(self, command: Command, shell: Shell) -> None:
         """Carry out one command. Raises JournalError."""
         match command:
             case Ring() | RingItem() | Clear():
                 await self._change_basket(command, shell)
-            case Pay():
-                await self._pay(shell)
+            case Pay() | TakeCash():
+                await (self._pay(shell) if isinstance(command, Pay) else self._take_cash(shell))
+            case Reprice():
+                await self._reprice(command, shell)
             case Confirm():
                 await shell.handle(Confirmed())
             case Cancel():
@@ -94,10 +104,8 @@ class Clerk:
                 await self._shift(command, shell)
             case Issue():
                 self._issue(command, shell)
-            case ShowStatus():
-                self.face.say("\n".join(status_lines(self.status(), self.campus, self.words)))
-            case Help():
-                self.face.say(self.words["help"])
+            case ShowStatus() | Help() | Export():
+                await self._tell(command, shell)
             case Quit():
                 raise AssertionError("the program ends outside of any turn")
             case _:
@@ -134,6 +142,48 @@ class Clerk:
                 pass
             case _:
                 self._say("said.not_now")
+
+    async def _take_cash(self, shell: Shell) -> None:
+        basket = None if self._office_at_work else _basket(shell)
+        if basket is None:
+            return self._say("said.not_now")
+        if not basket.items:
+            return self._say("said.nothing_rung")
+        return await shell.handle(CashTaken())
+
+    async def _reprice(self, command: Reprice, shell: Shell) -> None:
+        """The entry that says who and why stands first, then the price."""
+        basket = None if self._office_at_work else _basket(shell)
+        if not self.rights.override:
+            return self._say("said.may_not", capability="override")
+        rung = [] if basket is None else [item.product for item in basket.items]
+        product = basket.prices.product(command.product) if basket else None
+        if basket is None or product is None or command.product not in rung:
+            return self._say("said.not_rung", product=command.product)
+        changed = basket.override_price(rung.index(command.product), command.cents)
+        assert isinstance(changed, Basket), "a typed amount is none too large"
+        was = product.price_for(None, self.campus.minute_of_day(self.now().utc_ms))
+        body = PriceOverridden(command.product, was, command.cents, command.reason)
+        await shell.append(Kind.PRICE_OVERRIDDEN, body)
+        return await shell.handle(BasketChanged(changed))
+
+    async def _tell(self, command: ShowStatus | Help | Export, shell: Shell) -> None:
+        match command:
+            case ShowStatus():
+                self.face.say("\n".join(status_lines(self.status(), self.campus, self.words)))
+            case Help():
+                self.face.say(self.words["help"])
+            case Export(path):
+                await self._export(path, shell)
+            case _:
+                assert_never(command)
+
+    async def _export(self, path: str, shell: Shell) -> None:
+        try:
+            count = await self.export(path, Seq(shell.derived.acked + 1))
+        except OSError as error:
+            return self._say("said.not_exported", path=path, why=error.strerror or str(error))
+        return self._say("said.exported", path=path, count=count)
 
     async def _cancel(self, shell: Shell) -> None:
         if self.office is not None and self.office.wants_card:

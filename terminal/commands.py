@@ -1,13 +1,14 @@
 """What people type at the console: one command per line, or the sentence that says how to write it."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 
 from protocol.basket import QTY_MAX
 from protocol.ids import U16_MAX, U32_MAX, CardNo, Generation, ProductId, Seq, StaffId
 from protocol.money import SALE_CENTS_MAX, Cents, parse_cents
 from protocol.purse import CardClass
+from protocol.texts import text_of
 from terminal.replace import IssueOrder
 
 LINE_CHARS_MAX = 500
@@ -37,6 +38,27 @@ class Clear:
 @dataclass(frozen=True, slots=True)
 class Pay:
     """Ask for a card."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeCash:
+    """What is rung is paid in notes and coins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reprice:
+    """Sell an item that is rung at another price, and why."""
+
+    product: ProductId
+    cents: Cents
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """Write what the server has not got to a file."""
+
+    path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +155,9 @@ Command = (
     | RingItem
     | Clear
     | Pay
+    | TakeCash
+    | Reprice
+    | Export
     | Confirm
     | Cancel
     | EnterPin
@@ -246,15 +271,22 @@ def _topup(amount: str) -> TakeTopUp:
     return TakeTopUp(_amount(amount, "topped up"))
 
 
+def _reprice(product: str, cents: str, *reason: str) -> Reprice:
+    return Reprice(ProductId(_name(product)), _amount(cents, "sold", zero=True), text_of(" ".join(reason)))
+
+
 def _enter_pin(digits: str) -> EnterPin:
     return EnterPin(_pin(digits))
 
 
-_COMMANDS: dict[str, tuple[str, tuple[int, ...], Callable[..., Command]]] = {
+_COMMANDS: dict[str, tuple[str, Container[int], Callable[..., Command]]] = {
     "ring": ("ring 12.50", (1,), _ring),
     "item": ("item ID [QTY]", (1, 2), _ring_item),
     "clear": ("clear", (0,), Clear),
     "pay": ("pay", (0,), Pay),
+    "cash": ("cash", (0,), TakeCash),
+    "price": ("price ID 2.50 REASON", range(3, LINE_CHARS_MAX), _reprice),
+    "export": ("export FILE", (1,), Export),
     "confirm": ("confirm", (0,), Confirm),
     "cancel": ("cancel", (0,), Cancel),
     "pin": ("pin 1234", (1,), _enter_pin),

@@ -3,7 +3,7 @@
     directory = "/var/lib/fanka"          # journal, identity and lists; relative to the file
     merchant = "canteen-1"
     second_medium = "/media/stick"        # a directory; every entry once more, where a stick is fitted
-    may = ["refund", "load", "topup", "office"]
+    may = ["refund", "load", "topup", "office", "override"]
 
     [reader]
     kind = "pcsc"                         # the first PC/SC reader there is, or the one of this name
@@ -48,6 +48,7 @@ class May(enum.StrEnum):
     LOAD = "load"
     TOPUP = "topup"
     OFFICE = "office"
+    OVERRIDE = "override"
 
 
 class ReaderKind(enum.StrEnum):

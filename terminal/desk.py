@@ -6,9 +6,10 @@ import msgspec
 
 from protocol.authorise import House, Refused
 from protocol.basket import Basket
-from protocol.entries import Body, Kind, Stage
+from protocol.entries import Body, CardStep, CashSale, Kind, Stage
 from protocol.ids import CardKey, Counter, MerchantId, Seq, Tno
 from protocol.instants import Now
+from protocol.money import Cents
 from protocol.price_list import PriceList
 from protocol.purse import CardRead, Mark, Outcome, PurseChange
 from terminal.load import Load, NothingToLoad
@@ -29,6 +30,11 @@ class Receipt:
     kind: Kind
     body: Body
     at: Now
+
+    @property
+    def amount(self) -> Cents:
+        """What was moved."""
+        return self.body.amount if isinstance(self.body, CardStep | CashSale) else Cents(0)
 
 
 # What the counter shows ------------------------------------------------------------------------------------------
@@ -230,6 +236,13 @@ class PayPressed:
 
 
 @dataclass(frozen=True, slots=True)
+class CashTaken:
+    """The customer paid in notes and coins. The shell adds the facts."""
+
+    facts: Facts | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CardTapped:
     """A card was read; None is a card that is not ours."""
 
@@ -318,6 +331,7 @@ class Ticked:
 Event = (
     BasketChanged
     | PayPressed
+    | CashTaken
     | CardTapped
     | CardRemoved
     | EntryStored

@@ -164,13 +164,13 @@ class JournalStore:
                 return
             await asyncio.sleep(pause_s)
 
-    async def export(self, path: Path, from_seq: Seq) -> int:
+    async def export(self, path: Path | str, from_seq: Seq) -> int:
         """Write the entries from `from_seq` on as lines, all or nothing; returns how many. Raises OSError.
 
         The server takes the file like a batch (SPEC, "Storage").
         """
         lines = [sealed.jws async for sealed in self.entries_after(Seq(from_seq - 1))]
-        await asyncio.to_thread(replace_file, path, b"".join(line + b"\n" for line in lines))
+        await asyncio.to_thread(replace_file, Path(path), b"".join(line + b"\n" for line in lines))
         return len(lines)
 
     async def recover(self) -> None:

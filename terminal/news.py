@@ -41,8 +41,7 @@ class News:
 
     def handed_over(self, receipt: Receipt) -> None:
         """Goods may go over the counter."""
-        amount = receipt.body.amount if isinstance(receipt.body, CardStep) else 0
-        self.face.note("handed_over", kind=receipt.kind, seq=receipt.number.seq, amount=amount)
+        self.face.note("handed_over", kind=receipt.kind, seq=receipt.number.seq, amount=receipt.amount)
 
 
 async def chip_stepped(till: Till, was: UtcMs) -> None:

@@ -2,9 +2,12 @@
 
 from dataclasses import replace
 
+from msgspec import structs
+
+from protocol.entries import CardStep
 from protocol.ids import CardKey
 from protocol.instants import Now
-from terminal.desk import Charged
+from terminal.desk import Charged, Desk, Receipt
 
 ABSENT_MS = 500
 """A card away for less than this never left."""
@@ -34,6 +37,25 @@ def served(paid: Paid, card: CardKey, now: Now) -> Paid:
     """The card was refunded or loaded: as long as it lies there it is no new tap, for whoever comes next."""
     at = next((one.at for one in paid if one.card == card), now.plus(-REPEAT_MS))
     return noted(paid, card, at)
+
+
+def answered(desk: Desk, receipt: Receipt) -> Desk:
+    """The cashier has decided about a sale paid earlier; another one may still wait for that.
+
+    The card on the reader paid for it: whatever comes next, it is no new tap before it has left.
+    """
+    charged = noted(desk.charged, desk.present, receipt.at) if desk.present else desk.charged
+    return structs.replace(desk, charged=charged, unconfirmed=None if desk.unconfirmed == receipt else desk.unconfirmed)
+
+
+def served_here(desk: Desk, now: Now) -> Desk:
+    """The card on the reader, whichever it is, is no new tap."""
+    return structs.replace(desk, charged=served(desk.charged, desk.present, now)) if desk.present else desk
+
+
+def payer(receipt: Receipt) -> CardKey | None:
+    """The card that paid, if one did."""
+    return receipt.body.card.key if isinstance(receipt.body, CardStep) else None
 
 
 def _returned(one: Charged, now: Now) -> Charged:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from protocol.authorise import Approved, House, Pin, Refused, Standing, authorise, before_any_card, card_refusal
 from protocol.basket import Basket
-from protocol.entries import Operation, PinTried, SaleStep
+from protocol.entries import CashSale, Operation, PinTried, SaleStep
 from protocol.ids import MerchantId
 from protocol.limits import When
 from protocol.money import Cents
@@ -59,6 +59,17 @@ def is_unchanged(asked: CardRead, now: CardRead) -> bool:
         return False
     figures = before.counter, before.main_cents, before.subsidy_cents
     return figures == (after.counter, after.main_cents, after.subsidy_cents)
+
+
+def decide_cash(order: Purchase, facts: Facts) -> CashSale | Refused | NotPriced:
+    """The basket for notes and coins, at the prices that hold for everybody."""
+    refused = before_any_card(facts.house)
+    if refused is not None:
+        return refused
+    ticket = price_basket(order.basket, None, facts.when.minute)
+    if not isinstance(ticket, Ticket):
+        return NotPriced(ticket)
+    return CashSale(order.merchant, ticket.total_cents, ticket.lines)
 
 
 def draft_pin_try(read: CardRead) -> StepDraft:

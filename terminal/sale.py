@@ -20,7 +20,18 @@ from msgspec.structs import replace
 
 from protocol.authorise import House, Pin, Refusal, Refused, before_any_card
 from protocol.basket import Basket
-from protocol.entries import CardStep, Kind, LoadStep, Operation, PinTried, RefundStep, Stage, TopUpStep, kind_of
+from protocol.entries import (
+    CardStep,
+    CashSale,
+    Kind,
+    LoadStep,
+    Operation,
+    PinTried,
+    RefundStep,
+    Stage,
+    TopUpStep,
+    kind_of,
+)
 from protocol.instants import Now
 from protocol.purse import CardRead, Mark, Outcome
 from terminal.desk import (
@@ -33,6 +44,7 @@ from terminal.desk import (
     CardRemoved,
     CardTapped,
     CardWritten,
+    CashTaken,
     ComparePin,
     Confirmed,
     Desk,
@@ -65,8 +77,8 @@ from terminal.desk import (
     Writing,
 )
 from terminal.load import Load, NothingToLoad, decide_load
-from terminal.one_tap import REPEAT_MS, back, gone, noted, served
-from terminal.purchase import NotPriced, Purchase, decide_purchase, draft_pin_try, is_unchanged
+from terminal.one_tap import REPEAT_MS, answered, back, gone, noted, payer, served_here
+from terminal.purchase import Facts, NotPriced, Purchase, decide_cash, decide_purchase, draft_pin_try, is_unchanged
 from terminal.refund import Refund, decide_refund, may_go_on_card, to_pending
 from terminal.refusal_count import asked_cents, counted, due
 from terminal.step_draft import HAND_OVER_MS, Open, StepDraft
@@ -74,6 +86,7 @@ from terminal.topup import TopUp, decide_topup
 
 Answer = StepDraft | RefundStep | TopUpStep | LoadStep | Refused | NotPriced | NothingToLoad
 """A step to make on the card, an entry that needs no card, or a reason not to."""
+Operated = BasketChanged | PayPressed | CashTaken | PinEntered | Confirmed | Cancelled
 _NOTED = {RefundStep: Kind.REFUND_SETTLED, TopUpStep: Kind.TOPUP_PREPARED, LoadStep: Kind.LOAD_VOIDED}
 
 
@@ -96,7 +109,7 @@ def step(desk: Desk, event: Event) -> Stepped:
             return _pin_compared(desk, event)
         case Ticked(now):
             return _ticked(desk, now)
-        case BasketChanged() | PayPressed() | PinEntered() | Confirmed() | Cancelled():
+        case BasketChanged() | PayPressed() | CashTaken() | PinEntered() | Confirmed() | Cancelled():
             return _operated(desk, event)
         case _:
             assert_never(event)
@@ -105,7 +118,7 @@ def step(desk: Desk, event: Event) -> Stepped:
 # The cashier -----------------------------------------------------------------------------------------------------
 
 
-def _operated(desk: Desk, event: BasketChanged | PayPressed | PinEntered | Confirmed | Cancelled) -> Stepped:
+def _operated(desk: Desk, event: Operated) -> Stepped:
     match event, desk.phase:
         case BasketChanged(basket), Ringing() | Done() | NotDone() | AwaitingCard():
             return replace(desk, phase=Ringing(basket)), ()
@@ -113,12 +126,16 @@ def _operated(desk: Desk, event: BasketChanged | PayPressed | PinEntered | Confi
             return _begin(desk, Purchase(basket, desk.merchant), house)
         case PayPressed(order, house), Ringing() | Done() | NotDone() if order is not None:
             return _begin(desk, order, house)
-        case PinEntered(pin), PinEntry(order, card):
-            return replace(desk, phase=PinEntry(order, card, pin)), (ReadCard(),)
+        case CashTaken(Facts() as facts), Ringing(basket) if basket.items:
+            return _take_cash(desk, Purchase(basket, desk.merchant), facts)
+        case CashTaken(Facts() as facts), (AwaitingCard(Purchase() as order) | NotDone(Purchase() as order)):
+            return _take_cash(desk, order, facts)
+        case PinEntered(pin), PinEntry(order, asked):
+            return replace(desk, phase=PinEntry(order, asked, pin)), (ReadCard(),)
         case Confirmed(), RepeatAsked(order, card):
             return replace(desk, phase=AwaitingCard(order, card)), (ReadCard(),)
         case Confirmed(), PaidEarlier(receipt):
-            return replace(_answered(desk, receipt), phase=_idle(desk)), (HandOver(receipt),)
+            return replace(answered(desk, receipt), phase=_idle(desk)), (HandOver(receipt),)
         case Cancelled(), PaidEarlier():
             return _new_purchase(desk, desk.phase)
         case Cancelled(), AwaitingCard() | NotDone() | RepeatAsked() | PinEntry() | TapAgain() | Done():
@@ -137,10 +154,16 @@ def _begin(desk: Desk, order: Order, house: House | None) -> Stepped:
     return replace(desk, phase=AwaitingCard(order)), (ReadCard(),) if desk.present else ()
 
 
+def _take_cash(desk: Desk, order: Purchase, facts: Facts) -> Stepped:
+    if isinstance(answer := decide_cash(order, facts), CashSale):
+        return _note(desk, Kind.CASH_SALE, answer)
+    return replace(desk, phase=NotDone(order, answer)), ()
+
+
 def _new_purchase(desk: Desk, earlier: PaidEarlier) -> Stepped:
     """Nothing is handed over for what was paid earlier. What is rung now waits for a new tap."""
     phase = AwaitingCard(earlier.order) if earlier.order else _idle(desk)
-    return replace(_answered(desk, earlier.receipt), phase=phase), ()
+    return replace(answered(desk, earlier.receipt), phase=phase), ()
 
 
 # The card --------------------------------------------------------------------------------------------------------
@@ -156,7 +179,7 @@ def _tapped(desk: Desk, tap: CardTapped) -> Stepped:
         if waiting is not None:
             firming = replace(desk, phase=Firming(waiting, desk.phase))
             return firming, (MakeFirm(waiting.mark(desk.tno), waiting.body.counter_after),)
-        if desk.unconfirmed is not None and _card_of(desk.unconfirmed) == desk.present:
+        if desk.unconfirmed is not None and payer(desk.unconfirmed) == desk.present:
             return replace(desk, phase=PaidEarlier(desk.unconfirmed, _order_of(desk.phase))), ()
     match desk.phase:
         case AwaitingCard(order, confirmed):
@@ -201,7 +224,7 @@ def _decide(desk: Desk, order: Order, tap: CardTapped, pin: Pin = Pin.NOT_ASKED)
             assert_never(answer)
 
 
-def _note(desk: Desk, kind: Kind, body: CardStep) -> Stepped:
+def _note(desk: Desk, kind: Kind, body: CardStep | CashSale) -> Stepped:
     return replace(desk, phase=Noting(kind, body)), (AppendEntry(kind, body),)
 
 
@@ -299,7 +322,7 @@ def _stored(desk: Desk, stored: EntryStored) -> Stepped:
             return replace(desk, phase=NotDone(Load(None), NothingToLoad())), ()
         case Noting(kind, body) if stored.kind is kind:
             receipt = Receipt(Mark(desk.tno, stored.seq), kind, body, stored.now)
-            return _served(replace(desk, phase=Done(receipt)), stored.now), (HandOver(receipt),)
+            return served_here(replace(desk, phase=Done(receipt)), stored.now), (HandOver(receipt),)
         case _:
             return desk, ()
 
@@ -312,7 +335,7 @@ def _settled(desk: Desk, phase: Settling, now: Now, found: Open, then: Phase, ha
     if phase.stage is Stage.SETTLED and found.operation is Operation.SALE:
         desk = replace(desk, charged=noted(desk.charged, found.card, now))
     elif desk.present == found.card:
-        desk = _served(desk, now)
+        desk = served_here(desk, now)
     return desk, (HandOver(then.receipt),) if hand_over and isinstance(then, Done) else ()
 
 
@@ -370,22 +393,5 @@ def _idle(desk: Desk) -> Ringing:
     return Ringing(Basket(desk.prices))
 
 
-def _answered(desk: Desk, receipt: Receipt) -> Desk:
-    """The cashier has decided about a sale paid earlier; another one may still wait for that.
-
-    The card on the reader paid for it: whatever comes next, it is no new tap before it has left.
-    """
-    charged = noted(desk.charged, desk.present, receipt.at) if desk.present else desk.charged
-    return replace(desk, charged=charged, unconfirmed=None if desk.unconfirmed == receipt else desk.unconfirmed)
-
-
-def _served(desk: Desk, now: Now) -> Desk:
-    return replace(desk, charged=served(desk.charged, desk.present, now)) if desk.present else desk
-
-
 def _order_of(phase: Phase) -> Order | None:
     return phase.order if isinstance(phase, AwaitingCard | NotDone | RepeatAsked | TapAgain | PinEntry) else None
-
-
-def _card_of(receipt: Receipt) -> tuple[int, int] | None:
-    return receipt.body.card.key if isinstance(receipt.body, CardStep) else None

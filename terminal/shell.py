@@ -32,6 +32,7 @@ from terminal.desk import (
     CardRemoved,
     CardTapped,
     CardWritten,
+    CashTaken,
     ComparePin,
     Desk,
     Effect,
@@ -148,6 +149,8 @@ class Shell:
         """Let the machine take an event, and do what it asks."""
         if isinstance(event, PayPressed):
             event = replace(event, house=self._house(self._now()))
+        elif isinstance(event, CashTaken):
+            event = replace(event, facts=self._facts(None, self._now()))
         try:
             await self._handle(event)
         except JournalLow:

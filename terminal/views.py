@@ -10,7 +10,7 @@ from typing import assert_never
 
 from protocol.authorise import Refused
 from protocol.basket import Basket, Item
-from protocol.entries import CardStep, Operation, RefundStep, RefundTo, Stage, TopUpStep, TopUpTo, stage_of
+from protocol.entries import CardStep, CashSale, Operation, RefundStep, RefundTo, Stage, TopUpStep, TopUpTo, stage_of
 from protocol.instants import DAY_MS, HOUR_MS, MINUTE_MS
 from protocol.money import Cents, format_cents
 from protocol.price_list import FREE_AMOUNT
@@ -111,7 +111,7 @@ def view_of(desk: Desk, minute_of_day: int, words: Words) -> View:
             return _view(phase, Tone.ASKING, words, "repeat", "repeat", cents, (), choices)
         case PaidEarlier(receipt):
             lines, choices = (receipt_line(receipt, words),), (Choice.CONFIRM, Choice.CANCEL)
-            return _view(phase, Tone.ASKING, words, "paid_earlier", "paid_earlier", _moved(receipt), lines, choices)
+            return _view(phase, Tone.ASKING, words, "paid_earlier", "paid_earlier", receipt.amount, lines, choices)
         case _:
             assert_never(phase)
 
@@ -215,10 +215,12 @@ def _ringing(desk: Desk, basket: Basket, minute: int, words: Words) -> View:
 def _done(phase: Done, receipt: Receipt, words: Words) -> View:
     key, tone = _done_key(receipt)
     lines = (*_balance_lines(receipt, words), receipt_line(receipt, words))
-    return _view(phase, tone, words, key, key, _moved(receipt), lines)
+    return _view(phase, tone, words, key, key, receipt.amount, lines)
 
 
 def _done_key(receipt: Receipt) -> tuple[str, Tone]:
+    if isinstance(receipt.body, CashSale):
+        return "paid_cash", Tone.APPROVED
     staged = stage_of(receipt.kind)
     assert staged is not None, "only card operations end in Done"
     operation, stage = staged
@@ -297,7 +299,7 @@ def _held_cents(phase: PinComparing | Preparing | Writing | Settling | Firming |
         case Writing() | Settling() | Firming():
             return phase.open.body.amount
         case Noting(_, body):
-            return body.amount if isinstance(body, CardStep) else None
+            return body.amount if isinstance(body, CardStep | CashSale) else None
         case _:
             assert_never(phase)
 
@@ -317,10 +319,6 @@ def _item_line(item: Item, basket: Basket, minute: int, words: Words) -> str:
     return words["line.item"].format(qty=item.qty, name=name, cents=cents)
 
 
-def _moved(receipt: Receipt) -> Cents | None:
-    return receipt.body.amount if isinstance(receipt.body, CardStep) else None
-
-
 def _balance_lines(receipt: Receipt, words: Words) -> tuple[str, ...]:
     body, staged = receipt.body, stage_of(receipt.kind)
     if not isinstance(body, CardStep) or not body.touches_card or staged is None or staged[1] is not Stage.SETTLED:
@@ -335,7 +333,7 @@ def _owed(desk: Desk, words: Words) -> tuple[str, ...]:
     lines: list[str] = []
     paid = desk.unconfirmed
     if paid is not None:
-        figures = {"tno": paid.number.tno, "seq": paid.number.seq, "cents": cents_text(_moved(paid) or 0, words)}
+        figures = {"tno": paid.number.tno, "seq": paid.number.seq, "cents": cents_text(paid.amount, words)}
         lines.append(words["line.owes_handover"].format(**figures))
     lines.extend(_open_line(found, words) for found in desk.opens)
     return tuple(lines)

@@ -18,6 +18,7 @@ SENTENCES: Final[dict[str, str]] = {
     "title.hold": "Hold the card still",
     "title.tap_again": "Tap the SAME card again",
     "title.paid": "Paid",
+    "title.paid_cash": "Paid in cash",
     "title.given_back": "Given back",
     "title.given_back_later": "Given back as credit",
     "title.loaded": "Loaded",
@@ -39,6 +40,7 @@ SENTENCES: Final[dict[str, str]] = {
     "advice.hold": "Do not take the card away yet.",
     "advice.tap_again": "The card left too early. Hand nothing over before the same card was tapped again.",
     "advice.paid": "Hand over. Next customer.",
+    "advice.paid_cash": "Put it into the drawer, hand over. Next customer.",
     "advice.given_back": "The money is on the card.",
     "advice.given_back_later": "The card gets it at the next top-up station.",
     "advice.loaded": "The card may be taken away.",
@@ -128,6 +130,9 @@ SENTENCES: Final[dict[str, str]] = {
     "said.not_now": "Not now. Finish, clear or cancel what is on the screen first.",
     "said.nothing_rung": "Nothing is rung. Ring an amount first: ring 12.50",
     "said.no_product": "No item {product} is sold here. Ring the amount instead: ring 12.50",
+    "said.not_rung": "{product} is not rung, or the price list does not know it. Ring it first: item {product}",
+    "said.exported": "{count} entries are in {path}. The server takes that file.",
+    "said.not_exported": "{path} could not be written ({why}). Nothing is lost; try another place.",
     "said.may_not": "This terminal has no right for that ({capability}). Use a station that has it.",
     "said.journal_low": "There is no room left on the disk. What was paid is kept; call a technician.",
     "said.card_here": "Take the card off the reader first.",
@@ -183,9 +188,9 @@ SENTENCES: Final[dict[str, str]] = {
     "class.other": "class {number}",
     "amount": "¥{cents}",
     "help": (
-        "ring 12.50 | item ID [QTY] | clear | pay | confirm | cancel | pin 1234\n"
+        "ring 12.50 | item ID [QTY] | price ID 2.50 REASON | clear | pay | cash | confirm | cancel | pin 1234\n"
         "refund RECEIPT 3.00 | load | topup 50.00\n"
         "shift open NAME 100.00 | shift close 123.00\n"
-        "replace CARD GENERATION student|staff|visitor [PIN] | status | help | quit"
+        "replace CARD GENERATION student|staff|visitor [PIN] | export FILE | status | help | quit"
     ),
 }

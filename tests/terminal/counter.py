@@ -84,12 +84,13 @@ class CounterBench:
         office = CardOffice(keys, 1, inline) if rights is None else None
         clerk = Clerk(
             office,
-            rights or Rights(load=True, topup=True),
+            rights or Rights(load=True, topup=True, override=True),
             campus,
             SENTENCES,
             self.face,
             self.now,
             self.gauges.status,
+            journal.export,
         )
         self.till = Till(self.shell, cards, clerk, self.gauges, campus, SENTENCES, self.face, self.indicator, self.now)
 

@@ -16,8 +16,8 @@ from hardware.cards.keys import CardKeys, KeyNotHeld, Role
 from hardware.ports import CardChannel, CardLeftField
 from hardware.simulated.reader import SimulatedReader
 from hardware.simulated.tearing import Moment, Tear
-from protocol.entries import ClockChanged, Kind
-from protocol.ids import Epoch, SiteId, TerminalId, Tno
+from protocol.entries import CashSale, ClockChanged, Kind, PriceOverridden
+from protocol.ids import Epoch, ProductId, Seq, SiteId, TerminalId, Tno
 from protocol.instants import HOUR_MS, ClockSource, MonoMs, Now, UtcMs
 from protocol.limits import ClassLimits, LimitRules
 from protocol.messages import Grant, sign
@@ -70,6 +70,34 @@ async def test_a_sale_from_the_keyboard_to_the_tick(counter: CounterBench) -> No
     assert counter.kinds()[-2:] == [Kind.SALE_PREPARED, Kind.SALE_SETTLED]
     await counter.takes_off()
     assert (await counter.types("ring 1")).title == "1 rung", "the next customer begins with nothing"
+
+
+async def test_notes_and_coins_pay_for_what_is_rung(counter: CounterBench) -> None:
+    assert "Ring an amount first" in await counter.answer("cash")
+    await counter.answer("shift open Wang 100")
+    paid = await counter.types("ring 12.50", "item rice 2", "pay", "cash")
+    assert (paid.title, paid.amount_cents, counter.handed_over) == ("Paid in cash", 1_550, 1)
+    body = counter.entries[-1].entry.body
+    assert isinstance(body, CashSale)
+    assert (body.amount, [line.product for line in body.lines]) == (1_550, ["free", "rice"])
+    assert "expected ¥115.50" in await counter.answer("shift close 115.50")
+    counter.shell.revoked = True
+    assert (await counter.types("ring 1", "cash")).lines == ("This terminal may not sell any more.",)
+
+
+async def test_a_price_changed_by_hand_says_who_and_why(counter: CounterBench) -> None:
+    assert "not rung" in await counter.answer("price rice 1 burnt")
+    assert (await counter.types("item rice 2", "price rice 1.00 burnt a bit")).amount_cents == 200
+    assert counter.entries[-1].entry.body == PriceOverridden(ProductId("rice"), Cents(150), Cents(100), "burnt a bit")
+    assert (await counter.types("item rice")).amount_cents == 350, "only what was rung before"
+
+
+async def test_what_the_server_has_not_got_goes_into_a_file(counter: CounterBench, tmp_path: Path) -> None:
+    await counter.answer("shift open Wang 1")
+    counter.shell.acked(Seq(1), "")
+    assert "1 entries" in await counter.answer(f"export {tmp_path}/unsent")
+    assert (tmp_path / "unsent").read_bytes() == counter.entries[1].jws + b"\n"
+    assert "could not be written" in await counter.answer(f"export {tmp_path}/no/unsent")
 
 
 async def test_a_refund_goes_onto_the_card_that_paid(counter: CounterBench) -> None:
