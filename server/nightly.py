@@ -1,4 +1,4 @@
-"""What a night does once: prove the business day that is over, and let what was read from cards become their floor."""
+"""What a night does once: prove the business days that are over, and make what was read from cards their floor."""
 
 import logging
 from collections.abc import Callable
@@ -31,14 +31,26 @@ class Nightly:
         self._campus, self._clock = campus, clock
 
     async def run_if_due(self) -> BusinessDay | None:
-        """Do the night's work if it has not been done. Returns the day that was proved."""
-        day = BusinessDay(self._campus.business_day(UtcMs(self._clock() - STARTS_AFTER_MS)) - 1)
+        """Do the night's work if it has not been done: every day since the last night, and what changed of older ones.
+
+        Returns the newest day that is over, which was proved.
+        """
+        newest = BusinessDay(self._campus.business_day(UtcMs(self._clock() - STARTS_AFTER_MS)) - 1)
         async with self._database.reading() as connection:
-            done = int(await read_setting(connection, DONE_THROUGH) or "0")
-        if day <= done:
+            done = BusinessDay(int(await read_setting(connection, DONE_THROUGH) or "0"))
+        if newest <= done:
             return None
-        proof = await self._reconcile.run(day)
-        log.info("business day %s: %s cards looked at", day, proof.cards)
+        for day in await self._reconcile.days_due(done, newest):
+            await self._prove(day)
         await self._policy.take_floors()
+        await self._note(newest)
+        return newest
+
+    async def _prove(self, day: BusinessDay) -> None:
+        """Try first: what breaks on the way breaks before anything is written."""
+        await self._reconcile.dry_run(day)
+        proof = await self._reconcile.run(day)
+        log.info("business day %s, proof %s: %s cards looked at", day, proof.number, proof.cards)
+
+    async def _note(self, day: BusinessDay) -> None:
         await self._database.transact(lambda connection: write_setting(connection, DONE_THROUGH, str(day)))
-        return day

@@ -97,6 +97,8 @@ entry = Table(
     PrimaryKeyConstraint("tno", "branch", "seq"),
     Index("entry_by_day", "day"),
 )
+_counts = entry.c.kind == "shift_closed"
+Index("count_by_arrival", entry.c.received_at, sqlite_where=_counts, postgresql_where=_counts)
 
 parked = Table(
     "parked",
@@ -332,23 +334,27 @@ reconciliation = Table(
     "reconciliation",
     metadata,
     _big("day", None),
+    _big("number", None),
     _big("revision", None),
     _big("as_of", None),
     _big("finished_at"),
+    _big("run", None),
+    _big("leased_until", None),
     _big("card"),
     _big("generation"),
     _big("cards"),
     _big("difference_cents"),
     _big("unexplained_cents"),
-    PrimaryKeyConstraint("day", "revision"),
+    PrimaryKeyConstraint("day", "number"),
 )
-"""One proof of a business day. `card`, `generation`: the last card that is proven; it goes on there after a stop."""
+"""The proofs of business days; `revision` is that of the day's report. `card`, `generation`: the last card that is
+proven; it goes on there after a stop. `run`, `leased_until`: which run works on it, and until when nobody else may."""
 
 finding = Table(
     "finding",
     metadata,
     _big("day", None),
-    _big("revision", None),
+    _big("number", None),
     Column("key", String(64), nullable=False),
     _name("cls", 24),
     Column("card", BigInteger),
@@ -359,10 +365,25 @@ finding = Table(
     _big("of_day"),
     Column("text", Text, nullable=False),
     Column("evidence", Text, nullable=False),
-    PrimaryKeyConstraint("day", "revision", "key"),
+    PrimaryKeyConstraint("day", "number", "key"),
     Index("finding_by_card", "card", "generation"),
 )
 """What a proof found: `cents` is the share of the card's difference, `amount` the money it is about."""
+
+float_line = Table(
+    "float_line",
+    metadata,
+    _big("day", None),
+    _big("number", None),
+    Column("account_kind", String(20), nullable=False),
+    Column("owner", String(80), nullable=False),
+    _big("booked_cents", None),
+    _big("documented_cents", None),
+    Column("document", String(120), nullable=False),
+    Column("standing", String(16), nullable=False),
+    PrimaryKeyConstraint("day", "number", "account_kind", "owner"),
+)
+"""The right-hand side of the float as a proof found it: each account next to what an outside document says."""
 
 outside_document = Table(
     "outside_document",

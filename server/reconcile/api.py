@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from protocol.instants import BusinessDay
 from server.auth.api import AtMoney, Looking
 from server.errors import Invalid
-from server.fields import Day
+from server.fields import Day, Limit
 from server.ledger.accounts import WE_HAVE, Account, AccountKind
 from server.problems import PROBLEMS
 from server.reconcile.facts import Difference
@@ -52,10 +52,13 @@ async def read_proof(
     desk: Desk,
     day: Day,
     cls: Difference | None = None,
-    revision: Annotated[int | None, Query(ge=0, le=2**31)] = None,
+    number: Annotated[int | None, Query(ge=1, le=2**31)] = None,
+    after: Annotated[str, Query(pattern=r"^([0-9a-f]{64})?$", description="the key of the last finding read")] = "",
+    limit: Limit = 1_000,
 ) -> ProofView:
-    """The newest proof of a day, or that of a revision; the findings of one class if it is named."""
-    return ProofView.model_validate(await desk.proof(BusinessDay(day), revision=revision, cls=cls or ""))
+    """The newest proof of a day, or that of a number; the findings of one class if it is named, page by page."""
+    made = await desk.proof(BusinessDay(day), number=number, cls=cls or "", after=after, limit=limit)
+    return ProofView.model_validate(made)
 
 
 @router.post("/{day}/proof")
@@ -69,17 +72,6 @@ async def prove(_: AtMoney, desk: Desk, day: Day, dry: bool = True) -> ProofView
 async def read_float(_: Looking, desk: Desk, day: Day) -> FloatView:
     """What we owe, what we have, and whether others say so too."""
     proof, findings = await desk.float_proof(BusinessDay(day))
-    lines = [
-        FloatLineView(
-            account_kind=line.account.kind,
-            owner=line.account.owner,
-            booked_cents=line.booked_cents,
-            documented_cents=line.documented_cents,
-            document=line.document,
-            standing=line.standing,
-        )
-        for line in proof.lines
-    ]
     return FloatView(
         day=day,
         owed_cents_by_kind=dict(proof.owed),
@@ -87,7 +79,7 @@ async def read_float(_: Looking, desk: Desk, day: Day) -> FloatView:
         booked_cents=proof.booked_cents,
         unexplained_cents=proof.unexplained_cents,
         holds=proof.holds,
-        lines=lines,
+        lines=[FloatLineView.model_validate(line) for line in proof.lines],
         findings=[FindingView.model_validate(shown(found)) for found in findings],
     )
 

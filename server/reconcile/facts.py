@@ -239,17 +239,6 @@ class ShiftFact:
 
 
 @dataclass(frozen=True, slots=True)
-class ProviderFact:
-    """A channel's own document next to our clearing account of it."""
-
-    channel: str
-    day: BusinessDay
-    ours: int
-    theirs: int
-    document: str
-
-
-@dataclass(frozen=True, slots=True)
 class HoleFact:
     """Entries of a chain that were asked for twice and never came, booked by two people or not yet."""
 
@@ -266,7 +255,6 @@ class Campus:
 
     terminals: tuple[TerminalFact, ...] = ()
     shifts: tuple[ShiftFact, ...] = ()
-    providers: tuple[ProviderFact, ...] = ()
     holes: tuple[HoleFact, ...] = ()
     cases: tuple[CaseFact, ...] = ()
 

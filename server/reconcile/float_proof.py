@@ -46,6 +46,16 @@ class Line:
     standing: Standing
 
     @property
+    def account_kind(self) -> AccountKind:
+        """What the account is for."""
+        return self.account.kind
+
+    @property
+    def owner(self) -> str:
+        """Whose account it is."""
+        return self.account.owner
+
+    @property
     def difference_cents(self) -> int:
         """What the document says more than the books; 0 while there is none."""
         return 0 if self.standing is Standing.UNDOCUMENTED else self.documented_cents - self.booked_cents
@@ -106,19 +116,17 @@ def prove_float(day: BusinessDay, totals: Mapping[Account, int], documents: Sequ
 
 
 def findings_of(proof: FloatProof) -> list[Finding]:
-    """Lines whose document says otherwise, in the classes of reconciliation."""
-    return [
-        Finding(
-            _CLASS_OF[line.account.kind],
-            0,
-            line.difference_cents,
-            f"{line.account.kind}: the document against the books",
-            day=proof.day,
-            causes=(f"{line.account}:{line.document}",),
-        )
-        for line in proof.lines
-        if line.standing is Standing.DIFFERS
-    ]
+    """Lines whose document says otherwise, or that have none, in the classes of reconciliation."""
+    return [_finding(proof.day, line) for line in proof.lines if line.standing is not Standing.PROVEN]
+
+
+def _finding(day: BusinessDay, line: Line) -> Finding:
+    kind, cause = line.account.kind, f"{line.account}:{line.document}"
+    if line.standing is Standing.UNDOCUMENTED:
+        text, cents = f"{kind}: money is booked here and no document says so", -line.booked_cents
+    else:
+        text, cents = f"{kind}: the document against the books", line.difference_cents
+    return Finding(_CLASS_OF[kind], 0, cents, text, day=day, causes=(cause,))
 
 
 def _line(account: Account, booked_cents: int, document: Document | None) -> Line:

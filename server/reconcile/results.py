@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from protocol.ids import CardNo, Generation, TerminalId
 from protocol.instants import BusinessDay, UtcMs
 from server.reconcile.facts import Difference
+from server.reconcile.float_proof import Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,10 @@ class DayProof:
     """One proof of a business day."""
 
     day: BusinessDay
+    number: int
+    """The proofs of a day are counted from 1; 0: a dry run."""
     revision: int
+    """Of the day's report that was proven; 0 while the day is open."""
     as_of: UtcMs
     is_dry: bool
     is_finished: bool
@@ -50,6 +54,8 @@ class DayProof:
     unexplained_cents: int
     classes: tuple[ClassTotal, ...]
     findings: tuple[FoundDifference, ...] = ()
+    lines: tuple[Line, ...] = ()
+    """What we have, each account next to its outside document."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ def rows_of(book: Book, loaders: Collection[TerminalId] = ()) -> tuple[list[Card
     can_load = {step.tid for step in book.steps.values() if step.operation in LOADING} | set(loaders)
     ended = {(row.tno, row.seq) for row in book.entries.values() if row.kind == "epoch_ended" and not row.branch}
     terminals = tuple(terminal_fact(chain, can_load, ended) for _, chain in sorted(book.chains.items()))
-    return cards, Campus(terminals, tuple(shifts), (), _holes(book), tuple(cases.get(None, ())))
+    return cards, Campus(terminals, tuple(shifts), _holes(book), tuple(cases.get(None, ())))
 
 
 def _holes(book: Book) -> tuple[HoleFact, ...]:

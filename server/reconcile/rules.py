@@ -26,7 +26,7 @@ what is known to be undecided (`links.py`); the rest is somebody's who has not r
     duplicate                audit only: a second outcome, a refund above its sale; share 0
     purse_unreadable         no slot of the card is valid; share 0, the ledger's balance is what it is about
     load_unmatched           the card had collected what the server did not know (booked: clearing); share 0
-    shift_difference, provider_difference: counted or documented against booked; no card's share
+    shift_difference, provider_difference: counted or documented against booked (`float_proof.py`); no card's share
     ledger_broken            the ledger contradicts itself: alarm; share 0
 
 Silence excuses neither forks nor authentication failures: both are decided before it is asked. A posting of two people
@@ -125,7 +125,7 @@ def links_of(
 
 
 def prove_campus(campus: Campus) -> list[Finding]:
-    """Differences that are no card's: drawers, providers, chains."""
+    """Differences that are no card's: drawers, chains."""
     findings: list[Finding] = []
     closed_last = {(shift.tid, shift.shift): shift.entry for shift in campus.shifts}
     for shift in campus.shifts:
@@ -133,12 +133,6 @@ def prove_campus(campus: Campus) -> list[Finding]:
             findings.append(_of_shift(shift, shift.counted - shift.expected, "counted against expected"))
         if shift.left and closed_last[shift.tid, shift.shift] == shift.entry:
             findings.append(_of_shift(shift, shift.left, "the terminal expected other than it reported"))
-    for provider in campus.providers:
-        if provider.ours != provider.theirs:
-            cents, cause = provider.theirs - provider.ours, f"{provider.channel}:{provider.document}"
-            text = f"{provider.channel}: its document against our clearing"
-            cls = Difference.PROVIDER_DIFFERENCE
-            findings.append(Finding(cls, 0, cents, text, day=provider.day, causes=(cause,)))
     for hole in campus.holes:
         text, cause = f"entries {hole.first} to {hole.last} never came", f"{hole.tno}:{hole.first}-{hole.last}"
         findings.append(Finding(Difference.HOLE, 0, 0, text, day=hole.day, terminals=(hole.tid,), causes=(cause,)))

@@ -44,10 +44,26 @@ class ClassView(Read):
     amount: AnyMoney
 
 
+class FloatLineView(Read):
+    """One account of the right-hand side next to its document."""
+
+    account_kind: AccountKind
+    owner: str
+    booked_cents: AnyMoney
+    documented_cents: AnyMoney
+    document: str
+    standing: Standing
+
+
 class ProofView(Read):
-    """One proof of a business day. `cards` were looked at one by one; `unexplained_cents` is 0 or something broke."""
+    """One proof of a business day. `cards` were looked at one by one; `unexplained_cents` is 0 or something broke.
+
+    `number` counts the proofs of a day (0: dry), `revision` is that of the report it proves. Findings with the largest
+    amounts come first; those after one are asked for by its `key`. `lines`: the float at the end of the day.
+    """
 
     day: Day
+    number: int
     revision: int
     as_of: Instant
     is_dry: bool
@@ -57,6 +73,7 @@ class ProofView(Read):
     unexplained_cents: AnyMoney
     classes: list[ClassView]
     findings: list[FindingView]
+    lines: list[FloatLineView]
 
 
 class ReportLineView(Read):
@@ -83,17 +100,6 @@ class DocumentForm(Form):
 
     cents: AnyMoney
     document: Words
-
-
-class FloatLineView(View):
-    """One account of the right-hand side next to its document."""
-
-    account_kind: AccountKind
-    owner: str
-    booked_cents: AnyMoney
-    documented_cents: AnyMoney
-    document: str
-    standing: Standing
 
 
 class FloatView(View):

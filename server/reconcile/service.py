@@ -2,38 +2,40 @@
 
     prepare (ingest, card office) -> read snapshot -> card after card -> chunk kept + place -> ... -> rest kept, done
 
-The proof of a business day has the revision of that day's report; a finished one is not made again. A dry run reads
-the same snapshot, keeps nothing and prepares nothing.
+The proofs of a business day are numbered, and each says which revision of the day's report it proves; a finished one is
+never changed. One run at a time works on a proof: it holds a lease, and renews it with every chunk. A dry run reads the
+same snapshot, keeps nothing and prepares nothing.
 """
 
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.ids import CardKey
-from protocol.instants import BusinessDay, CampusTime, UtcMs
+from protocol.instants import MINUTE_MS, BusinessDay, CampusTime, UtcMs
 from server.db import Database
 from server.errors import Conflict, NotFound
 from server.ingest.saving import open_case_once
-from server.ledger.accounts import Account
 from server.one_by_one import OneByOne, Subject
 from server.reconcile import store, store_proofs
 from server.reconcile.columns import evidence_of
-from server.reconcile.facts import Campus, Difference, Finding, ProviderFact, Terms
-from server.reconcile.float_proof import Document, FloatProof, findings_of, prove_float
+from server.reconcile.facts import Campus, Difference, Finding, Terms
+from server.reconcile.float_proof import Document, FloatProof, Line, findings_of, prove_float
 from server.reconcile.queries import BEFORE_ALL
 from server.reconcile.results import ClassTotal, DayProof, DayReport, FoundDifference, ReportLine
 from server.reconcile.rules import alarms_of, prove_campus, prove_cards, prove_ledger
-from server.reconcile.store_proofs import Progressed
+from server.reconcile.store_proofs import Claim, Progressed
 
 log = logging.getLogger(__name__)
 
 CHUNK_CARDS = 200
 FINDINGS_SHOWN_MAX = 1_000
+LEASE_MS = 15 * MINUTE_MS
+"""So long a run that says nothing is believed to be alive."""
 
 Step = Callable[[], Awaitable[int]]
 """Something to do before the proof; how many things it did."""
@@ -47,18 +49,21 @@ class Progress:
     upto: CardKey
 
 
-async def no_providers(_: BusinessDay) -> Sequence[ProviderFact]:
-    """Nobody has told of payment channels."""
-    return ()
-
-
 @dataclass(frozen=True, slots=True)
 class Around:
     """What other features do for the night's proof."""
 
     prepare: Sequence[Step] = ()
     """Post what was parked, extend holes, decide torn steps after thirty days, release what replaced cards wait for."""
-    providers: Callable[[BusinessDay], Awaitable[Sequence[ProviderFact]]] = no_providers
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """What a proof says besides its cards."""
+
+    findings: Sequence[Finding]
+    lines: Sequence[Line]
+    unexplained_cents: int
 
 
 @dataclass(slots=True)
@@ -103,63 +108,75 @@ class Reconcile:
     async def dry_run(self, day: BusinessDay, progress: Callable[[Progress], None] | None = None) -> DayProof:
         """What a proof would find now. Writes nothing."""
         as_of, sums = self._clock(), _Sums()
-        providers = await self._around.providers(day)
         async with self._database.reading() as connection:
-            campus = await store.campus_of(connection, day, providers)
+            campus = await store.campus_of(connection, day)
             async with aclosing(self._chunks(connection, campus, as_of, BEFORE_ALL)) as chunks:
                 async for chunk, findings in chunks:
                     sums.add(findings, chunk)
                     if progress is not None:
                         progress(Progress(sums.cards, chunk.upto))
-            broken = prove_ledger(await store.unbalanced(connection))
-        sums.add([*prove_campus(campus), *broken], unexplained_cents=_sum_of(broken))
+            rest = await _rest_of(connection, day, campus)
+        sums.add(rest.findings, unexplained_cents=rest.unexplained_cents)
         classes = tuple(ClassTotal(cls, *figures) for cls, figures in sorted(sums.classes.items()))
         listed = tuple(shown(found) for found in sums.shown)
         totals = (sums.cards, sums.difference_cents, sums.unexplained_cents)
-        return DayProof(day, 0, as_of, True, True, *totals, classes, listed)
+        return DayProof(day, 0, 0, as_of, True, True, *totals, classes, listed, tuple(rest.lines))
 
     async def run(self, day: BusinessDay, progress: Callable[[Progress], None] | None = None) -> DayProof:
-        """Prove a business day and keep what was found. Goes on where an earlier run was stopped."""
-        now = self._clock()
-        if day > self._campus.business_day(now):
-            raise Conflict("day_to_come", "this business day has not begun")
-        revision, after = await self._begin(day, now)
-        if after is None:
-            return await self.proof(day, revision=revision)
-        await self._one_by_one.each("preparing the night's proof", self._around.prepare, _done, _of_nobody)
-        providers = await self._around.providers(day)
-        cards = 0
-        async with self._database.reading() as connection:
-            campus = await store.campus_of(connection, day, providers)
-            async with aclosing(self._chunks(connection, campus, now, after)) as chunks:
-                async for chunk, findings in chunks:
-                    await self._keep(day, revision, findings, chunk)
-                    cards += chunk.cards
-                    if progress is not None:
-                        progress(Progress(cards, chunk.upto))
-            broken = prove_ledger(await store.unbalanced(connection))
-        found = [*prove_campus(campus), *broken]
-        async with self._database.writing() as connection:
-            await store_proofs.finish_proof(connection, day, revision, found, _sum_of(broken), self._clock())
-            await self._raise_alarms(connection, found)
-        return await self.proof(day, revision=revision)
+        """Prove a business day that is over and keep what was found. Goes on where an earlier run was stopped.
 
-    async def proof(self, day: BusinessDay, *, revision: int | None = None, cls: str = "") -> DayProof:
-        """A proof that was made: the newest of a day, or that of a revision; findings of one class if it is named."""
+        A day is proven again when its report was restated, or a document about it came, since its last proof.
+        """
+        now = self._clock()
+        if day >= self._campus.business_day(now):
+            raise Conflict("day_not_over", "a proof is kept of a business day that is over; until then try a dry run")
+        claim = await self._claim(day, now)
+        if claim.after is not None:
+            try:
+                await self._prove_day(claim, claim.after, now, progress)
+            finally:
+                await self._database.transact(lambda c: store_proofs.change_run(c, claim, {"leased_until": 0}))
+        return await self.proof(day, number=claim.number)
+
+    async def days_due(self, proven: BusinessDay, until: BusinessDay) -> list[BusinessDay]:
+        """Days that have to be proven, oldest first, where every day up to `proven` was: new ones, and old ones anew.
+
+        Before the first proof (`proven` is 0) the first day is the one on which the first entry came in.
+        """
         async with self._database.reading() as connection:
-            row = await store_proofs.find_proof(connection, day, revision)
+            again = await store_proofs.days_to_prove_again(connection, until)
+            since = await store_proofs.first_arrival(connection) if not proven else None
+        first = proven + 1 if proven else until if since is None else min(until, self._campus.business_day(since))
+        return sorted({*again, *map(BusinessDay, range(first, until + 1))})
+
+    async def proof(
+        self,
+        day: BusinessDay,
+        *,
+        number: int | None = None,
+        cls: str = "",
+        after: str = "",
+        limit: int = FINDINGS_SHOWN_MAX,
+    ) -> DayProof:
+        """A proof that was made: the newest of a day, or the one of this number; findings of one class if it is named.
+
+        `after`: the key of the last finding that was read; the largest amounts come first.
+        """
+        async with self._database.reading() as connection:
+            row = await store_proofs.find_proof(connection, day, number)
             if row is None:
                 raise NotFound("no_proof", "this business day has not been reconciled")
-            totals = await store_proofs.class_totals(connection, day, row["revision"])
-            rows = await store_proofs.findings_of(connection, day, row["revision"], cls, FINDINGS_SHOWN_MAX)
-        classes = (
+            totals = await store_proofs.class_totals(connection, day, row["number"])
+            rows = await store_proofs.findings_of(connection, day, row["number"], cls, after, limit)
+            lines = await store_proofs.lines_of(connection, day, row["number"])
+        classes = tuple(
             ClassTotal(Difference(total["cls"]), total["count"], int(total["cents"]), int(total["amount"]))
             for total in totals
         )
+        which, is_finished = (row["number"], row["revision"], UtcMs(row["as_of"])), row["finished_at"] > 0
         figures = (row["cards"], row["difference_cents"], row["unexplained_cents"])
-        is_finished = row["finished_at"] > 0
         listed = tuple(_shown_row(found) for found in rows)
-        return DayProof(day, row["revision"], UtcMs(row["as_of"]), False, is_finished, *figures, tuple(classes), listed)
+        return DayProof(day, *which, False, is_finished, *figures, classes, listed, tuple(lines))
 
     async def close_day(self, day: BusinessDay) -> DayReport:
         """Close a business day that is over; closing it again changes nothing."""
@@ -191,29 +208,59 @@ class Reconcile:
             await store_proofs.save_document(connection, day, document, self._clock())
 
     async def float_proof(self, day: BusinessDay) -> tuple[FloatProof, list[Finding]]:
-        """Both sides of the float at the end of a business day, and which documents say otherwise."""
+        """Both sides of the float at the end of a business day, and which documents say otherwise or are missing."""
         async with self._database.reading() as connection:
-            totals: dict[Account, int] = await store_proofs.totals_until(connection, day)
-            documents = await store_proofs.documents_of(connection, day)
-        proof = prove_float(day, totals, documents)
+            proof = await _float_of(connection, day)
         return proof, findings_of(proof)
 
-    async def _begin(self, day: BusinessDay, now: UtcMs) -> tuple[int, CardKey | None]:
-        """The revision to prove and the card to go on after; None: that proof is finished."""
-        async with self._database.writing() as connection:
+    async def _claim(self, day: BusinessDay, now: UtcMs) -> Claim:
+        """Make the proof that is due this run's own for a while. Raises Conflict where another run is at it."""
+
+        async def claim(connection: AsyncConnection) -> Claim:
             known = await store_proofs.day_row(connection, day)
             revision = known["revision"] if known else 0
-            row = await store_proofs.find_proof(connection, day, revision)
-            if row is None:
-                await store_proofs.begin_proof(connection, day, revision, now)
-                return revision, BEFORE_ALL
-            if row["finished_at"]:
-                return revision, None
-            return revision, (row["card"], row["generation"])
+            row, until = await store_proofs.find_proof(connection, day, lock=True), UtcMs(now + LEASE_MS)
+            if row is not None and row["finished_at"]:
+                since = UtcMs(row["as_of"])
+                if row["revision"] == revision and not await store_proofs.documented_since(connection, day, since):
+                    return Claim(day, row["number"], row["run"], None)
+            if row is None or row["finished_at"]:
+                number = row["number"] + 1 if row else 1
+                await store_proofs.begin_proof(connection, day, number, revision, now, until)
+                return Claim(day, number, 1, BEFORE_ALL)
+            if row["leased_until"] > now:
+                raise _taken()
+            earlier = Claim(day, row["number"], row["run"], (row["card"], row["generation"]))
+            await store_proofs.change_run(connection, earlier, {"run": earlier.run + 1, "leased_until": until})
+            return replace(earlier, run=earlier.run + 1)
 
-    async def _keep(self, day: BusinessDay, revision: int, findings: Sequence[Finding], chunk: Progressed) -> None:
+        return await self._database.transact(claim)
+
+    async def _prove_day(
+        self, claim: Claim, after: CardKey, now: UtcMs, progress: Callable[[Progress], None] | None
+    ) -> None:
+        await self._one_by_one.each("preparing the night's proof", self._around.prepare, _done, _of_nobody)
+        cards = 0
+        async with self._database.reading() as connection:
+            campus = await store.campus_of(connection, claim.day)
+            async with aclosing(self._chunks(connection, campus, now, after)) as chunks:
+                async for chunk, findings in chunks:
+                    await self._keep(claim, findings, chunk)
+                    cards += chunk.cards
+                    if progress is not None:
+                        progress(Progress(cards, chunk.upto))
+            rest = await _rest_of(connection, claim.day, campus)
         async with self._database.writing() as connection:
-            await store_proofs.save_chunk(connection, day, revision, findings, chunk)
+            kept = (rest.findings, rest.lines, rest.unexplained_cents, self._clock())
+            if not await store_proofs.finish_proof(connection, claim, *kept):
+                raise _taken()
+            await self._raise_alarms(connection, rest.findings)
+
+    async def _keep(self, claim: Claim, findings: Sequence[Finding], chunk: Progressed) -> None:
+        async with self._database.writing() as connection:
+            until = UtcMs(self._clock() + LEASE_MS)
+            if not await store_proofs.save_chunk(connection, claim, findings, chunk, until):
+                raise _taken()
             await self._raise_alarms(connection, findings)
 
     async def _raise_alarms(self, connection: AsyncConnection, findings: Sequence[Finding]) -> None:
@@ -244,8 +291,20 @@ class Reconcile:
         return Progressed(keys[-1], len(keys), difference, unexplained), findings
 
 
-def _sum_of(broken: Sequence[Finding]) -> int:
-    return sum(abs(found.amount) for found in broken)
+def _taken() -> Conflict:
+    return Conflict("proof_running", "another run is proving this day")
+
+
+async def _rest_of(connection: AsyncConnection, day: BusinessDay, campus: Campus) -> _Rest:
+    broken = prove_ledger(await store.unbalanced(connection))
+    float_proof = await _float_of(connection, day)
+    findings = [*prove_campus(campus), *findings_of(float_proof), *broken]
+    return _Rest(findings, float_proof.lines, sum(abs(found.amount) for found in broken))
+
+
+async def _float_of(connection: AsyncConnection, day: BusinessDay) -> FloatProof:
+    totals = await store_proofs.totals_until(connection, day)
+    return prove_float(day, totals, await store_proofs.documents_of(connection, day))
 
 
 async def _done(step: Step) -> int:

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, and_, case, func, select
+from sqlalchemy import RowMapping, Select, and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.entries import Operation
@@ -25,7 +25,6 @@ from server.reconcile.facts import (
     HoleFact,
     Move,
     Parked,
-    ProviderFact,
     ShiftFact,
     StepFact,
     Unbalanced,
@@ -43,6 +42,7 @@ from server.tables import (
     parked,
     posting,
     provisional,
+    reconciliation,
     step,
     terminal,
 )
@@ -102,8 +102,8 @@ async def cards_of(
             yield facts(key, [])
 
 
-async def campus_of(connection: AsyncConnection, day: BusinessDay, providers: Sequence[ProviderFact]) -> Campus:
-    """Everything that is not about one card: all chains, the drawers counted on the day, holes, open cases."""
+async def campus_of(connection: AsyncConnection, day: BusinessDay) -> Campus:
+    """Everything that is not about one card: all chains, the drawers of the day and late ones, holes, open cases."""
     ended = select(entry.c.kind).where(
         entry.c.tno == chain.c.tno, entry.c.branch == 0, entry.c.seq == branch.c.tip_seq, entry.c.kind == "epoch_ended"
     )
@@ -116,7 +116,6 @@ async def campus_of(connection: AsyncConnection, day: BusinessDay, providers: Se
     return Campus(
         terminals,
         tuple(await _shifts_of(connection, day, tids)),
-        tuple(providers),
         tuple(await _holes(connection, tids)),
         tuple(await _cases_of_chains(connection)),
     )
@@ -205,7 +204,11 @@ async def _holes(connection: AsyncConnection, tids: Mapping[Tno, TerminalId]) ->
 
 
 async def _shifts_of(connection: AsyncConnection, day: BusinessDay, tids: Mapping[Tno, TerminalId]) -> list[ShiftFact]:
-    query = select(entry).where(entry.c.day == day, entry.c.kind == "shift_closed", entry.c.parked == "")
+    earlier = select(func.max(reconciliation.c.as_of)).where(
+        reconciliation.c.day < day, reconciliation.c.finished_at > 0
+    )
+    is_late = and_(entry.c.day < day, entry.c.received_at > func.coalesce(earlier.scalar_subquery(), 0))
+    query = select(entry).where(or_(entry.c.day == day, is_late), entry.c.kind == "shift_closed", entry.c.parked == "")
     rows = (await connection.execute(query.order_by(entry.c.tno, entry.c.branch, entry.c.seq))).mappings().all()
     shifts = [shift_fact(entry_of(row), tids[Tno(row["tno"])], {}) for row in rows]
     owners = [drawer(shift.tid, shift.shift).owner for shift in shifts]

@@ -3,8 +3,9 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import RowMapping, case, delete, func, insert, select, update
+from sqlalchemy import RowMapping, and_, case, delete, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.ids import CardKey
@@ -12,8 +13,9 @@ from protocol.instants import BusinessDay, UtcMs
 from server.ledger.accounts import WE_HAVE, Account, AccountKind
 from server.reconcile.columns import finding_columns
 from server.reconcile.facts import Finding
-from server.reconcile.float_proof import Document
-from server.tables import business_day, finding, outside_document, posting, reconciliation
+from server.reconcile.float_proof import Document, Line, Standing
+from server.sets import insert_rows
+from server.tables import business_day, entry, finding, float_line, outside_document, posting, reconciliation
 
 _DETAILED = (*WE_HAVE, AccountKind.MERCHANT)
 """Kinds whose owners stand in a day's report one by one."""
@@ -27,6 +29,16 @@ class Progressed:
     cards: int
     difference_cents: int
     unexplained_cents: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One run of one proof, and the card it goes on after; None: the proof is finished."""
+
+    day: BusinessDay
+    number: int
+    run: int
+    after: CardKey | None
 
 
 def digest_of(found: Finding) -> str:
@@ -67,83 +79,151 @@ async def save_document(connection: AsyncConnection, day: BusinessDay, document:
     await connection.execute(insert(outside_document).values(day=day, at=now, **row))
 
 
-async def find_proof(connection: AsyncConnection, day: BusinessDay, revision: int | None = None) -> RowMapping | None:
-    """The proof of a day: of this revision, or the newest."""
+async def find_proof(
+    connection: AsyncConnection, day: BusinessDay, number: int | None = None, *, lock: bool = False
+) -> RowMapping | None:
+    """The proof of a day: of this number, or the newest."""
     query = select(reconciliation).where(reconciliation.c.day == day)
-    if revision is not None:
-        query = query.where(reconciliation.c.revision == revision)
-    rows = await connection.execute(query.order_by(reconciliation.c.revision.desc()).limit(1))
+    if number is not None:
+        query = query.where(reconciliation.c.number == number)
+    query = query.order_by(reconciliation.c.number.desc()).limit(1)
+    rows = await connection.execute(query.with_for_update() if lock else query)
     return rows.mappings().first()
 
 
-async def begin_proof(connection: AsyncConnection, day: BusinessDay, revision: int, as_of: UtcMs) -> None:
-    """Start the proof of a day."""
-    await connection.execute(insert(reconciliation).values(day=day, revision=revision, as_of=as_of))
+async def begin_proof(
+    connection: AsyncConnection, day: BusinessDay, number: int, revision: int, as_of: UtcMs, leased_until: UtcMs
+) -> None:
+    """Start a proof of a day."""
+    values = {"number": number, "revision": revision, "as_of": as_of, "run": 1, "leased_until": leased_until}
+    await connection.execute(insert(reconciliation).values(day=day, **values))
+
+
+async def change_run(connection: AsyncConnection, claim: Claim, values: dict[str, Any]) -> bool:
+    """Write what a run has come to; False: another run has taken its place."""
+    columns = reconciliation.c
+    mine = (columns.day == claim.day, columns.number == claim.number, columns.run == claim.run)
+    return bool((await connection.execute(update(reconciliation).where(*mine).values(values))).rowcount)
 
 
 async def save_chunk(
-    connection: AsyncConnection,
-    day: BusinessDay,
-    revision: int,
-    findings: Iterable[Finding],
-    chunk: Progressed,
-) -> None:
-    """Keep the findings of a chunk and how far the proof has come, in one transaction."""
+    connection: AsyncConnection, claim: Claim, findings: Iterable[Finding], chunk: Progressed, leased_until: UtcMs
+) -> bool:
+    """Keep the findings of a chunk and how far the proof has come; False: another run has taken its place."""
     columns = reconciliation.c
-    await _insert_findings(connection, day, revision, findings)
     sums = {
         "card": chunk.upto[0],
         "generation": chunk.upto[1],
         "cards": columns.cards + chunk.cards,
         "difference_cents": columns.difference_cents + chunk.difference_cents,
         "unexplained_cents": columns.unexplained_cents + chunk.unexplained_cents,
+        "leased_until": leased_until,
     }
-    this = (columns.day == day, columns.revision == revision)
-    await connection.execute(update(reconciliation).where(*this).values(sums))
+    if not await change_run(connection, claim, sums):
+        return False
+    await _insert_findings(connection, claim, findings)
+    return True
 
 
 async def finish_proof(
     connection: AsyncConnection,
-    day: BusinessDay,
-    revision: int,
+    claim: Claim,
     findings: Iterable[Finding],
+    lines: Iterable[Line],
     unexplained_cents: int,
     now: UtcMs,
-) -> None:
-    """Keep what is no card's, and that the proof is complete."""
-    columns = reconciliation.c
-    await _insert_findings(connection, day, revision, findings)
-    this = (columns.day == day, columns.revision == revision)
-    values = {"finished_at": now, "unexplained_cents": columns.unexplained_cents + unexplained_cents}
-    await connection.execute(update(reconciliation).where(*this).values(values))
+) -> bool:
+    """Keep what is no card's, and that the proof is complete; False: another run has taken its place."""
+    unexplained = reconciliation.c.unexplained_cents + unexplained_cents
+    if not await change_run(connection, claim, {"finished_at": now, "unexplained_cents": unexplained}):
+        return False
+    await _insert_findings(connection, claim, findings)
+    rows = [
+        {
+            "day": claim.day,
+            "number": claim.number,
+            "account_kind": line.account.kind,
+            "owner": line.account.owner,
+            "booked_cents": line.booked_cents,
+            "documented_cents": line.documented_cents,
+            "document": line.document,
+            "standing": line.standing,
+        }
+        for line in lines
+    ]
+    await insert_rows(connection, float_line, rows)
+    return True
+
+
+async def lines_of(connection: AsyncConnection, day: BusinessDay, number: int) -> list[Line]:
+    """The right-hand side of the float as a proof found it."""
+    columns = float_line.c
+    query = select(float_line).where(columns.day == day, columns.number == number)
+    return [
+        Line(
+            Account(AccountKind(row.account_kind), row.owner),
+            row.booked_cents,
+            row.documented_cents,
+            row.document,
+            Standing(row.standing),
+        )
+        for row in await connection.execute(query.order_by(columns.account_kind, columns.owner))
+    ]
 
 
 async def findings_of(
-    connection: AsyncConnection, day: BusinessDay, revision: int, cls: str = "", limit: int = 1_000
+    connection: AsyncConnection, day: BusinessDay, number: int, cls: str, after: str, limit: int
 ) -> Sequence[RowMapping]:
-    """The findings of a proof, largest amounts first."""
-    query = select(finding).where(finding.c.day == day, finding.c.revision == revision)
+    """The findings of a proof, largest amounts first, from the one after the key `after` on."""
+    columns, size = finding.c, func.abs(finding.c.amount)
+    of_proof = (columns.day == day, columns.number == number)
+    query = select(finding).where(*of_proof)
     if cls:
-        query = query.where(finding.c.cls == cls)
-    query = query.order_by(func.abs(finding.c.amount).desc(), finding.c.key).limit(limit)
-    return (await connection.execute(query)).mappings().all()
+        query = query.where(columns.cls == cls)
+    if after:
+        last = select(size).where(*of_proof, columns.key == after).scalar_subquery()
+        query = query.where(or_(size < last, and_(size == last, columns.key > after)))
+    return (await connection.execute(query.order_by(size.desc(), columns.key).limit(limit))).mappings().all()
 
 
-async def class_totals(connection: AsyncConnection, day: BusinessDay, revision: int) -> Sequence[RowMapping]:
+async def days_to_prove_again(connection: AsyncConnection, until: BusinessDay) -> list[BusinessDay]:
+    """Days whose newest proof is not finished, or that have had late postings or documents since."""
+    proof, day, document = reconciliation.c, business_day.c, outside_document.c
+    newest = select(proof.day, func.max(proof.number).label("number")).group_by(proof.day).subquery()
+    same = and_(proof.day == newest.c.day, proof.number == newest.c.number)
+    restated = exists().where(day.day == proof.day, day.revision > proof.revision)
+    documented = exists().where(document.day == proof.day, document.at > proof.as_of)
+    query = select(proof.day).join_from(reconciliation, newest, same)
+    query = query.where(proof.day <= until, or_(proof.finished_at == 0, restated, documented))
+    return [BusinessDay(row.day) for row in await connection.execute(query.order_by(proof.day))]
+
+
+async def documented_since(connection: AsyncConnection, day: BusinessDay, since: UtcMs) -> bool:
+    """Whether somebody has said something about the end of a day since."""
+    document = outside_document.c
+    query = select(document.day).where(document.day == day, document.at > since).limit(1)
+    return await connection.scalar(query) is not None
+
+
+async def first_arrival(connection: AsyncConnection) -> UtcMs | None:
+    """When the first entry of all came in."""
+    at: int | None = await connection.scalar(select(func.min(entry.c.received_at)))
+    return None if at is None else UtcMs(at)
+
+
+async def class_totals(connection: AsyncConnection, day: BusinessDay, number: int) -> Sequence[RowMapping]:
     """Count and sums of each class of a proof."""
     columns = finding.c
     sums = (func.sum(columns.cents).label("cents"), func.sum(columns.amount).label("amount"))
     query = select(columns.cls, func.count().label("count"), *sums)
-    query = query.where(columns.day == day, columns.revision == revision).group_by(columns.cls).order_by(columns.cls)
+    query = query.where(columns.day == day, columns.number == number).group_by(columns.cls).order_by(columns.cls)
     return (await connection.execute(query)).mappings().all()
 
 
-async def _insert_findings(
-    connection: AsyncConnection, day: BusinessDay, revision: int, findings: Iterable[Finding]
-) -> None:
-    rows = [{"day": day, "revision": revision, "key": digest_of(found), **finding_columns(found)} for found in findings]
-    if rows:
-        await connection.execute(insert(finding), rows)
+async def _insert_findings(connection: AsyncConnection, claim: Claim, findings: Iterable[Finding]) -> None:
+    proof = {"day": claim.day, "number": claim.number}
+    rows = [{**proof, "key": digest_of(found), **finding_columns(found)} for found in findings]
+    await insert_rows(connection, finding, rows)
 
 
 async def day_row(connection: AsyncConnection, day: BusinessDay) -> RowMapping | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from protocol.entries import Kind, SaleStep
+from protocol.entries import Kind, SaleStep, ShiftClosed, ShiftOpened
 from protocol.journal import Break, Sealed, verify_chain
 from terminal.identity import load_identity
 from tests.integration.campus import Campus, Till
@@ -60,6 +60,13 @@ def whole_chain(till: Till) -> list[Sealed]:
     ]
     assert not broken, f"{till.tid}: {broken}"
     return entries
+
+
+def cash_in_drawers(tills: list[Till]) -> int:
+    """What was counted when shifts were closed, less what they were opened with."""
+    bodies = [sealed.entry.body for till in tills for sealed in whole_chain(till)]
+    counted = sum(body.counted for body in bodies if isinstance(body, ShiftClosed))
+    return counted - sum(body.drawer for body in bodies if isinstance(body, ShiftOpened))
 
 
 def money_differences(campus: Campus, cards: dict[int, Card], books: Books) -> dict[str, int]:

@@ -10,7 +10,7 @@ from typing import Any
 from hardware.simulated.classic_card import VirtualClassic
 from protocol.instants import CampusTime, UtcMs
 from protocol.purse import Technology
-from tests.demo.audit import Books, books_of, found_classes, money_differences
+from tests.demo.audit import Books, books_of, cash_in_drawers, found_classes, money_differences
 from tests.demo.commentary import Commentary, yuan
 from tests.demo.crowd import NAMES, PURSE_CENTS, Cashier, Crowd, Student, open_menu
 from tests.integration.campus import SITE, Campus, Till, wait_until
@@ -255,7 +255,11 @@ class Demo:
         say = self.say
         say.title("Night: the server proves every cent")
         today = CampusTime().business_day(UtcMs(time.time_ns() // 1_000_000))
-        proof = self.campus.ask("POST", f"/days/{today}/proof?dry=false")
+        counted = len(self.crowd.students) * PURSE_CENTS + cash_in_drawers(self.tills)
+        self.campus.ask("PUT", f"/days/{today}/documents/vault", {"cents": counted, "document": "vault count"})
+        drawer = {"cents": 10_000, "document": "count of the drawer that waits for a card"}
+        self.campus.ask("PUT", f"/days/{today}/documents/drawer?owner=till-2/1", drawer)
+        proof = self.campus.ask("POST", f"/days/{today}/proof")
         for row in proof["findings"]:
             whose = f"card {row['card']}, " if row["card"] else ""
             say.line(f"{row['cls']}: {whose}{row['text']} ({yuan(row['amount'])})")

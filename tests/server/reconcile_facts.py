@@ -149,7 +149,7 @@ class History:
 
     def prove(self) -> CardProof:
         """The proof, which always adds up."""
-        campus = Campus(tuple(self.terminals), (), (), tuple(self.holes))
+        campus = Campus(tuple(self.terminals), (), tuple(self.holes))
         (proof,) = prove_cards([self.facts], campus, Terms(self.as_of))
         assert proof.unexplained_cents == 0
         return proof

@@ -34,6 +34,14 @@ async def proven(desk: Desk) -> Any:
     return await desk.post(f"/days/{TODAY}/proof?dry=false")
 
 
+def alarms_in(proof: Any) -> list[tuple[str, int | None, int]]:
+    return [
+        (found["cls"], found["card"], found["amount"])
+        for found in proof["findings"]
+        if found["cls"] in ("ledger_broken", "card_above_ledger")
+    ]
+
+
 async def test_the_night_proves_its_own_ledger(desk: Desk) -> None:
     till = Till(1)
     await enrol(desk, till, can_load=True)
@@ -48,14 +56,13 @@ async def test_the_night_proves_its_own_ledger(desk: Desk) -> None:
         merchant = posting.account_kind == AccountKind.MERCHANT
         await connection.execute(update(tables.posting).where(merchant).values(cents=150))
     dry = await desk.post(f"/days/{TODAY}/proof")
-    assert [(found["cls"], found["amount"]) for found in dry["findings"]] == [("ledger_broken", 50)]
+    assert alarms_in(dry) == [("ledger_broken", None, 50)]
     assert await rows_of(desk.house.database, CASES) == []
     async with desk.house.database.writing() as connection:
         debit = (posting.account_kind == AccountKind.PURSE, posting.cents == -100)
         await connection.execute(update(tables.posting).where(*debit).values(cents=-90))
     proof = await proven(desk)
-    found = [(each["cls"], each["card"], each["amount"]) for each in proof["findings"]]
-    assert found == [("ledger_broken", None, 60), ("ledger_broken", card.id.no, 10)]
+    assert alarms_in(proof) == [("ledger_broken", None, 60), ("ledger_broken", card.id.no, 10)]
     assert proof["unexplained_cents"] == 70
     assert await rows_of(desk.house.database, CASES) == [("ledger_broken", None), ("ledger_broken", card.id.no)]
 
@@ -82,7 +89,7 @@ async def test_a_card_above_its_ledger_gets_no_load_until_its_case_is_solved(des
     await desk.post(f"/cards/{no}/loads", {"id": "request-1", "cents": 100})
     assert len(await desk.house.cards.sign_loads()) == 1
     proof = await proven(desk)
-    assert [(found["cls"], found["cents"]) for found in proof["findings"]] == [("card_above_ledger", 777)]
+    assert alarms_in(proof) == [("card_above_ledger", no, 777)]
     assert await rows_of(desk.house.database, CASES) == [("card_above_ledger", no)]
     assert await desk.house.cards.sign_loads() == [], "what was granted before is not on the list any more"
     refused = await desk.post(f"/cards/{no}/loads", {"id": "request-2", "cents": 100}, expect=409)

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from protocol.instants import DAY_MS
 from server.auth.rules import Operator, Role
 from server.auth.service import Operators
 from server.db import Database
@@ -30,6 +31,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
         answer_problems(app)
         app.include_router(router)
         app.state.operators = Operators({sha256(name.encode()).hexdigest(): who for name, who in PEOPLE.items()})
+        clock.pass_ms(DAY_MS)
         app.state.reconcile = Reconcile(database, CAMPUS, clock)
         assert isinstance(clock, Clock)
         headers = {"Authorization": "Bearer finance"}
@@ -46,6 +48,11 @@ async def test_a_day_is_proven_dry_and_then_kept(desk: httpx.AsyncClient) -> Non
     assert (await desk.get(f"/days/{TODAY}/proof")).status_code == 404
     kept = (await desk.post(f"/days/{TODAY}/proof?dry=false")).json()
     assert not kept["is_dry"] and kept["is_finished"] and kept["classes"] == dry["classes"]
+    largest = (await desk.get(f"/days/{TODAY}/proof?limit=1")).json()["findings"]
+    rest = (await desk.get(f"/days/{TODAY}/proof?after={largest[0]['key']}")).json()["findings"]
+    assert largest + rest == kept["findings"]
+    early = await desk.post(f"/days/{TODAY + 1}/proof?dry=false")
+    assert (early.status_code, early.json()["code"]) == (409, "day_not_over")
     forks = (await desk.get(f"/days/{TODAY}/proof?cls=fork")).json()
     assert {found["cls"] for found in forks["findings"]} <= {"fork"}
 
@@ -54,7 +61,7 @@ async def test_only_finance_proves_and_closes(desk: httpx.AsyncClient) -> None:
     viewer = {"Authorization": "Bearer viewer"}
     assert (await desk.post(f"/days/{TODAY}/proof", headers=viewer)).status_code == 403
     assert (await desk.get(f"/days/{TODAY}", headers=viewer)).status_code == 200
-    refused = await desk.post(f"/days/{TODAY}/close")
+    refused = await desk.post(f"/days/{TODAY + 1}/close")
     assert (refused.status_code, refused.json()["code"]) == (409, "day_not_over")
     closed = await desk.post(f"/days/{TODAY - 1}/close")
     assert closed.status_code == 200 and closed.json()["revision"] == 1

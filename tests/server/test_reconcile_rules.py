@@ -17,7 +17,6 @@ from server.reconcile.facts import (
     HoleFact,
     MoveReason,
     Parked,
-    ProviderFact,
     ShiftFact,
     reason_of,
 )
@@ -452,19 +451,17 @@ def test_a_ledger_that_its_own_causes_do_not_explain_is_said_aloud() -> None:
     assert prove_with(broken, (terminal(1),)).unexplained_cents == 1
 
 
-def test_shift_provider_and_chain_differences() -> None:
+def test_shift_and_chain_differences() -> None:
     shift = ShiftFact(TerminalId("till-1"), ShiftNo(3), DAY, (TILL, 0, 9), 10_000, 9_950)
     campus = Campus(
         (),
         (shift, replace(shift, counted=10_000, left=-30)),
-        (ProviderFact("wechat", DAY, 5_000, 4_000, "bill-1"), ProviderFact("bank", DAY, 1, 1, "bill-2")),
         (HoleFact(OTHER, TerminalId("till-2"), 4, 6, DAY),),
         (CaseFact(CaseClass.CHAIN_FORK, (TILL, 1, 4), 0, "the chain goes on twice"),),
     )
     assert [(finding.cls, finding.amount) for finding in prove_campus(campus)] == [
         (Difference.SHIFT_DIFFERENCE, -50),
         (Difference.SHIFT_DIFFERENCE, -30),
-        (Difference.PROVIDER_DIFFERENCE, -1_000),
         (Difference.HOLE, 0),
         (Difference.CHAIN_BREAK, 0),
     ]

@@ -1,5 +1,7 @@
 """The night's proof over the database: the same as in memory, restartable, dry or kept; days close and are restated."""
 
+import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -18,11 +20,11 @@ from server.ingest.book import Book, CaseClass
 from server.ingest.rules import take_batch
 from server.ingest.saving import Work, copy_of, write
 from server.ledger.accounts import Account, AccountKind, balanced
-from server.reconcile.facts import Difference, ProviderFact, Terms
-from server.reconcile.float_proof import Document, Standing
+from server.reconcile.facts import Difference, Terms
+from server.reconcile.float_proof import Document, Standing, findings_of, prove_float
 from server.reconcile.rows import rows_of
 from server.reconcile.rules import prove_campus, prove_cards
-from server.reconcile.service import Around, Progress, Reconcile
+from server.reconcile.service import LEASE_MS, Around, Progress, Reconcile
 from server.reconcile.store_proofs import digest_of
 from tests.server.desk import Clock, put_book, sqlite_url
 from tests.server.desk import rows_of as selected
@@ -58,7 +60,12 @@ def found_in_memory(book: Book, clock: Clock) -> dict[str, tuple[str, int, int]]
     cards, campus = rows_of(book)
     proofs = list(prove_cards(cards, campus, Terms(clock())))
     assert all(proof.unexplained_cents == 0 for proof in proofs)
+    totals: Counter[Account] = Counter()
+    for posted in book.posted.values():
+        for posting in posted.postings:
+            totals[posting.account] += posting.cents
     findings = [found for proof in proofs for found in proof.findings] + prove_campus(campus)
+    findings += findings_of(prove_float(TODAY, totals, ()))
     return {digest_of(found): (found.cls, found.cents, found.amount) for found in findings}
 
 
@@ -77,6 +84,7 @@ async def test_database_and_memory_find_the_same(database: Database, seed: int) 
 
 async def test_a_run_keeps_what_it_found_and_is_made_once(database: Database) -> None:
     _, clock = await put_lunch(database, 1)
+    clock.pass_ms(DAY_MS)
     prepared: list[int] = []
 
     async def prepare() -> int:
@@ -88,6 +96,7 @@ async def test_a_run_keeps_what_it_found_and_is_made_once(database: Database) ->
     dry = await reconcile.dry_run(TODAY)
     proof = await reconcile.run(TODAY, seen.append)
     assert proof.is_finished and proof.classes == dry.classes and prepared == [1]
+    assert (proof.number, dry.number, dry.lines) == (1, 0, proof.lines)
     assert {found.key for found in proof.findings} == {found.key for found in dry.findings}
     assert [progress.cards for progress in seen][-1] == proof.cards == dry.cards
     assert (await reconcile.run(TODAY)) == proof and prepared == [1]
@@ -97,6 +106,7 @@ async def test_a_run_keeps_what_it_found_and_is_made_once(database: Database) ->
 
 async def test_a_run_goes_on_where_it_was_stopped(database: Database) -> None:
     _, clock = await put_lunch(database, 2)
+    clock.pass_ms(DAY_MS)
     expected = await Reconcile(database, CAMPUS, clock).dry_run(TODAY)
 
     class PowerCut(Exception):
@@ -148,13 +158,19 @@ async def test_a_counted_drawer_and_a_provider_s_bill(database: Database) -> Non
     async with database.writing() as connection:
         await write(connection, Work(book, empty), clock())
 
-    async def providers(day: BusinessDay) -> list[ProviderFact]:
-        return [ProviderFact("wechat", day, 500, 400, "bill-1")]
-
-    proof = await Reconcile(database, CAMPUS, clock, Around(providers=providers)).dry_run(TODAY)
+    reconcile = Reconcile(database, CAMPUS, clock)
+    channel = Account(AccountKind.CLEARING, "wechat")
+    for document in (Document(Account(AccountKind.VAULT), -20, "count"), Document(channel, 100, "bill-1")):
+        await reconcile.take_document(TODAY, document)
+    clock.pass_ms(DAY_MS)
+    proof = await reconcile.run(TODAY)
     assert sorted((found.cls, found.amount) for found in proof.findings) == [
-        (Difference.PROVIDER_DIFFERENCE, -100),
+        (Difference.PROVIDER_DIFFERENCE, 100),
         (Difference.SHIFT_DIFFERENCE, -20),
+    ]
+    assert [(line.account, line.booked_cents, line.document, line.standing) for line in proof.lines] == [
+        (channel, 0, "bill-1", Standing.DIFFERS),
+        (Account(AccountKind.VAULT), -20, "count", Standing.PROVEN),
     ]
 
 
@@ -184,7 +200,7 @@ async def test_a_day_closes_once_and_is_restated_by_what_comes_late(database: Da
     assert sum(line.happened_cents for line in closed.lines) == 0
     assert all(line.late_cents == 0 and line.happened_cents == line.settled_cents for line in closed.lines)
     first = await reconcile.run(TODAY)
-    assert first.revision == 1
+    assert (first.number, first.revision) == (1, 1)
     before = copy_of(book)
     book.post("late:1", TODAY, balanced((BANK, -50), (Account(AccountKind.FEES), 50)))
     async with database.writing() as connection:
@@ -195,13 +211,23 @@ async def test_a_day_closes_once_and_is_restated_by_what_comes_late(database: Da
     assert (fees.happened_cents, fees.settled_cents, fees.late_cents) == (50, 0, 50)
     tomorrow = await reconcile.report(BusinessDay(TODAY + 1))
     assert [line.settled_cents for line in tomorrow.lines if line.account_kind == AccountKind.FEES] == [50]
-    assert (await reconcile.run(TODAY)).revision == 2
+    again = await reconcile.run(TODAY)
+    assert (again.number, again.revision) == (2, 2)
+    assert await reconcile.proof(TODAY, number=1) == first
+    clock.pass_ms(1)
+    await reconcile.take_document(TODAY, Document(BANK, 50, "statement"))
+    assert (await reconcile.run(TODAY)).number == 3, "what was undocumented is not any more"
+    assert (await reconcile.run(TODAY)).number == 3
 
 
-async def test_a_day_to_come_is_not_proven(database: Database) -> None:
-    reconcile = Reconcile(database, CAMPUS, Clock())
-    with pytest.raises(Conflict):
-        await reconcile.run(BusinessDay(TODAY + 1))
+async def test_no_proof_is_kept_of_a_day_that_is_not_over(database: Database) -> None:
+    """What it did not see would never be proven."""
+    clock = Clock()
+    reconcile = Reconcile(database, CAMPUS, clock)
+    for day in (TODAY, BusinessDay(TODAY + 1)):
+        with pytest.raises(Conflict):
+            await reconcile.run(day)
+    assert (await reconcile.dry_run(TODAY)).is_dry
     with pytest.raises(NotFound):
         await reconcile.proof(TODAY)
 
@@ -214,7 +240,10 @@ async def test_the_float_against_documents(database: Database) -> None:
         await write(connection, Work(book, before), clock())
     reconcile = Reconcile(database, CAMPUS, clock)
     proof, findings = await reconcile.float_proof(TODAY)
-    assert proof.unexplained_cents == 0 and not proof.holds and findings == []
+    assert proof.unexplained_cents == 0 and not proof.holds
+    assert [(found.cls, found.amount) for found in findings if "bank" in found.text] == [
+        (Difference.PROVIDER_DIFFERENCE, -1_000)
+    ]
     for line in proof.lines:
         await reconcile.take_document(TODAY, Document(line.account, line.booked_cents, "count"))
     proof, findings = await reconcile.float_proof(TODAY)
@@ -234,3 +263,43 @@ async def test_a_card_the_register_does_not_know_is_left_out(database: Database)
     proof = await Reconcile(database, CAMPUS, clock).dry_run(TODAY)
     assert unknown[0][0] > 0
     assert all((found.card, found.generation) != (CardNo(900), Generation(1)) for found in proof.findings)
+
+
+async def test_one_run_at_a_time_proves_a_day(database: Database) -> None:
+    """A lease keeps others away; a run that died lets go, and one that only slept finds its place taken."""
+    _, clock = await put_lunch(database, 2)
+    clock.pass_ms(DAY_MS)
+    expected = await Reconcile(database, CAMPUS, clock).dry_run(TODAY)
+    second = Reconcile(database, CAMPUS, clock, chunk_cards=2)
+    slow, go = asyncio.Event(), asyncio.Event()
+
+    async def prepare() -> int:
+        slow.set()
+        await go.wait()
+        return 0
+
+    first = Reconcile(database, CAMPUS, clock, Around([prepare]), chunk_cards=2)
+    running = asyncio.create_task(first.run(TODAY))
+    await slow.wait()
+    with pytest.raises(Conflict) as refused:
+        await second.run(TODAY)
+    assert refused.value.code == "proof_running"
+    clock.pass_ms(LEASE_MS)
+    proof = await second.run(TODAY)
+    go.set()
+    with pytest.raises(Conflict):
+        await running
+    assert await second.proof(TODAY) == proof and proof.classes == expected.classes
+
+
+async def test_every_finding_can_be_read_page_by_page(database: Database) -> None:
+    _, clock = await put_lunch(database, 1)
+    clock.pass_ms(DAY_MS)
+    reconcile = Reconcile(database, CAMPUS, clock)
+    proof = await reconcile.run(TODAY)
+    assert len(proof.findings) > 4
+    read: list[str] = []
+    while page := (await reconcile.proof(TODAY, after=read[-1] if read else "", limit=2)).findings:
+        assert len(page) <= 2
+        read += [found.key for found in page]
+    assert read == [found.key for found in proof.findings]

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from protocol.ids import Counter, Seq
+from protocol.instants import DAY_MS
 from server import tables
 from server.db import Database
 from server.ingest.book import Book, CardRow, CaseClass
@@ -87,7 +88,7 @@ async def test_one_step_that_cannot_be_decided_stops_no_other(site: Site) -> Non
     line = {"cause": f"resolve:{site.one.tno}.0.1", "line": 0, "day": 1, "period_day": 1, "cents": 0, "at": 0}
     async with site.database.writing() as connection:
         await connection.execute(insert(tables.posting).values(**line, account_kind="vault", owner=""))
-    site.clock.pass_ms(31 * 86_400_000)
+    site.clock.pass_ms(31 * DAY_MS)
     assert (await site.upkeep.run())["torn_resolved"] == 1
     assert await site.balance(AccountKind.PENDING) == 70
     assert (await site.upkeep.run())["torn_resolved"] == 0
@@ -119,6 +120,7 @@ async def test_a_step_before_the_proof_that_fails_does_not_stop_the_proof(site: 
         done.append("sound")
         return 1
 
+    site.clock.pass_ms(DAY_MS)
     proof = await Reconcile(site.database, CAMPUS, site.clock, Around([broken, sound])).run(CAMPUS.business_day(NOON))
     assert proof.is_finished and done == ["sound"]
     assert await rows_of(site.database, STUCK) == [(0, 0)]

@@ -1,0 +1,121 @@
+"""The night: every day that is over is proven once, also after nights without a server, and anew if it changed."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from protocol.entries import CashSale, Kind, ShiftClosed
+from protocol.ids import ShiftNo
+from protocol.instants import DAY_MS, BusinessDay
+from protocol.money import Cents
+from server import tables
+from tests.server.desk import rows_of
+from tests.server.office import Desk, open_desk
+from tests.server.test_cards import enrol, send
+from tests.server.world import CAMPUS, MERCHANT, NOON, Till
+
+TODAY = CAMPUS.business_day(NOON)
+PROOFS = select(tables.reconciliation.c.day, tables.reconciliation.c.number, tables.reconciliation.c.finished_at > 0)
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    async with open_desk(tmp_path) as desk:
+        yield desk
+
+
+async def proofs(desk: Desk) -> list[tuple[int, int]]:
+    """The days that were proven, as days after the first, and how often."""
+    rows = await rows_of(desk.house.database, PROOFS.order_by(tables.reconciliation.c.day))
+    assert all(is_finished for *_, is_finished in rows)
+    return [(day - TODAY, number) for day, number, _ in rows]
+
+
+def count(till: Till, shift: int, counted: int = 5) -> None:
+    till.append(Kind.SHIFT_CLOSED, ShiftClosed(ShiftNo(shift), counted=Cents(counted), expected=Cents(10)))
+
+
+async def shifts_in(desk: Desk, day: int) -> list[str]:
+    """The drawers that a day's proof lists, whatever it says of them."""
+    proof = await desk.get(f"/days/{TODAY + day}/proof?cls=shift_difference")
+    return sorted({found["text"].partition(":")[0] for found in proof["findings"] if found["steps"]})
+
+
+async def test_nights_without_a_server_are_made_up_for(desk: Desk) -> None:
+    till = Till(1)
+    await enrol(desk, till)
+    count(till, 1)
+    await send(desk, till)
+    desk.clock.pass_ms(4 * DAY_MS)
+    assert await desk.house.nightly.run_if_due() == TODAY + 3
+    assert await proofs(desk) == [(0, 1), (1, 1), (2, 1), (3, 1)]
+    assert await desk.house.nightly.run_if_due() is None
+    desk.clock.pass_ms(2 * DAY_MS)
+    assert await desk.house.nightly.run_if_due() == TODAY + 5
+    assert await proofs(desk) == [(day, 1) for day in range(6)]
+
+
+async def test_a_drawer_that_arrives_late_is_listed_by_the_next_proof(desk: Desk) -> None:
+    till = Till(1)
+    await enrol(desk, till)
+    count(till, 1)
+    await send(desk, till)
+    count(till, 2)
+    desk.clock.pass_ms(DAY_MS)
+    await desk.house.nightly.run_if_due()
+    assert await shifts_in(desk, 0) == ["shift 1"]
+    desk.clock.pass_ms(1_000)
+    await send(desk, till, 1)
+    desk.clock.pass_ms(DAY_MS)
+    await desk.house.nightly.run_if_due()
+    assert await shifts_in(desk, 1) == ["shift 2"]
+
+
+async def test_a_restated_day_is_proven_again(desk: Desk) -> None:
+    till = Till(1)
+    await enrol(desk, till)
+    count(till, 1)
+    await send(desk, till)
+    desk.clock.pass_ms(DAY_MS)
+    await desk.post(f"/days/{TODAY}/close")
+    await desk.house.nightly.run_if_due()
+    till.append(Kind.CASH_SALE, CashSale(MERCHANT, Cents(70)))
+    await send(desk, till, 1)
+    desk.clock.pass_ms(DAY_MS)
+    await desk.house.nightly.run_if_due()
+    assert await proofs(desk) == [(0, 1), (0, 2), (1, 1)]
+    proof = await desk.get(f"/days/{TODAY}/proof")
+    assert (proof["number"], proof["revision"]) == (2, 2)
+    assert (await desk.get(f"/days/{TODAY}/proof?number=1"))["revision"] == 1
+
+
+async def test_an_interrupted_proof_of_an_older_day_is_finished(desk: Desk) -> None:
+    values = {"day": TODAY - 5, "number": 1, "as_of": int(NOON), "run": 1, "revision": 0}
+    async with desk.house.database.writing() as connection:
+        await connection.execute(tables.reconciliation.insert().values(leased_until=0, **values))
+    assert await desk.house.nightly.run_if_due() == BusinessDay(TODAY - 1)
+    assert await proofs(desk) == [(-5, 1), (-1, 1)]
+
+
+async def test_a_night_that_breaks_off_is_finished_by_the_next(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    till = Till(1)
+    await enrol(desk, till)
+    count(till, 1)
+    await send(desk, till)
+    desk.clock.pass_ms(3 * DAY_MS)
+    run = desk.house.reconcile.run
+
+    async def broken(day: BusinessDay) -> object:
+        if day == TODAY + 1:
+            raise OSError("power cut")
+        return await run(day)
+
+    monkeypatch.setattr(desk.house.reconcile, "run", broken)
+    with pytest.raises(OSError, match="power cut"):
+        await desk.house.nightly.run_if_due()
+    assert await proofs(desk) == [(0, 1)]
+    monkeypatch.undo()
+    assert await desk.house.nightly.run_if_due() == TODAY + 2
+    assert await proofs(desk) == [(0, 1), (1, 1), (2, 1)]
