@@ -55,7 +55,7 @@ def linked_steps() -> Subquery:
         "partition_by": (columns.card, columns.generation),
         "order_by": (columns.counter_after,),
     }
-    is_plain = or_(columns.use == Use.FIRST, columns.shape == "pin")
+    is_plain = or_(and_(columns.use == Use.FIRST, columns.resolved.is_(None)), columns.shape == "pin")
     query = select(
         columns.card,
         columns.generation,
