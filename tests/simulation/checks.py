@@ -85,6 +85,8 @@ class Checks:
     def _look_at(self, card: Plastic, till: Till) -> None:
         if card.key not in self.planted.tampered and card.holding() is None:
             raise Broken(f"{till.name} left the card without a whole purse", card.key)
+        if card.key not in self.planted.tampered and till.reason == Refusal.VALUE_NOT_COVERED:
+            raise Broken(f"{till.name} says that nobody loaded what is on the card", card.key)
         truth, new = self._campus.truth, card.fresh
         for made in new:
             if not any(self._wrote(intent.sealed.entry.body, card, made.counter) for intent in truth.by_mark(made)):

@@ -61,6 +61,7 @@ class Server(Office):
         self.rules: LimitRules = NO_LIMITS
         self.crash_at = ""
         self._grants = 0
+        self._was_restored = False
 
     # Terminals ---------------------------------------------------------------------------------------------------
 
@@ -97,6 +98,7 @@ class Server(Office):
         chain = self.book.chains[raw.tno]
         tip = chain.branches[0].tip
         if raw.ack and self._shows_a_restore(raw, tip):
+            assert self._was_restored, f"{till.name} has an ack beyond {tip.seq}, and nothing committed was ever lost"
             self._leap(verified(raw.ack.encode(), Ack, SERVER_KEY.public).server_epoch)
             self._campus.tell("server", f"was restored: {till.name} shows an ack beyond {tip.seq}")
         answer = TipAnswer(self.kept.server_epoch, chain.tid, chain.epoch, tip.seq, tip.prev, self.now)
@@ -212,7 +214,7 @@ class Server(Office):
     def restore(self, backup: Kept, *, told: bool = True) -> None:
         """Go back to a backup. `told`: by the restore command, which raises the epoch and moves every sequence."""
         epoch = self.kept.server_epoch
-        self.kept = copy_of(backup)
+        self.kept, self._was_restored = copy_of(backup), True
         if told:
             self._leap(epoch)
         self._campus.tell("server", "is restored from a backup")

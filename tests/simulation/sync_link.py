@@ -37,6 +37,8 @@ class SyncLink:
         self._till, self._disk = till, disk
         acked = verified(disk.ack_jws, Ack, SERVER_KEY.public).seq if disk.ack_jws else Seq(0)
         self.sender = Sender(disk.tip.seq, acked)
+        self._signed = acked
+        """The newest entry with a signed ack: what may be taken for safe."""
         self.ack_jws = disk.ack_jws
 
     @property
@@ -64,6 +66,8 @@ class SyncLink:
 
     def tick(self) -> None:
         """Time passed."""
+        safe = self.sender.acked
+        assert safe <= self._signed, f"{self._till.name} takes entry {safe} for safe, which has no signed ack"
         self._take(Ticked(self._till.clock().mono_ms, self._till.rng.randrange(1001)))
         self._send_archives()
 
@@ -92,6 +96,7 @@ class SyncLink:
             if ack.seq >= self.sender.acked:
                 self.ack_jws = jws
                 self._till.keep_ack(ack.seq, jws)
+            self._signed = max(self._signed, ack.seq)
             self._take(Acked(ack.seq, self._till.clock().mono_ms))
 
     def take_want(self, jws: bytes) -> None:

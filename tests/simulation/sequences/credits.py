@@ -212,6 +212,22 @@ LOADS = (
         on=CLASSIC,
     ),
     Sequence(
+        "server restored below the card's load number, and more is granted than the card has collected",
+        "The restored server's next load number is above any that it forgot: the card collects what its total lacks "
+        "(SPEC, Loads; Money on the server).",
+        (
+            *(BackUp(), Grant(A, TEA), Sync(), *collect(S, A)),
+            *(Grant(A, SOUP), Sync(), NOT_AT_ONCE, *collect(S, A)),
+            *(Offline(S), RestoreServer(), Grant(A, CASH), Sync()),
+            *(*collect(T, A), Shows(T, "Done"), Online(S), Sync()),
+        ),
+        Expect(
+            accounts={purse(A): CASH, GRANTED: -CASH},
+            cards={A: OnCard(3, CASH, Made(T))},
+            goods={S: (TEA, SOUP), T: (CASH - TEA - SOUP,)},
+        ),
+    ),
+    Sequence(
         "a card that was loaded again still pays",
         "What a load brings counts as collected, not as spent: the next signed record covers the balance (SPEC, Loads, "
         "5).",

@@ -500,6 +500,7 @@ class Play:
             for row in self.campus.truth.rows[self._rows :]
             if row.entry.tid == name and row.entry.kind in _BEGINNINGS
         ]
+        assert made.number <= len(begun), f"{made.till.name} prepared {len(begun)} steps, not {made.number}"
         return begun[made.number - 1]
 
     def _mark_of(self, made: told.Made) -> Mark:

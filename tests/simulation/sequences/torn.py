@@ -81,6 +81,16 @@ TORN = (
         _ONLY_TEA_AT_Y,
     ),
     Sequence(
+        "torn before the debit, paid elsewhere, tapped again in time",
+        "The counter has the other till's mark: the torn sale was not made, and is charged now (SPEC, Made definite).",
+        (*sale(X, A, LUNCH, Torn.BEFORE), *sale(Y, A, TEA), Tap(X, A), Shows(X, "Done"), Lift(X), Sync()),
+        Expect(
+            accounts={purse(A): -LUNCH - TEA, merchant(X): LUNCH, merchant(Y): TEA},
+            cards={A: OnCard(2, -LUNCH - TEA, Made(X, 2))},
+            goods={X: (LUNCH,), Y: (TEA,)},
+        ),
+    ),
+    Sequence(
         "torn after the debit, the proof is known before the question",
         "Evidence counts in whatever order it arrives (SPEC, Open, torn, recovered, 4).",
         (
