@@ -1,5 +1,6 @@
 """One seed, played and counted: its life, and some of the named money sequences with it."""
 
+import traceback
 from dataclasses import dataclass, field
 
 from tests.simulation.campus import Campus
@@ -24,13 +25,15 @@ class Played:
     found: dict[str, int]
     sequences: tuple[str, ...] = ()
     failure: str = ""
+    raised_in: str = ""
+    """The file in which the failure was raised."""
     story: str = field(default="", repr=False)
     history_hash: str = ""
 
 
 def play(seed: int, *, sequences: bool = True) -> Played:
     """Live through one seed. Anything raised is a failure of that seed, told with its story."""
-    life, failure, story = Life(seed), "", ""
+    life, failure, raised_in, story = Life(seed), "", "", ""
     told: list[str] = []
     try:
         life.run()
@@ -40,6 +43,7 @@ def play(seed: int, *, sequences: bool = True) -> Played:
         if isinstance(error, KeyboardInterrupt):
             raise
         failure = f"{type(error).__name__}: {error}"
+        raised_in = traceback.extract_tb(error.__traceback__)[-1].filename
         story = life.campus.story.about(getattr(error, "card", None), LAST_LINES)
     counts = dict(life.campus.counts)
     counts[Fault.DISK_FAULT] = sum(till.power.passed["disk fault"] for till in life.campus.all_tills)
@@ -50,6 +54,7 @@ def play(seed: int, *, sequences: bool = True) -> Played:
         dict(life.checks.found),
         tuple(told),
         failure,
+        raised_in,
         story,
         life.campus.history_hash,
     )
