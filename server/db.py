@@ -15,6 +15,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from server.numbers import CLOSED_THROUGH, read_setting, write_setting
 from server.tables import metadata
 
 READERS_MAX = 8
@@ -52,6 +53,8 @@ class Database:
         """Create the tables that are missing."""
         async with self.writing() as connection:
             await connection.run_sync(metadata.create_all)
+            if await read_setting(connection, CLOSED_THROUGH) is None:  # a row that is not there cannot be locked
+                await write_setting(connection, CLOSED_THROUGH, "0")
 
     async def close(self) -> None:
         """Close every connection, the writer last."""

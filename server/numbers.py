@@ -12,6 +12,7 @@ SERVER_EPOCH = "server_epoch"
 CARD_NUMBER = "number:card"
 TNO = "number:tno"
 LIST_NUMBER = "number:list"
+CLOSED_THROUGH = "days:closed_through"
 RESTORE_LEAP = 10_000
 """More numbers than a server gives out between two backups."""
 RESTORE_LOAD_LEAP = 64
@@ -44,6 +45,15 @@ async def leap(connection: AsyncConnection, above_epoch: int) -> int:
     await connection.execute(update(card).values(load_seq=card.c.load_seq + RESTORE_LOAD_LEAP))
     await write_setting(connection, SERVER_EPOCH, str(above_epoch + 1))
     return above_epoch + 1
+
+
+async def closed_through(connection: AsyncConnection, *, to_close: bool = False) -> int:
+    """The newest business day that is closed; every earlier one is closed with it.
+
+    It stays so until the transaction ends: who posts shares the row, who closes a day has it alone.
+    """
+    query = select(setting.c.value).where(setting.c.name == CLOSED_THROUGH).with_for_update(read=not to_close)
+    return int(await connection.scalar(query) or 0)
 
 
 async def read_setting(connection: AsyncConnection, name: str) -> str | None:

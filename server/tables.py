@@ -316,7 +316,8 @@ business_day = Table(
     _big("closed_at"),
     _big("revision"),
 )
-"""Days that are closed. A late posting counts in an open day and raises the revision of its own."""
+"""Days that were closed or restated; every day up to the newest is closed. A late
+posting counts in an open day and raises the revision of its own."""
 
 proposal = Table(
     "proposal",

@@ -21,6 +21,7 @@ from server.ingest.rows import (
     hole_columns,
     step_columns,
 )
+from server.numbers import closed_through
 from server.sets import insert_rows
 
 _Key = TypeVar("_Key")
@@ -162,18 +163,23 @@ async def _open_days(
     connection: AsyncConnection, campus: CampusTime, days: set[BusinessDay], now: UtcMs
 ) -> dict[BusinessDay, BusinessDay]:
     """In which open day the postings of a day count. A closed day that gets more is restated: its revision rises."""
+    if not days:
+        return {}
+    closed = await closed_through(connection)
+    today = BusinessDay(max(campus.business_day(now), closed + 1))
+    for day in sorted(day for day in days if day <= closed):
+        await _restate(connection, day)
+    return {day: today if day <= closed else day for day in days}
+
+
+async def _restate(connection: AsyncConnection, day: BusinessDay) -> None:
+    """A day that nobody closed by itself was closed with the next one that somebody did."""
     table = tables.business_day
-    today = campus.business_day(now)
-    closed = set[int]()
-    if days:
-        rows = await connection.execute(select(table.c.day).where(table.c.day >= min(days), table.c.closed_at > 0))
-        closed = {row.day for row in rows}
-    while today in closed:
-        today = BusinessDay(today + 1)
-    late = sorted(days & closed)
-    if late:
-        await connection.execute(update(table).where(table.c.day.in_(late)).values(revision=table.c.revision + 1))
-    return {day: today if day in closed else day for day in days}
+    raised = await connection.execute(update(table).where(table.c.day == day).values(revision=table.c.revision + 1))
+    if not raised.rowcount:
+        closed_with = select(table.c.closed_at).where(table.c.day > day).order_by(table.c.day).limit(1)
+        row = {"day": day, "closed_at": await connection.scalar(closed_with), "revision": 2}
+        await insert_rows(connection, table, [row])
 
 
 async def _write_rest(connection: AsyncConnection, book: Book, before: Book, now: UtcMs) -> None:

@@ -179,7 +179,7 @@ class Reconcile:
         return DayProof(day, *which, False, is_finished, *figures, classes, listed, tuple(lines))
 
     async def close_day(self, day: BusinessDay) -> DayReport:
-        """Close a business day that is over; closing it again changes nothing."""
+        """Close a business day that is over, and all before it; closing it again changes nothing."""
         now = self._clock()
         if day >= self._campus.business_day(now):
             raise Conflict("day_not_over", "a business day can be closed when it is over")
@@ -193,14 +193,13 @@ class Reconcile:
     async def report(self, day: BusinessDay) -> DayReport:
         """What happened on a business day, what was settled in it, and how often it was restated."""
         async with self._database.reading() as connection:
-            known = await store_proofs.day_row(connection, day)
+            closed_at, revision = await store_proofs.closed_day(connection, day)
             rows = await store_proofs.report_lines(connection, day)
         lines = (
             ReportLine(row["account_kind"], row["owner"], int(row["happened"]), int(row["settled"]), int(row["late"]))
             for row in rows
         )
-        closed_at, revision = (known["closed_at"], known["revision"]) if known else (0, 0)
-        return DayReport(day, UtcMs(closed_at), revision, tuple(lines))
+        return DayReport(day, closed_at, revision, tuple(lines))
 
     async def take_document(self, day: BusinessDay, document: Document) -> None:
         """Keep what somebody else says about the end of a day."""
@@ -217,8 +216,7 @@ class Reconcile:
         """Make the proof that is due this run's own for a while. Raises Conflict where another run is at it."""
 
         async def claim(connection: AsyncConnection) -> Claim:
-            known = await store_proofs.day_row(connection, day)
-            revision = known["revision"] if known else 0
+            _, revision = await store_proofs.closed_day(connection, day)
             row, until = await store_proofs.find_proof(connection, day, lock=True), UtcMs(now + LEASE_MS)
             if row is not None and row["finished_at"]:
                 since = UtcMs(row["as_of"])

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from protocol.ids import CardKey
 from protocol.instants import BusinessDay, UtcMs
 from server.ledger.accounts import WE_HAVE, Account, AccountKind
+from server.numbers import CLOSED_THROUGH, closed_through, write_setting
 from server.reconcile.columns import finding_columns
 from server.reconcile.facts import Finding
 from server.reconcile.float_proof import Document, Line, Standing
@@ -226,21 +227,24 @@ async def _insert_findings(connection: AsyncConnection, claim: Claim, findings: 
     await insert_rows(connection, finding, rows)
 
 
-async def day_row(connection: AsyncConnection, day: BusinessDay) -> RowMapping | None:
-    """A business day that was closed; None while it is open."""
-    query = select(business_day).where(business_day.c.day == day, business_day.c.closed_at > 0)
-    return (await connection.execute(query)).mappings().first()
+async def closed_day(connection: AsyncConnection, day: BusinessDay) -> tuple[UtcMs, int]:
+    """When a business day was closed, and the revision of its report; zeros while it is open.
+
+    With a day all earlier ones are closed.
+    """
+    columns = business_day.c
+    query = select(business_day).where(columns.day >= day).order_by(columns.day).limit(1)
+    row = (await connection.execute(query)).one_or_none()
+    if row is None:
+        return UtcMs(0), 0
+    return UtcMs(row.closed_at), row.revision if row.day == day else 1
 
 
 async def close_day(connection: AsyncConnection, day: BusinessDay, now: UtcMs) -> None:
-    """From now on late entries of the day count in an open one."""
-    columns = business_day.c
-    known = await connection.scalar(select(columns.day).where(columns.day == day).with_for_update())
-    if known is None:
+    """From now on late entries of this day, and of all before it, count in an open one."""
+    if day > await closed_through(connection, to_close=True):
         await connection.execute(insert(business_day).values(day=day, closed_at=now, revision=1))
-    else:
-        values = {"closed_at": now, "revision": columns.revision + 1}
-        await connection.execute(update(business_day).where(columns.day == day, columns.closed_at == 0).values(values))
+        await write_setting(connection, CLOSED_THROUGH, str(day))
 
 
 async def report_lines(connection: AsyncConnection, day: BusinessDay) -> Sequence[RowMapping]:

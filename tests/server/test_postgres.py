@@ -5,22 +5,29 @@ import random
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 
-from protocol.entries import CardBlocked, CardIssued, Kind, Reason
+from protocol.entries import CardBlocked, CardIssued, CashSale, Kind, Reason
+from protocol.instants import DAY_MS, BusinessDay
+from protocol.money import Cents
 from server import tables
 from server.app import open_house
 from server.config import Settings
 from server.db import Database
+from server.ingest import saving
+from server.ingest.book import Book
 from server.ingest.rules import Ack, take_batch
 from server.ingest.service import Ingest
+from server.reconcile.results import DayReport
+from server.reconcile.service import Reconcile
 from tests.server.desk import Clock, assert_balances_are_sums, keys_in, put_book, rows_of
 from tests.server.postgres import new_database, private_postgres
 from tests.server.test_holes import sell
 from tests.server.test_ingest_differential import assert_same
-from tests.server.world import CAMPUS, SITE, Lunch, Till, plastic
+from tests.server.world import CAMPUS, MERCHANT, NOON, SITE, Lunch, Till, plastic
 
 pytestmark = pytest.mark.integration
 
@@ -118,3 +125,30 @@ async def test_the_whole_house_runs_on_postgres(url: str, tmp_path: Path) -> Non
         assert await house.nightly.run_if_due() is not None
         assert (await house.upkeep.run()) == {"parked_posted": 0, "torn_resolved": 0, "hole_steps_posted": 0}
         assert (await house.ledger.trial_balance()).total_cents == 0
+
+
+async def test_money_cannot_enter_a_day_that_is_being_closed(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch has found the day open and not committed yet: who closes the day waits for it."""
+    till, clock = Till(1), Clock()
+    await put_book(database, Book(CAMPUS, chains={till.tno: till.row()}))
+    till.append(Kind.CASH_SALE, CashSale(MERCHANT, Cents(70)))
+    clock.pass_ms(DAY_MS)
+    day, open_days = CAMPUS.business_day(NOON), saving._open_days
+    reconcile = Reconcile(database, CAMPUS, clock)
+    closing: list[asyncio.Task[DayReport]] = []
+
+    async def slow(*args: Any) -> dict[BusinessDay, BusinessDay]:
+        counted_in = await open_days(*args)
+        closing.append(asyncio.create_task(reconcile.close_day(day)))
+        await asyncio.sleep(0.5)
+        assert not closing[0].done()
+        return counted_in
+
+    monkeypatch.setattr(saving, "_open_days", slow)
+    await Ingest(database, keys_in(tmp_path), CAMPUS, clock).take_lines(till.tid, till.lines)
+    report = await closing[0]
+    assert report.revision == 1
+    assert sorted(line.settled_cents for line in report.lines) == [-70, 70]
+    assert await reconcile.report(day) == report

@@ -220,6 +220,27 @@ async def test_a_day_closes_once_and_is_restated_by_what_comes_late(database: Da
     assert (await reconcile.run(TODAY)).number == 3
 
 
+async def test_with_a_day_all_earlier_ones_are_closed(database: Database) -> None:
+    """Money of a day that nobody closed by itself cannot slip into a period that is over."""
+    book, clock = await put_lunch(database, 6)
+    reconcile, before = Reconcile(database, CAMPUS, clock), BusinessDay(TODAY - 1)
+    assert (await reconcile.report(before)).closed_at == 0
+    clock.pass_ms(DAY_MS)
+    closed = await reconcile.close_day(TODAY)
+    implied = await reconcile.close_day(before)
+    assert (implied.closed_at, implied.revision, implied.lines) == (closed.closed_at, 1, ())
+    for number in (1, 2):
+        was = copy_of(book)
+        book.post(f"late:{number}", before, balanced((BANK, -50), (Account(AccountKind.FEES), 50)))
+        async with database.writing() as connection:
+            await write(connection, Work(book, was), clock())
+        restated = await reconcile.report(before)
+        assert (restated.closed_at, restated.revision) == (closed.closed_at, number + 1)
+        fees = next(line for line in restated.lines if line.account_kind == AccountKind.FEES)
+        assert (fees.settled_cents, fees.late_cents) == (0, 50 * number)
+    assert (await reconcile.report(TODAY)).revision == 1
+
+
 async def test_no_proof_is_kept_of_a_day_that_is_not_over(database: Database) -> None:
     """What it did not see would never be proven."""
     clock = Clock()
