@@ -12,7 +12,7 @@ from typing import assert_never
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from protocol.ids import U32_MAX, Epoch, Seq, TerminalId
+from protocol.ids import U32_MAX, Epoch, Seq, TerminalId, Tno
 from protocol.instants import CampusTime, UtcMs
 from protocol.journal import NotAnEntry, read_loosely
 from protocol.messages import (
@@ -139,7 +139,8 @@ class Ingest:
     async def hello(self, tid: TerminalId, raw: bytes) -> bytes | None:
         """The signed tip of the chain a terminal says hello with. None: it is not a chain of ours.
 
-        An ack of ours for more than we hold proves that this server was restored: it begins a new epoch and alarms.
+        An ack of ours for an entry that no history here has proves that this server was restored: it begins a new
+        epoch and alarms.
         """
         try:
             hello = read_hello(raw)
@@ -156,9 +157,9 @@ class Ingest:
             tip = work.book.chains[tno].branches[0].tip
             epoch = await server_epoch(connection)
             acked = self._own_ack(tid, hello)
-            if acked is not None and acked.server_epoch >= epoch and acked.seq > tip.seq:
+            if acked is not None and acked.server_epoch >= epoch and await self._forgot(connection, tno, acked):
                 epoch = await leap(connection, acked.server_epoch)
-                text = f"{tid} holds our ack for entry {acked.seq}, we hold {tip.seq}: this server was restored"
+                text = f"{tid} holds our ack for entry {acked.seq}, which is not here: this server was restored"
                 log.error("ALARM %s; server epoch is now %s", text, epoch)
                 await open_case(
                     connection, Case(CaseClass.SERVER_RESTORED, None, (tno, 0, acked.seq), Cents(0), text), now
@@ -183,6 +184,9 @@ class Ingest:
                 return sign(Want(tid, epoch, seq, at), self._keys.ack, "ack")
             case _:
                 assert_never(reply)
+
+    async def _forgot(self, connection: AsyncConnection, tno: Tno, acked: SignedAck) -> bool:
+        return acked.seq > 0 and not await store.holds(connection, tno, acked.seq, from_base64url(acked.hash))
 
     def _own_ack(self, tid: TerminalId, hello: Hello) -> SignedAck | None:
         """The ack a terminal shows, if this server signed it for that very chain."""

@@ -212,6 +212,22 @@ async def test_an_own_ack_beyond_the_tip_means_that_the_server_was_restored(serv
     assert verified(again, TipAnswer, server.keys.ack.public).server_epoch == 2, "an old epoch's ack alarms once"
 
 
+async def test_an_ack_for_a_second_history_is_no_proof_of_a_restore(server: Server) -> None:
+    """The longer history of a restored image is acknowledged like any other; the server has it, in a branch."""
+    till = till_with(4)
+    await server.ingest.take(till.tid, encode_batch(till.lines))
+    image = till.restored(2)
+    for _ in range(5):
+        image.append(Kind.DRAWER_OPENED, Reason("again"))
+    for _ in range(2):
+        ack = await server.ingest.take(till.tid, encode_batch(image.lines[2:]))
+        assert ack is not None
+        tip = image.chain[-1]
+        hello = Hello(till.epoch, till.tno, tip.seq, to_base64url(tip.hash), ack.decode())
+        answer = await server.ingest.hello(till.tid, encode_hello(hello))
+        assert answer is not None and verified(answer, TipAnswer, server.keys.ack.public).server_epoch == 1
+
+
 @pytest.mark.parametrize("change", ["key", "tid", "epoch"])
 async def test_a_strange_ack_proves_nothing(server: Server, change: str) -> None:
     till, tip = till_with(6), till_with(6).chain[-1]

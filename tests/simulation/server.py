@@ -8,7 +8,6 @@ from protocol.authorise import Listed
 from protocol.entries import ListVersions
 from protocol.ids import LoadSeq, MerchantId, SiteId, TerminalId, Tno
 from protocol.instants import DAY_MS
-from protocol.journal import Tip
 from protocol.limits import NO_LIMITS, LimitRules
 from protocol.load_record import sign_load
 from protocol.messages import (
@@ -89,7 +88,7 @@ class Server(Office):
         self.book.chains[grant.tno] = self._campus.chain_of(grant, jws)
 
     def hello(self, till: "Till", raw: Hello, grant_jws: bytes) -> None:
-        """Answer with what is held. Whoever shows our own ack beyond our tip tells us that we were restored."""
+        """Answer with what is held. Whoever shows our own ack of what we do not have tells us that we were restored."""
         if not self.up:
             return
         if raw.tno not in self.book.chains:
@@ -97,19 +96,25 @@ class Server(Office):
             self._campus.tell("server", f"adopts a grant that it had forgotten: tno {raw.tno}")
         chain = self.book.chains[raw.tno]
         tip = chain.branches[0].tip
-        if raw.ack and self._shows_a_restore(raw, tip):
-            assert self._was_restored, f"{till.name} has an ack beyond {tip.seq}, and nothing committed was ever lost"
+        if raw.ack and self._shows_a_restore(raw):
+            assert self._was_restored, f"{till.name} has an ack of what is not here, and nothing was ever lost"
             self._leap(verified(raw.ack.encode(), Ack, SERVER_KEY.public).server_epoch)
-            self._campus.tell("server", f"was restored: {till.name} shows an ack beyond {tip.seq}")
+            self._campus.tell("server", f"was restored: {till.name} shows an ack of what is not here")
         answer = TipAnswer(self.kept.server_epoch, chain.tid, chain.epoch, tip.seq, tip.prev, self.now)
         till.line.send(lambda: till.link.take_tip(sign(answer, SERVER_KEY, "ack")), upwards=False)
 
-    def _shows_a_restore(self, hello: Hello, tip: Tip) -> bool:
+    def _shows_a_restore(self, hello: Hello) -> bool:
         try:
             ack = verified(hello.ack.encode(), Ack, SERVER_KEY.public)
         except NotAMessage:
             return False
-        return ack.server_epoch >= self.kept.server_epoch and ack.epoch == hello.epoch and ack.seq > tip.seq
+        held = (
+            row is not None and to_base64url(row.hash) == ack.hash
+            for branch in self.book.chains[hello.tno].branches
+            for row in (self.book.entries.get((hello.tno, branch, ack.seq)),)
+        )
+        is_newest = ack.server_epoch >= self.kept.server_epoch and ack.epoch == hello.epoch
+        return is_newest and ack.seq > 0 and not any(held)
 
     def batch(self, till: "Till", tno: Tno, raw: bytes) -> None:
         """One transaction for a batch; the answer goes out after the commit."""
