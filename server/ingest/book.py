@@ -175,6 +175,11 @@ class StepRow:
         return given_up and self.resolved is None
 
     @property
+    def counts(self) -> bool:
+        """Whether it is settled and proves something: a second history's own word proves nothing of itself."""
+        return self.stage is Stage.SETTLED and self.use in ON_CARD and not self.unclaimed
+
+    @property
     def unclaimed(self) -> bool:
         """Whether it was sold on a second history and no tap has confirmed that the card paid."""
         return self.use is Use.BRANCH and not self.claimed

@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-from protocol.entries import CardStep, Stage
+from protocol.entries import CardStep, RefundStep
 from protocol.ids import Seq
 from protocol.instants import BusinessDay, ClockSource, UtcMs
 from protocol.journal import NotAnEntry, Sealed, Unread, read_entry
 from protocol.sync_receiver import Branch, Link
 from server.ingest.book import Book, ChainRow, EntryRow, TerminalStatus
-from server.ingest.posting import NO_RIGHT, post_entry, post_parked
+from server.ingest.posting import NO_RIGHT, UNPROVEN, post_entry, post_parked
 from server.ingest.steps import seen_at
 
 QUARANTINED = "quarantined: the terminal was revoked before this arrived"
@@ -27,7 +27,7 @@ def keep_entry(book: Book, chain: ChainRow, branch: Branch, link: Link, now: Utc
 
 def held_back(book: Book, row: EntryRow) -> bool:
     """Whether only two people can let this entry be posted: nothing else has spoken for it yet."""
-    return row.parked == NO_RIGHT or (row.parked == QUARANTINED and not confirmed_by_card(book, row))
+    return row.parked == NO_RIGHT or (row.parked in (QUARANTINED, UNPROVEN) and not confirmed_by_card(book, row))
 
 
 def post_again(book: Book, row: EntryRow, *, allowed: bool = False) -> bool:
@@ -43,7 +43,10 @@ def post_again(book: Book, row: EntryRow, *, allowed: bool = False) -> bool:
 
 
 def confirmed_by_card(book: Book, row: EntryRow) -> bool:
-    """Whether a later tap of the card, made elsewhere, shows the mark of this quarantined card step."""
+    """Whether a later tap of the card, made elsewhere, shows the mark of this card step.
+
+    A refund that writes no card is as good as the second history's sale that it gives back.
+    """
     try:
         entry = read_entry(row.jws).entry
     except NotAnEntry:
@@ -51,10 +54,13 @@ def confirmed_by_card(book: Book, row: EntryRow) -> bool:
     body = entry.body
     if not isinstance(body, CardStep):
         return False
+    if isinstance(body, RefundStep) and not body.touches_card:
+        sold = book.find_step(book.chains[row.tno], row.branch, body.of)
+        return sold is not None and sold.id[1] == row.branch and sold.counts
     mark = (row.tno, body.prepared or entry.seq)
     for witness in book.steps_at(body.card.key, body.counter_after + 1):
         seen = seen_at(witness.last, body.counter_after)
-        if witness.stage is Stage.SETTLED and witness.id[0] != row.tno and seen and (seen.tno, seen.seq) == mark:
+        if witness.counts and witness.id[0] != row.tno and seen and (seen.tno, seen.seq) == mark:
             return True
     return False
 

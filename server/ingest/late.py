@@ -13,7 +13,7 @@ from protocol.instants import DAY_MS, BusinessDay, UtcMs
 from server.ingest.book import Book, Reached, StepRow
 from server.ingest.posting import claim, resolve
 from server.ingest.steps import said_by, step_below, witnesses_of
-from server.ledger.rules import ON_CARD, Resolution
+from server.ledger.rules import Resolution
 
 IN_FAVOUR_AFTER_MS = 30 * DAY_MS
 CHAIN_STEPS_MAX = 8
@@ -43,9 +43,10 @@ def counters_above(step: StepRow) -> set[Reached]:
 
 
 def _is_on_card(book: Book, step: StepRow, steps_left: int) -> bool:
-    if step.resolved is Resolution.ON_CARD or (step.stage is Stage.SETTLED and step.use in ON_CARD):
+    if step.resolved is Resolution.ON_CARD or step.counts:
         return True
-    return step.stage not in (Stage.SETTLED, Stage.VOIDED) and _is_built_on(book, step, steps_left)
+    decided = step.stage is Stage.VOIDED or (step.stage is Stage.SETTLED and not step.unclaimed)
+    return not decided and _is_built_on(book, step, steps_left)
 
 
 def _is_built_on(book: Book, step: StepRow, steps_left: int) -> bool:

@@ -42,7 +42,6 @@ from server.ingest.steps import (
 from server.ingest.totals import adopt_load, adopt_report, explain, grant, has_lapsed, load_fault, note_arrival
 from server.ledger.accounts import AccountKind, Postings, suspense
 from server.ledger.rules import (
-    ON_CARD,
     Resolution,
     Situation,
     Use,
@@ -57,12 +56,13 @@ from server.ledger.rules import (
 )
 
 NO_RIGHT = "the terminal has no right to this; two people may let it be posted"
+UNPROVEN = "told by a second history of the terminal alone; its card, or two people, may confirm it"
 _OWED = (AccountKind.PENDING, AccountKind.PENDING_SUBSIDY)
 
 
 def post_entry(book: Book, chain: ChainRow, branch: int, entry: Entry, day: BusinessDay) -> str:
     """Post an entry; the answer says why it is parked instead, or is empty."""
-    fault = _beyond_rights(chain, entry.body) or _misfit(book, chain, branch, entry)
+    fault = _beyond_rights(chain, entry.body) or _unproven(branch, entry.body) or _misfit(book, chain, branch, entry)
     if not fault:
         return _post(book, chain, branch, entry, day)
     if isinstance(entry.body, CardStep):
@@ -84,6 +84,11 @@ def post_parked(
     if cause in book.posted and f"un{cause}" not in book.posted:
         book.post(f"un{cause}", day, reversed_postings(book.posted[cause].postings))
     return _post(book, chain, branch, entry, day)
+
+
+def _unproven(branch: int, body: Body) -> str:
+    is_credit = isinstance(body, RefundStep | TopUpStep | LoadStep)
+    return UNPROVEN if branch and is_credit else ""
 
 
 def _beyond_rights(chain: ChainRow, body: Body) -> str:
@@ -242,7 +247,7 @@ def _settle(book: Book, branch: int, step: StepRow, day: BusinessDay, cause: str
     given_back = _give_back(book, other) if use is Use.FALLBACK and other else ()
     card = book.cards[step.card]
     situation = terms_of_refund(book, step, _situation(step, use, given_back, was_torn=was_torn))
-    if use in ON_CARD:
+    if step.counts:
         _note_spending(book, card, step)
     if step.resolved is not Resolution.ON_CARD and use not in (Use.FORK, Use.FORGOTTEN):
         situation = replace(situation, adopted_cents=adopt_load(book, step, body), lapsed=has_lapsed(card, body))
@@ -250,10 +255,11 @@ def _settle(book: Book, branch: int, step: StepRow, day: BusinessDay, cause: str
     book.post(cause, day, postings_of_step(Stage.SETTLED, body, situation))
     if use is Use.FALLBACK and other is not None:
         note_arrival(card, other, -1)
-    if use in ON_CARD:
+    for above in book.steps_at(step.card, step.counter_after + 1):
+        _confirm_below(book, above, day)
+    if step.counts:
         _note_reading(card, body)
-        for above in (step, *book.steps_at(step.card, step.counter_after + 1)):
-            _confirm_below(book, above, day)
+        _confirm_below(book, step, day)
         for torn in torn_steps_near(book, step):
             decide_by(book, torn, [step], day)
     _note_use(book, step, use, other, at)
@@ -290,7 +296,7 @@ def _confirm_below(book: Book, step: StepRow, day: BusinessDay) -> None:
 
     Where nothing was delivered, the holder of the card is.
     """
-    below = step_below(book, step) if step.use in ON_CARD else None
+    below = step_below(book, step) if step.counts else None
     if below is not None and below.unclaimed:
         claim(book, below, day)
 
@@ -304,6 +310,7 @@ def claim(book: Book, sold: StepRow, day: BusinessDay) -> None:
     else:
         legs = postings_of_claim(sold.body, aside)
     book.post(f"claim:{_name(sold.id)}", day, legs)
+    _note_reading(book.cards[sold.card], sold.body)
 
 
 def reverse_provisional(book: Book, step: StepRow, day: BusinessDay) -> None:

@@ -4,7 +4,7 @@ from protocol.entries import CardStep, LoadStep, RefundStep, RefundTo, SaleStep,
 from protocol.instants import DAY_MS, UtcMs
 from protocol.purse import SeenStep
 from server.ingest.book import Book, CardRow, CardStatus, StepRow
-from server.ledger.rules import ON_CARD, Resolution, Use
+from server.ledger.rules import Resolution, Use
 
 EXCUSED_EVERY_MS = 90 * DAY_MS
 """A card may forget once in this time; the second time it is a clone until people say otherwise."""
@@ -48,8 +48,7 @@ def use_of(book: Book, step: StepRow, branch: int, at: UtcMs) -> tuple[Use, Step
 
 def evidence(torn: StepRow, later: StepRow) -> Resolution | None:
     """What a settled, read-back step of the same card proves about a torn one; None: nothing."""
-    counts = later.stage is Stage.SETTLED and later.use in ON_CARD
-    return said_by(later, torn) if counts else None
+    return said_by(later, torn) if later.counts else None
 
 
 def said_by(later: StepRow, torn: StepRow) -> Resolution | None:

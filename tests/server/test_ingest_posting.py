@@ -10,6 +10,7 @@ from protocol.ids import Counter, Seq
 from protocol.instants import BusinessDay, ClockSource, UtcMs
 from protocol.money import Cents
 from server.ingest.book import Book, CardRow, HoleStatus
+from server.ingest.keeping import post_again
 from server.ingest.posting import resolve
 from server.ingest.rules import Ack, take_batch
 from server.ledger.accounts import AccountKind
@@ -124,7 +125,7 @@ def test_a_top_up_to_a_load_has_no_outcome() -> None:
 
 
 def test_a_refund_across_a_fork_counts_against_the_same_sale() -> None:
-    """A restored image refunds again what its first history had refunded: two people hear of it."""
+    """A restored image refunds again what its first history had refunded: two people decide, and hear of it."""
     till, card = Till(1), plastic(7)
     sale = sale_of(card, 500)
     prepared = till.append(Kind.SALE_PREPARED, sale).seq
@@ -138,7 +139,11 @@ def test_a_refund_across_a_fork_counts_against_the_same_sale() -> None:
     book = book_for(till, cards=(card,))
     send(book, till)
     send(book, image)
+    assert (balance(book, AccountKind.PENDING), balance(book, AccountKind.SUSPENSE)) == (400, 401)
+    for row in [row for row in book.entries.values() if row.parked]:
+        assert post_again(book, row, allowed=True)
     assert [case.cls.value for case in book.cases] == ["chain_break", "over_refund"]
+    assert (balance(book, AccountKind.PENDING), balance(book, AccountKind.SUSPENSE)) == (500, 301)
     assert len(book.chains[till.tno].branches) == 2
 
 

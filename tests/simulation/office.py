@@ -15,7 +15,7 @@ from protocol.money import Cents
 from protocol.signing import SigningKey, sha256_of
 from server.cards import rules
 from server.ingest.book import Book, CardRow, CardStatus, ChainRow
-from server.ingest.keeping import post_again
+from server.ingest.keeping import held_back, post_again
 from server.ingest.late import decide_late
 from server.ingest.totals import explain
 from server.ledger.accounts import Account, AccountKind, balanced, pending, pending_subsidy, purse
@@ -139,7 +139,7 @@ class Office:
     def nightly(self) -> None:
         """Torn steps after thirty days, parked entries, closed cards' rests, pending credit that becomes a load."""
         self._decide_late()
-        for row in [row for row in self.book.entries.values() if row.parked]:
+        for row in [row for row in self.book.entries.values() if row.parked and not held_back(self.book, row)]:
             post_again(self.book, row)
         self.release_rests()
         newest = {key[0]: key for key in sorted(self.book.cards)}
