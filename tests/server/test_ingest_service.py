@@ -205,7 +205,8 @@ async def test_an_own_ack_beyond_the_tip_means_that_the_server_was_restored(serv
     assert answer is not None
     assert verified(answer, TipAnswer, server.keys.ack.public).server_epoch == 2
     settings = dict(await rows_of(server.database, select(tables.setting)))
-    assert settings == {"server_epoch": "2", "number:card": "10000", "number:tno": "10000", "number:list": "10000"}
+    leapt = {"server_epoch": "2", "number:card": "10000", "number:tno": "10000", "number:list": "10000"}
+    assert settings.items() >= leapt.items()
     assert [row[0] for row in await rows_of(server.database, select(tables.case_file.c.cls))] == ["server_restored"]
     again = await server.ingest.hello(till.tid, encode_hello(hello))
     assert again is not None
