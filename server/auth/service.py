@@ -1,8 +1,9 @@
 """Finds the operator of a token, and brings about decisions of two people."""
 
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from hashlib import sha256
+from typing import TypeVar
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,6 +13,11 @@ from server.auth import store
 from server.auth.rules import Operator, Proposal, Step, two_people
 from server.db import Database
 from server.errors import Conflict
+
+_Result = TypeVar("_Result")
+
+Agreed = Callable[[AsyncConnection, object], Awaitable[bool]]
+"""Whether two people have agreed on an action with this body; asked inside the transaction that does it."""
 
 
 class Operators:
@@ -36,25 +42,57 @@ class TwoPeople:
     def __init__(self, database: Database, clock: Callable[[], UtcMs]) -> None:
         self._database, self._clock = database, clock
 
-    async def agree(self, operator: Operator, action: str, subject: str, body: object = None) -> bool:
-        """Whether this is the second person's request; False: it is proposed now. Raises Conflict for the same one."""
+    async def agree_in(
+        self, connection: AsyncConnection, operator: Operator, action: str, subject: str, body: object
+    ) -> Proposal | None:
+        """What the first person proposed, where this is the second one's request for the same; else it is proposed.
+
+        Asked in the transaction that does it: what fails leaves the proposal. Raises Conflict for the same person.
+        """
+        asked = self._asked(operator, action, subject, body)
+        known = await _second_of(connection, asked)
+        if known is not None:
+            await store.remove(connection, asked)
+        return known
+
+    def agreement(self, operator: Operator, action: str, subject: str) -> Agreed:
+        """`agree_in` for a service that knows nothing of operators."""
+
+        async def agreed(connection: AsyncConnection, body: object) -> bool:
+            return await self.agree_in(connection, operator, action, subject, body) is not None
+
+        return agreed
+
+    async def decide(
+        self, operator: Operator, action: str, subject: str, work: Callable[[], Awaitable[_Result]]
+    ) -> _Result | None:
+        """Do work of many transactions that two people agree on; None: it is proposed now.
+
+        The proposal goes when all of it is done, so the work must bear being done again.
+        """
+        asked = self._asked(operator, action, subject, None)
+        if await self._database.transact(lambda connection: _second_of(connection, asked)) is None:
+            return None
+        done = await work()
+        await self._database.transact(lambda connection: store.remove(connection, asked))
+        return done
+
+    def _asked(self, operator: Operator, action: str, subject: str, body: object) -> Proposal:
         text = msgspec.json.encode(body, order="deterministic").decode()
-        asked = Proposal(action, subject, text, operator.name, self._clock())
-
-        async def note(connection: AsyncConnection) -> Step:
-            step = two_people(await store.find(connection, action, subject), asked)
-            if step is Step.PROPOSED:
-                await store.put(connection, asked)
-            elif step is Step.CONFIRMED:
-                await store.remove(connection, asked)
-            return step
-
-        step = await self._database.transact(note)
-        if step is Step.SAME_PERSON:
-            raise Conflict("second_person_needed", "you proposed this yourself; another operator must confirm it")
-        return step is Step.CONFIRMED
+        return Proposal(action, subject, text, operator.name, self._clock())
 
     async def waiting(self) -> list[Proposal]:
         """What was proposed and not confirmed yet."""
         async with self._database.reading() as connection:
             return await store.every(connection)
+
+
+async def _second_of(connection: AsyncConnection, asked: Proposal) -> Proposal | None:
+    known = await store.find(connection, asked.action, asked.subject)
+    step = two_people(known, asked)
+    if step is Step.SAME_PERSON:
+        raise Conflict("second_person_needed", "you proposed this yourself; another operator must confirm it")
+    if step is Step.CONFIRMED:
+        return known
+    await store.put(connection, asked)
+    return None

@@ -97,10 +97,13 @@ async def reinstate(
 ) -> Done | Proposed:
     """Two people: end a revocation and post what was kept aside."""
     await register.get(TerminalId(tid))
-    if not await together.agree(operator, "reinstate", tid):
-        return _proposed(response, "reinstate", tid, operator.name)
-    await upkeep.set_revoked(TerminalId(tid), revoked=False)
-    return Done(count=await upkeep.release_quarantine(TerminalId(tid)))
+
+    async def end() -> int:
+        await upkeep.set_revoked(TerminalId(tid), revoked=False)
+        return await upkeep.release_quarantine(TerminalId(tid))
+
+    count = await together.decide(operator, "reinstate", tid, end)
+    return _proposed(response, "reinstate", tid, operator.name) if count is None else Done(count=count)
 
 
 @router.post("/terminals/{tid}/accept-quarantined", responses={202: {"model": Proposed}})
@@ -109,9 +112,12 @@ async def accept_quarantined(
 ) -> Done | Proposed:
     """Two people: post what a revoked terminal sent, or what it had no right to do; that changes no right."""
     await register.get(TerminalId(tid))
-    if not await together.agree(operator, "accept-quarantined", tid):
-        return _proposed(response, "accept-quarantined", tid, operator.name)
-    return Done(count=await upkeep.release_quarantine(TerminalId(tid)))
+
+    async def release() -> int:
+        return await upkeep.release_quarantine(TerminalId(tid))
+
+    count = await together.decide(operator, "accept-quarantined", tid, release)
+    return _proposed(response, "accept-quarantined", tid, operator.name) if count is None else Done(count=count)
 
 
 @router.post("/terminals/{tid}/declare-lost", responses={202: {"model": Proposed}})
@@ -120,9 +126,8 @@ async def declare_lost(
 ) -> Done | Proposed:
     """Two people: other evidence may decide its open steps; its entries stay welcome."""
     await register.get(TerminalId(tid))
-    if not await together.agree(operator, "declare-lost", tid):
-        return _proposed(response, "declare-lost", tid, operator.name)
-    return Done(count=await upkeep.declare_lost(TerminalId(tid)))
+    count = await upkeep.declare_lost(TerminalId(tid), together.agreement(operator, "declare-lost", tid))
+    return _proposed(response, "declare-lost", tid, operator.name) if count is None else Done(count=count)
 
 
 @router.get("/terminals/{tid}/parked")
@@ -159,10 +164,9 @@ async def book_hole(
 ) -> HoleView | Proposed:
     """Two people: let the chain go on behind the hole, and post what the cards tell of it."""
     subject = f"{tno}.{first}"
-    await upkeep.hole(Tno(tno), Seq(first))
-    if not await together.agree(operator, "book-hole", subject):
+    hole = await upkeep.book_hole(Tno(tno), Seq(first), together.agreement(operator, "book-hole", subject))
+    if hole is None:
         return _proposed(response, "book-hole", subject, operator.name)
-    hole = await upkeep.book_hole(Tno(tno), Seq(first))
     return HoleView(tno=hole.tno, first=hole.first, last=hole.last, asked=hole.asked, status=hole.status)
 
 

@@ -8,8 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.entries import Stage
 from protocol.ids import Seq, TerminalId, Tno
-from protocol.instants import CampusTime, UtcMs
+from protocol.instants import HOUR_MS, CampusTime, UtcMs
 from protocol.signing import VerifyKey
+from server.auth.service import Agreed
 from server.db import Database
 from server.errors import Conflict, NotFound
 from server.ingest.book import Book, HoleRow, HoleStatus, StepRow, TerminalStatus
@@ -25,10 +26,17 @@ from server.one_by_one import OneByOne, Subject
 from server.upkeep import store
 
 PARKED_AT_ONCE_MAX = 256
+LOST_SPEAKS_WITHIN_MS = HOUR_MS
+"""An outcome follows its prepared entry within a batch or two."""
 
 _Place = tuple[int, int, int]
 
 log = logging.getLogger(__name__)
+
+
+async def decided(_connection: AsyncConnection, _body: object) -> bool:
+    """Two people have agreed already."""
+    return True
 
 
 class Upkeep:
@@ -42,6 +50,7 @@ class Upkeep:
         """Everything that is due now; how many of each."""
         return {
             "parked_posted": await self.post_parked(),
+            "steps_given_up": await self.give_up_late_steps(),
             "torn_resolved": await self.resolve_due(),
             "hole_steps_posted": await self.extend_holes(),
         }
@@ -58,9 +67,7 @@ class Upkeep:
         Returns how many entries were posted.
         """
         async with self._database.reading() as connection:
-            tnos = await store.chains_of(connection, tid)
-        if not tnos:
-            raise NotFound("no_such_terminal", f"no terminal is called {tid}")
+            tnos = await self._chains_of(connection, tid)
         return await self._post_parked_of(tnos, release=True)
 
     async def resolve_due(self) -> int:
@@ -72,40 +79,42 @@ class Upkeep:
             "deciding a step late", due, lambda known: self._resolve(known, now), lambda known: Subject(known.id)
         )
 
-    async def declare_lost(self, tid: TerminalId) -> int:
-        """Two people gave a terminal up: other evidence may decide its open steps. Returns how many were open."""
-        now = self._clock()
-        day = self._campus.business_day(now)
+    async def declare_lost(self, tid: TerminalId, agreed: Agreed = decided) -> int | None:
+        """Two people give a terminal up: other evidence may decide its open steps. Returns how many were open.
 
-        async def declare(connection: AsyncConnection) -> int:
-            tnos = await store.chains_of(connection, tid)
-            if not tnos:
-                raise NotFound("no_such_terminal", f"no terminal is called {tid}")
-            still_open = [step for tno in tnos for step in await store.open_steps(connection, tno)]
-            work = await load(connection, self._campus, tnos, _reach_of_steps(still_open))
-            for tno in tnos:
-                work.book.chains[tno].status = TerminalStatus.LOST
-            for known in still_open:
-                step = work.book.steps[known.id]
-                if step.stage is Stage.PREPARED and step.resolved is None:
-                    step.lost, step.torn_at = True, now
-                    decide_by(work.book, step, witnesses_of(work.book, step), day)
-            await write(connection, work, now)
-            return len(still_open)
+        None: one person has proposed it.
+        """
+
+        async def declare(connection: AsyncConnection) -> int | None:
+            tnos = await self._chains_of(connection, tid)
+            if not await agreed(connection, None):
+                return None
+            return await self._give_up(connection, tnos)
 
         return await self._database.transact(declare)
 
+    async def give_up_late_steps(self) -> int:
+        """What a lost terminal's journal still brings is open like the rest, once nothing has followed for an hour."""
+        silent_since = UtcMs(self._clock() - LOST_SPEAKS_WITHIN_MS)
+        async with self._database.reading() as connection:
+            tnos = await store.lost_with_open_steps(connection, silent_since)
+
+        async def give_up(tno: Tno) -> int:
+            return await self._database.transact(lambda connection: self._give_up(connection, [tno]))
+
+        return await self._one_by_one.each("giving up steps of a lost terminal", tnos, give_up, _of_chain)
+
     async def set_revoked(self, tid: TerminalId, *, revoked: bool) -> None:
-        """From now on entries of this terminal are quarantined, or posted again."""
+        """From now on entries of this terminal are quarantined, or posted again. Who was declared lost stays so."""
         status = TerminalStatus.REVOKED if revoked else TerminalStatus.ACTIVE
 
         async def mark(connection: AsyncConnection) -> None:
-            tnos = await store.chains_of(connection, tid)
-            if not tnos:
-                raise NotFound("no_such_terminal", f"no terminal is called {tid}")
-            work = await load(connection, self._campus, tnos, NOTHING)
-            for tno in tnos:
-                work.book.chains[tno].status = status
+            work = await load(connection, self._campus, await self._chains_of(connection, tid), NOTHING)
+            chains = [chain for chain in work.book.chains.values() if chain.status is not TerminalStatus.LOST]
+            if revoked and not chains:
+                raise Conflict("declared_lost", f"{tid} was declared lost by two people; that stays")
+            for chain in chains:
+                chain.status = status
             await write(connection, work, self._clock())
 
         await self._database.transact(mark)
@@ -115,22 +124,21 @@ class Upkeep:
         async with self._database.reading() as connection:
             return await store.holes(connection, HoleStatus.ASKED, HoleStatus.OFFERED, HoleStatus.BOOKED)
 
-    async def hole(self, tno: Tno, first: Seq) -> HoleRow:
-        """One of them. Raises NotFound."""
-        found = next((hole for hole in await self.holes() if (hole.tno, hole.first) == (tno, first)), None)
-        if found is None:
-            raise NotFound("no_such_hole", f"chain {tno} misses nothing from entry {first} on")
-        return found
+    async def book_hole(self, tno: Tno, first: Seq, agreed: Agreed = decided) -> HoleRow | None:
+        """Let a chain go on behind missing entries, posting what the cards tell of them. None: it is proposed now.
 
-    async def book_hole(self, tno: Tno, first: Seq) -> HoleRow:
-        """Let a chain go on behind missing entries, posting what the cards tell of them. Two people decided."""
+        Two people agree on the very range and the hash that is demanded at its end: one that has changed since is
+        proposed anew.
+        """
         now = self._clock()
 
-        async def book(connection: AsyncConnection) -> HoleRow:
+        async def book(connection: AsyncConnection) -> HoleRow | None:
             work, hole, witnesses = await self._load_hole(connection, tno, first)
             chain_tip = work.book.chains[tno].branches[0].tip.seq
             if hole.status is not HoleStatus.OFFERED or chain_tip != first - 1:
                 raise Conflict("not_offered", f"this hole is {hole.status}; only an offered one can be booked")
+            if not await agreed(connection, {"last": hole.last, "hash": hole.hash.hex()}):
+                return None
             book_hole(work.book, hole, witnesses, self._campus.business_day(now))
             await write(connection, work, now)
             return hole
@@ -177,6 +185,26 @@ class Upkeep:
             return 1
 
         return await self._database.transact(decide)
+
+    async def _chains_of(self, connection: AsyncConnection, tid: TerminalId) -> list[Tno]:
+        tnos = await store.chains_of(connection, tid)
+        if not tnos:
+            raise NotFound("no_such_terminal", f"no terminal is called {tid}")
+        return tnos
+
+    async def _give_up(self, connection: AsyncConnection, tnos: Sequence[Tno]) -> int:
+        now = self._clock()
+        still_open = [step for tno in tnos for step in await store.open_steps(connection, tno)]
+        work = await load(connection, self._campus, tnos, _reach_of_steps(still_open))
+        for tno in tnos:
+            work.book.chains[tno].status = TerminalStatus.LOST
+        for known in still_open:
+            step = work.book.steps[known.id]
+            if step.stage is Stage.PREPARED and step.resolved is None and not step.lost:
+                step.lost, step.torn_at = True, now
+                decide_by(work.book, step, witnesses_of(work.book, step), self._campus.business_day(now))
+        await write(connection, work, now)
+        return len(still_open)
 
     async def _extend(self, connection: AsyncConnection, known: HoleRow, now: UtcMs) -> int:
         work, hole, witnesses = await self._load_hole(connection, known.tno, known.first)
@@ -237,6 +265,10 @@ class Upkeep:
         await load_posted(connection, work, {provisional_cause(step.card, step.counter) for step in marked})
         witnesses = [work.book.steps[step.id] for step in marked]
         return work, work.book.holes[(tno, first)], witnesses
+
+
+def _of_chain(tno: Tno) -> Subject:
+    return Subject((tno, 0, 0))
 
 
 def _of_hole(hole: HoleRow) -> Subject:

@@ -9,7 +9,7 @@ from protocol.entries import Stage
 from protocol.ids import TerminalId, Tno
 from protocol.instants import UtcMs
 from server import tables
-from server.ingest.book import HoleRow, HoleStatus, StepRow
+from server.ingest.book import HoleRow, HoleStatus, StepRow, TerminalStatus
 from server.ingest.loading import fetched
 from server.ingest.rows import hole_of, step_of
 from server.ledger.rules import Use
@@ -56,6 +56,16 @@ async def open_steps(connection: AsyncConnection, tno: Tno, *, before: int | Non
     if before is not None:
         query = query.where(step.branch == 0, step.seq < before)
     return [step_of(row) for row in await fetched(connection, query)]
+
+
+async def lost_with_open_steps(connection: AsyncConnection, silent_since: UtcMs) -> list[Tno]:
+    """Lost chains that brought steps without an outcome, and nothing more since."""
+    step, chain = tables.step.c, tables.chain.c
+    query = select(step.tno).distinct().join_from(tables.step, tables.chain, step.tno == chain.tno)
+    query = query.where(chain.status == TerminalStatus.LOST, chain.received_at <= silent_since, ~step.lost)
+    query = query.where(step.stage == Stage.PREPARED, step.shape != "pin", step.counter_after != step.counter)
+    rows = await connection.execute(query.where(step.resolved.is_(None)).order_by(step.tno))
+    return [Tno(row.tno) for row in rows]
 
 
 async def chains_of(connection: AsyncConnection, tid: TerminalId) -> list[Tno]:

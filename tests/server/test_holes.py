@@ -186,7 +186,7 @@ async def test_the_database_books_and_fills_the_same_hole(tmp_path: Path) -> Non
         ingest = Ingest(database, keys_in(tmp_path), CAMPUS, street.clock)
         upkeep = Upkeep(database, LOAD_KEY.public, CAMPUS, street.clock)
         with pytest.raises(NotFound):
-            await upkeep.hole(street.one.tno, Seq(3))
+            await upkeep.book_hole(street.one.tno, Seq(3))
         for till, start, end in ((street.one, 0, 2), (street.two, 0, None), (street.one, 4, None)):
             street.clock.pass_ms(10_000)
             await ingest.take_lines(till.tid, till.lines[start:end])
@@ -195,7 +195,7 @@ async def test_the_database_books_and_fills_the_same_hole(tmp_path: Path) -> Non
         street.clock.pass_ms(10_000)
         await ingest.take_lines(street.one.tid, street.one.lines[4:])
         hole = await upkeep.book_hole(street.one.tno, Seq(3))
-        assert hole.status is HoleStatus.BOOKED
+        assert hole is not None and hole.status is HoleStatus.BOOKED
         assert await upkeep.extend_holes() == 0
         card = select(tables.card.c.main_cents)
         assert await rows_of(database, card) == [(-450,)]

@@ -123,7 +123,7 @@ async def test_the_whole_house_runs_on_postgres(url: str, tmp_path: Path) -> Non
         till.append(Kind.DRAWER_OPENED, Reason("change"))
         assert await house.policy.publication(SITE, even_if_same=False) is not None
         assert await house.nightly.run_if_due() is not None
-        assert (await house.upkeep.run()) == {"parked_posted": 0, "torn_resolved": 0, "hole_steps_posted": 0}
+        assert not any((await house.upkeep.run()).values())
         assert (await house.ledger.trial_balance()).total_cents == 0
 
 

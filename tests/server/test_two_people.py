@@ -1,0 +1,98 @@
+"""Decisions of two people at the desk: both mean the very same thing, and a yes counts only for what is done."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace as with_members
+from sqlalchemy import select
+
+from protocol.entries import Kind, Reason
+from protocol.instants import HOUR_MS
+from server import tables
+from tests.server.desk import rows_of
+from tests.server.office import Desk, open_desk
+from tests.server.test_cards import enrol, send
+from tests.server.world import Till, plastic, sale_of
+
+PROPOSALS = select(tables.proposal.c.action, tables.proposal.c.by)
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    async with open_desk(tmp_path) as desk:
+        yield desk
+
+
+async def gap(desk: Desk, requests: int) -> Till:
+    """A till whose first six entries are missing, asked for so often."""
+    till = Till(2)
+    await enrol(desk, till)
+    for _ in range(9):
+        till.append(Kind.DRAWER_OPENED, Reason("x"))
+    for _ in range(requests):
+        desk.clock.pass_ms(10_000)
+        await desk.house.ingest.take_lines(till.tid, till.lines[6:])
+    return till
+
+
+async def test_a_hole_that_changed_is_proposed_anew(desk: Desk) -> None:
+    till = await gap(desk, 2)
+    url = f"/holes/{till.tno}/1/book"
+    await desk.post(url, expect=202)
+    desk.clock.pass_ms(10_000)
+    await desk.house.ingest.take_lines(till.tid, till.lines[2:4])
+    ((last,),) = await rows_of(desk.house.database, select(tables.hole.c.last))
+    assert last == 2
+    assert (await desk.post(url, who="bob", expect=202))["by"] == "bob"
+    assert (await desk.post(url))["last"] == 2
+    assert await rows_of(desk.house.database, PROPOSALS) == []
+
+
+async def test_what_fails_leaves_the_proposal(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    till = await gap(desk, 1)
+    refused = await desk.post(f"/holes/{till.tno}/1/book", expect=409)
+    assert refused["code"] == "not_offered", "there is nothing to agree on yet"
+    for action in ("accept-quarantined", "declare-lost"):
+        await desk.post(f"/terminals/{till.tid}/{action}", expect=202)
+    proposed = [("accept-quarantined", "ann"), ("declare-lost", "ann")]
+    with monkeypatch.context() as broken:
+        for step in ("_post_parked_of", "_give_up"):
+            broken.setattr(desk.house.upkeep, step, None)
+        for action, _ in proposed:
+            answer = await desk.client.post(
+                f"/api/1/terminals/{till.tid}/{action}", headers={"Authorization": "Bearer bob-token"}
+            )
+            assert answer.status_code == 500
+    assert sorted(await rows_of(desk.house.database, PROPOSALS)) == proposed
+    for action, _ in proposed:
+        await desk.post(f"/terminals/{till.tid}/{action}", who="bob")
+    assert await rows_of(desk.house.database, PROPOSALS) == []
+
+
+async def test_a_lost_terminal_stays_lost_and_its_late_steps_are_given_up(desk: Desk) -> None:
+    """A technician alone cannot take back what two people decided; a late prepared sale does not stay open for ever."""
+    till = Till(1)
+    await enrol(desk, till)
+    no = (await desk.post("/cards", {}, expect=201))["numbers"][0]
+    body = sale_of(plastic(no), 500)
+    till.append(Kind.DRAWER_OPENED, Reason("x"))
+    await send(desk, till)
+    for who, status in (("ann", 202), ("bob", 200)):
+        await desk.post(f"/terminals/{till.tid}/declare-lost", who=who, expect=status)
+    refused = await desk.post(f"/terminals/{till.tid}/revoke", who="tom", expect=409)
+    assert refused["code"] == "declared_lost"
+    for who, status in (("ann", 202), ("bob", 200)):
+        await desk.post(f"/terminals/{till.tid}/reinstate", who=who, expect=status)
+    assert (await desk.get(f"/terminals/{till.tid}"))["epochs"][0]["status"] == "lost"
+    settled = till.append(Kind.SALE_PREPARED, body).seq
+    await send(desk, till, 1)
+    assert (await desk.house.upkeep.run())["steps_given_up"] == 0, "its outcome may be in the next batch"
+    till.append(Kind.SALE_VOIDED, with_members(body, prepared=settled))
+    till.append(Kind.SALE_PREPARED, body)
+    await send(desk, till, 2)
+    desk.clock.pass_ms(HOUR_MS)
+    assert (await desk.house.upkeep.run())["steps_given_up"] == 1
+    assert (await desk.house.upkeep.run())["steps_given_up"] == 0
+    lost = select(tables.step.c.stage, tables.step.c.lost).order_by(tables.step.c.seq)
+    assert await rows_of(desk.house.database, lost) == [("voided", False), ("prepared", True)]
