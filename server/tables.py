@@ -186,7 +186,7 @@ card = Table(
     _big("period"),
     _big("period_load_seq"),
     _big("spent_known_cents"),
-    _big("excused_at"),
+    Column("excused", Text, nullable=False, default=""),
     Column("exchange", Boolean, nullable=False, default=False),
     Column("person", String(32), ForeignKey("person.id")),
     _big("issued_at"),

@@ -118,7 +118,8 @@ class CardRow:
     period_load_seq: int = 0
     """The first load of this period: what an older one brings of a subsidy has lapsed."""
     spent_known_cents: Cents = Cents(0)
-    excused_at: UtcMs = UtcMs(0)
+    excused: tuple[UtcMs, ...] = ()
+    """When it was excused for a step it forgot, in the order of arrival."""
     exchange: bool = False
     arrived_cents: Cents = Cents(0)
     """How much of it the posted entries of loads have brought; what a card shows may be ahead of them."""

@@ -282,7 +282,7 @@ def _overrule(book: Book, unconfirmed: StepRow, day: BusinessDay) -> None:
 def _note_use(book: Book, step: StepRow, use: Use, other: StepRow | None, at: UtcMs) -> None:
     card = book.cards[step.card]
     if use in (Use.FALLBACK, Use.FORGOTTEN):
-        card.excused_at, card.exchange = at, True
+        card.excused, card.exchange = (*card.excused, at), True
         if other is not None and use is Use.FALLBACK:
             other.use = Use.FORGOTTEN
         book.open_case(CaseClass.FALLBACK, step.card, step.id, _amount(step), "the card forgot a step; exchange it")
