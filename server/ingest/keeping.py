@@ -2,15 +2,17 @@
 
 from dataclasses import replace
 
-from protocol.entries import CardStep, RefundStep
+from protocol.entries import CardStep, Entry, RefundStep
 from protocol.ids import Seq
-from protocol.instants import BusinessDay, ClockSource, UtcMs
+from protocol.instants import MINUTE_MS, BusinessDay, ClockSource, UtcMs
 from protocol.journal import NotAnEntry, Sealed, Unread, read_entry
 from protocol.sync_receiver import Branch, Link
 from server.ingest.book import Book, ChainRow, EntryRow, TerminalStatus
 from server.ingest.posting import NO_RIGHT, UNPROVEN, post_entry, post_parked
 from server.ingest.steps import seen_at
 
+CLOCKS_APART_MAX_MS = 5 * MINUTE_MS
+"""An entry from further in the future than that was written by a clock that is wrong."""
 QUARANTINED = "quarantined: the terminal was revoked before this arrived"
 
 
@@ -73,10 +75,19 @@ def _post(book: Book, chain: ChainRow, branch: int, link: Link, day: BusinessDay
     if chain.status is TerminalStatus.REVOKED:
         return QUARANTINED
     if branch == 0:
-        trusted_at = UtcMs(0) if entry.clock is ClockSource.NONE else entry.at
-        chain.reported_at = max(chain.reported_at, min(trusted_at, now))
-        chain.cards_version = max(chain.cards_version, entry.lists.cards)
+        _note_report(chain, entry, now)
     return post_entry(book, chain, branch, entry, day)
+
+
+def _note_report(chain: ChainRow, entry: Entry, now: UtcMs) -> None:
+    """How far the terminal is known, and the list it has: as it says, where that can be so.
+
+    A clock that is ahead of ours would vouch for sales that are still to come.
+    """
+    if entry.clock is not ClockSource.NONE and entry.at <= now + CLOCKS_APART_MAX_MS:
+        chain.reported_at = max(chain.reported_at, min(entry.at, now))
+    if entry.lists.cards <= chain.cards_published:
+        chain.cards_version = max(chain.cards_version, entry.lists.cards)
 
 
 def _business_day(book: Book, chain: ChainRow, branch: Branch, link: Link, now: UtcMs) -> BusinessDay:

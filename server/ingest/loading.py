@@ -7,7 +7,7 @@ its card, a hole or a branch by who holds its chain.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, RowMapping, Select, and_, or_, select
+from sqlalchemy import ColumnElement, FromClause, RowMapping, Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.ids import CardKey, CardNo, Generation, Tno
@@ -90,7 +90,10 @@ async def fetched(connection: AsyncConnection, query: Select[Any]) -> Sequence[R
 
 async def _load_chain(connection: AsyncConnection, book: Book, tno: Tno, seqs: tuple[int, int]) -> None:
     chain, branch, entry, hole, register = tables.chain, tables.branch, tables.entry, tables.hole, tables.terminal
-    query = select(chain, register.c.can_load, register.c.can_issue).where(chain.c.tno == tno)
+    lists = tables.list_file.c
+    newest = select(func.max(lists.version)).where(lists.site == chain.c.site, lists.name == "cards")
+    published = newest.correlate(chain).scalar_subquery().label("cards_published")
+    query = select(chain, register.c.can_load, register.c.can_issue, published).where(chain.c.tno == tno)
     query = query.outerjoin(register, register.c.tid == chain.c.tid).with_for_update(of=chain)
     row = (await fetched(connection, query))[0]
     branches = [branch_of(found) for found in await fetched(connection, select(branch).where(branch.c.tno == tno))]

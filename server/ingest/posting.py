@@ -207,7 +207,7 @@ def _post_step(
     step.last, step.body = body.card_last, body
     was_torn = before is Stage.TORN
     if stage is Stage.SETTLED:
-        _settle(book, branch, step, day, cause, entry.at, was_torn=was_torn)
+        _settle(book, branch, step, day, cause, _made_at(book, entry, day), was_torn=was_torn)
     else:
         situation = terms_of_refund(book, step, _situation(step, was_torn=was_torn))
         if isinstance(body, LoadStep) and not body.prepared and stage is Stage.VOIDED:
@@ -217,7 +217,7 @@ def _post_step(
         card = book.cards[step.card]
         grant(card, Cents(body.amount - explain(book, [card], body.amount, day)))
     if stage is Stage.TORN:
-        step.torn_at = _torn_at(book, entry, day)
+        step.torn_at = _made_at(book, entry, day)
         if step.undecided:
             decide_by(book, step, witnesses_of(book, step), day)
     return ""
@@ -230,8 +230,8 @@ def _may_follow(known: StepRow, stage: Stage) -> bool:
     return known.stage is Stage.PREPARED or (known.stage is Stage.TORN and stage is not Stage.TORN)
 
 
-def _torn_at(book: Book, entry: Entry, day: BusinessDay) -> UtcMs:
-    """When the thirty days begin; with a doubtful clock at the end of the day that its neighbours suggest."""
+def _made_at(book: Book, entry: Entry, day: BusinessDay) -> UtcMs:
+    """When days begin to count; with a doubtful clock, or one that is ahead, at the end of the day it is booked on."""
     day_ends_at = book.campus.day_starts_at(BusinessDay(day + 1))
     return day_ends_at if entry.clock is ClockSource.NONE else min(entry.at, day_ends_at)
 

@@ -70,6 +70,7 @@ def chain_of(row: Row, branches: dict[int, Branch]) -> ChainRow:
         UtcMs(row["reported_at"]),
         row["cards_version"],
         row["each_signature"],
+        row["cards_published"] or 0,
         bool(row["can_load"]),
         bool(row["can_issue"]),
     )

@@ -126,6 +126,7 @@ class Server(Office):
         crash, self.crash_at = self.crash_at, ""
         before = copy_of(self.kept) if crash == "before commit" else self.kept
         granted = self._granted()
+        self._look_up_lists(tno)
         reply = take_batch(self.book, tno, decode_batch(raw), self.now)
         chain = self.book.chains[tno]
         if crash:
@@ -151,6 +152,7 @@ class Server(Office):
 
     def import_lines(self, tno: Tno, lines: list[bytes]) -> None:
         """A file of entries, taken like batches."""
+        self._look_up_lists(tno)
         for first in range(0, len(lines), 200):
             reply = take_batch(self.book, tno, lines[first : first + 200], self.now)
             assert not isinstance(reply, Ask), f"the server asks for entries of a whole file: {reply}"
@@ -169,6 +171,10 @@ class Server(Office):
         self.instance += 1
         for till in self._campus.all_tills:
             till.line.send(till.link.greet, upwards=False)
+
+    def _look_up_lists(self, tno: Tno) -> None:
+        newest = version_of(self.kept.server_epoch, self.kept.list_number)
+        self.book.chains[tno].cards_published = newest
 
     # Lists -------------------------------------------------------------------------------------------------------
 
