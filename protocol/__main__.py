@@ -32,13 +32,15 @@ class Origin:
     start: Tip
     key: VerifyKey
     chain: ChainId | None
+    proven: bool
+    """Whether the key was given by whoever asks, or signed by the server's key that was."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        origin = _origin(options.grant, options.server_key, options.key, options.start)
+        origin = _origin_of(options)
         head = None if options.no_head else _tip(options.expect_head, "--expect-head")
         if head is not None and head.seq < origin.start.seq:
             raise NotUsable("--expect-head names an entry before --start: it would prove nothing")
@@ -46,7 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (NotUsable, OSError) as error:
         print(f"verify: {error}", file=sys.stderr)
         return USAGE
-    print(_as_json(report) if options.json else _as_text(report, pinned=head is not None))
+    unchecked = _unchecked(origin, pinned=head is not None)
+    print(_as_json(report, unchecked) if options.json else _as_text(report, unchecked))
     return TAMPERED if report.findings else OK
 
 
@@ -56,11 +59,14 @@ def _parser() -> argparse.ArgumentParser:
         "verify",
         help="check an exported chain",
         description="Check an exported chain: one compact JWS a line, in order, over all FILEs.",
-        epilog="Example: python -m protocol verify till-07.jws --grant till-07.grant --expect-head 1520:Hx3...",
+        epilog="Example: python -m protocol verify till-07.jws --grant till-07.grant --server-key A6E... "
+        "--expect-head 1520:Hx3...",
     )
     verify.add_argument("files", nargs="+", type=Path, metavar="FILE", help="exported lines; several files continue")
     verify.add_argument("--grant", type=Path, help="the epoch grant: it names the chain, its start and its key")
-    verify.add_argument("--server-key", metavar="B64URL", help="public key that must have signed the grant")
+    signer = verify.add_mutually_exclusive_group()
+    signer.add_argument("--server-key", metavar="B64URL", help="public key that must have signed the grant")
+    signer.add_argument("--trust-grant", action="store_true", help="accept that the grant itself may be forged")
     verify.add_argument("--key", metavar="B64URL", help="public key of the journal, where there is no grant")
     verify.add_argument("--start", metavar="[SEQ:]HASH", help="the entry (or grant, SEQ 0) before the first line")
     head = verify.add_mutually_exclusive_group(required=True)
@@ -70,24 +76,31 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _origin(grant_file: Path | None, server_key: str | None, key: str | None, start: str | None) -> Origin:
-    if grant_file is None:
-        if key is None or start is None:
-            raise NotUsable("say where the chain begins: --grant FILE, or --key B64URL with --start HASH")
-        if server_key is not None:
-            raise NotUsable("--server-key checks a grant: add --grant FILE")
-        return Origin(_start(start), _key(key, "--key"), None)
+def _origin_of(options: argparse.Namespace) -> Origin:
+    if options.grant is not None:
+        return _granted(options.grant, options.server_key, options.key, options.start, trusted=options.trust_grant)
+    if options.key is None or options.start is None:
+        raise NotUsable("say where the chain begins: --grant FILE, or --key B64URL with --start HASH")
+    if options.server_key is not None or options.trust_grant:
+        raise NotUsable("--server-key and --trust-grant speak of a grant: add --grant FILE")
+    return Origin(_start(options.start), _key(options.key, "--key"), None, proven=True)
+
+
+def _granted(file: Path, server_key: str | None, key: str | None, start: str | None, *, trusted: bool) -> Origin:
     if key is not None:
         raise NotUsable("--grant names the key already: leave --key out")
-    jws = grant_file.read_bytes().strip()
+    if server_key is None and not trusted:
+        raise NotUsable("say who must have signed the grant: --server-key B64URL, or --trust-grant to do without")
+    jws = file.read_bytes().strip()
     try:
-        grant = verified(jws, Grant, _key(server_key, "--server-key")) if server_key else read_signed(jws)
+        grant = read_signed(jws) if server_key is None else verified(jws, Grant, _key(server_key, "--server-key"))
     except NotAMessage as error:
-        raise NotUsable(f"{grant_file}: {error}") from error
+        raise NotUsable(f"{file}: {error}") from error
     if not isinstance(grant, Grant):
-        raise NotUsable(f"{grant_file}: is a {type(grant).__name__.lower()}, not an epoch grant")
+        raise NotUsable(f"{file}: is a {type(grant).__name__.lower()}, not an epoch grant")
     begin = grant.start(jws) if start is None else _start(start)
-    return Origin(begin, grant.verify_key, ChainId(grant.site, grant.tid, grant.epoch, grant.tno))
+    chain = ChainId(grant.site, grant.tid, grant.epoch, grant.tno)
+    return Origin(begin, grant.verify_key, chain, proven=server_key is not None)
 
 
 def _start(text: str) -> Tip:
@@ -102,7 +115,11 @@ def _tip(text: str, option: str) -> Tip:
 
 
 def _key(text: str, option: str) -> VerifyKey:
-    return VerifyKey(_bytes32(text, option))
+    raw = _bytes32(text, option)
+    try:
+        return VerifyKey(raw)
+    except ValueError as error:
+        raise NotUsable(f"{option} {text}: {error}") from error
 
 
 def _bytes32(text: str, option: str) -> bytes:
@@ -125,10 +142,21 @@ def _head_text(report: Report) -> str:
     return f"{report.head.seq}:{report.head.prev}"
 
 
-def _as_json(report: Report) -> str:
+def _unchecked(origin: Origin, *, pinned: bool) -> dict[str, str]:
+    """What the caller chose not to have checked, by option."""
+    left_out: dict[str, str] = {}
+    if not origin.proven:
+        left_out["--trust-grant"] = "whether the server signed this grant was not checked: all of it may be forged"
+    if not pinned:
+        left_out["--no-head"] = "whether entries are missing behind it was not checked"
+    return left_out
+
+
+def _as_json(report: Report, unchecked: dict[str, str]) -> str:
     return msgspec.json.encode(
         {
             "ok": not report.findings,
+            "unchecked": list(unchecked),
             "entries": report.entries,
             "unread": report.unread,
             "head": _head_text(report),
@@ -147,7 +175,7 @@ def _as_json(report: Report) -> str:
     ).decode()
 
 
-def _as_text(report: Report, *, pinned: bool) -> str:
+def _as_text(report: Report, unchecked: dict[str, str]) -> str:
     said: list[str] = []
     for finding in report.findings:
         where = f"line {finding.line}" if finding.line else "end"
@@ -159,8 +187,7 @@ def _as_text(report: Report, *, pinned: bool) -> str:
         said.append(f"{report.unread} entries are of a newer version: they hold, but this program cannot read them")
     verdict = "NOT intact" if report.findings else "intact"
     said.append(f"{verdict}: {report.entries} entries hold, the newest is {_head_text(report)}")
-    if not pinned:
-        said.append("whether entries are missing behind it was not checked (--no-head)")
+    said += [f"{what} ({option})" for option, what in unchecked.items()]
     return "\n".join(said)
 
 

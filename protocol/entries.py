@@ -49,8 +49,8 @@ ENTRY_VERSION = 1
 ENTRY_BYTES_MAX = 16 * 1_024
 LINES_MAX = 99
 
-HashField = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{43}\Z")]
-"""base64url of a SHA-256."""
+HashField = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]\Z")]
+"""base64url of a SHA-256; the last character carries four bits, the other two are zero."""
 
 
 class _Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -4,8 +4,7 @@ Signed messages are compact JWS like entries; the member `type`, always first, k
 An unsigned message (hello) can at worst make the other side repeat itself.
 """
 
-import re
-from typing import Annotated, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 import msgspec
 import zstandard
@@ -33,10 +32,14 @@ class NotAMessage(ValueError):
 class _Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="type"):
     """Strict both ways, like an entry."""
 
+    kid: ClassVar[str]
+    """The server's key that signs it, by its one purpose."""
+
 
 class Grant(_Message, frozen=True, tag="grant"):
     """The server gives a terminal an epoch; its hash is `prev` of entry 1. A first epoch continues nothing."""
 
+    kid: ClassVar[str] = "grant"
     site: SiteField
     tid: TerminalField
     epoch: EpochField
@@ -46,7 +49,10 @@ class Grant(_Message, frozen=True, tag="grant"):
     at: UtcField
     prev_epoch: U32 = 0
     prev_seq: EarlierSeqField = Seq(0)
-    prev_hash: str = ""
+    prev_hash: HashField | Literal[""] = ""
+
+    def __post_init__(self) -> None:
+        _ = self.verify_key
 
     def start(self, jws: bytes) -> Tip:
         """Where the chain of this epoch begins, given the grant's own bytes."""
@@ -54,13 +60,14 @@ class Grant(_Message, frozen=True, tag="grant"):
 
     @property
     def verify_key(self) -> VerifyKey:
-        """The key that signs the entries of this epoch."""
+        """The key that signs the entries of this epoch; a grant with a key that is none cannot be made or read."""
         return VerifyKey(from_base64url(self.key))
 
 
 class Ack(_Message, frozen=True, tag="ack"):
     """Everything up to `seq` is committed at the server. It counts only if `hash` is the terminal's own."""
 
+    kid: ClassVar[str] = "ack"
     server_epoch: U32
     tid: TerminalField
     epoch: EpochField
@@ -72,6 +79,7 @@ class Ack(_Message, frozen=True, tag="ack"):
 class TipAnswer(_Message, frozen=True, tag="tip"):
     """What the server holds of a chain; the terminal sends from there, or has another history and stops."""
 
+    kid: ClassVar[str] = "ack"
     server_epoch: U32
     tid: TerminalField
     epoch: EpochField
@@ -83,6 +91,7 @@ class TipAnswer(_Message, frozen=True, tag="tip"):
 class Want(_Message, frozen=True, tag="want"):
     """The server misses entries: send again from `seq`."""
 
+    kid: ClassVar[str] = "ack"
     tid: TerminalField
     epoch: EpochField
     seq: EarlierSeqField
@@ -92,6 +101,7 @@ class Want(_Message, frozen=True, tag="want"):
 class ServerState(_Message, frozen=True, tag="server"):
     """Retained: a new instance id makes every terminal say hello again."""
 
+    kid: ClassVar[str] = "ack"
     instance: HashField
     server_epoch: U32
     at: UtcField
@@ -109,6 +119,7 @@ class ListFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Manifest(_Message, frozen=True, tag="manifest"):
     """Which lists a site's terminals shall have in force."""
 
+    kid: ClassVar[str] = "list"
     site: SiteField
     version: U53
     expires: UtcField
@@ -129,7 +140,6 @@ class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 Signed = Grant | Ack | TipAnswer | Want | ServerState | Manifest
 _Message_T = TypeVar("_Message_T", Grant, Ack, TipAnswer, Want, ServerState, Manifest)
 
-_HEADER = re.compile(rb'\{"alg":"Ed25519","kid":"[a-z0-9/-]{1,64}"\}')
 _signed: msgspec.json.Decoder[Signed] = msgspec.json.Decoder(Signed)
 _hello = msgspec.json.Decoder(Hello)
 
@@ -140,10 +150,13 @@ def version_of(server_epoch: int, number: int) -> int:
     return (server_epoch << 32) | number
 
 
-def sign(message: Signed, key: SigningKey, kid: str) -> bytes:
-    """A message as compact JWS; `kid` names the server's key by its purpose."""
-    header = to_base64url(f'{{"alg":"Ed25519","kid":"{kid}"}}'.encode())
-    signed = f"{header}.{to_base64url(encode(message))}".encode()
+def _header_of(message: Signed) -> str:
+    return to_base64url(f'{{"alg":"Ed25519","kid":"{message.kid}"}}'.encode())
+
+
+def sign(message: Signed, key: SigningKey) -> bytes:
+    """A message as compact JWS; its header names the key by its purpose."""
+    signed = f"{_header_of(message)}.{to_base64url(encode(message))}".encode()
     return signed + b"." + to_base64url(key.sign(signed)).encode()
 
 
@@ -162,19 +175,17 @@ def read_signed(jws: bytes) -> Signed:
     """Read a message without checking its signature: to learn whose key to check with. Raises NotAMessage."""
     if len(jws) > MESSAGE_BYTES_MAX:
         raise NotAMessage(f"a message has at most {MESSAGE_BYTES_MAX} bytes, this one has {len(jws)}")
-    parts = jws.split(b".")
+    header, *rest = jws.split(b".")
+    if len(rest) != 2:
+        raise NotAMessage("a signed message is a compact JWS: three parts with a dot between them")
     try:
-        if len(parts) != 3:
-            raise NotAMessage("a signed message is a compact JWS: three parts with a dot between them")
-        if not _HEADER.fullmatch(from_base64url(parts[0])):
-            raise NotAMessage('header is not exactly {"alg":"Ed25519","kid":"<purpose>"}')
-        payload = from_base64url(parts[1])
-        from_base64url(parts[2])
-        return read(payload, _signed)
-    except NotAMessage:
-        raise
+        payload, _ = map(from_base64url, rest)
+        message = read(payload, _signed)
     except ValueError as error:
         raise NotAMessage(str(error)) from error
+    if header != _header_of(message).encode():
+        raise NotAMessage(f'header is not exactly {{"alg":"Ed25519","kid":"{message.kid}"}}')
+    return message
 
 
 def encode_hello(hello: Hello) -> bytes:

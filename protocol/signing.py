@@ -16,6 +16,11 @@ SIGNATURE_BYTES = 64
 KEY_BYTES = 32
 _URL_ALPHABET = bytes.maketrans(b"+/", b"-_")
 
+_FIELD = 2**255 - 19
+_ORDER_8 = 2707385501144840649318225287225658788936804267575313519463743609750303402022
+_SMALL_ORDER = frozenset({0, 1, _FIELD - 1, _ORDER_8, _FIELD - _ORDER_8})
+"""The y of the eight points of order 1, 2, 4 and 8: under them one signature holds for many messages."""
+
 Mac8 = Callable[[bytes], bytes]
 """Eight bytes of AES-CMAC under a key that the caller holds."""
 
@@ -43,9 +48,12 @@ class VerifyKey:
     __slots__ = ("_key", "raw")
 
     def __init__(self, raw: bytes) -> None:
-        """Take the 32 bytes of a public key. Raises ValueError for any other length."""
+        """Take the 32 bytes of a public key. Raises ValueError for another length or spelling, or a small order."""
         if len(raw) != KEY_BYTES:
             raise ValueError(f"an Ed25519 public key has {KEY_BYTES} bytes, this one has {len(raw)}")
+        y = int.from_bytes(raw, "little") & (2**255 - 1)
+        if y >= _FIELD or y in _SMALL_ORDER:
+            raise ValueError("an Ed25519 public key of small order, or not in its canonical spelling")
         self.raw = raw
         self._key = Ed25519PublicKey.from_public_bytes(raw)
 

@@ -73,7 +73,7 @@ class MqttLink:
     def publish_state(self, server_epoch: int) -> None:
         """Tell every terminal that this server is new or was restored: it says hello again."""
         state = ServerState(self._instance, server_epoch, self._clock())
-        self._client.publish(SERVER, sign(state, self._keys.ack, "ack"), qos=1, retain=True)
+        self._client.publish(SERVER, sign(state, self._keys.ack), qos=1, retain=True)
 
     def renew_instance(self) -> None:
         """The next published state shows a new instance."""

@@ -170,7 +170,7 @@ class Ingest:
         if found is None:
             log.warning("hello of %s refused: epoch %s is not registered", tid, hello.epoch)
             return None
-        return sign(found, self._keys.ack, "ack")
+        return sign(found, self._keys.ack)
 
     def _signed(self, epoch: Epoch, server_epoch: int, tid: TerminalId, reply: Reply) -> bytes:
         """Only ever called after the commit."""
@@ -178,10 +178,10 @@ class Ingest:
         match reply:
             case Ack(tip):
                 ack = SignedAck(server_epoch, tid, epoch, tip.seq, tip.prev, at)
-                return sign(ack, self._keys.ack, "ack")
+                return sign(ack, self._keys.ack)
             case Ask(seq, why):
                 log.info("%s is asked for entry %s: %s", tid, seq, why)
-                return sign(Want(tid, epoch, seq, at), self._keys.ack, "ack")
+                return sign(Want(tid, epoch, seq, at), self._keys.ack)
             case _:
                 assert_never(reply)
 

@@ -109,7 +109,7 @@ class Policy:
         parts = {part: piece for file in files.values() for part, piece in parts_of(file.body).items()}
         await store.note_parts(connection, site, parts, now)
         gone = await store.drop_parts(connection, site, now - OLD_PARTS_STAY_MS)
-        return Publication(site, sign(named, self._keys.list, "list"), parts, tuple(gone), versions)
+        return Publication(site, sign(named, self._keys.list), parts, tuple(gone), versions)
 
     async def _put(self, site: SiteId, name: str, body: Callable[[int], bytes]) -> int:
         async def put(connection: AsyncConnection) -> int:

@@ -83,7 +83,7 @@ class Terminals:
                 Seq(newest["tip_seq"]) if newest else Seq(0),
                 to_base64url(newest["tip_hash"]) if newest else "",
             )
-            jws = sign(grant, self._keys.grant, "grant")
+            jws = sign(grant, self._keys.grant)
             await store.add_chain(connection, _chain_columns(grant, jws))
             return jws
 

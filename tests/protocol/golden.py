@@ -72,7 +72,7 @@ def cards() -> dict[str, Any]:
 def signed_messages() -> dict[str, Any]:
     """Each signed message, and a hello."""
     key = samples.SERVER_KEY
-    signed = {name: messages.sign(message, key, kid).decode() for name, (message, kid) in samples.MESSAGES.items()}
+    signed = {name: messages.sign(message, key).decode() for name, (message, _) in samples.MESSAGES.items()}
     last = samples.chain_of()[-1]
     hello = Hello(samples.EPOCH, samples.TNO, last.seq, to_base64url(last.hash), signed["ack"])
     return {"seed": samples.SERVER_SEED.hex(), "signed": signed, "hello": encode_hello(hello).decode()}

@@ -89,7 +89,7 @@ SPENT: Final = Spent(BusinessDay(20_780), Cents(1_300), Month(682), Cents(45_600
 PURSE: Final = Purse(Counter(11), Cents(5_000), Cents(300), SPENT, 1, 6, LoadSeq(2), 1, Mark(Tno(40), Seq(7)))
 
 GRANT: Final = Grant(SITE, TID, EPOCH, TNO, to_base64url(KEY.public.raw), NOON)
-GRANT_JWS: Final = sign(GRANT, SERVER_KEY, "grant")
+GRANT_JWS: Final = sign(GRANT, SERVER_KEY)
 START: Final = GRANT.start(GRANT_JWS)
 
 

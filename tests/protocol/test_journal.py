@@ -1,6 +1,7 @@
 """Sealing, strict reading, and walking a chain."""
 
 import json
+import re
 import unicodedata
 from typing import Any
 
@@ -188,6 +189,7 @@ def _respelled() -> dict[str, str]:
         "a hash of another length": SALE.replace('"prev":"', '"prev":"A'),
         "a terminal name with a line end": SALE.replace("till-07", "till-07\\n"),
         "a hash with a line end": SALE.replace('","kind"', '\\n","kind"'),
+        "a hash with unused bits": re.sub(r'("prev":"[^"]{42})([^"])', lambda m: m[1] + chr(ord(m[2]) + 1), SALE),
         "seq zero": SALE.replace('"seq":4', '"seq":0'),
         "an array": "[" + SALE + "]",
         "nothing": "",

@@ -48,7 +48,8 @@ def test_the_bytes_of_every_message_never_change() -> None:
 def test_a_message_is_read_back_by_its_own_type_and_key(name: str) -> None:
     message, kid = MESSAGES[name]
     kind: Any = type(message)
-    jws = sign(message, SERVER_KEY, kid)
+    jws = sign(message, SERVER_KEY)
+    assert from_base64url(jws.partition(b".")[0]) == f'{{"alg":"Ed25519","kid":"{kid}"}}'.encode()
     assert read_signed(jws) == message
     assert verified(jws, kind, SERVER_KEY.public) == message
     with pytest.raises(NotAMessage, match="signature"):
@@ -63,9 +64,8 @@ def test_a_grant_is_where_a_chain_begins() -> None:
     assert GRANT.verify_key == KEY.public
 
 
-def resigned(payload: str) -> bytes:
-    header = to_base64url(b'{"alg":"Ed25519","kid":"ack"}')
-    signed = f"{header}.{to_base64url(payload.encode())}".encode()
+def resigned(payload: str, header: str = '{"alg":"Ed25519","kid":"ack"}') -> bytes:
+    signed = f"{to_base64url(header.encode())}.{to_base64url(payload.encode())}".encode()
     return signed + b"." + to_base64url(SERVER_KEY.sign(signed)).encode()
 
 
@@ -94,6 +94,54 @@ def test_another_spelling_of_a_message_is_refused(payload: str) -> None:
         read_signed(resigned(payload))
 
 
+GRANTED = from_base64url(golden("messages")["signed"]["grant_of_a_second_epoch"].split(".")[1]).decode()
+_LAST = json.loads(GRANTED)["prev_hash"][-1]
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        GRANTED.replace(json.loads(GRANTED)["prev_hash"], "anything"),
+        GRANTED.replace(f'{_LAST}"}}', f'{chr(ord(_LAST) + 1)}"}}'),
+        GRANTED.replace(json.loads(GRANTED)["key"], json.loads(GRANTED)["key"][:-1] + "h"),
+        GRANTED.replace(json.loads(GRANTED)["key"], "A" * 43),
+        GRANTED.replace(json.loads(GRANTED)["key"], to_base64url(b"\xff" * 32)),
+    ],
+)
+def test_a_grant_names_a_key_and_a_hash_or_nothing(payload: str) -> None:
+    header = '{"alg":"Ed25519","kid":"grant"}'
+    assert payload != GRANTED
+    assert isinstance(read_signed(resigned(GRANTED, header)), Grant)
+    with pytest.raises(NotAMessage):
+        read_signed(resigned(payload, header))
+
+
+@pytest.mark.parametrize("name", ["ack", "tip", "server"])
+def test_a_hash_with_unused_bits_is_refused(name: str) -> None:
+    payload = from_base64url(golden("messages")["signed"][name].split(".")[1]).decode()
+    assert payload.count("Hh8") == 1
+    assert read_signed(resigned(payload)) == MESSAGES[name][0]
+    with pytest.raises(NotAMessage, match="regex"):
+        read_signed(resigned(payload.replace("Hh8", "Hh9")))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        '{"alg":"Ed25519","kid":"grant"}',
+        '{"alg":"Ed25519","kid":"whatever"}',
+        '{"alg":"Ed25519","kid":"till-07/1"}',
+        '{"alg":"EdDSA","kid":"ack"}',
+        '{"kid":"ack","alg":"Ed25519"}',
+        '{"alg":"Ed25519","kid":"ack","typ":"x"}',
+        "{}",
+    ],
+)
+def test_a_message_is_signed_for_its_one_purpose(header: str) -> None:
+    with pytest.raises(NotAMessage, match='"kid":"ack"'):
+        verified(resigned(ACK, header), Ack, SERVER_KEY.public)
+
+
 @given(st.one_of(st.binary(max_size=200), st.lists(st.binary(max_size=50), min_size=3, max_size=3).map(b".".join)))
 def test_bytes_that_are_no_message_raise_only_not_a_message(raw: bytes) -> None:
     with pytest.raises(NotAMessage):
@@ -107,9 +155,9 @@ def test_a_message_too_large_is_refused_before_it_is_read() -> None:
 
 @given(st.sampled_from(sorted(MESSAGES)), st.data())
 def test_any_changed_byte_of_a_message_is_refused(name: str, data: st.DataObject) -> None:
-    message, kid = MESSAGES[name]
+    message, _ = MESSAGES[name]
     kind: Any = type(message)
-    jws = sign(message, SERVER_KEY, kid)
+    jws = sign(message, SERVER_KEY)
     place = data.draw(st.integers(0, len(jws) - 1))
     byte = data.draw(st.integers(0, 255).filter(lambda value: value != jws[place]))
     with pytest.raises(NotAMessage):

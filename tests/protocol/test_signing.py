@@ -72,6 +72,29 @@ def test_keys_of_another_length_are_refused(raw: bytes) -> None:
         VerifyKey(raw)
 
 
+def doubled(y: int) -> int:
+    """The y of twice a point of edwards25519, from its y alone (RFC 8032 section 5.1.4)."""
+    x_squared = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
+    return (y * y + x_squared) * pow(1 - D * x_squared * y * y, -1, P) % P
+
+
+P = 2**255 - 19
+D = -121665 * pow(121666, -1, P) % P
+
+
+def test_a_point_of_small_order_is_no_key() -> None:
+    """Under the neutral element one signature holds for every message: it is what a backdoor would look like."""
+    y8 = int.from_bytes(bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "little")
+    small = (0, 1, P - 1, y8, P - y8)
+    assert all(doubled(doubled(doubled(y))) == 1 for y in small)
+    for y in (*small, P, P + 1, P + 3, 2**255 - 1):
+        for sign in (0, 1):
+            with pytest.raises(ValueError, match="small order"):
+                VerifyKey((y | sign << 255).to_bytes(32, "little"))
+    assert doubled(doubled(doubled(int.from_bytes(KEY.public.raw, "little") & (2**255 - 1)))) != 1
+    assert VerifyKey((3).to_bytes(32, "little")).verifies(bytes(64), b"x") is False
+
+
 def test_a_private_key_does_not_show_itself() -> None:
     seed = bytes(range(32))
     shown = repr(SigningKey(seed)) + str(SigningKey(seed))

@@ -5,17 +5,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from joserfc.jwk import OKPKey
 from joserfc.jws import JWSRegistry, deserialize_compact
 
 from protocol.__main__ import OK, TAMPERED, USAGE, main
 from protocol.journal import Sealed
+from protocol.messages import sign
 from protocol.signing import VerifyKey, to_base64url
 from tests.protocol.deep import DEEP
 from tests.protocol.golden import golden
 from tests.protocol.mutations import FOREIGN, LENGTH, MUTATIONS
-from tests.protocol.samples import GRANT_JWS, KEY, MESSAGES, SERVER_KEY, START, chain_of
+from tests.protocol.samples import GRANT, GRANT_JWS, KEY, MESSAGES, SERVER_KEY, START, chain_of
 
 CHAIN = chain_of()
 LINES = [sealed.jws for sealed in CHAIN]
@@ -27,6 +29,7 @@ def spelled(sealed: Sealed) -> str:
 
 
 HEAD = spelled(CHAIN[-1])
+SERVER_KEY_TEXT = to_base64url(SERVER_KEY.public.raw)
 
 
 @pytest.fixture
@@ -45,7 +48,9 @@ def pem_of(key: VerifyKey) -> str:
 
 
 def verify(folder: Path, *more: str) -> int:
-    return main(["verify", str(folder / "chain"), "--grant", str(folder / "grant"), *more])
+    """With the server's key, unless the test says otherwise."""
+    trust = [] if {"--trust-grant", "--server-key"} & set(more) else ["--server-key", SERVER_KEY_TEXT]
+    return main(["verify", str(folder / "chain"), "--grant", str(folder / "grant"), *trust, *more])
 
 
 def shell_says(folder: Path, *head: str) -> subprocess.CompletedProcess[str]:
@@ -54,11 +59,26 @@ def shell_says(folder: Path, *head: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_good_chain_is_intact(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    server_key = to_base64url(SERVER_KEY.public.raw)
-    assert verify(files, "--expect-head", HEAD, "--server-key", server_key) == OK
+    assert verify(files, "--expect-head", HEAD) == OK
     assert capsys.readouterr().out == f"intact: {LENGTH} entries hold, the newest is {HEAD}\n"
     assert verify(files, "--no-head") == OK
     assert "was not checked" in capsys.readouterr().out
+
+
+def test_a_chain_forged_from_its_grant_on_is_told_from_a_true_one(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever writes the grant chooses the key: without the server's, a forger's chain is as intact as ours."""
+    grant = msgspec.structs.replace(GRANT, key=to_base64url(FOREIGN.public.raw))
+    jws = sign(grant, FOREIGN)
+    (files / "grant").write_bytes(jws)
+    (files / "chain").write_bytes(b"\n".join(sealed.jws for sealed in chain_of(start=grant.start(jws), key=FOREIGN)))
+    assert verify(files, "--no-head") == USAGE
+    assert "signature does not hold" in capsys.readouterr().err
+    assert main(["verify", str(files / "chain"), "--grant", str(files / "grant"), "--no-head"]) == USAGE
+    assert "--trust-grant to do without" in capsys.readouterr().err
+    assert verify(files, "--no-head", "--trust-grant") == OK
+    assert "all of it may be forged (--trust-grant)" in capsys.readouterr().out
 
 
 def test_a_cut_tail_needs_the_head(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -73,6 +93,9 @@ def test_the_report_is_json_on_demand(files: Path, capsys: pytest.CaptureFixture
     assert verify(files, "--expect-head", HEAD, "--json") == TAMPERED
     report = json.loads(capsys.readouterr().out)
     assert (report["ok"], report["entries"], report["unread"], report["head"]) == (False, LENGTH - 2, 0, HEAD)
+    assert report["unchecked"] == []
+    assert verify(files, "--no-head", "--trust-grant", "--json") == TAMPERED
+    assert json.loads(capsys.readouterr().out)["unchecked"] == ["--trust-grant", "--no-head"]
     (finding,) = report["findings"]
     assert (finding["what"], finding["line"], finding["seq"], finding["until"]) == ("deleted", 5, 5, 6)
     assert finding["todo"].startswith("Export these numbers")
@@ -102,7 +125,7 @@ def test_what_is_said_of_a_line_cannot_speak_for_itself(files: Path, capsys: pyt
 def test_several_files_continue_each_other(files: Path) -> None:
     (files / "chain").write_bytes(b"\n".join(LINES[:9]) + b"\n")
     (files / "rest").write_bytes(b"\n".join(LINES[9:]))
-    arguments = ["--grant", str(files / "grant"), "--expect-head", HEAD]
+    arguments = ["--grant", str(files / "grant"), "--server-key", SERVER_KEY_TEXT, "--expect-head", HEAD]
     assert main(["verify", str(files / "chain"), str(files / "rest"), *arguments]) == OK
 
 
@@ -120,15 +143,18 @@ def test_a_chain_without_its_grant_needs_key_and_start(files: Path) -> None:
     [
         (["--no-head"], "--grant FILE, or --key"),
         (["--no-head", "--key", "x", "--start", "x"], "--start"),
-        (["--no-head", "--key", "A" * 43, "--start", "A" * 43, "--server-key", "A" * 43], "--server-key"),
+        (["--no-head", "--key", "A" * 43, "--start", "A" * 43, "--server-key", "A" * 43], "add --grant"),
+        (["--no-head", "--key", "A" * 43, "--start", "A" * 43, "--trust-grant"], "add --grant"),
+        (["--no-head", "--key", "A" * 43, "--start", "A" * 43], "small order"),
+        (["--no-head", "--grant", "grant"], "--server-key B64URL, or --trust-grant"),
         (["--no-head", "--key", "A" * 42 + "B", "--start", "A" * 43], "canonical"),
         (["--no-head", "--grant", "grant", "--key", "A" * 43], "leave --key out"),
-        (["--no-head", "--grant", "chain"], "not|three parts|Object|type"),
-        (["--no-head", "--grant", "ack"], "is a ack, not an epoch grant"),
+        (["--no-head", "--grant", "chain", "--trust-grant"], "not|three parts|Object|type"),
+        (["--no-head", "--grant", "ack", "--trust-grant"], "is a ack, not an epoch grant"),
         (["--no-head", "--grant", "grant", "--server-key", to_base64url(FOREIGN.public.raw)], "signature"),
-        (["--no-head", "--grant", "nowhere"], "nowhere"),
-        (["--grant", "grant", "--expect-head", "9:short"], "SEQ:HASH"),
-        (["--grant", "grant", "--start", HEAD, "--expect-head", spelled(CHAIN[3])], "prove nothing"),
+        (["--no-head", "--grant", "nowhere", "--trust-grant"], "nowhere"),
+        (["--grant", "grant", "--trust-grant", "--expect-head", "9:short"], "SEQ:HASH"),
+        (["--grant", "grant", "--trust-grant", "--start", HEAD, "--expect-head", spelled(CHAIN[3])], "prove nothing"),
     ],
 )
 def test_a_command_that_makes_no_sense_says_why(
@@ -156,7 +182,8 @@ def test_neither_head_nor_no_head_is_refused(files: Path) -> None:
 
 def test_it_runs_as_a_program(files: Path) -> None:
     command = [sys.executable, "-m", "protocol", "verify", str(files / "chain"), "--grant", str(files / "grant")]
-    done = subprocess.run([*command, "--expect-head", HEAD], capture_output=True, text=True)
+    more = ["--server-key", SERVER_KEY_TEXT, "--expect-head", HEAD]
+    done = subprocess.run([*command, *more], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (OK, "")
     assert done.stdout.startswith("intact: ")
 

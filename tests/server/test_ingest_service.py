@@ -200,7 +200,7 @@ async def test_an_own_ack_beyond_the_tip_means_that_the_server_was_restored(serv
     till = till_with(6)
     tip = till.chain[-1]
     own = Ack(1, till.tid, till.epoch, tip.seq, to_base64url(tip.hash), server.clock())
-    hello = Hello(till.epoch, till.tno, tip.seq, to_base64url(tip.hash), sign(own, server.keys.ack, "ack").decode())
+    hello = Hello(till.epoch, till.tno, tip.seq, to_base64url(tip.hash), sign(own, server.keys.ack).decode())
     answer = await server.ingest.hello(till.tid, encode_hello(hello))
     assert answer is not None
     assert verified(answer, TipAnswer, server.keys.ack.public).server_epoch == 2
@@ -234,7 +234,7 @@ async def test_a_strange_ack_proves_nothing(server: Server, change: str) -> None
     till, tip = till_with(6), till_with(6).chain[-1]
     tid, epoch = ("till-99" if change == "tid" else till.tid), (7 if change == "epoch" else 1)
     key = Till(3).key if change == "key" else server.keys.ack
-    own = sign(Ack(1, tid, epoch, tip.seq, to_base64url(tip.hash), server.clock()), key, "ack")  # type: ignore[arg-type]
+    own = sign(Ack(1, tid, epoch, tip.seq, to_base64url(tip.hash), server.clock()), key)  # type: ignore[arg-type]
     hello = Hello(till.epoch, till.tno, tip.seq, to_base64url(tip.hash), own.decode())
     answer = await server.ingest.hello(till.tid, encode_hello(hello))
     assert answer is not None

@@ -93,7 +93,7 @@ class Till:
         self.tid, self.tno, self.epoch = TerminalId(f"till-{number:02d}"), Tno(100 * epoch + number), Epoch(epoch)
         self.key = SigningKey(sha256_of(f"{number}/{epoch}".encode()))
         self.grant = Grant(SITE, self.tid, self.epoch, self.tno, to_base64url(self.key.public.raw), NOON)
-        self.grant_jws = sign(self.grant, GRANT_KEY, "grant")
+        self.grant_jws = sign(self.grant, GRANT_KEY)
         self.chain: list[Sealed] = []
         self.now = NOON
         self.clock = ClockSource.SERVER

@@ -79,7 +79,7 @@ class Server(Office):
             self.now,
             before.epoch if before else 0,
         )
-        jws = sign(grant, SERVER_KEY, "grant")
+        jws = sign(grant, SERVER_KEY)
         self._campus.grants[tno] = (grant, jws)
         self._register(grant, jws)
         return grant, jws
@@ -101,7 +101,7 @@ class Server(Office):
             self._leap(verified(raw.ack.encode(), Ack, SERVER_KEY.public).server_epoch)
             self._campus.tell("server", f"was restored: {till.name} shows an ack of what is not here")
         answer = TipAnswer(self.kept.server_epoch, chain.tid, chain.epoch, tip.seq, tip.prev, self.now)
-        till.line.send(lambda: till.link.take_tip(sign(answer, SERVER_KEY, "ack")), upwards=False)
+        till.line.send(lambda: till.link.take_tip(sign(answer, SERVER_KEY)), upwards=False)
 
     def _shows_a_restore(self, hello: Hello) -> bool:
         try:
@@ -138,7 +138,7 @@ class Server(Office):
         if isinstance(reply, Ask):
             self._campus.tell("server", f"asks {till.name} for entries from {reply.seq}: {reply.why}")
             want = Want(chain.tid, chain.epoch, reply.seq, self.now)
-            till.line.send(lambda: till.link.take_want(sign(want, SERVER_KEY, "ack")), upwards=False)
+            till.line.send(lambda: till.link.take_want(sign(want, SERVER_KEY)), upwards=False)
             return
         tip = reply.tip
         if self._granted() != granted:
@@ -148,7 +148,7 @@ class Server(Office):
             return
         self._campus.check_ack(tno, tip)
         ack = Ack(self.kept.server_epoch, chain.tid, chain.epoch, tip.seq, tip.prev, self.now)
-        till.line.send(lambda: till.link.take_ack(sign(ack, SERVER_KEY, "ack")), upwards=False)
+        till.line.send(lambda: till.link.take_ack(sign(ack, SERVER_KEY)), upwards=False)
 
     def import_lines(self, tno: Tno, lines: list[bytes]) -> None:
         """A file of entries, taken like batches."""

@@ -27,7 +27,7 @@ Answer = Callable[[Ack], list[bytes]]
 
 def signed(message: Signed, key: SigningKey = SERVER_KEY) -> bytes:
     """A message by the server's ack key."""
-    return sign(message, key, "ack")
+    return sign(message, key)
 
 
 class FakeServer:

@@ -63,4 +63,4 @@ async def sell(store: JournalStore, times: int = 1) -> None:
 def ack(seq: int, hash_text: str, server_epoch: int = 1) -> bytes:
     """The server's signed word."""
     assert len(from_base64url(hash_text)) == 32
-    return sign(Ack(server_epoch, TID, EPOCH, Seq(seq), hash_text, NOON), SERVER_KEY, "ack")
+    return sign(Ack(server_epoch, TID, EPOCH, Seq(seq), hash_text, NOON), SERVER_KEY)

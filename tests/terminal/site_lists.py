@@ -49,7 +49,7 @@ class SiteLists:
         self.number = self.number + 1 if number is None else number
         version, expires = version_of(1, self.number), UtcMs(server_time + 86_400_000)
         manifest = Manifest(SiteId(site), version, expires, UtcMs(server_time), dict(self.named))
-        return sign(manifest, self.key, "list")
+        return sign(manifest, self.key)
 
 
 def first_lists() -> SiteLists:

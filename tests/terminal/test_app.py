@@ -399,7 +399,7 @@ def enrolled(directory: Path) -> Path:
     """Identity files as enrolment leaves them."""
     public = create_journal_key(directory)
     grant = Grant(SiteId("north-campus"), TerminalId("till-07"), Epoch(1), Tno(41), to_base64url(public.raw), NOON)
-    save_grant(directory, sign(grant, SERVER_KEY, "grant"), TRUST)
+    save_grant(directory, sign(grant, SERVER_KEY), TRUST)
     return directory
 
 

@@ -17,7 +17,7 @@ from tests.terminal.journals import TRUST
 def grant_for(directory: Path, key: SigningKey = SERVER_KEY) -> bytes:
     """The server's grant for the key that was made here."""
     public = create_journal_key(directory)
-    return sign(replace(GRANT, key=to_base64url(public.raw)), key, "grant")
+    return sign(replace(GRANT, key=to_base64url(public.raw)), key)
 
 
 def enrolled(directory: Path) -> Identity:

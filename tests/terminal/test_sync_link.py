@@ -209,7 +209,7 @@ FALSE_ACKS: dict[str, Callable[[Ack], bytes]] = {
     "another terminal": lambda ack: signed(structs.replace(ack, tid="till-08")),
     "another epoch": lambda ack: signed(structs.replace(ack, epoch=2)),
     "beyond the tip": lambda ack: signed(structs.replace(ack, seq=ack.seq + 1)),
-    "a tip in its place": lambda ack: sign(Want(TID, EPOCH, Seq(0), NOON), SERVER_KEY, "ack"),
+    "a tip in its place": lambda ack: sign(Want(TID, EPOCH, Seq(0), NOON), SERVER_KEY),
 }
 
 
@@ -326,7 +326,7 @@ async def test_entries_of_an_epoch_that_is_over_arrive_beside_the_new_ones(
     terminal: Terminal, server: FakeServer, tmp_path: Path
 ) -> None:
     grant = structs.replace(GRANT, epoch=Epoch(7), tno=Tno(77))
-    identity = Identity(grant, sign(grant, SERVER_KEY, "grant"), KEY, TRUST)
+    identity = Identity(grant, sign(grant, SERVER_KEY), KEY, TRUST)
     (tmp_path / "old").mkdir()
     old = await JournalStore.open(settings_in(tmp_path / "old"), identity)
     for _ in range(600):
