@@ -1,5 +1,6 @@
 """Rows of the server's tables as the facts of reconciliation."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -8,6 +9,7 @@ from sqlalchemy import RowMapping
 from protocol.entries import Operation, Stage
 from protocol.ids import CardNo, Generation, Seq, TerminalId, Tno
 from protocol.instants import BusinessDay, CampusTime, UtcMs
+from protocol.limits import LimitRules
 from protocol.purse import SeenStep
 from server.ingest.book import CardStatus, CaseClass, StepId, TerminalStatus
 from server.ledger.rules import Resolution, Use
@@ -15,6 +17,8 @@ from server.reconcile.facts import CardFacts, CaseFact, Finding, Move, Parked, S
 from server.reconcile.rows import instant_of
 
 Columns = dict[str, Any]
+SiteLimits = Mapping[str, tuple[tuple[UtcMs, LimitRules], ...]]
+"""Every `limits` list of each site, oldest first."""
 _lasts = msgspec.json.Decoder(tuple[SeenStep, ...])
 
 
@@ -84,6 +88,7 @@ def facts_of_card(
         tuple(sorted(moves, key=lambda move: move.cause)),
         tuple(sorted(parked, key=lambda entry: entry.id)),
         tuple(sorted(cases, key=lambda case: (case.step, case.cls, case.cents))),
+        row["card_class"],
     )
 
 
@@ -94,7 +99,7 @@ def case_fact(row: RowMapping) -> CaseFact:
     return CaseFact(CaseClass(row["cls"]), step, row["cents"], row["text"], key)
 
 
-def terminal_of(row: RowMapping) -> TerminalFact:
+def terminal_of(row: RowMapping, limits: SiteLimits) -> TerminalFact:
     """One chain as far as it has reported."""
     return TerminalFact(
         Tno(row["tno"]),
@@ -105,6 +110,7 @@ def terminal_of(row: RowMapping) -> TerminalFact:
         bool(row["can_load"]),
         row["ended"] is not None,
         UtcMs(row["granted_at"]),
+        limits=limits.get(row["site"], ()),
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from protocol.entries import Operation, Stage
 from protocol.ids import CardKey, Seq, ShiftNo, TerminalId, Tno
 from protocol.instants import DAY_MS, MINUTE_MS, BusinessDay, UtcMs
+from protocol.limits import LimitRules
 from protocol.money import SALE_CENTS_MAX
 from protocol.purse import SeenStep
 from server.ingest.book import CardStatus, CaseClass, StepId, TerminalStatus
@@ -201,6 +202,7 @@ class CardFacts:
     moves: tuple[Move, ...] = ()
     parked: tuple[Parked, ...] = ()
     cases: tuple[CaseFact, ...] = ()
+    card_class: int = 1
 
     def day_of(self, cause: str) -> BusinessDay:
         """The business day of a cause other than a step."""
@@ -221,7 +223,10 @@ class TerminalFact:
     """It said that nothing follows."""
     granted_at: UtcMs = UtcMs(0)
     debit_cents_max: int = SALE_CENTS_MAX
+    """The most one sale can be where no list says less."""
     credit_cents_max: int = SALE_CENTS_MAX
+    limits: tuple[tuple[UtcMs, LimitRules], ...] = ()
+    """Every `limits` list of its site, and since when there is one to follow."""
 
 
 @dataclass(frozen=True, slots=True)

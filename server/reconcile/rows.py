@@ -104,6 +104,7 @@ def card_fact(
         tuple(sorted(moves, key=lambda move: move.cause)),
         tuple(sorted(parked, key=lambda entry: entry.id)),
         tuple(sorted(cases, key=lambda case: (case.step, case.cls, case.cents))),
+        card.card_class,
     )
 
 

@@ -1,8 +1,8 @@
 """Who can have done what no entry tells of: terminals that have not reported past the instant, within their range.
 
 A mark on the card names the very entry; where the card says nothing, clocks decide, with room for doubt. A terminal's
-range: any terminal can debit up to its limit a step; a load-capable one can bring what is waiting (with cash, on
-DESFire, up to its limit a step); a till can give back the sale it made last on a DESFire card.
+range: any terminal can debit what the limits of its site allowed; a load-capable one can bring what is waiting (with
+cash, on DESFire, up to its limit a step); a till can give back the sale it made last on a DESFire card.
 """
 
 import enum
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from protocol.entries import Operation
 from protocol.ids import TerminalId, Tno
+from protocol.instants import DAY_MS
 from protocol.purse import Technology
 from server.ingest.book import StepId, TerminalStatus
 from server.reconcile.facts import CardFacts, HoleFact, TerminalFact, Terms
@@ -80,7 +81,7 @@ class Silence:
             return []
         silent = self._silent_on(link, filling)
         if cents <= 0:
-            return [terminal for terminal in silent if -cents <= missing * terminal.debit_cents_max]
+            return [terminal for terminal in silent if -cents <= self._debit_max(terminal, link, missing)]
         return [terminal for terminal in silent if cents <= self._credit_max(terminal, link, missing)]
 
     def _silent_on(self, link: Link, filling: Filling) -> list[TerminalFact]:
@@ -100,6 +101,22 @@ class Silence:
         if terminal.ended or terminal.granted_at > link.after.at:
             return False
         return terminal.reported_at < link.after.at + self.terms.clock_doubt_ms
+
+    def _debit_max(self, terminal: TerminalFact, link: Link, missing: int) -> int:
+        """Sales within the limits it can have followed: any list since before its silence, so much a sale and a day.
+
+        What a card spends in a day travels on the card. A load can also take back a subsidy, whatever the limits.
+        """
+        unlimited = missing * terminal.debit_cents_max
+        since = max(link.before.at, terminal.reported_at, terminal.granted_at)
+        followed = [(at, rules) for at, rules in terminal.limits if at <= link.after.at]
+        if terminal.can_load or not any(at <= since for at, _ in followed):
+            return unlimited
+        served = [limits for _, rules in followed if (limits := rules.for_class(self.card.card_class)) is not None]
+        days = max(0, link.after.at - since) // DAY_MS + 2
+        a_sale = max((limits.sale or terminal.debit_cents_max for limits in served), default=0)
+        a_day = max((limits.day or unlimited for limits in served), default=0)
+        return min(missing * a_sale, days * a_day)
 
     def _credit_max(self, terminal: TerminalFact, link: Link, missing: int) -> int:
         refundable = _refundable(terminal, link)

@@ -14,7 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.entries import Operation
 from protocol.ids import U16_MAX, CardKey, CardNo, Generation, TerminalId, Tno
-from protocol.instants import BusinessDay, CampusTime
+from protocol.instants import BusinessDay, CampusTime, UtcMs
+from protocol.limits import LimitRules
+from protocol.policy import read_file
 from server.ingest.rows import entry_of
 from server.ledger.accounts import AccountKind, drawer, owner_of
 from server.reconcile.columns import case_fact, facts_of_card, step_of_row, terminal_of
@@ -39,6 +41,7 @@ from server.tables import (
     chain,
     entry,
     hole,
+    list_file,
     parked,
     posting,
     provisional,
@@ -112,13 +115,24 @@ async def campus_of(connection: AsyncConnection, day: BusinessDay) -> Campus:
     query = query.join_from(chain, branch, at_tip, isouter=True).outerjoin(terminal, terminal.c.tid == chain.c.tid)
     rows = (await connection.execute(query.order_by(chain.c.tno))).mappings().all()
     tids = {Tno(row["tno"]): TerminalId(row["tid"]) for row in rows}
-    terminals = tuple(terminal_of(row) for row in rows)
+    limits = await _limits_of(connection)
+    terminals = tuple(terminal_of(row, limits) for row in rows)
     return Campus(
         terminals,
         tuple(await _shifts_of(connection, day, tids)),
         tuple(await _holes(connection, tids)),
         tuple(await _cases_of_chains(connection)),
     )
+
+
+async def _limits_of(connection: AsyncConnection) -> dict[str, tuple[tuple[UtcMs, LimitRules], ...]]:
+    columns = list_file.c
+    query = select(columns.site, columns.at, columns.body).where(columns.name == "limits")
+    found: dict[str, tuple[tuple[UtcMs, LimitRules], ...]] = {}
+    for row in await connection.execute(query.order_by(columns.site, columns.version)):
+        listed = (UtcMs(row.at), read_file(bytes(row.body), LimitRules))
+        found[row.site] = (*found.get(row.site, ()), listed)
+    return found
 
 
 async def _card_rows(connection: AsyncConnection, keys: Sequence[CardKey]) -> dict[CardKey, RowMapping]:

@@ -17,7 +17,7 @@ from tests.server.desk import rows_of
 from tests.server.office import Desk, open_desk
 from tests.server.test_cards import enrol, loaded_card, send
 from tests.server.test_holes import sell
-from tests.server.world import CAMPUS, NOON, Plastic, Till
+from tests.server.world import CAMPUS, NOON, SITE, Plastic, Till
 
 TODAY = CAMPUS.business_day(NOON)
 CASES = select(tables.case_file.c.cls, tables.case_file.c.card).where(tables.case_file.c.closed_at == 0)
@@ -118,3 +118,21 @@ async def test_pending_credit_waits_while_a_card_is_in_question(desk: Desk) -> N
     assert (await desk.house.cards.run())["loads_granted"] == 0
     held = await desk.get(f"/cards/{card.id.no}")
     assert (held["pending_cents"], held["plastics"][0]["loaded_total_cents"]) == (60, 500)
+
+
+async def test_a_silent_till_explains_only_what_its_site_s_limits_allow(desk: Desk) -> None:
+    till, silent = Till(1), Till(2)
+    await enrol(desk, till, can_load=True)
+    await enrol(desk, silent)
+    rules = {"rules": {"classes": [{"card_class": 1, "sale": 2_000, "day": 3_000}]}}
+    await desk.put(f"/sites/{SITE}/limits", rules)
+    till.now = silent.now = UtcMs(desk.clock() + 60_000)
+    desk.clock.pass_ms(HOUR_MS)
+    card = await loaded_card(desk, till, 900_000)
+    for amount, cls in ((2_000, "silent_till"), (800_000, "gap")):
+        sent = len(till.lines)
+        sell(silent, card, amount)
+        sell(till, card, 100)
+        await send(desk, till, sent)
+        dry = await desk.post(f"/days/{TODAY}/proof")
+        assert (cls, -amount) in [(found["cls"], found["cents"]) for found in dry["findings"]]

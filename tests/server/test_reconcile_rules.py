@@ -7,6 +7,8 @@ import pytest
 from protocol.entries import Operation, Stage
 from protocol.ids import ShiftNo, TerminalId
 from protocol.instants import DAY_MS, UtcMs
+from protocol.limits import ClassLimits, LimitRules
+from protocol.money import Cents
 from protocol.purse import SeenStep
 from server.ingest.book import CardStatus, CaseClass, TerminalStatus
 from server.ledger.rules import Resolution, Use
@@ -51,6 +53,42 @@ def test_spent_at_a_till_that_is_silent() -> None:
     finding = history.only()
     assert (finding.cls, finding.cents, finding.terminals) == (Difference.SILENT_TILL, -250, ("till-2",))
     assert finding.steps == (history.steps[0].id, history.steps[1].id) and finding.counter == 2
+
+
+@pytest.mark.parametrize(
+    ("sale", "day", "listed_at", "cls"),
+    [
+        (250, 0, 0, Difference.SILENT_TILL),
+        (249, 0, 0, Difference.GAP),
+        (0, 125, 0, Difference.SILENT_TILL),
+        (0, 124, 0, Difference.GAP),
+        (0, 0, 0, Difference.SILENT_TILL),
+        (249, 0, NOON + 1, Difference.SILENT_TILL),
+    ],
+)
+def test_a_silent_till_explains_no_more_than_its_limits_allowed(
+    sale: int, day: int, listed_at: int, cls: Difference
+) -> None:
+    """So much a sale, so much on each day the card may have been there; a list that came later bounds nothing."""
+    history = History()
+    two_sales(history, missing=1, moved=-250)
+    history.silent(OTHER)
+    rules = LimitRules((ClassLimits(1, Cents(sale), Cents(day)),))
+    limits = ((UtcMs(listed_at), rules),)
+    history.terminals = [
+        replace(known, reported_at=UtcMs(0), limits=limits) if known.tno == OTHER else known
+        for known in history.terminals
+    ]
+    assert history.only().cls is cls
+
+
+def test_a_silent_till_explains_nothing_of_a_class_it_does_not_serve() -> None:
+    history = History()
+    two_sales(history, missing=1, moved=-250)
+    history.silent(OTHER)
+    limits = ((UtcMs(0), LimitRules((ClassLimits(2),))),)
+    history.terminals = [replace(known, limits=limits) for known in history.terminals]
+    assert history.only().cls is Difference.GAP
 
 
 def test_a_till_that_reported_past_the_tap_is_not_silent() -> None:
