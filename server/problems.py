@@ -7,6 +7,8 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from server.errors import ServerError
@@ -16,7 +18,9 @@ log = logging.getLogger(__name__)
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     "4XX": {"model": Problem, "description": "Not granted; `code` says why"},
+    "5XX": {"model": Problem, "description": "Not done; 503: ask again after the seconds of Retry-After"},
 }
+RETRY_AFTER_S = 5
 
 
 def answer_problems(app: FastAPI) -> None:
@@ -24,6 +28,9 @@ def answer_problems(app: FastAPI) -> None:
     app.add_exception_handler(ServerError, _server_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(PoolTimeout, _busy)
+    app.add_exception_handler(OperationalError, _busy)
+    app.add_exception_handler(Exception, _unexpected)
 
 
 def problem(status: int, code: str, title: str, detail: str) -> JSONResponse:
@@ -49,3 +56,16 @@ async def _http(_: Request, error: Exception) -> JSONResponse:
     response = problem(error.status_code, f"http_{error.status_code}", str(error.detail), str(error.detail))
     response.headers.update(error.headers or {})
     return response
+
+
+async def _busy(_: Request, error: Exception) -> JSONResponse:
+    """The database is away, locked, or every connection is taken: nothing was done."""
+    log.warning("the database cannot be used now: %s", error)
+    response = problem(503, "database_busy", "Busy", "the database cannot be used now; nothing was done")
+    response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return response
+
+
+async def _unexpected(_: Request, error: Exception) -> JSONResponse:
+    """A mistake of ours; whoever runs the server logs it with its traceback."""
+    return problem(500, "unexpected", "Unexpected", f"the server failed ({type(error).__name__}); its log says where")

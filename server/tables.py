@@ -154,6 +154,16 @@ step = Table(
 )
 """One row for each card operation. `below_tno`, `below_seq`: the mark the card showed at the counter it builds on."""
 
+shift = Table(
+    "shift",
+    metadata,
+    _big("tno", None),
+    _big("number", None),
+    Column("status", String(16), nullable=False),
+    PrimaryKeyConstraint("tno", "number"),
+)
+"""Cashiers' shifts that have been heard of, and whether their drawer was counted."""
+
 person = Table(
     "person",
     metadata,
@@ -279,6 +289,14 @@ load = Table(
     _big("at", None),
     PrimaryKeyConstraint("card", "generation", "load_seq"),
 )
+
+request = Table(
+    "request",
+    metadata,
+    Column("cause", String(80), primary_key=True),
+    Column("digest", String(64), nullable=False),
+)
+"""What callers asked for under ids of their own: the hash of all of it, so that an id is never used for two things."""
 
 setting = Table(
     "setting",

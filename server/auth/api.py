@@ -37,7 +37,8 @@ def allowed(permission: Permission) -> Callable[[Request, HTTPAuthorizationCrede
 
 Looking = Annotated[Operator, Depends(allowed(Permission.LOOK))]
 AtCards = Annotated[Operator, Depends(allowed(Permission.CARDS))]
-AtMoney = Annotated[Operator, Depends(allowed(Permission.MONEY))]
+AtDesk = Annotated[Operator, Depends(allowed(Permission.DESK_MONEY))]
+AtFinance = Annotated[Operator, Depends(allowed(Permission.FINANCE))]
 AtTerminals = Annotated[Operator, Depends(allowed(Permission.TERMINALS))]
 AtLists = Annotated[Operator, Depends(allowed(Permission.LISTS))]
 Deciding = Annotated[Operator, Depends(allowed(Permission.DECIDE))]

@@ -14,7 +14,10 @@ class Permission(enum.StrEnum):
 
     LOOK = "look"
     CARDS = "cards"
-    MONEY = "money"
+    DESK_MONEY = "desk_money"
+    """Take money in and pay it out at a desk, for cards."""
+    FINANCE = "finance"
+    """Close days, prove them, set them against documents, move money between our own accounts."""
     TERMINALS = "terminals"
     LISTS = "lists"
     DECIDE = "decide"
@@ -74,9 +77,9 @@ def _allowed(role: Role) -> frozenset[Permission]:
         case Role.VIEWER:
             return frozenset({Permission.LOOK})
         case Role.CARD_OFFICE:
-            return frozenset({Permission.LOOK, Permission.CARDS, Permission.MONEY})
+            return frozenset({Permission.LOOK, Permission.CARDS, Permission.DESK_MONEY})
         case Role.FINANCE:
-            return frozenset({Permission.LOOK, Permission.MONEY, Permission.DECIDE})
+            return frozenset({Permission.LOOK, Permission.DESK_MONEY, Permission.FINANCE, Permission.DECIDE})
         case Role.TECHNICIAN:
             return frozenset({Permission.LOOK, Permission.TERMINALS, Permission.LISTS})
         case Role.ADMIN:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from protocol.ids import U32_MAX, CardNo, PersonId, ShiftNo, TerminalId
 from protocol.money import Cents
-from server.auth.api import AtCards, AtMoney, Looking
+from server.auth.api import AtCards, AtDesk, Looking
 from server.cards.schemas import (
     CardView,
     CloseForm,
@@ -83,14 +83,14 @@ async def bind_card(_: AtCards, office: Office, no: CardNumber, form: HolderForm
 
 
 @router.post("/{no}/loads")
-async def load_card(_: AtMoney, office: Office, no: CardNumber, form: LoadForm) -> CardView:
+async def load_card(_: AtDesk, office: Office, no: CardNumber, form: LoadForm) -> CardView:
     """Money taken in for a card: owed to its holder now, on the card with its next load."""
     await office.load(CardNo(no), form.id, Cents(form.cents), _place_of(form), explains=form.explains)
     return await _view(office, CardNo(no))
 
 
 @router.post("/{no}/subsidies")
-async def subsidise_card(_: AtMoney, office: Office, no: CardNumber, form: SubsidyForm) -> CardView:
+async def subsidise_card(_: AtDesk, office: Office, no: CardNumber, form: SubsidyForm) -> CardView:
     """Grant a subsidy of a period."""
     await office.subsidise(CardNo(no), form.id, Cents(form.cents), form.period)
     return await _view(office, CardNo(no))
@@ -118,13 +118,13 @@ async def replace_card(_: AtCards, office: Office, no: CardNumber) -> CardView:
 
 
 @router.post("/{no}/close")
-async def close_card(_: AtMoney, office: Office, no: CardNumber, form: CloseForm) -> Paid:
+async def close_card(_: AtDesk, office: Office, no: CardNumber, form: CloseForm) -> Paid:
     """Handed in: pay out the lesser of card and ledger, and what is pending."""
     return Paid(cents=await office.close(CardNo(no), Cents(form.card_cents)))
 
 
 @router.post("/{no}/payouts")
-async def pay_out(_: AtMoney, office: Office, no: CardNumber, form: PayOutForm) -> CardView:
+async def pay_out(_: AtDesk, office: Office, no: CardNumber, form: PayOutForm) -> CardView:
     """Pay pending credit in cash where no card can collect it any more."""
     await office.pay_out(CardNo(no), form.id, Cents(form.cents))
     return await _view(office, CardNo(no))

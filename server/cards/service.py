@@ -53,6 +53,7 @@ from server.ledger.accounts import (
 )
 from server.numbers import CARD_NUMBER, next_number, read_setting, write_setting
 from server.one_by_one import OneByOne, Subject
+from server.requests import done_before
 
 GRANTED_THROUGH = "cards:granted_through"
 
@@ -155,7 +156,7 @@ class Cards:
             if rest:
                 grant(office.newest, Cents(rest))
 
-        await self._once(no, f"desk:{request}", (pending(no), cents), cents, take)
+        await self._once(no, f"desk:{request}", {"cents": cents, "from": str(source)}, cents, take, source=source)
 
     async def subsidise(self, no: CardNo, request: str, cents: Cents, period: int) -> None:
         """A subsidy of a period. What was left of another period's goes back to who pays for it."""
@@ -170,7 +171,7 @@ class Cards:
             grant_subsidy(office.newest, period, cents)
             await store.change(connection, office.newest.key, {"subsidy_seq": office.newest.load_seq})
 
-        await self._once(no, f"subsidy:{request}", (pending_subsidy(no), cents), cents, take)
+        await self._once(no, f"subsidy:{request}", {"cents": cents, "period": period}, cents, take)
 
     async def set_blocked(self, no: CardNo, *, blocked: bool) -> None:
         """Block a card, or let it pay again."""
@@ -238,7 +239,7 @@ class Cards:
                 raise Conflict("not_free", f"only {free} cents are owed and promised to no card")
             self._post(office, f"payout:{request}", balanced((pending(no), -cents), (VAULT, cents)))
 
-        await self._once(no, f"payout:{request}", (pending(no), Cents(-cents)), Cents(0), take, any_status=True)
+        await self._once(no, f"payout:{request}", {"cents": cents}, Cents(0), take, any_status=True)
 
     async def run(self) -> dict[str, int]:
         """What time brings: closed cards released, uncollected loads set free, pending credit granted, loads signed."""
@@ -287,22 +288,25 @@ class Cards:
         self,
         no: CardNo,
         cause: str,
-        leg: tuple[Account, Cents],
+        form: dict[str, object],
         granted: Cents,
         take: Callable[[AsyncConnection, _Office], Awaitable[None]],
         *,
         any_status: bool = False,
+        source: Account = VAULT,
     ) -> None:
-        """Do a money request; the same request again does nothing, another one under its id is refused."""
+        """Do a money request; the same request again does nothing, another one under its id is refused.
+
+        Cash goes only into the drawer of a shift that is open: what is counted later must be in the books then.
+        """
 
         async def do(connection: AsyncConnection) -> None:
+            open_now = source.kind is not AccountKind.DRAWER or await store.hold_open_shift(connection, source.owner)
             office = await self._open(connection, no)
-            known = await store.has_cause(connection, cause)
-            if known:
-                asked = (leg[0].kind, leg[0].owner, leg[1])
-                if asked not in [(row["account_kind"], row["owner"], row["cents"]) for row in known]:
-                    raise Conflict("request_id_used", "this request id was used for something else")
+            if await done_before(connection, cause, {"card": no, **form}):
                 return
+            if not open_now:
+                raise Conflict("shift_not_open", "this server knows of no open shift with that drawer")
             refusal = "" if any_status else await self._refusal(connection, office.newest, granted)
             if refusal:
                 raise Conflict("cannot_load", refusal)

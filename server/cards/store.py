@@ -9,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from protocol.ids import U16_MAX, CardKey, CardNo, Generation, TerminalId
 from protocol.instants import UtcMs
 from server.cards.rules import Plastic, Report
-from server.ingest.book import CardRow, CardStatus, CaseClass, TerminalStatus
+from server.ingest.book import CardRow, CardStatus, CaseClass, ShiftStatus, TerminalStatus
 from server.ingest.rows import card_of
 from server.ledger.accounts import AccountKind
-from server.tables import card, case_file, chain, list_file, load, person, posting, step, terminal
+from server.tables import card, case_file, chain, list_file, load, person, posting, shift, step, terminal
 
 KEEP_LOADS_AWAY = (CaseClass.CARD_ABOVE_LEDGER, CaseClass.FORK)
 """While such a case is open its card gets no value."""
@@ -102,9 +102,12 @@ async def limit_lists(connection: AsyncConnection) -> list[bytes]:
     return [bytes(row.body) for row in await connection.execute(query)]
 
 
-async def has_cause(connection: AsyncConnection, cause: str) -> Sequence[RowMapping]:
-    """The postings of a cause, if it was posted before."""
-    return await _rows(connection, select(posting).where(posting.c.cause == cause).order_by(posting.c.line))
+async def hold_open_shift(connection: AsyncConnection, owner: str) -> bool:
+    """Whether the newest shift with this drawer is open; nobody counts it until the transaction ends."""
+    tid, _, number = owner.partition("/")
+    query = select(shift.c.status).join_from(chain, shift, shift.c.tno == chain.c.tno)
+    query = query.where(chain.c.tid == tid, shift.c.number == int(number)).order_by(chain.c.epoch.desc()).limit(1)
+    return await connection.scalar(query.with_for_update(of=chain)) == ShiftStatus.OPEN
 
 
 async def keep_record(connection: AsyncConnection, values: dict[str, Any]) -> None:

@@ -46,6 +46,13 @@ class TerminalStatus(enum.StrEnum):
     """Declared lost by two people; its entries are still welcome."""
 
 
+class ShiftStatus(enum.StrEnum):
+    """Whether the drawer of a shift was counted."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
 class CaseClass(enum.StrEnum):
     """What ingest itself notices, and what the nightly reconciliation raises an alarm about."""
 
@@ -296,6 +303,10 @@ class Book:
     """Causes of provisional hole postings by (card, counter reached)."""
     holes: dict[tuple[Tno, int], HoleRow] = field(default_factory=dict[tuple[Tno, int], HoleRow])
     """By (tno, first missing entry)."""
+    shifts: dict[tuple[Tno, int], ShiftStatus] = field(default_factory=dict[tuple[Tno, int], ShiftStatus])
+    """By (tno, number of the shift)."""
+    drawers: dict[str, int] = field(default_factory=dict[str, int])
+    """What the ledger says of drawers, credit positive; from the store only those that are counted now."""
 
     def add_step(self, step: StepRow) -> None:
         """Remember a new step."""
@@ -349,8 +360,11 @@ class Book:
             return
         self.posted[cause] = Posted(cause, day, postings)
         for posting in postings:
+            owner = posting.account.owner
             if posting.account.kind in (AccountKind.PURSE, AccountKind.SUBSIDY):
-                self._move(posting.account.owner, posting.account.kind, posting.cents)
+                self._move(owner, posting.account.kind, posting.cents)
+            if posting.account.kind is AccountKind.DRAWER:
+                self.drawers[owner] = self.drawers.get(owner, 0) + posting.cents
 
     def _move(self, owner: str, kind: AccountKind, cents: Cents) -> None:
         number, _, generation = owner.partition("/")

@@ -10,16 +10,16 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, RowMapping, Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from protocol.ids import CardKey, CardNo, Generation, Tno
+from protocol.ids import CardKey, CardNo, Generation, ShiftNo, Tno
 from protocol.instants import BusinessDay, CampusTime
 from protocol.money import Cents
 from protocol.signing import VerifyKey
 from server import tables
-from server.ingest.book import Book, EntryRow, HoleStatus, Posted, StepRow
+from server.ingest.book import Book, EntryRow, HoleStatus, Posted, ShiftStatus, StepRow
 from server.ingest.reach import Reach
 from server.ingest.rows import branch_of, card_of, chain_of, entry_of, hole_of, step_of
 from server.ingest.saving import Work, copy_of
-from server.ledger.accounts import Account, AccountKind, Posting
+from server.ledger.accounts import Account, AccountKind, Posting, drawer
 from server.sets import given
 
 _WITHOUT_JWS = [column for column in tables.entry.c if column.name != "jws"]
@@ -44,6 +44,7 @@ async def load(
     await _load_cards(connection, book, reach.cards | await _cards_of_prepared(connection, book, reach))
     await _load_steps(connection, book, reach)
     await _load_provisional(connection, book, reach)
+    await _load_shifts(connection, book, reach)
     work = Work(book, copy_of(book))
     await load_posted(connection, work, book.provisional.values())
     return work
@@ -172,3 +173,17 @@ async def _load_provisional(connection: AsyncConnection, book: Book, reach: Reac
     )
     for row in await connection.execute(select(table).join_from(named, table, same)):
         book.provisional[((CardNo(row.card), Generation(row.generation)), row.counter)] = row.cause
+
+
+async def _load_shifts(connection: AsyncConnection, book: Book, reach: Reach) -> None:
+    shift, posting = tables.shift.c, tables.posting.c
+    if not reach.shifts or not book.chains:
+        return
+    query = select(tables.shift).where(shift.tno.in_(list(book.chains)), shift.number.in_(sorted(reach.shifts)))
+    for row in await connection.execute(query):
+        book.shifts[(Tno(row.tno), row.number)] = ShiftStatus(row.status)
+    owners = [drawer(chain.tid, ShiftNo(number)).owner for chain in book.chains.values() for number in reach.counted]
+    sums = select(posting.owner, func.sum(posting.cents).label("cents")).group_by(posting.owner)
+    if owners:
+        sums = sums.where(posting.account_kind == AccountKind.DRAWER, posting.owner.in_(owners))
+        book.drawers.update({row.owner: int(row.cents) for row in await connection.execute(sums)})

@@ -18,6 +18,8 @@ from protocol.entries import (
     RefundStep,
     SaleRefused,
     SaleStep,
+    ShiftClosed,
+    ShiftOpened,
     Stage,
     TopUpStep,
     TopUpTo,
@@ -30,6 +32,7 @@ from protocol.money import Cents
 from protocol.purse import CardId, Technology
 from server.ingest.book import Book, CardRow, CardStatus, CaseClass, ChainRow, StepId, StepRow
 from server.ingest.giving_back import note_refund, post_vend_failure, returned_of, terms_of_refund
+from server.ingest.shifts import note_shift, post_cash, post_count, shift_fault
 from server.ingest.steps import (
     arithmetic_fault,
     contradiction,
@@ -82,7 +85,7 @@ def post_parked(
         return fault
     cause = park_cause(chain.tno, branch, entry.seq)
     if cause in book.posted and f"un{cause}" not in book.posted:
-        book.post(f"un{cause}", day, reversed_postings(book.posted[cause].postings))
+        post_cash(book, chain, entry.shift, f"un{cause}", day, reversed_postings(book.posted[cause].postings))
     return _post(book, chain, branch, entry, day)
 
 
@@ -118,8 +121,12 @@ def _post(book: Book, chain: ChainRow, branch: int, entry: Entry, day: BusinessD
             book.open_case(CaseClass.PURSE_UNREADABLE, card.key, (chain.tno, branch, entry.seq), Cents(0), text)
         case SaleRefused():
             pass
+        case ShiftClosed():
+            post_count(book, chain, body, cause, day)
         case _:
-            book.post(cause, day, postings_of_other(body, chain.tid, entry.shift))
+            note_shift(book, chain, body)
+            shift = body.number if isinstance(body, ShiftOpened) else entry.shift
+            post_cash(book, chain, shift, cause, day, postings_of_other(body, chain.tid, entry.shift))
     return ""
 
 
@@ -165,7 +172,7 @@ def _set_aside(book: Book, chain: ChainRow, branch: int, entry: Entry, body: Car
         aside = suspense(chain.tno, branch, entry.seq)
         legs = postings_of_step(staged[1], body, Situation(chain.tid, entry.shift, aside, Use.UNKNOWN_CARD))
         kept = tuple(replace(leg, account=aside) if leg.account.kind in _OWED else leg for leg in legs)
-        book.post(park_cause(chain.tno, branch, entry.seq), day, kept)
+        post_cash(book, chain, entry.shift, park_cause(chain.tno, branch, entry.seq), day, kept)
 
 
 def _misfit(book: Book, chain: ChainRow, branch: int, entry: Entry) -> str:
@@ -173,6 +180,8 @@ def _misfit(book: Book, chain: ChainRow, branch: int, entry: Entry) -> str:
     body = entry.body
     if isinstance(body, CardBlocked):
         return "" if body.card.key in book.cards else "unknown card"
+    if isinstance(body, ShiftClosed):
+        return shift_fault(book, chain, body)
     if not isinstance(body, CardStep):
         return ""
     staged = stage_of(entry.kind)
@@ -196,7 +205,7 @@ def _post_step(
     operation, stage = staged
     known = book.find_step(chain, branch, body.prepared or entry.seq)
     if known is not None and stage is Stage.PREPARED:
-        book.post(cause, day, postings_of_step(stage, body, _situation(known)))
+        post_cash(book, chain, entry.shift, cause, day, postings_of_step(stage, body, _situation(known)))
         return ""
     if known is not None and not _may_follow(known, stage):
         return "an outcome of a step that was decided before"
@@ -212,7 +221,7 @@ def _post_step(
         situation = terms_of_refund(book, step, _situation(step, was_torn=was_torn))
         if isinstance(body, LoadStep) and not body.prepared and stage is Stage.VOIDED:
             situation = replace(situation, adopted_cents=adopt_report(book, step, body))
-        book.post(cause, day, postings_of_step(stage, body, situation))
+        post_cash(book, chain, entry.shift, cause, day, postings_of_step(stage, body, situation))
     if stage is Stage.PREPARED and isinstance(body, TopUpStep) and body.to is TopUpTo.LOAD:
         card = book.cards[step.card]
         grant(card, Cents(body.amount - explain(book, [card], body.amount, day)))

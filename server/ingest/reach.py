@@ -3,7 +3,18 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from protocol.entries import CardBlocked, CardIssued, CardStep, Entry, RefundStep, Vend
+from protocol.entries import (
+    CardBlocked,
+    CardIssued,
+    CardStep,
+    CashSale,
+    Entry,
+    RefundStep,
+    ShiftClosed,
+    ShiftOpened,
+    TopUpStep,
+    Vend,
+)
 from protocol.ids import CardKey
 from protocol.journal import NotAnEntry, Sealed, read_entry
 from protocol.sync_receiver import Link
@@ -12,11 +23,15 @@ from server.ingest.book import Reached
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Cards to lock, (card, counter) whose steps matter, and prepared entries of the same chain."""
+    """Cards to lock, (card, counter) whose steps matter, prepared entries of the same chain, and shifts."""
 
     cards: frozenset[CardKey]
     counters: frozenset[Reached]
     prepared: frozenset[int]
+    shifts: frozenset[int] = frozenset()
+    """Shifts of the same chain that cash goes into."""
+    counted: frozenset[int] = frozenset()
+    """Those of them whose drawer is counted."""
 
 
 NOTHING = Reach(frozenset(), frozenset(), frozenset())
@@ -27,6 +42,8 @@ def reach_of(entries: Iterable[Entry]) -> Reach:
     cards: set[CardKey] = set()
     counters: set[Reached] = set()
     prepared: set[int] = set()
+    shifts: set[int] = set()
+    counted: set[int] = set()
     for entry in entries:
         body = entry.body
         match body:
@@ -36,13 +53,21 @@ def reach_of(entries: Iterable[Entry]) -> Reach:
                 prepared.add(body.prepared or entry.seq)
                 if isinstance(body, RefundStep):
                     prepared.add(body.of)
+                if isinstance(body, TopUpStep):
+                    shifts.add(entry.shift)
             case Vend():
                 prepared.add(body.prepared)
             case CardBlocked() | CardIssued():
                 cards.add(body.card.key)
+            case CashSale():
+                shifts.add(entry.shift)
+            case ShiftOpened() | ShiftClosed():
+                shifts.add(body.number)
+                counted |= {body.number} if isinstance(body, ShiftClosed) else set()
             case _:
                 pass
-    return Reach(frozenset(cards), frozenset(counters), frozenset(prepared))
+    steps = (frozenset(cards), frozenset(counters), frozenset(prepared))
+    return Reach(*steps, frozenset(shifts), frozenset(counted))
 
 
 def counters_near(body: CardStep) -> set[Reached]:

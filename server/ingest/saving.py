@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.instants import BusinessDay, CampusTime, UtcMs
 from server import tables
-from server.ingest.book import Book, Case, Reached
+from server.ingest.book import Book, Case, Reached, ShiftStatus
 from server.ingest.reach import card_named_by
 from server.ingest.rows import (
     Columns,
@@ -49,6 +49,8 @@ def copy_of(book: Book) -> Book:
         cases=list(book.cases),
         provisional=dict(book.provisional),
         holes={place: replace(hole) for place, hole in book.holes.items()},
+        shifts=dict(book.shifts),
+        drawers=dict(book.drawers),
     )
 
 
@@ -187,11 +189,19 @@ async def _write_rest(connection: AsyncConnection, book: Book, before: Book, now
         (card, generation), counter = reached
         return {"card": card, "generation": generation, "counter": counter, "cause": cause}
 
+    def shift_columns(at: tuple[int, int], status: ShiftStatus) -> Columns:
+        return {"tno": at[0], "number": at[1], "status": status}
+
     new = [provisional_columns(*item) for item in book.provisional.items() if item[0] not in before.provisional]
     gone = [provisional_columns(*item) for item in before.provisional.items() if item[0] not in book.provisional]
     await insert_rows(connection, tables.provisional, new)
     keys = ("card", "generation", "counter")
     await _delete(connection, tables.provisional, keys, [{f"k_{key}": row[key] for key in keys} for row in gone])
+    shifts = [
+        (shift_columns(at, before.shifts[at]) if at in before.shifts else None, shift_columns(at, status))
+        for at, status in book.shifts.items()
+    ]
+    await _save(connection, tables.shift, ("tno", "number"), shifts)
     cases = book.cases[len(before.cases) :]
     await insert_rows(connection, tables.case_file, [{**case_columns(case), "opened_at": now} for case in cases])
 

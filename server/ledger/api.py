@@ -39,7 +39,12 @@ async def trial_balance(_: Looking, books: Books, through_day: Day | None = None
 
 @router.get("/accounts/{kind}")
 async def accounts(
-    _: Looking, books: Books, kind: AccountKind, owner: Owner | None = None, after: Owner = "", limit: Limit = 100
+    _: Looking,
+    books: Books,
+    kind: AccountKind,
+    owner: Owner | None = None,
+    after: Owner | None = None,
+    limit: Limit = 100,
 ) -> list[AccountView]:
     """The accounts of a kind in the order of their owners."""
     found = await books.accounts(kind, owner, limit, after)

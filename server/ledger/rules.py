@@ -21,7 +21,6 @@ from protocol.entries import (
     RefundStep,
     RefundTo,
     SaleStep,
-    ShiftClosed,
     ShiftOpened,
     Stage,
     TopUpStep,
@@ -160,11 +159,14 @@ def postings_of_other(body: Body, tid: TerminalId, shift: ShiftNo) -> Postings:
             return balanced((drawer(tid, shift), -body.amount), (merchant(body.merchant), body.amount))
         case ShiftOpened():
             return balanced((drawer(tid, body.number), -body.drawer), (VAULT, body.drawer))
-        case ShiftClosed():
-            short = body.expected - body.counted
-            return balanced((drawer(tid, body.number), body.expected), (VAULT, -body.counted), (OPERATOR_LOSS, -short))
         case _:
             return ()
+
+
+def postings_of_count(counted_drawer: Account, booked_cents: int, counted_cents: Cents) -> Postings:
+    """A drawer was counted and handed in: what the books have in it leaves it, the difference is ours."""
+    difference = counted_cents - booked_cents
+    return balanced((counted_drawer, booked_cents), (VAULT, -counted_cents), (OPERATOR_LOSS, difference))
 
 
 def postings_of_resolution(step: CardStep, resolution: Resolution, at: Situation) -> Postings:

@@ -44,7 +44,9 @@ class Ledger:
         async with self._database.reading() as connection:
             return Trial(await store.sums_by_kind(connection, through_day))
 
-    async def accounts(self, kind: AccountKind, owner: str | None, limit: int, after: str) -> list[tuple[str, int]]:
+    async def accounts(
+        self, kind: AccountKind, owner: str | None, limit: int, after: str | None
+    ) -> list[tuple[str, int]]:
         """Owner and balance of the accounts of a kind."""
         async with self._database.reading() as connection:
             return await store.sums_by_account(connection, kind, owner, limit, after)

@@ -17,11 +17,14 @@ async def sums_by_kind(connection: AsyncConnection, through_day: int | None) -> 
 
 
 async def sums_by_account(
-    connection: AsyncConnection, kind: str, owner: str | None, limit: int, after: str
+    connection: AsyncConnection, kind: str, owner: str | None, limit: int, after: str | None
 ) -> list[tuple[str, int]]:
-    """The accounts of a kind by owner, from the one after `after` on."""
+    """The accounts of a kind by owner, from the one after `after` on; the only one of some kinds has no owner."""
     query = select(posting.c.owner, func.sum(posting.c.cents)).where(posting.c.account_kind == kind)
-    query = query.where(posting.c.owner == owner) if owner is not None else query.where(posting.c.owner > after)
+    if owner is not None:
+        query = query.where(posting.c.owner == owner)
+    elif after is not None:
+        query = query.where(posting.c.owner > after)
     query = query.group_by(posting.c.owner).order_by(posting.c.owner).limit(limit)
     return [(found, int(cents)) for found, cents in await connection.execute(query)]
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 
 from protocol.instants import BusinessDay
-from server.auth.api import AtMoney, Looking
+from server.auth.api import AtFinance, Looking
 from server.errors import Invalid
 from server.fields import Day, Limit
 from server.ledger.accounts import WE_HAVE, Account, AccountKind
@@ -41,7 +41,7 @@ async def read_report(_: Looking, desk: Desk, day: Day) -> DayView:
 
 
 @router.post("/{day}/close")
-async def close_day(_: AtMoney, desk: Desk, day: Day) -> DayView:
+async def close_day(_: AtFinance, desk: Desk, day: Day) -> DayView:
     """Close a business day that is over: what still arrives settles in an open day and restates this one."""
     return DayView.model_validate(await desk.close_day(BusinessDay(day)))
 
@@ -62,7 +62,7 @@ async def read_proof(
 
 
 @router.post("/{day}/proof")
-async def prove(_: AtMoney, desk: Desk, day: Day, dry: bool = True) -> ProofView:
+async def prove(_: AtFinance, desk: Desk, day: Day, dry: bool = True) -> ProofView:
     """Prove a day. Dry: say what would be found and write nothing."""
     made = await (desk.dry_run(BusinessDay(day)) if dry else desk.run(BusinessDay(day)))
     return ProofView.model_validate(made)
@@ -86,7 +86,7 @@ async def read_float(_: Looking, desk: Desk, day: Day) -> FloatView:
 
 @router.put("/{day}/documents/{kind}")
 async def put_document(
-    _: AtMoney, desk: Desk, day: Day, kind: AccountKind, form: DocumentForm, owner: AccountOwner = ""
+    _: AtFinance, desk: Desk, day: Day, kind: AccountKind, form: DocumentForm, owner: AccountOwner = ""
 ) -> None:
     """Keep what a count, a statement or a bill says about one account at the end of a day."""
     if kind not in WE_HAVE:

@@ -237,10 +237,9 @@ class ShiftFact:
     shift: ShiftNo
     day: BusinessDay
     entry: StepId
-    expected: int
+    booked: int
+    """What the ledger had in it."""
     counted: int
-    left: int = 0
-    """What the ledger's drawer still holds after the count: the terminal expected something else than it reported."""
 
 
 @dataclass(frozen=True, slots=True)

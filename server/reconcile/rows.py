@@ -1,13 +1,13 @@
 """The facts of a `Book` in memory: what the store reads by SQL, the simulation takes from here."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from protocol.entries import CardStep, LoadStep, Operation, ShiftClosed, Stage, stage_of
 from protocol.ids import CardKey, TerminalId
 from protocol.instants import BusinessDay, CampusTime, UtcMs
 from protocol.journal import NotAnEntry, read_entry
 from server.ingest.book import Book, CardRow, ChainRow, EntryRow, HoleStatus, StepId, StepRow
-from server.ledger.accounts import AccountKind, drawer, owner_of
+from server.ledger.accounts import AccountKind, owner_of
 from server.reconcile.facts import (
     Campus,
     CardFacts,
@@ -177,22 +177,27 @@ def _ledger(book: Book, key: CardKey) -> int:
 
 
 def _shifts(book: Book) -> list[ShiftFact]:
-    left: dict[str, int] = {}
-    for posted in book.posted.values():
-        for posting in posted.postings:
-            if posting.account.kind is AccountKind.DRAWER:
-                left[posting.account.owner] = left.get(posting.account.owner, 0) + posting.cents
+    booked = {
+        posted.cause: posting.cents
+        for posted in book.posted.values()
+        for posting in posted.postings
+        if posting.account.kind is AccountKind.DRAWER
+    }
     closed = (row for _, row in sorted(book.entries.items()) if row.kind == "shift_closed" and not row.parked)
-    return [shift_fact(row, book.chains[row.tno].tid, left) for row in closed]
+    return [shift_fact(row, book.chains[row.tno].tid, booked) for row in closed]
 
 
-def shift_fact(row: EntryRow, tid: TerminalId, left: dict[str, int]) -> ShiftFact:
-    """A counted drawer, and what the ledger's drawer holds after it."""
+def shift_fact(row: EntryRow, tid: TerminalId, booked: Mapping[str, int]) -> ShiftFact:
+    """A counted drawer; `booked`: how much the posting of each cause took out of a drawer."""
     body = read_entry(row.jws).entry.body
     assert isinstance(body, ShiftClosed)
-    owner = drawer(tid, body.number).owner
     step: StepId = (row.tno, row.branch, row.seq)
-    return ShiftFact(tid, body.number, row.day, step, body.expected, body.counted, left.get(owner, 0))
+    return ShiftFact(tid, body.number, row.day, step, booked.get(count_cause(step), 0), body.counted)
+
+
+def count_cause(step: StepId) -> str:
+    """Under which cause the count of a drawer was posted."""
+    return "entry:" + ".".join(map(str, step))
 
 
 def card_of(owner: str) -> CardKey:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from server.fields import AnyMoney, Day, Form, Instant, View, Words
+from server.fields import AnyMoney, Balance, Day, Form, Instant, View, Words
 from server.ledger.accounts import AccountKind
 from server.reconcile.facts import Difference
 from server.reconcile.float_proof import Standing
@@ -98,7 +98,7 @@ class DayView(Read):
 class DocumentForm(Form):
     """What somebody else says about one account that we have money in."""
 
-    cents: AnyMoney
+    cents: Balance
     document: Words
 
 

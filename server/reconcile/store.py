@@ -6,7 +6,6 @@ However long histories are, memory holds the steps of one card and the few speci
 from array import array
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import RowMapping, Select, and_, case, func, or_, select
@@ -18,7 +17,7 @@ from protocol.instants import BusinessDay, CampusTime, UtcMs
 from protocol.limits import LimitRules
 from protocol.policy import read_file
 from server.ingest.rows import entry_of
-from server.ledger.accounts import AccountKind, drawer, owner_of
+from server.ledger.accounts import AccountKind, owner_of
 from server.reconcile.columns import case_fact, facts_of_card, step_of_row, terminal_of
 from server.reconcile.facts import (
     Campus,
@@ -33,7 +32,7 @@ from server.reconcile.facts import (
     reason_of,
 )
 from server.reconcile.queries import LISTED_CASES, cards_to_prove, moves_of, unbalanced_cards, unbalanced_causes
-from server.reconcile.rows import MISSING, card_of, latest_of, parked_fact, shift_fact
+from server.reconcile.rows import MISSING, card_of, count_cause, latest_of, parked_fact, shift_fact
 from server.tables import (
     branch,
     card,
@@ -224,10 +223,9 @@ async def _shifts_of(connection: AsyncConnection, day: BusinessDay, tids: Mappin
     is_late = and_(entry.c.day < day, entry.c.received_at > func.coalesce(earlier.scalar_subquery(), 0))
     query = select(entry).where(or_(entry.c.day == day, is_late), entry.c.kind == "shift_closed", entry.c.parked == "")
     rows = (await connection.execute(query.order_by(entry.c.tno, entry.c.branch, entry.c.seq))).mappings().all()
-    shifts = [shift_fact(entry_of(row), tids[Tno(row["tno"])], {}) for row in rows]
-    owners = [drawer(shift.tid, shift.shift).owner for shift in shifts]
-    sums = select(posting.c.owner, func.sum(posting.c.cents).label("cents")).where(
-        posting.c.account_kind == AccountKind.DRAWER, posting.c.owner.in_(owners)
-    )
-    left = {row.owner: int(row.cents) for row in await connection.execute(sums.group_by(posting.c.owner))}
-    return [replace(shift, left=left.get(owner, 0)) for shift, owner in zip(shifts, owners, strict=True)]
+    counts = [entry_of(row) for row in rows]
+    causes = [count_cause((row.tno, row.branch, row.seq)) for row in counts]
+    of_drawer = (posting.c.cause.in_(causes), posting.c.account_kind == AccountKind.DRAWER)
+    legs = await connection.execute(select(posting.c.cause, posting.c.cents).where(*of_drawer))
+    booked = {row.cause: int(row.cents) for row in legs}
+    return [shift_fact(row, tids[row.tno], booked) for row in counts]
