@@ -156,7 +156,8 @@ class Cards:
             if rest:
                 grant(office.newest, Cents(rest))
 
-        await self._once(no, f"desk:{request}", {"cents": cents, "from": str(source)}, cents, take, source=source)
+        form = {"cents": cents, "from": str(source), "explains": explains}
+        await self._once(no, f"desk:{request}", form, cents, take, source=source)
 
     async def subsidise(self, no: CardNo, request: str, cents: Cents, period: int) -> None:
         """A subsidy of a period. What was left of another period's goes back to who pays for it."""
