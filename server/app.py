@@ -32,6 +32,7 @@ from server.people.service import People
 from server.policy import api as policy_api
 from server.policy.service import Policy
 from server.problems import answer_problems
+from server.publisher import Publisher
 from server.reconcile import api as reconcile_api
 from server.reconcile.service import Around, Reconcile
 from server.terminals import api as terminals_api
@@ -183,34 +184,11 @@ async def _upkeep(house: House) -> None:
 
 
 async def _publish(house: House, link: MqttLink) -> None:
-    """Publish the lists when they change, when the broker is new, and now and then because manifests expire."""
-    shown_epoch, renew_at = 0, 0.0
+    """Look after the lists, soon after a change and every few seconds."""
     look_every_s = house.settings.lists.look_every_ms / 1_000
-    renew_every_s = timing_of(house.settings).lists_renew_ms / 1_000
-
-    async def once() -> None:
-        nonlocal shown_epoch, renew_at
-        house.policy.changed.clear()
-        fresh = link.connected.is_set()
-        link.connected.clear()
-        if not link.is_up:
-            return
-        epoch = (await _look(house)).server_epoch
-        if fresh or epoch != shown_epoch:
-            if shown_epoch and epoch != shown_epoch:
-                link.renew_instance()
-            link.publish_state(epoch)
-            shown_epoch = epoch
-        renew = fresh or time.monotonic() >= renew_at
-        for site in await house.policy.sites():
-            publication = await house.policy.publication(site, even_if_same=renew)
-            if publication is not None:
-                link.publish_lists(publication)
-        if renew:
-            renew_at = time.monotonic() + renew_every_s
-
+    publisher = Publisher(house.policy, link, timing_of(house.settings).lists_renew_ms / 1_000)
     while True:
-        await _kept_alive("publishing", once)
+        await _kept_alive("publishing", publisher.look)
         await _first_of(house.policy.changed, link.connected, look_every_s)
 
 

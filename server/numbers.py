@@ -6,6 +6,7 @@ They are rows of `setting`. A restored server raises its epoch and moves every s
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.due import Due, leave
 from server.tables import card, setting
 
 SERVER_EPOCH = "server_epoch"
@@ -44,6 +45,7 @@ async def leap(connection: AsyncConnection, above_epoch: int) -> int:
         await write_setting(connection, name, str(known + RESTORE_LEAP))
     await connection.execute(update(card).values(load_seq=card.c.load_seq + RESTORE_LOAD_LEAP))
     await write_setting(connection, SERVER_EPOCH, str(above_epoch + 1))
+    await leave(connection, Due.LISTS)
     return above_epoch + 1
 
 

@@ -63,6 +63,7 @@ chain = Table(
     Column("status", String(16), nullable=False),
     _big("reported_at"),
     _big("cards_version"),
+    _big("limits_version"),
     Column("each_signature", Boolean, nullable=False, default=False),
     _big("granted_at"),
     _big("received_at"),
@@ -297,6 +298,16 @@ request = Table(
     Column("digest", String(64), nullable=False),
 )
 """What callers asked for under ids of their own: the hash of all of it, so that an id is never used for two things."""
+
+due = Table(
+    "due",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=True),
+    Column("what", String(16), nullable=False),
+    _big("card", None),
+    Index("due_by_card", "what", "card"),
+)
+"""Work left for later by the transaction that made it necessary; a row goes when it is done."""
 
 setting = Table(
     "setting",

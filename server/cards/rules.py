@@ -6,10 +6,10 @@ A replaced card's ledger balance is split: what no unreported sale can have spen
 when every terminal has reported past the instant of the report.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from protocol.ids import U16_MAX, LoadSeq, TerminalId
+from protocol.ids import U16_MAX, LoadSeq, SiteId, TerminalId
 from protocol.instants import DAY_MS, BusinessDay, CampusTime, UtcMs
 from protocol.limits import LimitRules
 from protocol.money import SALE_CENTS_MAX, Cents
@@ -23,13 +23,16 @@ WAITING_MAX_MS = 7 * DAY_MS
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How far a terminal is known: everything it did up to `reported_at`, and the `cards` list it has shown."""
+    """How far a chain is known: everything it did up to `reported_at`, and the `cards` list it has shown."""
 
     tid: TerminalId
     status: TerminalStatus
     reported_at: UtcMs
     cards_version: int
     can_load: bool
+    site: SiteId = SiteId("")
+    limits_version: int = 0
+    """The newest `limits` list it has shown; 0: none yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +120,22 @@ def grantable_subsidy(pending_cents: int, plastics: Sequence[Plastic]) -> Cents:
     return Cents(max(0, pending_cents - promised))
 
 
-def day_limit(limit_lists: Sequence[bytes], card_class: int) -> int | None:
-    """The most a card of this class may spend in a day, on any site; None: without bound."""
-    limits: list[int | None] = [_day_limit_in(raw, card_class) for raw in limit_lists]
+def day_limit(
+    silent: Sequence[Report], limit_lists: Mapping[SiteId, Mapping[int, bytes]], card_class: int
+) -> int | None:
+    """The most a card of this class may spend in a day at silent terminals; None: without bound.
+
+    Each may hold the list that it has shown or any later one of its site. One that has shown none may hold none.
+    """
+    limits: list[int | None] = [
+        _day_limit_in(raw, card_class)
+        for report in silent
+        for version, raw in limit_lists.get(report.site, {}).items()
+        if version >= report.limits_version
+    ]
     known = [limit for limit in limits if limit is not None]
-    return max(known) if known and len(known) == len(limits) else None
+    are_bounded = len(known) == len(limits) and all(report.limits_version for report in silent)
+    return max(known, default=None) if are_bounded else None
 
 
 def exposure(
@@ -148,7 +162,7 @@ def waiting_over(plastic: Plastic, reports: Sequence[Report], now: UtcMs) -> boo
     """Whether the rest of a closed card may be paid out."""
     if now - plastic.closed_at >= WAITING_MAX_MS:
         return True
-    return not any(_is_silent(report, plastic.closed_at) for report in reports)
+    return not any(is_silent(report, plastic.closed_at) for report in reports)
 
 
 def collects_no_more(plastic: Plastic, reports: Sequence[Report]) -> bool:
@@ -173,12 +187,13 @@ def rest_of(card: CardRow) -> Postings:
     return balanced((purse(card.key), -main), (to_main, main), (subsidy(card.key), -granted), (to_subsidy, granted))
 
 
-def _is_silent(report: Report, since: UtcMs) -> bool:
+def is_silent(report: Report, since: UtcMs) -> bool:
+    """Whether a terminal may have done something before this instant that is not known yet."""
     return report.status is not TerminalStatus.LOST and report.reported_at < since
 
 
 def _days_silent(report: Report, since: UtcMs, last: BusinessDay, campus: CampusTime) -> int:
-    return last - campus.business_day(report.reported_at) + 1 if _is_silent(report, since) else 0
+    return last - campus.business_day(report.reported_at) + 1 if is_silent(report, since) else 0
 
 
 def _day_limit_in(raw: bytes, card_class: int) -> int | None:

@@ -13,6 +13,7 @@ from protocol.ids import CardKey, CardNo, Generation, PersonId
 from protocol.instants import CampusTime, UtcMs
 from protocol.load_record import encode_load, sign_load
 from protocol.money import Cents
+from server import due
 from server.cards import store
 from server.cards.rules import (
     Plastic,
@@ -23,6 +24,7 @@ from server.cards.rules import (
     grant_subsidy,
     grantable,
     grantable_subsidy,
+    is_silent,
     let_subsidy_lapse,
     load_refusal,
     paid_at_once,
@@ -31,6 +33,7 @@ from server.cards.rules import (
     waiting_over,
 )
 from server.db import Database
+from server.due import Due
 from server.errors import Conflict, NotFound
 from server.ingest.book import CardRow, CardStatus
 from server.ingest.loading import load
@@ -51,11 +54,9 @@ from server.ledger.accounts import (
     pending_subsidy,
     purse,
 )
-from server.numbers import CARD_NUMBER, next_number, read_setting, write_setting
+from server.numbers import CARD_NUMBER, next_number
 from server.one_by_one import OneByOne, Subject
 from server.requests import done_before
-
-GRANTED_THROUGH = "cards:granted_through"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,8 @@ class Cards:
             office = await self._open(connection, no)
             if office.newest.status not in (CardStatus.ACTIVE, CardStatus.BLOCKED):
                 raise Conflict("card_closed", f"the card is {office.newest.status}")
+            if not blocked and await store.has_open_fork(connection, no):
+                raise Conflict("case_open", "the card was used twice, and nobody has closed the case yet")
             office.newest.status = CardStatus.BLOCKED if blocked else CardStatus.ACTIVE
             await write(connection, office.work, self._clock())
 
@@ -195,9 +198,10 @@ class Cards:
             old = office.newest
             if old.status not in (CardStatus.ACTIVE, CardStatus.BLOCKED):
                 raise Conflict("card_closed", f"the card is {old.status}")
-            limit = day_limit(await store.limit_lists(connection), old.card_class)
-            exposed = exposure(limit, await store.reports(connection), now, self._campus)
-            paid = paid_at_once(old.main_cents, exposed)
+            reports = await store.reports(connection)
+            silent = [report for report in reports if is_silent(report, now)]
+            limit = day_limit(silent, await store.limit_lists(connection), old.card_class)
+            paid = paid_at_once(old.main_cents, exposure(limit, reports, now, self._campus))
             old.status = CardStatus.CLOSED
             new = CardRow((no, Generation(old.key[1] + 1)), old.card_class, old.technology, period=old.period)
             office.work.book.cards[new.key] = new
@@ -246,14 +250,11 @@ class Cards:
         """What time brings: closed cards released, uncollected loads set free, pending credit granted, loads signed."""
         async with self._database.reading() as connection:
             waiting = await store.waiting(connection)
-            through = int(await read_setting(connection, GRANTED_THROUGH) or "0")
-            touched, newest = await store.newly_pending(connection, through)
         one_by_one = OneByOne(self._database, self._clock)
         released = await one_by_one.each("settling a closed card", sorted(waiting), self._settle_closed, _of_card)
-        owed = sorted(touched | waiting)
+        async with self._database.reading() as connection:
+            owed = await due.cards_due(connection, Due.PENDING)
         granted = await one_by_one.each("granting pending credit", owed, self._grant_pending, _of_card)
-        if newest > through:
-            await self._database.transact(lambda connection: write_setting(connection, GRANTED_THROUGH, str(newest)))
         return {"cards_released": released, "loads_granted": granted}
 
     async def settle_all(self) -> int:
@@ -329,6 +330,7 @@ class Cards:
                 closed = row.status in (CardStatus.CLOSED, CardStatus.RELEASED)
                 if closed and not plastic.moved_at and collects_no_more(plastic, reports):
                     await store.change(connection, row.key, {"moved_at": now})
+                    await due.leave(connection, Due.PENDING, [no])
             await write(connection, office.work, now)
             return count
 
@@ -336,6 +338,7 @@ class Cards:
 
     async def _grant_pending(self, no: CardNo) -> int:
         async def give(connection: AsyncConnection) -> int:
+            await due.take(connection, Due.PENDING, no)
             if not await store.generations(connection, no):
                 return 0
             office = await self._open(connection, no)

@@ -3,16 +3,17 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Exists, RowMapping, Select, exists, func, insert, or_, select, update
+from sqlalchemy import Exists, RowMapping, Select, and_, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from protocol.ids import U16_MAX, CardKey, CardNo, Generation, TerminalId
+from protocol.entries import Kind
+from protocol.ids import U16_MAX, CardKey, CardNo, Generation, SiteId, TerminalId
 from protocol.instants import UtcMs
 from server.cards.rules import Plastic, Report
 from server.ingest.book import CardRow, CardStatus, CaseClass, ShiftStatus, TerminalStatus
 from server.ingest.rows import card_of
 from server.ledger.accounts import AccountKind
-from server.tables import card, case_file, chain, list_file, load, person, posting, shift, step, terminal
+from server.tables import branch, card, case_file, chain, entry, list_file, load, person, posting, shift, step, terminal
 
 KEEP_LOADS_AWAY = (CaseClass.CARD_ABOVE_LEDGER, CaseClass.FORK)
 """While such a case is open its card gets no value."""
@@ -53,24 +54,6 @@ async def pending_of(connection: AsyncConnection, no: int, kind: AccountKind = A
     return int(await connection.scalar(query) or 0)
 
 
-async def newly_pending(connection: AsyncConnection, after_id: int) -> tuple[set[CardNo], int]:
-    """Numbers whose pending credit was touched since a posting, and the newest posting seen."""
-    query = select(posting.c.owner, posting.c.id).where(
-        posting.c.id > after_id, posting.c.account_kind.in_((AccountKind.PENDING, AccountKind.PENDING_SUBSIDY))
-    )
-    rows = (await connection.execute(query)).all()
-    return {CardNo(int(row.owner)) for row in rows}, max((row.id for row in rows), default=after_id)
-
-
-async def all_pending(connection: AsyncConnection) -> set[CardNo]:
-    """Numbers with pending credit."""
-    total = func.sum(posting.c.cents)
-    query = select(posting.c.owner).where(posting.c.account_kind == AccountKind.PENDING)
-    return {
-        CardNo(int(row.owner)) for row in await connection.execute(query.group_by(posting.c.owner).having(total > 0))
-    }
-
-
 async def waiting(connection: AsyncConnection) -> set[CardNo]:
     """Numbers with a closed card whose rest, or whose uncollected loads, are not settled yet."""
     closed = card.c.status.in_((CardStatus.CLOSED, CardStatus.RELEASED))
@@ -79,27 +62,38 @@ async def waiting(connection: AsyncConnection) -> set[CardNo]:
 
 
 async def reports(connection: AsyncConnection) -> list[Report]:
-    """How far each terminal is known, by its newest epoch; a terminal that was never granted one has sold nothing."""
-    can_load = {row.tid: row.can_load for row in await connection.execute(select(terminal.c.tid, terminal.c.can_load))}
-    found: dict[str, Report] = {}
-    for row in await connection.execute(select(chain).order_by(chain.c.tid, chain.c.epoch)):
-        found[row.tid] = Report(
+    """How far each chain is known that has not ended: also an old epoch's card may be rescued with sales on it."""
+    at_tip = and_(branch.c.tno == chain.c.tno, branch.c.branch == 0)
+    last = and_(entry.c.tno == chain.c.tno, entry.c.branch == 0, entry.c.seq == branch.c.tip_seq)
+    query = select(chain, terminal.c.can_load).join_from(chain, branch, at_tip).outerjoin(entry, last)
+    query = query.outerjoin(terminal, terminal.c.tid == chain.c.tid)
+    query = query.where(or_(entry.c.kind.is_(None), entry.c.kind != Kind.EPOCH_ENDED)).order_by(chain.c.tno)
+    return [
+        Report(
             TerminalId(row.tid),
             TerminalStatus(row.status),
             UtcMs(row.reported_at or row.granted_at),
             row.cards_version,
-            can_load.get(row.tid, False),
+            bool(row.can_load),
+            SiteId(row.site),
+            row.limits_version,
         )
-    return list(found.values())
+        for row in await connection.execute(query)
+    ]
 
 
-async def limit_lists(connection: AsyncConnection) -> list[bytes]:
-    """The `limits` lists in force, one for each site."""
-    newest = select(list_file.c.site, func.max(list_file.c.version).label("version"))
-    newest_of = newest.where(list_file.c.name == "limits").group_by(list_file.c.site).subquery()
-    same = (list_file.c.site == newest_of.c.site) & (list_file.c.version == newest_of.c.version)
-    query = select(list_file.c.body).join(newest_of, same).where(list_file.c.name == "limits")
-    return [bytes(row.body) for row in await connection.execute(query)]
+async def limit_lists(connection: AsyncConnection) -> dict[SiteId, dict[int, bytes]]:
+    """Every `limits` list there was, by site and version."""
+    found: dict[SiteId, dict[int, bytes]] = {}
+    for row in await connection.execute(select(list_file).where(list_file.c.name == "limits")):
+        found.setdefault(SiteId(row.site), {})[row.version] = bytes(row.body)
+    return found
+
+
+async def has_open_fork(connection: AsyncConnection, no: int) -> bool:
+    """Whether people have still to find out why a card of this number was used twice."""
+    open_fork = (case_file.c.cls == CaseClass.FORK, case_file.c.card == no, case_file.c.closed_at == 0)
+    return await connection.scalar(select(case_file.c.id).where(*open_fork).limit(1)) is not None
 
 
 async def hold_open_shift(connection: AsyncConnection, owner: str) -> bool:

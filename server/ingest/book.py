@@ -88,6 +88,8 @@ class ChainRow:
     """The `at` of the newest posted entry: everything the terminal did up to then is known."""
     cards_version: int = 0
     """The newest `cards` list it has shown in an entry."""
+    limits_version: int = 0
+    """The newest `limits` list it has shown in an entry."""
     each_signature: bool = False
     """A hole was booked: from then on every entry must be signed itself."""
     cards_published: int = 0

@@ -80,7 +80,7 @@ def _post(book: Book, chain: ChainRow, branch: int, link: Link, day: BusinessDay
 
 
 def _note_report(chain: ChainRow, entry: Entry, now: UtcMs) -> None:
-    """How far the terminal is known, and the list it has: as it says, where that can be so.
+    """How far the terminal is known, and the lists it has: as it says, where that can be so.
 
     A clock that is ahead of ours would vouch for sales that are still to come.
     """
@@ -88,6 +88,7 @@ def _note_report(chain: ChainRow, entry: Entry, now: UtcMs) -> None:
         chain.reported_at = max(chain.reported_at, min(entry.at, now))
     if entry.lists.cards <= chain.cards_published:
         chain.cards_version = max(chain.cards_version, entry.lists.cards)
+    chain.limits_version = max(chain.limits_version, entry.lists.limits)
 
 
 def _business_day(book: Book, chain: ChainRow, branch: Branch, link: Link, now: UtcMs) -> BusinessDay:

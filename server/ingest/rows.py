@@ -52,6 +52,7 @@ def chain_columns(chain: ChainRow) -> Columns:
         "status": chain.status,
         "reported_at": chain.reported_at,
         "cards_version": chain.cards_version,
+        "limits_version": chain.limits_version,
         "each_signature": chain.each_signature,
     }
 
@@ -69,6 +70,7 @@ def chain_of(row: Row, branches: dict[int, Branch]) -> ChainRow:
         TerminalStatus(row["status"]),
         UtcMs(row["reported_at"]),
         row["cards_version"],
+        row["limits_version"],
         row["each_signature"],
         row["cards_published"] or 0,
         bool(row["can_load"]),

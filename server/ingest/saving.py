@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.instants import BusinessDay, CampusTime, UtcMs
 from server import tables
+from server.due import Due, leave
 from server.ingest.book import Book, Case, Reached, ShiftStatus
 from server.ingest.reach import card_named_by
 from server.ingest.rows import (
@@ -21,9 +22,14 @@ from server.ingest.rows import (
     hole_columns,
     step_columns,
 )
+from server.ledger.accounts import AccountKind
 from server.numbers import closed_through
 from server.sets import insert_rows
 
+_LISTED_COLUMNS = ("status", "exchange", "load_seq", "load_seq_floor", "loaded_total_cents", "collected_cents")
+"""What the lists of terminals say of a card, its load records included."""
+
+_OWED = (AccountKind.PENDING, AccountKind.PENDING_SUBSIDY)
 _Key = TypeVar("_Key")
 _Row = TypeVar("_Row")
 
@@ -61,6 +67,7 @@ async def write(connection: AsyncConnection, work: Work, now: UtcMs) -> None:
     await _write_rows(connection, work.book, work.before)
     await _write_postings(connection, work.book, work.before, now)
     await _write_rest(connection, work.book, work.before, now)
+    await leave(connection, Due.PENDING, _with_pending(work.book, work.before))
 
 
 async def open_case(connection: AsyncConnection, case: Case, now: UtcMs) -> None:
@@ -125,8 +132,19 @@ async def _write_rows(connection: AsyncConnection, book: Book, before: Book) -> 
     steps = _changed(before.steps, book.steps, step_columns)
     holes = _changed(before.holes, book.holes, hole_columns)
     await _save(connection, tables.card, ("card", "generation"), cards)
+    if any(old is None or any(old[name] != new[name] for name in _LISTED_COLUMNS) for old, new in cards):
+        await leave(connection, Due.LISTS)
     await _save(connection, tables.step, ("tno", "branch", "seq"), steps)
     await _save(connection, tables.hole, ("tno", "first"), holes)
+
+
+def _with_pending(book: Book, before: Book) -> set[int]:
+    """Cards whose pending credit moves now, and those that may be granted some although nothing moves."""
+    causes = book.posted.keys() - before.posted.keys()
+    legs = (leg.account for cause in causes for leg in book.posted[cause].postings)
+    touched = {int(account.owner) for account in legs if account.kind in _OWED}
+    known = {key: row.status for key, row in before.cards.items()}
+    return touched | {key[0] for key, row in book.cards.items() if known.get(key) != row.status}
 
 
 def _changed(

@@ -12,8 +12,10 @@ from protocol.messages import sign, version_of
 from protocol.policy import CardsFile, LoadsFile, encode_file, load_text
 from protocol.price_list import PriceList, Product, decode_prices, encode_prices
 from protocol.signing import sha256_of
+from server import due
 from server.cards.service import Cards
 from server.db import Database
+from server.due import Due
 from server.errors import Invalid, NotFound
 from server.keys import ServerKeys
 from server.numbers import LIST_NUMBER, hold, next_number, server_epoch
@@ -74,8 +76,25 @@ class Policy:
 
     async def take_floors(self) -> None:
         """Once a night: what was read from cards becomes their floor."""
-        await self._database.transact(store.take_floors)
+
+        async def take_floors(connection: AsyncConnection) -> None:
+            await store.take_floors(connection)
+            await due.leave(connection, Due.LISTS)
+
+        await self._database.transact(take_floors)
         self.changed.set()
+
+    async def took_changes(self) -> bool:
+        """Whether a list has changed since this was last asked; who asks must then publish. Cheap where none has."""
+        async with self._database.reading() as connection:
+            if not await due.cards_due(connection, Due.LISTS):
+                return False
+        return await self._database.transact(lambda connection: due.take(connection, Due.LISTS))
+
+    async def server_epoch(self) -> int:
+        """Which life of the server this is."""
+        async with self._database.reading() as connection:
+            return await server_epoch(connection)
 
     async def publication(self, site: SiteId, *, even_if_same: bool) -> Publication | None:
         """The newest manifest with its parts; None: nothing changed since the last one."""
@@ -85,9 +104,10 @@ class Policy:
 
         async def make(connection: AsyncConnection) -> Publication | None:
             await hold(connection, LIST_NUMBER)
-            cards = CardsFile(await store.listed_cards(connection), numbers, await store.floors(connection))
+            listed = await store.listed_cards(connection)
+            cards = CardsFile(listed, numbers, await store.floors(connection))
             cards_version = await self._keep(connection, site, "cards", encode_file(cards))
-            await store.note_closed(connection, cards_version)
+            await store.note_closed(connection, cards_version, listed)
             await self._keep(connection, site, "loads", encode_file(LoadsFile(records)))
             await self._renew_old_epochs(connection, site)
             if await self._versions(connection, site) == self._named.get(site) and not even_if_same:
@@ -116,6 +136,7 @@ class Policy:
             version = version_of(await server_epoch(connection), await next_number(connection, LIST_NUMBER))
             raw = body(version)
             await store.put(connection, site, name, _file(version, raw), self._clock())
+            await due.leave(connection, Due.LISTS)
             return version
 
         version = await self._database.transact(put)

@@ -84,10 +84,15 @@ async def take_floors(connection: AsyncConnection) -> None:
     await connection.execute(update(card).where(behind).values(values))
 
 
-async def note_closed(connection: AsyncConnection, version: int) -> None:
-    """The `cards` list of this version is the first to say that these cards are closed."""
+async def note_closed(connection: AsyncConnection, version: int, listed: Iterable[CardRow]) -> None:
+    """The `cards` list of this version is the first to say that some cards are closed: those that it says it of."""
     closed = card.c.status.in_((CardStatus.CLOSED, CardStatus.RELEASED))
-    await connection.execute(update(card).where(closed, card.c.closed_version == 0).values(closed_version=version))
+    fresh = select(card.c.card, card.c.generation).where(closed, card.c.closed_version == 0)
+    said = {(row.no, row.generation) for row in listed if row.listed is Listed.CLOSED}
+    for key in [(row.card, row.generation) for row in await connection.execute(fresh)]:
+        if key in said:
+            same = (card.c.card == key[0], card.c.generation == key[1])
+            await connection.execute(update(card).where(*same).values(closed_version=version))
 
 
 async def note_parts(connection: AsyncConnection, site: str, parts: Iterable[str], at: int) -> None:

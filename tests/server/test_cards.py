@@ -119,6 +119,59 @@ async def test_pending_credit_is_granted_to_the_card(desk: Desk) -> None:
     assert (await desk.house.cards.run())["loads_granted"] == 0
 
 
+async def test_pending_credit_of_a_blocked_card_is_granted_when_it_may_pay_again(desk: Desk) -> None:
+    till = Till(1)
+    await enrol(desk, till, can_load=True)
+    card = await loaded_card(desk, till, 500)
+    await desk.post(f"/cards/{card.id.no}/block")
+    till.append(Kind.VEND_FAILED, Vend(Seq(sell(till, card, 200))))
+    await send(desk, till, 2)
+    assert (await desk.house.cards.run())["loads_granted"] == 0
+    await desk.post(f"/cards/{card.id.no}/unblock")
+    assert (await desk.house.cards.run())["loads_granted"] == 1
+    assert (await desk.get(f"/cards/{card.id.no}"))["plastics"][0]["loaded_total_cents"] == 700
+
+
+async def test_one_person_does_not_unblock_a_card_that_was_used_twice(desk: Desk) -> None:
+    till = Till(1)
+    await enrol(desk, till)
+    card = plastic((await desk.post("/cards", {}, expect=201))["numbers"][0])
+    sell(till, card, 10)
+    copied = card.copy()
+    sell(till, card, 10)
+    sell(till, copied, 20)
+    await send(desk, till)
+    unblock = f"/cards/{card.id.no}/unblock"
+    assert (await desk.post(unblock, expect=409))["code"] == "case_open"
+    ((number,),) = await rows_of(desk.house.database, select(tables.case_file.c.id))
+    bob = {"Authorization": "Bearer bob-token"}
+    await desk.client.post(f"/api/1/cases/{number}/close", json={"outcome": "a copy was made"}, headers=bob)
+    assert (await desk.post(unblock))["plastics"][0]["status"] == "active"
+
+
+async def test_a_subsidy_lapses_once_whenever_its_load_is_heard_of(desk: Desk) -> None:
+    """The card had collected the old period's subsidy; its entry comes after the new period began."""
+    till = Till(1)
+    await enrol(desk, till, can_load=True)
+    card = plastic((await desk.post("/cards", {}, expect=201))["numbers"][0])
+    records: list[bytes] = []
+    for request, cents, period in (("grant-001", 100, 1), ("grant-002", 50, 2)):
+        await desk.post(f"/cards/{card.id.no}/subsidies", {"id": request, "cents": cents, "period": period})
+        records += [record for _, record in await desk.house.cards.sign_loads()]
+    for record in records:
+        load = decode_load(record)
+        assert load is not None
+        body = load_of(card, load.record.loaded_total_cents, load.record.load_seq)
+        granted, expired = Cents(load.record.subsidy_total_cents), Cents(card.subsidy)
+        body = with_members(body, amount=granted, subsidy_after=granted, expired=expired, record=to_base64url(record))
+        prepared = till.append(Kind.LOAD_PREPARED, body).seq
+        card.write(till.tno, body, prepared)
+        till.append(Kind.LOAD_SETTLED, with_members(body, prepared=prepared))
+    await send(desk, till)
+    kinds = (await desk.get("/ledger/trial-balance"))["cents_by_kind"]
+    assert {kind: cents for kind, cents in kinds.items() if cents} == {"funder": -50, "subsidy": 50}
+
+
 async def test_a_subsidy_of_a_new_period_takes_the_old_one_s_rest_back(desk: Desk) -> None:
     no = (await desk.post("/cards", {}, expect=201))["numbers"][0]
     await desk.post(f"/cards/{no}/subsidies", {"id": "grant-01", "cents": 300, "period": 1})
@@ -145,7 +198,7 @@ async def test_a_replaced_card_s_rest_waits_for_the_silent_till(desk: Desk) -> N
     await enrol(desk, till, can_load=True)
     await enrol(desk, silent)
     limits = {"classes": [{"card_class": 1, "day": 100}]}
-    await desk.put(f"/sites/{SITE}/limits", {"rules": limits})
+    silent.lists = ListVersions(limits=(await desk.put(f"/sites/{SITE}/limits", {"rules": limits}))["version"])
     card = await loaded_card(desk, till, 1_000)
     silent.append(Kind.DRAWER_OPENED, Reason("change"))
     await send(desk, silent)

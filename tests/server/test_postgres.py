@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.entries import CardBlocked, CardIssued, CashSale, Kind, Reason
+from protocol.ids import CardNo
 from protocol.instants import DAY_MS, BusinessDay
 from protocol.money import Cents
 from server import tables
@@ -20,7 +22,9 @@ from server.db import Database
 from server.ingest import saving
 from server.ingest.book import Book
 from server.ingest.rules import Ack, take_batch
+from server.ingest.saving import Work, write
 from server.ingest.service import Ingest
+from server.ledger.accounts import OPERATOR_LOSS, balanced, pending
 from server.reconcile.results import DayReport
 from server.reconcile.service import Reconcile
 from tests.server.desk import Clock, assert_balances_are_sums, keys_in, put_book, rows_of
@@ -152,3 +156,23 @@ async def test_money_cannot_enter_a_day_that_is_being_closed(
     assert report.revision == 1
     assert sorted(line.settled_cents for line in report.lines) == [-70, 70]
     assert await reconcile.report(day) == report
+
+
+async def test_pending_credit_is_granted_whatever_commits_first(url: str, tmp_path: Path) -> None:
+    """Numbers of postings are given before the commit: the lower one may become visible later."""
+    async with open_house(Settings(str(tmp_path), url), Clock()) as house:
+        first, second = await house.cards.issue(2, 1, "", None)
+        async with house.database.writing() as slow:
+            await owe(slow, first, 300)
+            async with house.database.writing() as fast:
+                await owe(fast, second, 200)
+            assert (await house.cards.run())["loads_granted"] == 1
+        assert (await house.cards.run())["loads_granted"] == 1
+        assert (await house.cards.get(first)).rows[0]["loaded_total_cents"] == 300
+
+
+async def owe(connection: AsyncConnection, no: CardNo, cents: int) -> None:
+    """Post pending credit as every transaction does."""
+    book = Book(CAMPUS)
+    book.post(f"owed:{no}", BusinessDay(20_787), balanced((OPERATOR_LOSS, -cents), (pending(no), cents)))
+    await write(connection, Work(book, Book(CAMPUS)), NOON)

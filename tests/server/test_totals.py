@@ -157,7 +157,7 @@ async def restored_before_the_load(desk: Desk, till: Till) -> tuple[Plastic, int
     ((_, record),) = await desk.house.cards.sign_loads()
     collect(till, card, record)
     async with desk.house.database.writing() as connection:
-        for table in (tables.posting, tables.load):
+        for table in (tables.posting, tables.load, tables.request):
             await connection.execute(table.delete())
         await connection.execute(update(tables.card).values(loaded_total_cents=0, load_seq=64))
     await send_in(desk, till)

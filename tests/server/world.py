@@ -97,6 +97,7 @@ class Till:
         self.chain: list[Sealed] = []
         self.now = NOON
         self.clock = ClockSource.SERVER
+        self.lists = NO_LISTS
 
     @property
     def start(self) -> Tip:
@@ -113,7 +114,7 @@ class Till:
         self.now = UtcMs(self.now + 1_000)
         entry = Entry(
             1, SITE, self.tid, self.epoch, self.tno, Seq(tip.seq + 1), tip.prev, kind,
-            UtcMs(self.now if at is None else at), MonoMs(1), 1, self.clock, NO_LISTS, shift=ShiftNo(1),
+            UtcMs(self.now if at is None else at), MonoMs(1), 1, self.clock, self.lists, shift=ShiftNo(1),
             turnover=turnover, body=body,
         )  # fmt: skip
         self.chain.append(seal(entry, self.key))
