@@ -72,7 +72,14 @@ async def write(connection: AsyncConnection, work: Work, now: UtcMs) -> None:
 
 async def open_case(connection: AsyncConnection, case: Case, now: UtcMs) -> None:
     """Put something in front of people outside of a book."""
-    await insert_rows(connection, tables.case_file, [{**case_columns(case), "opened_at": now}])
+    await _write_cases(connection, [case], now)
+
+
+async def _write_cases(connection: AsyncConnection, cases: Sequence[Case], now: UtcMs) -> None:
+    """Some cases keep loads from their cards."""
+    await insert_rows(connection, tables.case_file, [{**case_columns(case), "opened_at": now} for case in cases])
+    if any(case.card for case in cases):
+        await leave(connection, Due.LISTS)
 
 
 async def open_case_once(connection: AsyncConnection, case: Case, now: UtcMs, *, again: bool = True) -> bool:
@@ -220,8 +227,7 @@ async def _write_rest(connection: AsyncConnection, book: Book, before: Book, now
         for at, status in book.shifts.items()
     ]
     await _save(connection, tables.shift, ("tno", "number"), shifts)
-    cases = book.cases[len(before.cases) :]
-    await insert_rows(connection, tables.case_file, [{**case_columns(case), "opened_at": now} for case in cases])
+    await _write_cases(connection, book.cases[len(before.cases) :], now)
 
 
 async def _save(

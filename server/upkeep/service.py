@@ -12,6 +12,7 @@ from protocol.instants import HOUR_MS, CampusTime, UtcMs
 from protocol.signing import VerifyKey
 from server.auth.service import Agreed
 from server.db import Database
+from server.due import Due, leave
 from server.errors import Conflict, NotFound
 from server.ingest.book import Book, HoleRow, HoleStatus, StepRow, TerminalStatus
 from server.ingest.holes import book_hole, post_provisional, provisional_cause
@@ -171,6 +172,9 @@ class Upkeep:
             if known["closed_at"]:
                 raise Conflict("closed_before", f"{known['closed_by']} closed this case")
             await store.close_case(connection, number, by, outcome, self._clock())
+            if known["card"]:
+                await leave(connection, Due.LISTS)
+                await leave(connection, Due.PENDING, [known["card"]])
 
         await self._database.transact(close)
 
