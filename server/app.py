@@ -16,6 +16,8 @@ from server import numbers
 from server.auth import api as auth_api
 from server.auth.service import Operators, TwoPeople
 from server.body_limit import BodyLimit
+from server.booking import api as booking_api
+from server.booking.service import Bookings
 from server.cards import api as cards_api
 from server.cards.service import Cards
 from server.config import Settings, campus_of, operators_of, timing_of
@@ -54,6 +56,7 @@ class House:
     ingest: Ingest
     upkeep: Upkeep
     ledger: Ledger
+    bookings: Bookings
     terminals: Terminals
     people: People
     cards: Cards
@@ -112,6 +115,7 @@ def _compose(settings: Settings, clock: Callable[[], UtcMs], database: Database,
     policy = Policy(database, keys, cards, clock, timing.lists_valid_ms)
     around = Around((upkeep.post_parked, upkeep.extend_holes, upkeep.resolve_due, cards.settle_all))
     reconcile = Reconcile(database, campus, clock, around)
+    together = TwoPeople(database, clock)
     house = House(
         settings,
         clock,
@@ -120,6 +124,7 @@ def _compose(settings: Settings, clock: Callable[[], UtcMs], database: Database,
         ingest,
         upkeep,
         Ledger(database),
+        Bookings(database, together, campus, clock, settings.money.alone_cents_max),
         Terminals(database, keys, clock),
         People(database, clock),
         cards,
@@ -137,11 +142,13 @@ def _mount(house: House) -> None:
     app, state = house.app, house.app.state
     state.operators = Operators(operators_of(house.settings))
     state.two_people = TwoPeople(house.database, house.clock)
+    state.bookings = house.bookings
     state.keys, state.ingest, state.upkeep, state.ledger = house.keys, house.ingest, house.upkeep, house.ledger
     state.terminals, state.people, state.cards, state.policy = house.terminals, house.people, house.cards, house.policy
     state.reconcile = house.reconcile
     answer_problems(app)
-    for api in (terminals_api, cards_api, people_api, policy_api, ledger_api, reconcile_api, upkeep_api, auth_api):
+    desks = (terminals_api, cards_api, people_api, policy_api, ledger_api, booking_api)
+    for api in (*desks, reconcile_api, upkeep_api, auth_api):
         app.include_router(api.router, prefix="/api/1")
 
     @app.get("/health", tags=["health"])

@@ -55,6 +55,12 @@ class ListSettings(_Table, frozen=True):
     look_every_ms: Annotated[int, Meta(ge=100, le=60_000)] = 2_000
 
 
+class MoneySettings(_Table, frozen=True):
+    """Movements of more cents than this take two people; corrections and reversals always do."""
+
+    alone_cents_max: Annotated[int, Meta(ge=0)] = 1_000_000
+
+
 class OperatorSettings(_Table, frozen=True):
     """A person at a desk; the file holds only the SHA-256 of the bearer token (hex)."""
 
@@ -73,6 +79,7 @@ class Settings(_Table, frozen=True):
     mqtt: MqttSettings | None = None
     campus: CampusSettings = CampusSettings()
     lists: ListSettings = ListSettings()
+    money: MoneySettings = MoneySettings()
     upkeep_every_s: Annotated[int, Meta(ge=1, le=3_600)] = 30
     operators: tuple[OperatorSettings, ...] = ()
 

@@ -1,8 +1,8 @@
 """The database: one setting chooses SQLite or PostgreSQL, and every statement goes through `writing` or `reading`.
 
-Tables are in `server/tables.py`. What is special to SQLite stands in `_sqlite_*` below and nowhere else: exactly one
-connection writes and checkpoints (SQLite before 3.51.3 can corrupt a WAL that two connections checkpoint), all others
-only read.
+Tables are in `server/tables.py` and `server/act_tables.py`. What is special to SQLite stands in `_sqlite_*` below and
+nowhere else: exactly one connection writes and checkpoints (SQLite before 3.51.3 can corrupt a WAL that two connections
+checkpoint), all others only read.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -15,8 +15,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from server.act_tables import act
 from server.numbers import CLOSED_THROUGH, read_setting, write_setting
-from server.tables import metadata
 
 READERS_MAX = 8
 POSTGRES_CONNECTIONS_MAX = 32
@@ -52,7 +52,7 @@ class Database:
     async def create_all(self) -> None:
         """Create the tables that are missing."""
         async with self.writing() as connection:
-            await connection.run_sync(metadata.create_all)
+            await connection.run_sync(act.metadata.create_all)
             if await read_setting(connection, CLOSED_THROUGH) is None:  # a row that is not there cannot be locked
                 await write_setting(connection, CLOSED_THROUGH, "0")
 

@@ -6,17 +6,25 @@ import msgspec
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.act_tables import request
 from server.errors import Conflict
-from server.tables import request
+
+
+async def was_done(connection: AsyncConnection, cause: str, form: object) -> bool:
+    """Whether this very request was done before. Raises Conflict where its id was used for something else."""
+    known = await connection.scalar(select(request.c.digest).where(request.c.cause == cause))
+    if known is not None and known != _digest(form):
+        raise Conflict("request_id_used", "this request id was used for something else")
+    return known is not None
 
 
 async def done_before(connection: AsyncConnection, cause: str, form: object) -> bool:
-    """Whether this very request was done before; if not, it is noted as done with this transaction. Raises Conflict."""
-    digest = sha256(msgspec.json.encode(form, order="deterministic")).hexdigest()
-    known = await connection.scalar(select(request.c.digest).where(request.c.cause == cause))
-    if known is None:
-        await connection.execute(insert(request).values(cause=cause, digest=digest))
-        return False
-    if known != digest:
-        raise Conflict("request_id_used", "this request id was used for something else")
-    return True
+    """The same; if it was not done, it is noted as done with this transaction."""
+    if await was_done(connection, cause, form):
+        return True
+    await connection.execute(insert(request).values(cause=cause, digest=_digest(form)))
+    return False
+
+
+def _digest(form: object) -> str:
+    return sha256(msgspec.json.encode(form, order="deterministic")).hexdigest()

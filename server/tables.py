@@ -291,14 +291,6 @@ load = Table(
     PrimaryKeyConstraint("card", "generation", "load_seq"),
 )
 
-request = Table(
-    "request",
-    metadata,
-    Column("cause", String(80), primary_key=True),
-    Column("digest", String(64), nullable=False),
-)
-"""What callers asked for under ids of their own: the hash of all of it, so that an id is never used for two things."""
-
 due = Table(
     "due",
     metadata,
@@ -347,18 +339,6 @@ business_day = Table(
 )
 """Days that were closed or restated; every day up to the newest is closed. A late
 posting counts in an open day and raises the revision of its own."""
-
-proposal = Table(
-    "proposal",
-    metadata,
-    Column("action", String(40), nullable=False),
-    Column("subject", String(80), nullable=False),
-    Column("body", Text, nullable=False),
-    Column("by", String(80), nullable=False),
-    _big("at", None),
-    PrimaryKeyConstraint("action", "subject"),
-)
-"""What one person proposed and a second one has yet to confirm; the row goes when it is done."""
 
 reconciliation = Table(
     "reconciliation",

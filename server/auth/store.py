@@ -4,8 +4,8 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.instants import UtcMs
+from server.act_tables import proposal
 from server.auth.rules import Proposal
-from server.tables import proposal
 
 
 async def find(connection: AsyncConnection, action: str, subject: str) -> Proposal | None:

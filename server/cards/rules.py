@@ -110,8 +110,12 @@ def record_of(card: CardRow) -> LoadRecord:
 
 def grantable(pending_cents: int, plastics: Sequence[Plastic]) -> Cents:
     """How much pending credit no card has been promised yet; what a closed card may still collect is promised."""
-    promised = sum(plastic.uncollected_cents for plastic in plastics if not plastic.moved_at)
-    return Cents(max(0, pending_cents - promised))
+    return Cents(max(0, pending_cents - _promised(plastics)))
+
+
+def debt(pending_cents: int, plastics: Sequence[Plastic]) -> Cents:
+    """What cards have or may collect beyond what is owed, since a load was taken back: set off against what comes."""
+    return Cents(max(0, _promised(plastics) - pending_cents))
 
 
 def grantable_subsidy(pending_cents: int, plastics: Sequence[Plastic]) -> Cents:
@@ -185,6 +189,10 @@ def rest_of(card: CardRow) -> Postings:
     lapsed = card.period_load_seq > U16_MAX
     to_subsidy = OPERATOR_LOSS if granted <= 0 else FUNDER if lapsed else pending_subsidy(card.key[0])
     return balanced((purse(card.key), -main), (to_main, main), (subsidy(card.key), -granted), (to_subsidy, granted))
+
+
+def _promised(plastics: Sequence[Plastic]) -> int:
+    return sum(plastic.uncollected_cents for plastic in plastics if not plastic.moved_at)
 
 
 def is_silent(report: Report, since: UtcMs) -> bool:

@@ -3,8 +3,7 @@
 Money only ever moves by postings. What reaches a card is a signed, cumulative load record.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,10 +14,12 @@ from protocol.load_record import encode_load, sign_load
 from protocol.money import Cents
 from server import due
 from server.cards import store
+from server.cards.office import Holding, Office
 from server.cards.rules import (
     Plastic,
     collects_no_more,
     day_limit,
+    debt,
     exposure,
     grant,
     grant_subsidy,
@@ -36,10 +37,10 @@ from server.db import Database
 from server.due import Due
 from server.errors import Conflict, NotFound
 from server.ingest.book import CardRow, CardStatus
-from server.ingest.loading import load
+from server.ingest.loading import hold_open_drawer, load
 from server.ingest.reach import Reach
 from server.ingest.rows import card_columns
-from server.ingest.saving import Work, write
+from server.ingest.saving import write
 from server.ingest.totals import explain
 from server.keys import ServerKeys
 from server.ledger.accounts import (
@@ -57,32 +58,6 @@ from server.ledger.accounts import (
 from server.numbers import CARD_NUMBER, next_number
 from server.one_by_one import OneByOne, Subject
 from server.requests import done_before
-
-
-@dataclass(frozen=True, slots=True)
-class Holding:
-    """An issue number: its plastics, newest last, and what its holder is still to get."""
-
-    no: CardNo
-    rows: Sequence[RowMapping]
-    pending_cents: int
-    pending_subsidy_cents: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Office:
-    """The cards of one number in the middle of a transaction."""
-
-    work: Work
-    plastics: list[Plastic]
-
-    @property
-    def newest(self) -> CardRow:
-        return self.plastics[-1].row
-
-    @property
-    def unexplained_cents(self) -> int:
-        return sum(plastic.row.adopted_cents - plastic.row.explained_cents for plastic in self.plastics)
 
 
 class Cards:
@@ -148,13 +123,14 @@ class Cards:
         has collected something that nothing explains yet, or the same cash would be counted twice.
         """
 
-        async def take(_: AsyncConnection, office: _Office) -> None:
+        async def take(connection: AsyncConnection, office: Office) -> None:
             if explains is None and office.unexplained_cents:
                 text = f"the card has collected {office.unexplained_cents} cents that no document tells of"
                 raise Conflict("say_whether_it_explains", f"{text}: say whether this one does")
             self._post(office, f"desk:{request}", balanced((source, -cents), (pending(no), cents)))
             rest = cents - self._explain(office, office.plastics, cents) if explains else cents
-            if rest:
+            rest -= debt(await store.pending_of(connection, no), office.plastics)
+            if rest > 0:
                 grant(office.newest, Cents(rest))
 
         form = {"cents": cents, "from": str(source), "explains": explains}
@@ -163,7 +139,7 @@ class Cards:
     async def subsidise(self, no: CardNo, request: str, cents: Cents, period: int) -> None:
         """A subsidy of a period. What was left of another period's goes back to who pays for it."""
 
-        async def take(connection: AsyncConnection, office: _Office) -> None:
+        async def take(connection: AsyncConnection, office: Office) -> None:
             if office.newest.period != period:
                 left = max(0, await store.pending_of(connection, no, AccountKind.PENDING_SUBSIDY))
                 self._post(office, f"lapsed:{request}", balanced((pending_subsidy(no), -left), (FUNDER, left)))
@@ -190,26 +166,31 @@ class Cards:
         await self._database.transact(mark)
 
     async def replace(self, no: CardNo) -> CardKey:
-        """The card is lost or broken: a new generation gets now what no unreported sale can have spent."""
+        """The card is lost or broken: a new generation gets now what no unreported sale can have spent.
+
+        One that was handed in and paid out has nothing left; its holder gets a new plastic for what is owed since.
+        """
 
         async def replace(connection: AsyncConnection) -> CardKey:
             now = self._clock()
             office = await self._open(connection, no)
-            old = office.newest
-            if old.status not in (CardStatus.ACTIVE, CardStatus.BLOCKED):
+            old, handed_in = office.newest, office.plastics[-1].in_hand
+            if old.status not in (CardStatus.ACTIVE, CardStatus.BLOCKED) and not handed_in:
                 raise Conflict("card_closed", f"the card is {old.status}")
             reports = await store.reports(connection)
             silent = [report for report in reports if is_silent(report, now)]
             limit = day_limit(silent, await store.limit_lists(connection), old.card_class)
-            paid = paid_at_once(old.main_cents, exposure(limit, reports, now, self._campus))
-            old.status = CardStatus.CLOSED
+            exposed = None if handed_in else exposure(limit, reports, now, self._campus)
+            paid = paid_at_once(old.main_cents, exposed)
+            old.status = old.status if handed_in else CardStatus.CLOSED
             new = CardRow((no, Generation(old.key[1] + 1)), old.card_class, old.technology, period=old.period)
             office.work.book.cards[new.key] = new
             self._post(office, f"replace:{owner_of(old.key)}", balanced((purse(old.key), -paid), (pending(no), paid)))
             grant(new, paid)
             await self._save(connection, office, [new])
             row = (await store.generations(connection, no))[-2]
-            await store.change(connection, old.key, {"closed_at": now, "closed_for": "replaced"})
+            if not handed_in:
+                await store.change(connection, old.key, {"closed_at": now, "closed_for": "replaced"})
             await store.change(connection, new.key, {"person": row["person"], "issued_at": now})
             return new.key
 
@@ -223,22 +204,24 @@ class Cards:
             old = office.newest
             if old.status not in (CardStatus.ACTIVE, CardStatus.BLOCKED):
                 raise Conflict("card_closed", f"the card is {old.status}")
-            on_card = max(0, min(card_cents, old.main_cents))
-            owed = await self._free(connection, office, office.plastics[:-1])
-            legs = balanced((purse(old.key), -on_card), (pending(no), -owed), (VAULT, on_card + owed))
+            on_card, others = max(0, min(card_cents, old.main_cents)), office.plastics[:-1]
+            owed = await self._free(connection, office, others)
+            set_off = min(on_card, debt(await store.pending_of(connection, no), others))
+            paid = on_card - set_off + owed
+            legs = balanced((purse(old.key), -on_card), (pending(no), set_off - owed), (VAULT, paid))
             self._post(office, f"close:{owner_of(old.key)}", legs)
             old.status = CardStatus.CLOSED
             await write(connection, office.work, self._clock())
             now = self._clock()
             await store.change(connection, old.key, {"closed_at": now, "closed_for": "handed_in", "moved_at": now})
-            return Cents(on_card + owed)
+            return Cents(paid)
 
         return await self._database.transact(close)
 
     async def pay_out(self, no: CardNo, request: str, cents: Cents) -> None:
         """Pay pending credit out in cash where no card can collect it any more."""
 
-        async def take(connection: AsyncConnection, office: _Office) -> None:
+        async def take(connection: AsyncConnection, office: Office) -> None:
             free = await self._free(connection, office, office.plastics)
             if cents > free:
                 raise Conflict("not_free", f"only {free} cents are owed and promised to no card")
@@ -290,9 +273,9 @@ class Cards:
         self,
         no: CardNo,
         cause: str,
-        form: dict[str, object],
+        form: Mapping[str, object],
         granted: Cents,
-        take: Callable[[AsyncConnection, _Office], Awaitable[None]],
+        take: Callable[[AsyncConnection, Office], Awaitable[None]],
         *,
         any_status: bool = False,
         source: Account = VAULT,
@@ -303,7 +286,7 @@ class Cards:
         """
 
         async def do(connection: AsyncConnection) -> None:
-            open_now = source.kind is not AccountKind.DRAWER or await store.hold_open_shift(connection, source.owner)
+            open_now = source.kind is not AccountKind.DRAWER or await hold_open_drawer(connection, source.owner)
             office = await self._open(connection, no)
             if await done_before(connection, cause, {"card": no, **form}):
                 return
@@ -358,13 +341,13 @@ class Cards:
 
         return await self._database.transact(give)
 
-    async def _free(self, connection: AsyncConnection, office: _Office, plastics: Sequence[Plastic]) -> Cents:
+    async def _free(self, connection: AsyncConnection, office: Office, plastics: Sequence[Plastic]) -> Cents:
         """Pending credit that may be given: promised to no card, nor collected by the newest before a restore."""
         no = office.newest.key[0]
         owed = grantable(await store.pending_of(connection, no), plastics)
         return Cents(owed - self._explain(office, office.plastics[-1:], owed))
 
-    def _explain(self, office: _Office, plastics: Sequence[Plastic], cents: Cents) -> Cents:
+    def _explain(self, office: Office, plastics: Sequence[Plastic], cents: Cents) -> Cents:
         rows = [plastic.row for plastic in plastics]
         return explain(office.work.book, rows, cents, self._campus.business_day(self._clock()))
 
@@ -378,22 +361,22 @@ class Cards:
             if not await store.generations(connection, number):
                 return number
 
-    async def _open(self, connection: AsyncConnection, no: CardNo) -> _Office:
+    async def _open(self, connection: AsyncConnection, no: CardNo) -> Office:
         """Lock the plastics of a number and load them."""
         rows = await store.generations(connection, no)
         if not rows:
             raise NotFound("no_such_card", f"no card has the number {no}")
         keys = frozenset((no, Generation(row["generation"])) for row in rows)
         work = await load(connection, self._campus, [], Reach(keys, frozenset(), frozenset()))
-        return _Office(work, store.plastics_of(rows, work.book.cards))
+        return Office(work, store.plastics_of(rows, work.book.cards))
 
-    async def _save(self, connection: AsyncConnection, office: _Office, loaded: Iterable[CardRow]) -> None:
+    async def _save(self, connection: AsyncConnection, office: Office, loaded: Iterable[CardRow]) -> None:
         await write(connection, office.work, self._clock())
         for card in loaded:
             if not await store.has_record(connection, card):
                 await self._sign(connection, card)
 
-    def _post(self, office: _Office, cause: str, legs: Postings) -> None:
+    def _post(self, office: Office, cause: str, legs: Postings) -> None:
         office.work.book.post(cause, self._campus.business_day(self._clock()), legs)
 
     async def _check_person(self, connection: AsyncConnection, person: PersonId | None) -> None:

@@ -10,10 +10,10 @@ from protocol.entries import Kind
 from protocol.ids import U16_MAX, CardKey, CardNo, Generation, SiteId, TerminalId
 from protocol.instants import UtcMs
 from server.cards.rules import Plastic, Report
-from server.ingest.book import CardRow, CardStatus, CaseClass, ShiftStatus, TerminalStatus
+from server.ingest.book import CardRow, CardStatus, CaseClass, TerminalStatus
 from server.ingest.rows import card_of
 from server.ledger.accounts import AccountKind
-from server.tables import branch, card, case_file, chain, entry, list_file, load, person, posting, shift, step, terminal
+from server.tables import branch, card, case_file, chain, entry, list_file, load, person, posting, step, terminal
 
 KEEP_LOADS_AWAY = (CaseClass.CARD_ABOVE_LEDGER, CaseClass.FORK)
 """While such a case is open its card gets no value."""
@@ -94,14 +94,6 @@ async def has_open_fork(connection: AsyncConnection, no: int) -> bool:
     """Whether people have still to find out why a card of this number was used twice."""
     open_fork = (case_file.c.cls == CaseClass.FORK, case_file.c.card == no, case_file.c.closed_at == 0)
     return await connection.scalar(select(case_file.c.id).where(*open_fork).limit(1)) is not None
-
-
-async def hold_open_shift(connection: AsyncConnection, owner: str) -> bool:
-    """Whether the newest shift with this drawer is open; nobody counts it until the transaction ends."""
-    tid, _, number = owner.partition("/")
-    query = select(shift.c.status).join_from(chain, shift, shift.c.tno == chain.c.tno)
-    query = query.where(chain.c.tid == tid, shift.c.number == int(number)).order_by(chain.c.epoch.desc()).limit(1)
-    return await connection.scalar(query.with_for_update(of=chain)) == ShiftStatus.OPEN
 
 
 async def keep_record(connection: AsyncConnection, values: dict[str, Any]) -> None:

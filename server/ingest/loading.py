@@ -187,3 +187,12 @@ async def _load_shifts(connection: AsyncConnection, book: Book, reach: Reach) ->
     if owners:
         sums = sums.where(posting.account_kind == AccountKind.DRAWER, posting.owner.in_(owners))
         book.drawers.update({row.owner: int(row.cents) for row in await connection.execute(sums)})
+
+
+async def hold_open_drawer(connection: AsyncConnection, owner: str) -> bool:
+    """Whether the newest shift with this drawer is open; nobody counts it until the transaction ends."""
+    chain, shift = tables.chain, tables.shift
+    tid, _, number = owner.partition("/")
+    query = select(shift.c.status).join_from(chain, shift, shift.c.tno == chain.c.tno)
+    query = query.where(chain.c.tid == tid, shift.c.number == int(number)).order_by(chain.c.epoch.desc()).limit(1)
+    return await connection.scalar(query.with_for_update(of=chain)) == ShiftStatus.OPEN

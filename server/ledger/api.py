@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 
 from protocol.ids import Seq, Tno
 from server.auth.api import Looking
@@ -14,6 +14,7 @@ from server.problems import PROBLEMS
 
 router = APIRouter(prefix="/ledger", tags=["ledger"], responses=PROBLEMS)
 
+Cause = Annotated[str, Path(pattern=r"^[a-z:]+:[A-Za-z0-9._/@-]{1,70}$")]
 Owner = Annotated[str, Query(pattern=r"^[A-Za-z0-9._/-]{0,80}$")]
 
 
@@ -72,3 +73,9 @@ async def postings_of_entry(
     """What a journal entry, or the step it prepared, moved."""
     rows = await books.postings_of_entry(Tno(tno), branch, Seq(seq))
     return [PostingView.model_validate(dict(row)) for row in rows]
+
+
+@router.get("/causes/{cause:path}/postings")
+async def postings_of_cause(_: Looking, books: Books, cause: Cause) -> list[PostingView]:
+    """What was posted under one cause."""
+    return [PostingView.model_validate(dict(row)) for row in await books.postings_of_causes([cause])]

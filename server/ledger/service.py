@@ -56,6 +56,13 @@ class Ledger:
         place = f"{tno}.{branch}.{seq}"
         causes = [f"{what}:{place}" for what in ("entry", "park", "unpark", "resolve", "lost", "claim", "disputed")]
         async with self._database.reading() as connection:
+            reached = await store.card_reached(connection, tno, branch, seq)
+            provisional = [f"hole:{reached}", f"found:hole:{reached}"] if reached else []
+            return await store.by_causes(connection, [*causes, *provisional])
+
+    async def postings_of_causes(self, causes: Sequence[str]) -> Sequence[RowMapping]:
+        """Everything posted for these causes."""
+        async with self._database.reading() as connection:
             return await store.by_causes(connection, causes)
 
     async def postings_of_account(

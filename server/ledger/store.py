@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import RowMapping, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.tables import posting
+from server.tables import posting, step
 
 
 async def sums_by_kind(connection: AsyncConnection, through_day: int | None) -> dict[str, int]:
@@ -47,3 +47,11 @@ async def by_account(
         (await connection.execute(query.order_by(posting.c.id.desc()).limit(limit))).mappings().all()
     )
     return found
+
+
+async def card_reached(connection: AsyncConnection, tno: int, branch: int, seq: int) -> str:
+    """The card and counter that a step reached, as a hole's provisional posting of it is named; empty for no step."""
+    place = (step.c.tno == tno, step.c.branch == branch, step.c.seq == seq)
+    query = select(step.c.card, step.c.generation, step.c.counter_after).where(*place)
+    row = (await connection.execute(query)).one_or_none()
+    return "" if row is None else f"{row.card}/{row.generation}@{row.counter_after}"

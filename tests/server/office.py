@@ -14,7 +14,13 @@ from server.auth.rules import Role
 from server.config import MqttSettings, OperatorSettings, Settings
 from tests.server.desk import Clock, sqlite_url
 
-TOKENS = {"ann": (Role.ADMIN,), "bob": (Role.FINANCE,), "eve": (Role.VIEWER,), "tom": (Role.TECHNICIAN,)}
+TOKENS = {
+    "ann": (Role.ADMIN,),
+    "bob": (Role.FINANCE,),
+    "cleo": (Role.CARD_OFFICE,),
+    "eve": (Role.VIEWER,),
+    "tom": (Role.TECHNICIAN,),
+}
 
 
 def settings_in(directory: Path, mqtt: MqttSettings | None = None) -> Settings:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +9,14 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from server.auth.rules import Operator, Role
-from server.auth.service import Operators
 from tests.server.desk import assert_balances_are_sums
-from tests.server.office import TOKENS, Desk, open_desk
+from tests.server.office import Desk, open_desk
 from tests.server.world import CAMPUS
 
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     async with open_desk(tmp_path) as desk:
-        people = {**TOKENS, "cleo": (Role.CARD_OFFICE,)}
-        desk.house.app.state.operators = Operators(
-            {sha256(f"{name}-token".encode()).hexdigest(): Operator(name, roles) for name, roles in people.items()}
-        )
         yield desk
         await assert_balances_are_sums(desk.house.database)
 

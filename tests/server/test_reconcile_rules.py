@@ -504,13 +504,6 @@ def test_shift_and_chain_differences() -> None:
     ]
 
 
-def test_a_drawer_that_was_counted_twice_is_one_difference() -> None:
-    """Both closings of a re-imaged till name the same drawer; what is left in it is told once."""
-    shift = ShiftFact(TerminalId("till-1"), ShiftNo(3), DAY, (TILL, 0, 9), 10_000, 10_000, left=10_000)
-    (found,) = prove_campus(Campus((), (shift, replace(shift, entry=(TILL, 1, 9)))))
-    assert (found.cls, found.amount, found.steps) == (Difference.SHIFT_DIFFERENCE, 10_000, ((TILL, 1, 9),))
-
-
 def test_a_finding_has_the_same_key_in_every_run() -> None:
     history = History()
     two_sales(history, missing=1, moved=-250)

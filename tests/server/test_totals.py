@@ -14,7 +14,7 @@ from protocol.money import Cents
 from protocol.policy import load_text
 from protocol.purse import LoadRecord, Technology
 from protocol.signing import SigningKey, sha256_of
-from server import tables
+from server import act_tables, tables
 from server.ingest.book import Book, CardRow
 from server.ingest.rules import Ack
 from server.ledger.accounts import ADOPTED, AccountKind
@@ -157,7 +157,7 @@ async def restored_before_the_load(desk: Desk, till: Till) -> tuple[Plastic, int
     ((_, record),) = await desk.house.cards.sign_loads()
     collect(till, card, record)
     async with desk.house.database.writing() as connection:
-        for table in (tables.posting, tables.load, tables.request):
+        for table in (tables.posting, tables.load, act_tables.request):
             await connection.execute(table.delete())
         await connection.execute(update(tables.card).values(loaded_total_cents=0, load_seq=64))
     await send_in(desk, till)

@@ -1,0 +1,41 @@
+"""Tables of what people ask for and book; the rest is in `server/tables.py`."""
+
+from sqlalchemy import BigInteger, Column, PrimaryKeyConstraint, String, Table, Text
+
+from server.tables import metadata
+
+act = Table(
+    "act",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("cause", String(80), nullable=False, unique=True),
+    Column("name", String(24), nullable=False),
+    Column("owner", String(80), nullable=False),
+    Column("cents", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("evidence", Text, nullable=False),
+    Column("proposed_by", String(80), nullable=False),
+    Column("by", String(80), nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+"""Movements, corrections and reversals: who booked the postings of a cause, why, and on what evidence."""
+
+request = Table(
+    "request",
+    metadata,
+    Column("cause", String(80), primary_key=True),
+    Column("digest", String(64), nullable=False),
+)
+"""What callers asked for under ids of their own: the hash of all of it, so that an id is never used for two things."""
+
+proposal = Table(
+    "proposal",
+    metadata,
+    Column("action", String(40), nullable=False),
+    Column("subject", String(80), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("by", String(80), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("action", "subject"),
+)
+"""What one person proposed and a second one has yet to confirm; the row goes when it is done."""

@@ -1,0 +1,1 @@
+"""What people decide about money: movements, corrections and reversals."""

@@ -1,0 +1,94 @@
+"""Movements, corrections and reversals as the API takes and shows them."""
+
+import re
+from typing import Annotated
+
+from pydantic import Field, field_validator, model_validator
+
+from server.booking.rules import MOVEMENTS
+from server.fields import AnyMoney, Balance, Form, Instant, RequestId, View, Words
+from server.ledger.accounts import AccountKind
+
+_MOVED_CENTS_MAX = 10**12
+_CARD, _PLASTIC = r"[1-9][0-9]{0,9}", r"[1-9][0-9]{0,9}/[1-9][0-9]{0,4}"
+_OWNERS: dict[str, str] = {
+    AccountKind.PURSE: _PLASTIC,
+    AccountKind.SUBSIDY: _PLASTIC,
+    AccountKind.PENDING: _CARD,
+    AccountKind.PENDING_SUBSIDY: _CARD,
+    AccountKind.DRAWER: r"[a-z0-9-]{3,32}/[0-9]{1,10}",
+    **dict.fromkeys((AccountKind.VAULT, AccountKind.BANK, AccountKind.FEES, AccountKind.FUNDER), ""),
+    **dict.fromkeys((AccountKind.PROMOTION, AccountKind.OPERATOR_LOSS, AccountKind.FRAUD_LOSS), ""),
+}
+"""How the owner of an account is spelled; a correction makes up no new kind of it."""
+
+
+class MovementForm(Form):
+    """Money that moves by the name of `MOVEMENTS`; the document is a receipt, a statement line, a transfer number."""
+
+    id: RequestId
+    name: Annotated[str, Field(description=", ".join(MOVEMENTS))]
+    owner: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,32}$", description="merchant, channel or card")] = ""
+    cents: Annotated[int, Field(ge=1, le=_MOVED_CENTS_MAX, description="cents")]
+    document: Words
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in MOVEMENTS:
+            raise ValueError("no such movement")
+        return name
+
+
+class LegForm(Form):
+    """One leg of a correction; credit positive."""
+
+    kind: Annotated[str, Field(description=", ".join(AccountKind))]
+    owner: Annotated[str, Field(pattern=r"^[A-Za-z0-9._/-]{0,80}$")] = ""
+    cents: Balance
+
+    @model_validator(mode="after")
+    def _one_account(self) -> "LegForm":
+        if self.kind not in set(AccountKind) or not re.fullmatch(_OWNERS.get(self.kind, r"[^/]{0,80}"), self.owner):
+            raise ValueError("no such account")
+        if not self.cents:
+            raise ValueError("a leg moves something")
+        return self
+
+
+class CorrectionForm(Form):
+    """Legs that sum to zero."""
+
+    id: RequestId
+    legs: Annotated[list[LegForm], Field(min_length=2, max_length=20)]
+    reason: Words
+    evidence: Words
+
+
+class ReversalForm(Form):
+    """What was posted for a cause, undone."""
+
+    cause: Annotated[str, Field(pattern=r"^[a-z]+:[A-Za-z0-9._/-]{1,60}$")]
+    reason: Words
+    evidence: Words
+
+
+class Booked(View):
+    """The cause under which the postings stand."""
+
+    cause: str
+
+
+class ActView(View):
+    """Something that people booked."""
+
+    number: int
+    cause: str
+    name: str
+    owner: str
+    cents: AnyMoney
+    reason: str
+    evidence: str
+    proposed_by: str
+    by: str
+    at: Instant

@@ -1,0 +1,182 @@
+"""Books what people decide about money: movements, corrections, reversals; each once, in one transaction.
+
+asked -> done before? -> one person or two -> legs posted, and who, why and on what evidence is kept with them
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from protocol.ids import CardKey, CardNo, Generation
+from protocol.instants import CampusTime, UtcMs
+from server.auth.rules import Operator, Permission
+from server.auth.service import TwoPeople
+from server.booking import store
+from server.booking.rules import MOVEMENTS, REVERSIBLE
+from server.db import Database
+from server.errors import Conflict, Forbidden, Invalid, NotFound
+from server.ingest.loading import hold_open_drawer, load, load_posted
+from server.ingest.reach import Reach
+from server.ingest.saving import Work, write
+from server.ledger.accounts import Account, AccountKind, Postings, balanced, pending
+from server.ledger.rules import reversed_postings
+from server.numbers import next_number
+from server.requests import done_before, was_done
+
+ACT_NUMBER = "number:act"
+_ON_CARDS = (AccountKind.PURSE, AccountKind.SUBSIDY)
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What somebody wants booked under a cause of its own."""
+
+    cause: str
+    name: str
+    legs: Postings
+    reason: str
+    evidence: str
+    owner: str = ""
+
+    @property
+    def cents(self) -> int:
+        """How much it moves."""
+        return sum(leg.cents for leg in self.legs if leg.cents > 0)
+
+
+class Bookings:
+    """Writes postings that no terminal and no card office makes."""
+
+    def __init__(
+        self,
+        database: Database,
+        together: TwoPeople,
+        campus: CampusTime,
+        clock: Callable[[], UtcMs],
+        alone_cents_max: int,
+    ) -> None:
+        self._database, self._together, self._campus, self._clock = database, together, campus, clock
+        self._alone_cents_max = alone_cents_max
+
+    async def move(self, operator: Operator, request: str, name: str, owner: str, cents: int, document: str) -> bool:
+        """Book a named movement; a large one when two people ask for it. False: it waits for the second one."""
+        movement = MOVEMENTS[name]
+        if bool(owner) != movement.has_owner:
+            raise Invalid("wrong_owner", "this movement needs an owner" if movement.has_owner else "it has no owner")
+        if not movement.at_desk and not operator.may(Permission.FINANCE):
+            raise Forbidden("not_allowed", f"this needs the permission {Permission.FINANCE}")
+        act = Act(f"movement:{request}", name, movement.postings(owner, cents), document, document, owner)
+
+        async def check(connection: AsyncConnection) -> None:
+            owed = await store.balance(connection, Account(movement.debit, owner)) if movement.only_owed else cents
+            if owed < cents:
+                raise Conflict("more_than_owed", f"only {owed} cents are owed on that account")
+
+        return await self._book(operator, act, check, alone=cents <= self._alone_cents_max)
+
+    async def correct(
+        self, operator: Operator, request: str, legs: Sequence[tuple[Account, int]], reason: str, evidence: str
+    ) -> bool:
+        """Two people: post these legs. False: it waits for the second one."""
+        accounts = [account for account, _ in legs]
+        if sum(cents for _, cents in legs) or len(set(accounts)) != len(accounts):
+            raise Invalid("not_balanced", "the legs are on different accounts and sum to zero")
+        return await self._book(operator, Act(f"correction:{request}", "correction", balanced(*legs), reason, evidence))
+
+    async def reverse(self, operator: Operator, cause: str, reason: str, evidence: str) -> bool:
+        """Two people: undo everything that was posted for a cause, once. False: it waits for the second one.
+
+        What a closed card gave up is owed to its holder again: the plastic itself stays closed.
+        """
+        if cause.partition(":")[0] not in REVERSIBLE:
+            raise Invalid("not_reversible", "only a whole act of a person is reversed; write a correction")
+        async with self._database.reading() as connection:
+            legs = await store.legs_of(connection, cause)
+        if not legs:
+            raise NotFound("no_such_cause", f"nothing was posted for {cause}")
+        act = Act(f"reversal:{cause}", "reversal", _off_cards(reversed_postings(legs)), reason, evidence)
+
+        async def check(connection: AsyncConnection) -> None:
+            for leg in act.legs:
+                if leg.account.kind is AccountKind.DRAWER and not await hold_open_drawer(connection, leg.account.owner):
+                    raise Conflict("drawer_counted", "that drawer was counted meanwhile; write a correction")
+
+        return await self._book(operator, act, check)
+
+    async def acts(self, before: int | None, limit: int) -> Sequence[RowMapping]:
+        """What was booked, newest first."""
+        async with self._database.reading() as connection:
+            return await store.acts(connection, before, limit)
+
+    async def _book(
+        self,
+        operator: Operator,
+        act: Act,
+        check: Callable[[AsyncConnection], Awaitable[None]] | None = None,
+        *,
+        alone: bool = False,
+    ) -> bool:
+        form = [str(leg.account) + f"={leg.cents}" for leg in act.legs] + [act.name, act.reason, act.evidence]
+
+        async def book(connection: AsyncConnection) -> bool:
+            number = await next_number(connection, ACT_NUMBER)  # from here on one at a time
+            if await was_done(connection, act.cause, form):
+                return True
+            work = await self._load(connection, act)
+            if check is not None:
+                await check(connection)
+            first = operator.name
+            if not alone:
+                proposed = await self._together.agree_in(connection, operator, "book", act.cause, form)
+                if proposed is None:
+                    return False
+                first = proposed.by
+            await done_before(connection, act.cause, form)
+            now = self._clock()
+            work.book.post(act.cause, self._campus.business_day(now), act.legs)
+            await write(connection, work, now)
+            await store.keep_act(
+                connection,
+                {
+                    "number": number,
+                    "cause": act.cause,
+                    "name": act.name,
+                    "owner": act.owner,
+                    "cents": act.cents,
+                    "reason": act.reason,
+                    "evidence": act.evidence,
+                    "proposed_by": first,
+                    "by": operator.name,
+                    "at": now,
+                },
+            )
+            return True
+
+        return await self._database.transact(book)
+
+    async def _load(self, connection: AsyncConnection, act: Act) -> Work:
+        """Lock the cards whose purses move: their balances follow."""
+        keys = frozenset(_key_of(leg.account) for leg in act.legs if leg.account.kind in _ON_CARDS)
+        work = await load(connection, self._campus, [], Reach(keys, frozenset(), frozenset()))
+        await load_posted(connection, work, [act.cause])
+        missing = sorted(keys - work.book.cards.keys())
+        if missing:
+            raise NotFound("no_such_card", f"no card has the number {missing[0][0]}/{missing[0][1]}")
+        return work
+
+
+def _key_of(account: Account) -> CardKey:
+    number, _, generation = account.owner.partition("/")
+    return CardNo(int(number)), Generation(int(generation))
+
+
+def _off_cards(legs: Postings) -> Postings:
+    moved = (
+        replace(leg, account=pending(_key_of(leg.account)[0])) if leg.account.kind in _ON_CARDS else leg for leg in legs
+    )
+    sums: dict[Account, int] = {}
+    for leg in moved:
+        sums[leg.account] = sums.get(leg.account, 0) + leg.cents
+    return balanced(*sums.items())

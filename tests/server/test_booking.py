@@ -1,0 +1,246 @@
+"""Money that people move: every account has a way in and out, large sums take two, and every act can be undone once."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from protocol.entries import CashSale, Kind, ShiftClosed, ShiftOpened
+from protocol.ids import ShiftNo
+from protocol.instants import DAY_MS
+from protocol.money import Cents
+from server.booking.rules import MOVEMENTS
+from tests.server.desk import assert_balances_are_sums
+from tests.server.office import Desk, open_desk
+from tests.server.test_cards import collect, enrol, loaded_card, send
+from tests.server.world import CAMPUS, MERCHANT, Plastic, Till, plastic
+
+WHY = {"reason": "typed in twice", "evidence": "note 17"}
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    async with open_desk(tmp_path) as desk:
+        yield desk
+        await assert_balances_are_sums(desk.house.database)
+
+
+async def kinds(desk: Desk) -> Any:
+    return {kind: cents for kind, cents in (await desk.get("/ledger/trial-balance"))["cents_by_kind"].items() if cents}
+
+
+async def move(desk: Desk, name: str, cents: int, owner: str = "", **more: Any) -> Any:
+    form = {"id": f"move-{name}-{cents}", "name": name, "owner": owner, "cents": cents, "document": "statement 7"}
+    return await desk.post("/ledger/movements", form, **more)
+
+
+async def together(desk: Desk, path: str, form: Any) -> Any:
+    """Two people ask for the very same thing."""
+    await desk.post(path, form, who="ann", expect=202)
+    return await desk.post(path, form, who="bob")
+
+
+async def reverse(desk: Desk, cause: str) -> Any:
+    return await together(desk, "/ledger/reversals", {"cause": cause, **WHY})
+
+
+async def holder_with(desk: Desk, cents: int, request: str = "first-load") -> Plastic:
+    (no,) = (await desk.post("/cards", {}, expect=201))["numbers"]
+    await desk.post(f"/cards/{no}/loads", {"id": request, "cents": cents})
+    return plastic(no)
+
+
+async def test_the_float_is_proven_over_every_movement(desk: Desk) -> None:
+    """A day of a campus: cash and a channel come in, a merchant, a funder and deposits are settled, fees are kept."""
+    till = Till(1)
+    await enrol(desk, till)
+    till.append(Kind.SHIFT_OPENED, ShiftOpened(ShiftNo(1), Cents(0)))
+    till.append(Kind.CASH_SALE, CashSale(MERCHANT, Cents(700)))
+    till.append(Kind.SHIFT_CLOSED, ShiftClosed(ShiftNo(1), counted=Cents(690)))
+    await send(desk, till)
+    (no,) = (await desk.post("/cards", {}, expect=201))["numbers"]
+    channel = {"id": "channel-1", "cents": 5_000, "into": "channel", "channel": "wechat"}
+    await desk.post(f"/cards/{no}/loads", channel)
+    await desk.post(f"/cards/{no}/subsidies", {"id": "grant-001", "cents": 400, "period": 1})
+    owners = {"merchant_payout": MERCHANT, "merchant_fee": MERCHANT, "promotion_to_merchant": MERCHANT}
+    for name, cents in [
+        ("vault_to_bank", 600),
+        ("bank_to_vault", 100),
+        ("channel_to_provider", 3_000),
+        ("channel_to_bank", 2_000),
+        ("provider_fee", 18),
+        ("provider_to_bank", 2_982),
+        ("promotion_to_merchant", 60),
+        ("promotion_to_bank", 60),
+        ("merchant_fee", 35),
+        ("merchant_payout", 725),
+        ("funder_to_bank", 400),
+        ("deposit_taken", 20),
+        ("deposit_returned", 5),
+        ("fee_taken", 10),
+        ("loss_covered", 10),
+        ("fraud_covered", 3),
+    ]:
+        owner = owners.get(name) or ("wechat" if "channel" in name or "provider" in name else "")
+        await move(desk, name, cents, owner or (str(no) if name.startswith("deposit") else ""))
+    moved = {act["name"] for act in await desk.get("/ledger/acts")}
+    assert moved == set(MOVEMENTS), "each line of the table was used"
+    day = CAMPUS.business_day(desk.clock())
+    booked = {(line["account_kind"], line["owner"]): line["booked_cents"] for line in await lines(desk, day)}
+    assert booked == {("bank", ""): 5_230, ("vault", ""): 215}
+    for (kind, _), cents in booked.items():
+        await desk.put(f"/days/{day}/documents/{kind}", {"cents": cents, "document": "statement 8"})
+    proof = await desk.get(f"/days/{day}/float")
+    assert proof["holds"] and proof["unexplained_cents"] == 0
+    left = {kind: cents for kind, cents in proof["owed_cents_by_kind"].items() if cents}
+    assert left == {"pending": 5_000, "pending_subsidy": 400, "deposit": 15, "fees": 27, "fraud_loss": 3}
+    assert proof["owed_cents"] == 5_445
+
+
+async def lines(desk: Desk, day: int) -> Any:
+    return [line for line in (await desk.get(f"/days/{day}/float"))["lines"] if line["booked_cents"]]
+
+
+async def test_no_more_is_paid_than_is_owed_and_each_request_once(desk: Desk) -> None:
+    await move(desk, "deposit_taken", 20, "7")
+    assert (await move(desk, "deposit_returned", 21, "7", expect=409))["code"] == "more_than_owed"
+    for _ in range(2):
+        await move(desk, "deposit_returned", 20, "7")
+    assert await kinds(desk) == {}
+    other = {"id": "move-deposit_returned-20", "name": "fee_taken", "cents": 20, "document": "statement 7"}
+    assert (await desk.post("/ledger/movements", other, expect=409))["code"] == "request_id_used"
+
+
+@pytest.mark.parametrize(
+    ("form", "code"),
+    [
+        ({"name": "vault_to_bank", "owner": "somebody"}, "wrong_owner"),
+        ({"name": "merchant_payout"}, "wrong_owner"),
+        ({"name": "bank_to_me"}, "invalid_request"),
+        ({"name": "fee_taken", "cents": -1}, "invalid_request"),
+    ],
+)
+async def test_what_is_not_in_the_table_is_refused(desk: Desk, form: Any, code: str) -> None:
+    whole = {"id": "request-1", "cents": 5, "document": "note", **form}
+    assert (await desk.post("/ledger/movements", whole, expect=422))["code"] == code
+
+
+async def test_a_large_sum_takes_two_people_who_say_the_same(desk: Desk) -> None:
+    form = {"id": "request-1", "name": "vault_to_bank", "cents": 1_000_001, "document": "bag 12"}
+    assert (await desk.post("/ledger/movements", form, expect=202))["by"] == "ann"
+    assert (await desk.post("/ledger/movements", form, expect=409))["code"] == "second_person_needed"
+    await desk.post("/ledger/movements", {**form, "cents": 1_000_002}, who="bob", expect=202)
+    assert await kinds(desk) == {}
+    assert await desk.post("/ledger/movements", {**form, "cents": 1_000_002}) == {"cause": "movement:request-1"}
+    (act,) = await desk.get("/ledger/acts")
+    assert (act["proposed_by"], act["by"], act["cents"]) == ("bob", "ann", 1_000_002)
+    await desk.post("/ledger/movements", form, who="eve", expect=403)
+
+
+async def test_a_correction_takes_two_people_and_sums_to_zero(desk: Desk) -> None:
+    legs = [
+        {"kind": "suspense", "owner": "101.0.5", "cents": -300},
+        {"kind": "pending", "owner": "1", "cents": 300},
+    ]
+    await desk.post("/cards", {}, expect=201)
+    form = {"id": "request-1", "legs": legs, **WHY}
+    await desk.post("/ledger/corrections", form, who="ann", expect=202)
+    assert await kinds(desk) == {}
+    assert await desk.post("/ledger/corrections", form, who="bob") == {"cause": "correction:request-1"}
+    assert await kinds(desk) == {"suspense": -300, "pending": 300}
+    assert [leg["cents"] for leg in await desk.get("/ledger/causes/correction:request-1/postings")] == [-300, 300]
+    await desk.house.cards.run()
+    assert (await desk.get("/cards/1"))["plastics"][0]["loaded_total_cents"] == 300, "what is owed is granted"
+    uneven = {"id": "request-2", "legs": [legs[0], {**legs[1], "cents": 299}], **WHY}
+    assert (await desk.post("/ledger/corrections", uneven, expect=422))["code"] == "not_balanced"
+    made_up = {"id": "request-3", "legs": [legs[0], {"kind": "vault", "owner": "mine", "cents": 300}], **WHY}
+    await desk.post("/ledger/corrections", made_up, expect=422)
+
+
+async def test_a_correction_of_a_purse_moves_the_card_s_balance_too(desk: Desk) -> None:
+    till = Till(1)
+    await enrol(desk, till, can_load=True)
+    card = await loaded_card(desk, till, 500)
+    legs = [
+        {"kind": "purse", "owner": f"{card.id.no}/1", "cents": 40},
+        {"kind": "operator_loss", "cents": -40},
+    ]
+    await together(desk, "/ledger/corrections", {"id": "request-1", "legs": legs, **WHY})
+    assert (await desk.get(f"/cards/{card.id.no}"))["plastics"][0]["main_cents"] == 540
+    unknown = [{**legs[0], "owner": "99/1"}, legs[1]]
+    await desk.post("/ledger/corrections", {"id": "request-2", "legs": unknown, **WHY}, expect=404)
+
+
+async def test_an_act_is_undone_once(desk: Desk) -> None:
+    await move(desk, "vault_to_bank", 600)
+    cause = "movement:move-vault_to_bank-600"
+    assert await reverse(desk, cause) == {"cause": f"reversal:{cause}"}
+    assert await kinds(desk) == {}
+    form = {"cause": cause, "reason": "once more", "evidence": "none"}
+    assert (await desk.post("/ledger/reversals", form, expect=409))["code"] == "request_id_used"
+    for unknown, code, status in (("movement:x", "no_such_cause", 404), ("entry:1.0.1", "not_reversible", 422)):
+        refused = await desk.post("/ledger/reversals", {**form, "cause": unknown}, expect=status)
+        assert refused["code"] == code
+
+
+async def test_a_wrong_load_that_was_collected_is_set_off_against_the_next_one(desk: Desk) -> None:
+    """The total on a card never falls; what it has too much is taken from what comes."""
+    till = Till(1)
+    await enrol(desk, till, can_load=True)
+    card = await holder_with(desk, 500, "wrong-load")
+    ((_, record),) = await desk.house.cards.sign_loads()
+    collect(till, card, record)
+    await send(desk, till)
+    await reverse(desk, "desk:wrong-load")
+    assert await kinds(desk) == {"purse": 500, "pending": -500}
+    view = await desk.post(f"/cards/{card.id.no}/loads", {"id": "next-load", "cents": 800})
+    assert (view["pending_cents"], view["plastics"][0]["loaded_total_cents"]) == (300, 800)
+    await desk.house.cards.run()
+    assert (await desk.get(f"/cards/{card.id.no}"))["plastics"][0]["loaded_total_cents"] == 800
+
+
+async def test_closing_sets_off_what_was_loaded_wrongly(desk: Desk) -> None:
+    till = Till(1)
+    await enrol(desk, till, can_load=True)
+    card = await loaded_card(desk, till, 500)
+    await reverse(desk, f"desk:first-load-{card.id.no}")
+    assert (await desk.post(f"/cards/{card.id.no}/close", {"card_cents": 500})) == {"cents": 0}
+    assert await kinds(desk) == {}
+
+
+async def test_a_mistaken_close_is_undone_and_its_holder_gets_a_new_plastic(desk: Desk) -> None:
+    till = Till(1)
+    await enrol(desk, till, can_load=True)
+    card = await loaded_card(desk, till, 500)
+    await desk.post(f"/cards/{card.id.no}/close", {"card_cents": 500})
+    assert await kinds(desk) == {}
+    await reverse(desk, f"close:{card.id.no}/1")
+    assert await kinds(desk) == {"vault": -500, "pending": 500}
+    desk.clock.pass_ms(8 * DAY_MS)
+    await desk.post(f"/cards/{card.id.no}/replace")
+    await desk.house.cards.run()
+    view = await desk.get(f"/cards/{card.id.no}")
+    told = [(one["generation"], one["status"], one["loaded_total_cents"]) for one in view["plastics"]]
+    assert told[1] == (2, "active", 500)
+
+
+async def test_cash_that_was_counted_is_corrected_and_not_taken_back(desk: Desk) -> None:
+    till = Till(1)
+    await enrol(desk, till)
+    till.append(Kind.SHIFT_OPENED, ShiftOpened(ShiftNo(1), Cents(0)))
+    await send(desk, till)
+    (no,) = (await desk.post("/cards", {}, expect=201))["numbers"]
+    form = {"id": "request-1", "cents": 500, "into": "drawer", "drawer": {"tid": till.tid, "shift": 1}}
+    await desk.post(f"/cards/{no}/loads", form)
+    till.append(Kind.SHIFT_CLOSED, ShiftClosed(ShiftNo(1), counted=Cents(0)))
+    await send(desk, till, 1)
+    refused = await desk.post("/ledger/reversals", {"cause": "desk:request-1", **WHY}, expect=409)
+    assert refused["code"] == "drawer_counted"
+
+
+async def test_a_clerk_takes_deposits_and_moves_nothing_else(desk: Desk) -> None:
+    for name, line in MOVEMENTS.items():
+        if not line.only_owed:
+            await move(desk, name, 5, "x" if line.has_owner else "", who="cleo", expect=200 if line.at_desk else 403)
+    assert await kinds(desk) == {"vault": -10, "deposit": 5, "fees": 5}
