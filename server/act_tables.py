@@ -1,8 +1,8 @@
-"""Tables of what people ask for and book; the rest is in `server/tables.py`."""
+"""Tables of what people ask for and book, and of work left for later; the rest is in `server/tables.py`."""
 
-from sqlalchemy import BigInteger, Column, PrimaryKeyConstraint, String, Table, Text
+from sqlalchemy import BigInteger, Column, Index, PrimaryKeyConstraint, String, Table, Text
 
-from server.tables import metadata
+from server.tables import RowId, metadata
 
 act = Table(
     "act",
@@ -39,3 +39,13 @@ proposal = Table(
     PrimaryKeyConstraint("action", "subject"),
 )
 """What one person proposed and a second one has yet to confirm; the row goes when it is done."""
+
+due = Table(
+    "due",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=True),
+    Column("what", String(16), nullable=False),
+    Column("card", BigInteger, nullable=False),
+    Index("due_by_card", "what", "card"),
+)
+"""Work left for later by the transaction that made it necessary; a row goes when it is done."""

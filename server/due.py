@@ -10,8 +10,8 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.ids import CardNo
+from server.act_tables import due
 from server.sets import insert_rows
-from server.tables import due
 
 
 class Due(enum.StrEnum):

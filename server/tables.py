@@ -291,16 +291,6 @@ load = Table(
     PrimaryKeyConstraint("card", "generation", "load_seq"),
 )
 
-due = Table(
-    "due",
-    metadata,
-    Column("id", RowId, primary_key=True, autoincrement=True),
-    Column("what", String(16), nullable=False),
-    _big("card", None),
-    Index("due_by_card", "what", "card"),
-)
-"""Work left for later by the transaction that made it necessary; a row goes when it is done."""
-
 setting = Table(
     "setting",
     metadata,
