@@ -277,14 +277,14 @@ _BOOKS = (
         "pending granted again",
         "what a card has been promised and not collected is not granted again",
         "server/cards/rules.py",
-        "    promised = sum(plastic.uncollected_cents for plastic in plastics if not plastic.moved_at)",
-        "    promised = 0",
+        "    return Cents(max(0, pending_cents - _promised(plastics)))",
+        "    return Cents(max(0, pending_cents))",
     ),
     Mutant(
         "rest released at once",
         "the rest of a replaced card waits until every terminal has reported",
         "server/cards/rules.py",
-        "    return not any(_is_silent(report, plastic.closed_at) for report in reports)",
+        "    return not any(is_silent(report, plastic.closed_at) for report in reports)",
         "    return True",
     ),
 )
