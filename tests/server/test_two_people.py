@@ -9,13 +9,13 @@ from sqlalchemy import select
 
 from protocol.entries import Kind, Reason
 from protocol.instants import HOUR_MS
-from server import tables
+from server import act_tables, tables
 from tests.server.desk import rows_of
 from tests.server.office import Desk, open_desk
 from tests.server.test_cards import enrol, send
 from tests.server.world import Till, plastic, sale_of
 
-PROPOSALS = select(tables.proposal.c.action, tables.proposal.c.by)
+PROPOSALS = select(act_tables.proposal.c.action, act_tables.proposal.c.by)
 
 
 @pytest.fixture
