@@ -131,15 +131,13 @@ def day_limit(
 
     Each may hold the list that it has shown or any later one of its site. One that has shown none may hold none.
     """
-    limits: list[int | None] = [
-        _day_limit_in(raw, card_class)
-        for report in silent
-        for version, raw in limit_lists.get(report.site, {}).items()
-        if version >= report.limits_version
-    ]
+    limits: list[int | None] = []
+    for report in silent:
+        versions = limit_lists.get(report.site, {}).items()
+        held = [raw for version, raw in versions if version >= report.limits_version] if report.limits_version else []
+        limits += [_day_limit_in(raw, card_class) for raw in held] or [None]
     known = [limit for limit in limits if limit is not None]
-    are_bounded = len(known) == len(limits) and all(report.limits_version for report in silent)
-    return max(known, default=None) if are_bounded else None
+    return max(known, default=None) if len(known) == len(limits) else None
 
 
 def exposure(

@@ -103,7 +103,8 @@ async def test_a_silent_till_sells_by_the_limits_it_has(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shown", "expected"), [([1], 300), ([2], 200), ([3], 250), ([2, 3], 250), ([0], None), ([3, 0], None), ([], None)]
+    ("shown", "expected"),
+    [([1], 300), ([2], 200), ([3], 250), ([2, 3], 250), ([0], None), ([3, 0], None), ([3, 9], None), ([], None)],
 )
 def test_each_silent_terminal_may_hold_its_own_list_or_a_later_one(shown: list[int], expected: int | None) -> None:
     lists = {SITE: {n: limits_file(cents) for n, cents in enumerate((300, 200, 250), 1)}}
