@@ -20,7 +20,7 @@ from protocol.signing import sha256_of
 from terminal.durable_file import fill_file
 from terminal.journal_space import PAGE_BYTES, JournalSettings
 from terminal.journal_store import JournalStore
-from tests.bench.figures import Line, clocked, cost, on_disk, undisturbed
+from tests.bench.figures import Line, ahead_of_others, clocked, cost, on_disk, undisturbed
 from tests.protocol.samples import KEY
 from tests.terminal.journals import IDENTITY, PREPARED, settled
 
@@ -30,7 +30,7 @@ BAR: Final = 1.3
 
 def run(scale: float = 1.0) -> Iterator[Line]:
     """An entry beside the sum of its parts, in one go and apart, and beside the bare commit alone."""
-    with on_disk() as directory:
+    with on_disk() as directory, ahead_of_others():
         yield from asyncio.run(_measure(Path(directory), max(20, int(SALES * scale))))
 
 

@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -31,7 +32,7 @@ from terminal.journal_store import JournalStore
 from terminal.ports import Draft
 from tests.bench.bench_entry import Parts
 from tests.bench.canteen import Canteen, Chance, blank, restore
-from tests.bench.figures import Line, clocked, count, on_disk, undisturbed
+from tests.bench.figures import Line, ahead_of_others, clocked, count, on_disk, undisturbed
 from tests.terminal.journals import IDENTITY
 
 SALES: Final = 500
@@ -41,10 +42,11 @@ EXCHANGES_BAR: Final = {Technology.CLASSIC: 20, Technology.DESFIRE: 15}
 
 def run(scale: float = 1.0) -> Iterator[Line]:
     """For each technology: a sale beside the sum of its parts, and how many exchanges with the card it takes."""
-    with tempfile.TemporaryDirectory(prefix="fanka-") as directory, PrivatePcscd(Path(directory)) as daemon:
+    short = tempfile.TemporaryDirectory(prefix="fanka-")  # a socket's path is short
+    with ahead_of_others(), short as directory, PrivatePcscd(Path(directory)) as daemon:
         os.environ["PCSCLITE_CSOCK_NAME"] = str(daemon.socket_path)  # read once, by the first call of this process
-        for technology in Technology:
-            yield from asyncio.run(_measure(daemon, technology, max(5, int(SALES * scale))))
+        lines = [asyncio.run(_measure(daemon, technology, max(5, int(SALES * scale)))) for technology in Technology]
+    yield from chain.from_iterable(lines)
 
 
 @dataclass(slots=True)
