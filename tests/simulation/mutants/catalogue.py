@@ -31,7 +31,7 @@ _LINK = (
         """\
             if not isinstance(reply, Ask):
                 told = Ack(self.kept.server_epoch, chain.tid, chain.epoch, reply.tip.seq, reply.tip.prev, self.now)
-                till.line.send(lambda: till.link.take_ack(sign(told, SERVER_KEY, "ack")), upwards=False)
+                till.line.send(lambda: till.link.take_ack(sign(told, SERVER_KEY)), upwards=False)
             self.kept = before
             self.crash("before the commit")
 """,
