@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from protocol.ids import U32_MAX, Counter, LoadSeq
 from protocol.limits import LimitRules, Meal, When, running, with_sale
 from protocol.money import Cents
-from protocol.purse import PIN_TRIES_MAX, CardRead, Purse, Spent, Technology
-from protocol.purse_classic import SPENT_CENTS_MAX
+from protocol.purse import PIN_TRIES_MAX, SPENT_CENTS_MAX, CardRead, Purse, Spent, Technology
 
 
 class Refusal(enum.StrEnum):
@@ -32,9 +31,9 @@ class Refusal(enum.StrEnum):
     MONTH_LIMIT = "month_limit"
     OFFLINE_LIMIT = "offline_limit"
     BALANCE_TOO_LOW = "balance_too_low"
+    PIN_BLOCKED = "pin_blocked"
     PIN_NEEDED = "pin_needed"
     PIN_WRONG = "pin_wrong"
-    PIN_BLOCKED = "pin_blocked"
 
 
 class Listed(enum.StrEnum):

@@ -21,8 +21,24 @@ Month = NewType("Month", int)
 
 SECOND_MS, MINUTE_MS, HOUR_MS, DAY_MS = 1_000, 60_000, 3_600_000, 86_400_000
 
+DAY_MIN = 24 * 60
+
 UtcField = Annotated[UtcMs, Meta(ge=0, le=2**53 - 1)]
 MonoField = Annotated[MonoMs, Meta(ge=0, le=2**53 - 1)]
+MinuteField = Annotated[int, Meta(ge=0, le=DAY_MIN - 1)]
+"""Minutes after the campus' midnight."""
+
+
+def window_min(from_min: int, to_min: int) -> int:
+    """How many minutes of a day a window holds, 1 to 1440 (SPEC, "Values"). Raises ValueError for an empty one."""
+    if from_min == to_min != 0:
+        raise ValueError("a window of the day must not be empty")
+    return (to_min - from_min - 1) % DAY_MIN + 1
+
+
+def in_window(minute: int, from_min: int, to_min: int) -> bool:
+    """Whether a minute of the day lies in a window."""
+    return (minute - from_min) % DAY_MIN < window_min(from_min, to_min)
 
 
 class ClockSource(enum.StrEnum):

@@ -10,11 +10,9 @@ import msgspec
 from msgspec import Meta
 
 from protocol.ids import U8, U53
-from protocol.instants import BusinessDay, ClockSource, month_of_day
+from protocol.instants import BusinessDay, ClockSource, MinuteField, in_window, month_of_day, window_min
 from protocol.money import Amount, Cents
 from protocol.purse import Spent
-
-Minute = Annotated[int, Meta(ge=0, le=1_440)]
 
 
 class _Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -32,12 +30,15 @@ class ClassLimits(_Rule, frozen=True):
 
 
 class Meal(_Rule, frozen=True):
-    """A meal window in campus minutes after midnight, and how many purchases one card may make in it (0: any)."""
+    """A meal's window of the day, and how many purchases one card may make in it (0: any)."""
 
     number: Annotated[int, Meta(ge=1, le=255)]
-    from_min: Minute
-    to_min: Minute
+    from_min: MinuteField
+    to_min: MinuteField
     count: U8 = 0
+
+    def __post_init__(self) -> None:
+        window_min(self.from_min, self.to_min)
 
 
 class OfflineStep(_Rule, frozen=True):
@@ -63,8 +64,8 @@ class LimitRules(_Rule, frozen=True):
         return next((limits for limits in self.classes if limits.card_class == card_class), None)
 
     def meal_at(self, minute: int) -> Meal | None:
-        """The meal window that an instant lies in."""
-        return next((meal for meal in self.meals if meal.from_min <= minute < meal.to_min), None)
+        """The meal window that an instant lies in; of several the first."""
+        return next((meal for meal in self.meals if in_window(minute, meal.from_min, meal.to_min)), None)
 
     def offline_sale_max(self, list_age_ms: int, clock: ClockSource) -> Cents | None:
         """The most one sale may take at this age of the lists; None: no limit. Without a clock the strictest step."""

@@ -13,16 +13,15 @@ from msgspec import Meta
 
 from protocol.canonical import NotCanonical, encode, read
 from protocol.ids import U8, U53, MerchantField, MerchantId, ProductField, ProductId
+from protocol.instants import DAY_MIN, MinuteField, in_window, window_min
 from protocol.money import Amount, Cents
 from protocol.purse import CardClass
 
-DAY_MIN = 24 * 60
 ANY_CLASS = 0
 FREE_AMOUNT = ProductId("free")
 """The product of an amount that the cashier typed; no list may define it."""
 PRODUCTS_MAX = 100_000
 
-_Minute = Annotated[int, Meta(ge=0, le=DAY_MIN - 1)]
 _NameText = Annotated[str, Meta(min_length=1, max_length=60)]
 
 
@@ -43,32 +42,25 @@ class Names(_Wire, frozen=True, rename={"zh_hans": "zh-Hans", "zh_hant": "zh-Han
 
 
 class PriceRule(_Wire, frozen=True):
-    """A price for one class, one window of the day, or both. A window that ends before it starts spans midnight.
-
-    Minutes count from local midnight; `from_min` is inside the window, `to_min` is not; both 0 is the whole day.
-    """
+    """A price for one class, one window of the day, or both."""
 
     cents: Amount
     card_class: U8 = ANY_CLASS
-    from_min: _Minute = 0
-    to_min: _Minute = 0
+    from_min: MinuteField = 0
+    to_min: MinuteField = 0
 
     def __post_init__(self) -> None:
-        if self.from_min == self.to_min != 0:
-            raise ValueError("a price window must not be empty")
-        if self.card_class == ANY_CLASS and self.window_min == DAY_MIN:
+        if self.window_min == DAY_MIN and self.card_class == ANY_CLASS:
             raise ValueError("a rule for every class and the whole day would replace the base price")
 
     @property
     def window_min(self) -> int:
         """How many minutes of a day the rule holds, 1 to 1440."""
-        return (self.to_min - self.from_min - 1) % DAY_MIN + 1
+        return window_min(self.from_min, self.to_min)
 
     def matches(self, card_class: CardClass | None, minute_of_day: int) -> bool:
         """Whether the rule holds for this class (None: not known yet) at this minute (0 to 1439)."""
-        if self.card_class not in (ANY_CLASS, card_class):
-            return False
-        return (minute_of_day - self.from_min) % DAY_MIN < self.window_min
+        return self.card_class in (ANY_CLASS, card_class) and in_window(minute_of_day, self.from_min, self.to_min)
 
 
 class Product(_Wire, frozen=True):

@@ -28,6 +28,8 @@ from protocol.instants import BusinessDay, Month
 from protocol.money import Cents, PurseCents
 
 PIN_TRIES_MAX = 3
+SPENT_CENTS_MAX = 2**24 - 1
+"""A card of either technology counts what was spent in a day or month with 24 bits."""
 
 
 class Technology(enum.StrEnum):

@@ -24,6 +24,7 @@ from protocol.instants import BusinessDay, Month
 from protocol.load_record import RECORD_BYTES, decode_load, encode_load
 from protocol.money import PURSE_CENTS_MAX, Cents
 from protocol.purse import (
+    SPENT_CENTS_MAX,
     CardClass,
     CardRead,
     Identity,
@@ -47,7 +48,6 @@ LOAD_BLOCKS = ((16, 17, 18, 20, 21, 22), (24, 25, 26, 28, 29, 30))
 EMPTY_BLOCK = bytes(BLOCK_BYTES)
 SLOT_BYTES = 3 * BLOCK_BYTES
 EMPTY_SLOT = bytes(SLOT_BYTES)
-SPENT_CENTS_MAX = 2**24 - 1
 assert len(LOAD_BLOCKS[0]) * BLOCK_BYTES == RECORD_BYTES + 64
 
 _PURSE = struct.Struct(">BBIiiBx")
@@ -76,23 +76,33 @@ class ClassicImage:
 
 def encode_identity(identity: Identity, uid: bytes, mac8: Mac8) -> bytes:
     """The 32 bytes of the identity blocks: version, class, generation, card, PIN verifier, zeros, MAC8."""
-    body = _IDENTITY.pack(1, identity.card_class, identity.generation, identity.card, identity.pin_verifier)
-    return body + mac8(_covered(uid, IDENTITY_BLOCKS, body))
+    body = _identity_body(identity)
+    return body + mac8(_mac_input(uid, IDENTITY_BLOCKS, body))
 
 
 def decode_identity(raw: bytes, uid: bytes, mac8: Mac8) -> Identity | None:
-    """Read the identity blocks; None where the MAC does not hold for this UID."""
+    """Read the identity blocks; None where the MAC does not hold for this UID, or a reserved byte is not zero."""
     body, mac = raw[:24], raw[24:]
-    if not same_bytes(mac, mac8(_covered(uid, IDENTITY_BLOCKS, body))):
+    if not same_bytes(mac, mac8(_mac_input(uid, IDENTITY_BLOCKS, body))):
         return None
     version, card_class, generation, card, pin = _IDENTITY.unpack(body)
     if version != 1 or card_class not in CardClass._value2member_map_ or not card or not generation:
         return None
-    return Identity(CardNo(card), Generation(generation), CardClass(card_class), b"" if pin == bytes(8) else pin)
+    found = Identity(CardNo(card), Generation(generation), CardClass(card_class), b"" if pin == bytes(8) else pin)
+    return found if _identity_body(found) == body else None
+
+
+def _identity_body(identity: Identity) -> bytes:
+    return _IDENTITY.pack(1, identity.card_class, identity.generation, identity.card, identity.pin_verifier)
 
 
 def encode_slot(purse: Purse, key_set: int, uid: bytes, slot: int, mac8: Mac8) -> bytes:
     """The 48 bytes of a slot: purse, limits and mark block."""
+    body = _slot_body(purse, key_set)
+    return body + mac8(_mac_input(uid, SLOT_BLOCKS[slot], body))
+
+
+def _slot_body(purse: Purse, key_set: int) -> bytes:
     spent = purse.spent
     assert 0 <= spent.day_cents <= SPENT_CENTS_MAX and 0 <= spent.month_cents <= SPENT_CENTS_MAX
     body = (
@@ -106,15 +116,15 @@ def encode_slot(purse: Purse, key_set: int, uid: bytes, slot: int, mac8: Mac8) -
         + _MARK.pack(purse.mark.tno, purse.mark.seq)
     )
     assert len(body) == 40
-    return body + mac8(_covered(uid, SLOT_BLOCKS[slot], body))
+    return body
 
 
 def decode_slot(raw: bytes, uid: bytes, slot: int, mac8: Mac8) -> Purse | None:
-    """Read a slot; None where it is torn, empty, copied from another card or from the other slot."""
+    """Read a slot; None where it is torn, empty, copied from elsewhere, or not exactly as `encode_slot` writes it."""
     body, mac = raw[:40], raw[40:]
-    if len(raw) != SLOT_BYTES or body[0] != 1 or not same_bytes(mac, mac8(_covered(uid, SLOT_BLOCKS[slot], body))):
+    if len(raw) != SLOT_BYTES or body[0] != 1 or not same_bytes(mac, mac8(_mac_input(uid, SLOT_BLOCKS[slot], body))):
         return None
-    _, _, counter, main, subsidy, load_copy = _PURSE.unpack(body[:16])
+    _, key_set, counter, main, subsidy, load_copy = _PURSE.unpack(body[:16])
     if min(main, subsidy) < -PURSE_CENTS_MAX:
         return None
     limits, (tno, seq) = body[16:32], _MARK.unpack(body[32:40])
@@ -126,7 +136,7 @@ def decode_slot(raw: bytes, uid: bytes, slot: int, mac8: Mac8) -> Purse | None:
         limits[10],
         limits[11],
     )
-    return Purse(
+    purse = Purse(
         Counter(counter),
         Cents(main),
         Cents(subsidy),
@@ -137,6 +147,7 @@ def decode_slot(raw: bytes, uid: bytes, slot: int, mac8: Mac8) -> Purse | None:
         load_copy & 1,
         Mark(Tno(tno), Seq(seq)),
     )
+    return purse if _slot_body(purse, key_set) == body else None
 
 
 def read_card(image: ClassicImage, mac8: Mac8) -> CardRead | None:
@@ -228,7 +239,7 @@ def _blocks(numbers: tuple[int, ...], raw: bytes) -> tuple[BlockWrite, ...]:
     )
 
 
-def _covered(uid: bytes, blocks: tuple[int, ...], body: bytes) -> bytes:
+def _mac_input(uid: bytes, blocks: tuple[int, ...], body: bytes) -> bytes:
     return uid.rjust(8, b"\x00") + bytes(blocks) + body
 
 

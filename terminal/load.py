@@ -36,27 +36,40 @@ def decide_load(order: Load, read: CardRead | None, facts: Facts) -> StepDraft |
     if order.record is None or (order.record.record.card, order.record.record.generation) != read.identity.key:
         return NothingToLoad()
     record = order.record.record
-    on_card = read.loaded or LoadRecord(*read.identity.key, read.purse.load_seq, Cents(0))
-    if (on_card.loaded_total_cents, read.purse.load_seq) == (record.loaded_total_cents, record.load_seq):
+    on_card = read.loaded or LoadRecord(*read.identity.key, read.purse.load_seq, Cents(0), period=read.purse.period)
+    if _said(on_card) == _said(record):
         return NothingToLoad()
-    if on_card.loaded_total_cents > record.loaded_total_cents or record.load_seq <= read.purse.load_seq:
+    if on_card.load_seq >= record.load_seq or _has_more(on_card, record):
         return _contradiction(read, on_card, order.record)
     return _draft(read, on_card, order.record)
+
+
+def _said(record: LoadRecord) -> tuple[int, int, int, int]:
+    return record.load_seq, record.loaded_total_cents, record.period, record.subsidy_total_cents
+
+
+def _has_more(on_card: LoadRecord, listed: LoadRecord) -> bool:
+    """No total ever falls, that of a subsidy within its period."""
+    same_period = on_card.period == listed.period
+    return on_card.loaded_total_cents > listed.loaded_total_cents or (
+        same_period and on_card.subsidy_total_cents > listed.subsidy_total_cents
+    )
 
 
 def _draft(read: CardRead, on_card: LoadRecord, signed: SignedLoad) -> StepDraft | NothingToLoad:
     purse, record = read.purse, signed.record
     assert purse is not None
     main = record.loaded_total_cents - on_card.loaded_total_cents
-    same_period = record.period == purse.period
+    same_period = record.period == on_card.period
     granted = record.subsidy_total_cents - (on_card.subsidy_total_cents if same_period else 0)
-    expired = 0 if same_period else purse.subsidy_cents
+    expired = 0 if record.period == purse.period else purse.subsidy_cents
     subsidy_after = purse.subsidy_cents + granted - expired
     fits = (
         max(purse.main_cents + main, subsidy_after) <= PURSE_CENTS_MAX
         and max(main + granted, expired) <= SALE_CENTS_MAX
     )
-    if main + granted <= 0 or granted < 0 or not fits:
+    assert main >= 0 and granted >= 0
+    if main + granted == 0 or not fits:
         return NothingToLoad()
     body = LoadStep(
         **figures_of(read, main_cents=main, subsidy_cents=granted - expired),

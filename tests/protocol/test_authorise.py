@@ -151,6 +151,7 @@ def test_every_refusal_has_its_reason_and_figure(reason: Refusal) -> None:
 @pytest.mark.parametrize("reason", list(Refusal)[:-3])
 def test_of_several_reasons_the_first_is_told(reason: Refusal) -> None:
     """Each reason together with the weakest card there is: no money, PIN blocked."""
+    assert list(Refusal)[-3] is Refusal.PIN_BLOCKED
     for arguments, _ in CASES[reason]:
         read = arguments.get("read", DESFIRE)
         if read is not None and read.purse is not None and reason is not Refusal.BALANCE_TOO_LOW:

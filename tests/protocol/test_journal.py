@@ -10,8 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocol.entries import ENTRY_BYTES_MAX, EpochEnded, Fault, Kind
-from protocol.ids import Epoch, Seq, TerminalId
+from protocol.entries import (
+    ENTRY_BYTES_MAX,
+    LINES_MAX,
+    EpochEnded,
+    Fault,
+    Kind,
+    Line,
+    ListVersions,
+    RefundStep,
+    SaleStep,
+)
+from protocol.ids import CardNo, Counter, Epoch, Generation, MerchantId, ProductId, Seq, TerminalId
 from protocol.journal import (
     Break,
     NotAnEntry,
@@ -27,11 +37,13 @@ from protocol.journal import (
     signature_holds,
     verify_chain,
 )
+from protocol.money import SALE_CENTS_MAX, Cents
+from protocol.purse import CardId, SeenStep, Technology
 from protocol.signing import from_base64url, sha256_of, to_base64url
 from tests.protocol.deep import DEEP
 from tests.protocol.golden import golden
 from tests.protocol.mutations import FOREIGN, other_chain
-from tests.protocol.samples import EPOCH, KEY, START, STORY, TID, chain_of, entry_after, sale
+from tests.protocol.samples import EPOCH, KEY, START, STORY, TID, chain_of, entry_after, refund, sale
 
 CHAIN = chain_of()
 LINES = [sealed.jws for sealed in CHAIN]
@@ -278,6 +290,35 @@ def test_an_entry_too_large_is_neither_written_nor_read() -> None:
     for read in (read_entry, lambda raw: read_loosely(raw, TID, EPOCH)):
         with pytest.raises(NotAnEntry):
             read(resigned(PAYLOADS[3].replace(b"canteen-1", b"x" * ENTRY_BYTES_MAX)))
+
+
+@pytest.mark.parametrize(("kind", "step"), [(Kind.SALE_TORN, sale(3)), (Kind.REFUND_TORN, refund(3))])
+def test_a_full_basket_always_fits_an_entry(kind: Kind, step: SaleStep | RefundStep) -> None:
+    """Ninety-nine lines of the longest products and prices, without discounts, on the card with the longest memory."""
+    u32, most, purse = 2**32 - 1, 2**53 - 1, Cents(1 - 2**31)
+    cents = Cents(SALE_CENTS_MAX)
+    body = msgspec.structs.replace(
+        step,
+        **dict.fromkeys(("main", "main_after", "subsidy", "subsidy_after"), purse),
+        **dict.fromkeys(("counter", "counter_after", "prepared"), u32),
+        card=CardId(CardNo(u32), Generation(2**16 - 1), Technology.DESFIRE, 255),
+        amount=cents,
+        card_last=(SeenStep(1, u32, u32, Counter(u32), purse, purse, purse),) * 16,
+        merchant=MerchantId("m" * 32),
+        lines=(Line(ProductId("p" * 32), 9_999, cents, cents),) * LINES_MAX,
+    )
+    entry = msgspec.structs.replace(
+        entry_after(START, kind, body),
+        **dict.fromkeys(("epoch", "tno", "seq", "boot", "shift"), u32),
+        site="s" * 32,
+        tid="t" * 32,
+        staff="w" * 32,
+        at=most,
+        mono=most,
+        turnover=-most,
+        lists=ListVersions(*[most] * len(ListVersions.__struct_fields__)),
+    )
+    assert ENTRY_BYTES_MAX - 500 < len(seal(entry, KEY).jws) <= ENTRY_BYTES_MAX
 
 
 def test_nothing_unreadable_is_ever_signed() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from protocol.instants import BusinessDay, ClockSource, Month
 from protocol.limits import NO_LIMITS, ClassLimits, LimitRules, Meal, OfflineStep, When, running, with_sale
 from protocol.money import Cents
+from protocol.policy import NotAList, read_file
 from protocol.purse import Spent
 
 DAY, MONTH = BusinessDay(20_780), Month(682)
@@ -99,6 +100,28 @@ def test_a_class_that_is_not_named_is_not_served() -> None:
 )
 def test_a_meal_window_ends_before_its_last_minute(minute: int, meal: Meal | None) -> None:
     assert LimitRules(meals=(BREAKFAST, LUNCH)).meal_at(minute) == meal
+
+
+def test_a_meal_may_span_midnight_and_of_two_the_first_holds() -> None:
+    night, all_day = Meal(3, 1_320, 120, 1), Meal(4, 0, 0)
+    rules = LimitRules(meals=(night, all_day))
+    assert [rules.meal_at(minute) for minute in (1_319, 1_320, 1_439, 0, 119, 120)] == [
+        *(all_day, night, night, night, night, all_day)
+    ]
+    assert LimitRules(meals=(all_day, night)).meal_at(1_380) == all_day
+    with pytest.raises(ValueError, match="empty"):
+        Meal(1, 600, 600)
+    for raw in (
+        b'{"meals":[{"number":1,"from_min":5,"to_min":5}]}',
+        b'{"meals":[{"number":1,"from_min":0,"to_min":1440}]}',
+    ):
+        with pytest.raises(NotAList):
+            read_file(raw, LimitRules)
+
+
+def test_of_two_steps_at_one_age_the_first_holds() -> None:
+    rules = LimitRules(offline=(OfflineStep(10, Cents(7)), OfflineStep(10, Cents(5)), OfflineStep(3, Cents(1))))
+    assert rules.offline_sale_max(10, ClockSource.RTC) == 7
 
 
 @pytest.mark.parametrize(("age_ms", "most"), [(0, None), (9, None), (10, 5_000), (99, 5_000), (100, 0), (10**9, 0)])

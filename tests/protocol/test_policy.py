@@ -55,7 +55,7 @@ def test_loads_are_found_by_card() -> None:
 
 
 def test_limits_survive_their_bytes() -> None:
-    rules = LimitRules((ClassLimits(1, Cents(5)),), (Meal(1, 0, 1_440, 2),), 1, (OfflineStep(9),), 6)
+    rules = LimitRules((ClassLimits(1, Cents(5)),), (Meal(1, 0, 0, 2),), 1, (OfflineStep(9),), 6)
     assert read_file(encode_file(rules), LimitRules) == rules
 
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.ids import MerchantId, ProductId
+from protocol.instants import DAY_MIN
 from protocol.money import Cents
 from protocol.price_list import (
-    DAY_MIN,
     NO_PRICES,
     Names,
     NotAPriceList,

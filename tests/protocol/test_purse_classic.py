@@ -128,6 +128,23 @@ def test_steps_alternate_between_the_slots_with_the_mark_last() -> None:
     assert {seen.counter for seen in card.read().last} == {14, 15}
 
 
+@pytest.mark.parametrize(("at", "value"), [(14, 2), (14, 0x81), (15, 1)])
+def test_a_slot_whose_reserved_bytes_are_used_is_not_ours(at: int, value: int) -> None:
+    """The MAC holds: a later version that means something by them must not be read as this one."""
+    raw = bytearray(encode_slot(PURSE, 3, UID, 0, MAC8))
+    raw[at] = value
+    raw[40:] = MAC8(UID.rjust(8, b"\x00") + bytes(SLOT_BLOCKS[0]) + raw[:40])
+    assert decode_slot(bytes(raw), UID, 0, MAC8) is None
+
+
+@pytest.mark.parametrize("at", [16, 20, 23])
+def test_an_identity_whose_reserved_bytes_are_used_is_not_ours(at: int) -> None:
+    raw = bytearray(encode_identity(IDENTITY, UID, MAC8))
+    raw[at] = 1
+    raw[24:] = MAC8(UID.rjust(8, b"\x00") + bytes((4, 5)) + raw[:24])
+    assert decode_identity(bytes(raw), UID, MAC8) is None
+
+
 @given(st.integers(0, 3), st.binary(min_size=BLOCK_BYTES, max_size=BLOCK_BYTES), st.integers(0, 3))
 def test_a_torn_step_leaves_the_old_purse_or_the_new_one(whole: int, torn: bytes, steps_before: int) -> None:
     """Some blocks written, the next one with any content: never a third purse, never none."""

@@ -478,6 +478,33 @@ def test_a_card_that_contradicts_the_list_is_told_to_the_server(desk: Till, tota
     assert not any(isinstance(effect, WriteCard) for effect in desk.effects)
 
 
+@pytest.mark.parametrize(
+    ("total", "load_seq", "granted", "kinds"),
+    [
+        (5_000, 4, 200, []),
+        (5_000, 4, 300, [Kind.LOAD_VOIDED]),
+        (5_000, 5, 100, [Kind.LOAD_VOIDED]),
+        (5_300, 5, 100, [Kind.LOAD_VOIDED]),
+        (5_000, 5, 200, []),
+        (5_000, 5, 300, [Kind.LOAD_PREPARED]),
+    ],
+)
+def test_a_subsidy_that_falls_within_its_period_is_told_to_the_server(
+    desk: Till, total: int, load_seq: int, granted: int, kinds: list[Kind]
+) -> None:
+    """More main money does not make up for it: the card has more than the list ever gave."""
+    read, order = loaded(5_000, 4), signed(total, load_seq)
+    assert read.purse is not None and read.loaded is not None and order.record is not None
+    read = replace(
+        read,
+        purse=replace(read.purse, period=1),
+        loaded=replace(read.loaded, period=1, subsidy_total_cents=Cents(200)),
+    )
+    record = replace(order.record.record, period=1, subsidy_total_cents=Cents(granted))
+    desk.does(PayPressed(Load(None))).taps(read, load=Load(SignedLoad(record, bytes(64))))
+    assert desk.kinds == kinds
+
+
 def test_cash_goes_onto_desfire_now_and_onto_classic_by_a_load(desk: Till) -> None:
     order = TopUp(Cents(2_000), ChannelId("cash"))
     desk.does(PayPressed(order)).pays()
