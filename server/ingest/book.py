@@ -199,7 +199,7 @@ class StepRow:
     @property
     def moved_purse(self) -> bool:
         """Whether the ledger's purse shows this step as made by this card: proven, settled, and not forgotten."""
-        if self.use is Use.FORGOTTEN or not self.body.touches_card:
+        if self.use in (Use.FORGOTTEN, Use.RELEASED) or not self.body.touches_card:
             return False
         return self.resolved is Resolution.ON_CARD or (self.stage is Stage.SETTLED and self.use in ON_CARD)
 
@@ -345,6 +345,16 @@ class Book:
         """Whether a provisional posting of a hole is about this very step: what is set aside for it has its mark."""
         aside = suspense(step.id[0], 0, step.id[2])
         return any(posting.account == aside for posting in self.posted[provisional].postings)
+
+    def debited(self, step: StepRow) -> bool:
+        """Whether its card's purse has borne this step already: by its decision, or provisionally as part of a hole."""
+        decided = (Resolution.ON_CARD, Resolution.STUDENT)[: 1 + (step.operation is Operation.SALE)]
+        if step.resolved in decided and step.use is not Use.RELEASED:
+            return True
+        cause = self.provisional.get((step.card, step.counter_after))
+        purses = (AccountKind.PURSE, AccountKind.SUBSIDY)
+        moved = cause is not None and any(leg.account.kind in purses for leg in self.posted[cause].postings)
+        return cause is not None and moved and self.stands_for(cause, step)
 
     def open_case(self, cls: CaseClass, card: CardKey | None, step: StepId, cents: Cents, text: str) -> None:
         """Put something in front of two people."""

@@ -17,10 +17,10 @@ from protocol.money import Cents
 from protocol.purse import SeenStep, Technology
 from protocol.signing import from_base64url
 from protocol.sync_receiver import Branch, Link
-from server.ingest.book import Book, CaseClass, ChainRow, HoleRow, HoleStatus, StepRow
+from server.ingest.book import Book, CardStatus, CaseClass, ChainRow, HoleRow, HoleStatus, StepRow
 from server.ingest.keeping import keep_entry
 from server.ingest.steps import seen_at
-from server.ledger.accounts import balanced, owner_of, purse, subsidy, suspense
+from server.ledger.accounts import OPERATOR_LOSS, balanced, owner_of, purse, subsidy, suspense
 from server.ledger.rules import ON_CARD
 
 REQUESTS_UNTIL_OFFERED = 2
@@ -129,9 +129,14 @@ def _post_one(book: Book, hole: HoleRow, witness: StepRow, seen: SeenStep, day: 
     main, granted = witness.body.main - main_before, witness.body.subsidy - subsidy_before
     if not main and not granted:
         return False
+    to_main, to_subsidy = purse(card), subsidy(card)
+    if book.cards[card].status is CardStatus.RELEASED:
+        if main + granted >= 0:
+            return False  # value on a card that nobody takes any more
+        to_main = to_subsidy = OPERATOR_LOSS  # what it held was paid out
     aside = suspense(hole.tno, 0, seen.seq)
     book.provisional[(card, counter)] = cause
-    book.post(cause, day, balanced((purse(card), main), (subsidy(card), granted), (aside, -main - granted)))
+    book.post(cause, day, balanced((to_main, main), (to_subsidy, granted), (aside, -main - granted)))
     return True
 
 

@@ -153,8 +153,9 @@ def resolve(book: Book, step: StepRow, resolution: Resolution, day: BusinessDay)
         reverse_provisional(book, step, day)
     adopted = adopt_load(book, step, step.body) if resolution is Resolution.ON_CARD else Cents(0)
     step.resolved = resolution
+    step.use = Use.RELEASED if book.cards[step.card].status is CardStatus.RELEASED else step.use
     lapsed = has_lapsed(book.cards[step.card], step.body)
-    situation = replace(_situation(step), adopted_cents=adopted, lapsed=lapsed)
+    situation = replace(_situation(step, step.use or Use.FIRST), adopted_cents=adopted, lapsed=lapsed)
     book.post(f"resolve:{_name(step.id)}", day, postings_of_resolution(step.body, resolution, situation))
     if isinstance(step.body, SaleStep) and resolution is not Resolution.NOT_ON_CARD:
         text = (

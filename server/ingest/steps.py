@@ -21,7 +21,7 @@ def use_of(book: Book, step: StepRow, branch: int, at: UtcMs) -> tuple[Use, Step
     if card is None:
         return Use.UNKNOWN_CARD, None
     if card.status is CardStatus.RELEASED:
-        return Use.RELEASED, None
+        return (Use.FIRST if book.debited(step) else Use.RELEASED), None
     if not _touches(step):
         return Use.FIRST, None
     if _builds_on_fork(book, step):

@@ -172,6 +172,10 @@ def postings_of_count(counted_drawer: Account, booked_cents: int, counted_cents:
 def postings_of_resolution(step: CardStep, resolution: Resolution, at: Situation) -> Postings:
     """The one posting set of a torn step decided by other evidence (SPEC, "Open, torn, recovered")."""
     match step, resolution:
+        case SaleStep(), _ if at.use is Use.RELEASED:
+            return ()  # its holder has been paid everything that it held before
+        case RefundStep() | TopUpStep(), Resolution.ON_CARD if at.use is Use.RELEASED:
+            return ()
         case SaleStep(), Resolution.ON_CARD | Resolution.STUDENT:
             return balanced(*_purse_legs(step), *_owed(step, share_of(step, step.amount)))
         case RefundStep() | TopUpStep(), Resolution.ON_CARD:
@@ -286,7 +290,7 @@ def _refund_source(step: RefundStep, at: Situation) -> Account:
 
 def _credit_settled(step: CardStep, source: Account, at: Situation) -> Postings:
     """A credit that reached the card. What was given in another form meanwhile is our loss; a fork's stays aside."""
-    if at.resolved is Resolution.ON_CARD:
+    if at.resolved is Resolution.ON_CARD or (at.resolved is not None and at.use is Use.RELEASED):
         return ()
     if at.resolved is not None:
         return balanced(*_purse_legs(step), (OPERATOR_LOSS, -step.amount))

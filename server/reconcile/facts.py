@@ -139,7 +139,7 @@ class StepFact:
     @property
     def ledger_cents(self) -> int:
         """What the step has moved on the ledger's purses (`server/ledger/rules.py`)."""
-        if not self.touches_card or self.use is Use.FORGOTTEN:
+        if not self.touches_card or self.use in (Use.FORGOTTEN, Use.RELEASED):
             return 0
         if self.resolved is Resolution.ON_CARD:
             return self.cents
