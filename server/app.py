@@ -14,6 +14,7 @@ from fastapi.middleware import Middleware
 from protocol.instants import UtcMs
 from server import numbers
 from server.auth import api as auth_api
+from server.auth.door import Door
 from server.auth.service import Operators, TwoPeople
 from server.body_limit import BodyLimit
 from server.booking import api as booking_api
@@ -83,8 +84,10 @@ def utc_now() -> UtcMs:
 @asynccontextmanager
 async def open_house(settings: Settings, clock: Callable[[], UtcMs] = utc_now) -> AsyncGenerator[House]:
     """Open the database and the keys, and compose the services. Nothing runs by itself yet."""
-    keys = await asyncio.to_thread(open_keys, Path(settings.data) / "keys")
+    await asyncio.to_thread(Path(settings.data).mkdir, parents=True, exist_ok=True)
     async with Database(settings.database) as database:
+        may_create = await database.is_new()
+        keys = await asyncio.to_thread(open_keys, Path(settings.data) / "keys", may_create=may_create)
         await database.create_all()
         yield _compose(settings, clock, database, keys)
 
@@ -131,7 +134,13 @@ def _compose(settings: Settings, clock: Callable[[], UtcMs], database: Database,
         policy,
         reconcile,
         Nightly(database, reconcile, policy, campus, clock),
-        FastAPI(title="Fanka", version="1", middleware=[Middleware(BodyLimit)]),
+        FastAPI(
+            title="Fanka",
+            version="1",
+            docs_url=None,
+            redoc_url=None,
+            middleware=[Middleware(Door), Middleware(BodyLimit)],
+        ),
         link,
     )
     _mount(house)

@@ -1,10 +1,13 @@
 """No request brings more than its share: larger ones are refused while they arrive."""
 
+import re
+
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 BODY_BYTES_MAX = 8 * 1_024 * 1_024
 JOURNAL_BYTES_MAX = 32 * 1_024 * 1_024
+_JOURNAL = re.compile(r"/api/1/terminals/[a-z0-9-]{3,32}/journal")
 assert BODY_BYTES_MAX <= JOURNAL_BYTES_MAX
 
 
@@ -18,7 +21,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        most = JOURNAL_BYTES_MAX if scope["path"].endswith("/journal") else BODY_BYTES_MAX
+        most = JOURNAL_BYTES_MAX if _JOURNAL.fullmatch(scope["path"]) else BODY_BYTES_MAX
         total = 0
 
         async def limited() -> Message:

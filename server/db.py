@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Self, TypeVar
 
 import psycopg
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, inspect
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -40,7 +40,9 @@ class Database:
                 url, connections=READERS_MAX, begin="BEGIN", pragmas=(*SQLITE_PRAGMAS, *SQLITE_READER_PRAGMAS)
             )
         else:
-            self._writer = create_async_engine(url, pool_size=POSTGRES_CONNECTIONS_MAX, pool_pre_ping=True)
+            self._writer = create_async_engine(
+                url, pool_size=POSTGRES_CONNECTIONS_MAX, pool_pre_ping=True, hide_parameters=True
+            )
             self._reader = self._writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     async def __aenter__(self) -> Self:
@@ -48,6 +50,11 @@ class Database:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    async def is_new(self) -> bool:
+        """Whether nothing was ever kept here."""
+        async with self.writing() as connection:
+            return not await connection.run_sync(lambda known: inspect(known).get_table_names())
 
     async def create_all(self) -> None:
         """Create the tables that are missing."""
@@ -101,7 +108,9 @@ def _was_in_the_way(error: DBAPIError | psycopg.Error) -> bool:
 
 
 def _sqlite_engine(url: str, *, connections: int, begin: str, pragmas: tuple[str, ...]) -> AsyncEngine:
-    engine = create_async_engine(url, pool_size=connections, max_overflow=0, pool_timeout=WAIT_FOR_WRITER_S)
+    engine = create_async_engine(
+        url, pool_size=connections, max_overflow=0, pool_timeout=WAIT_FOR_WRITER_S, hide_parameters=True
+    )
 
     def on_connect(connection: Any, _record: object) -> None:
         connection.isolation_level = None

@@ -37,18 +37,26 @@ class ServerKeys:
         return msgspec.json.format(msgspec.json.encode(public)) + b"\n"
 
 
-def open_keys(directory: Path) -> ServerKeys:
-    """Read the keys; at the first start make them. Raises KeysUnusable."""
+def open_keys(directory: Path, *, may_create: bool = True) -> ServerKeys:
+    """Read the keys; at the first start make them: never where terminals may believe in others. Raises KeysUnusable.
+
+    `may_create`: the database is new too.
+    """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    keys = ServerKeys(*(_open_key(directory / f"{purpose}.key") for purpose in PURPOSES))
     trust = directory / TRUST_FILE
-    if not trust.exists() or trust.read_bytes() != keys.trust_json():
+    is_first = may_create and not trust.exists()
+    keys = ServerKeys(*(_open_key(directory / f"{purpose}.key", may_create=is_first) for purpose in PURPOSES))
+    if not trust.exists():
         trust.write_bytes(keys.trust_json())
+    if trust.read_bytes() != keys.trust_json():
+        raise KeysUnusable(f"{trust} tells of other keys than lie beside it. Put back the keys that terminals know.")
     return keys
 
 
-def _open_key(path: Path) -> SigningKey:
+def _open_key(path: Path, *, may_create: bool) -> SigningKey:
     if not path.exists():
+        if not may_create:
+            raise KeysUnusable(f"{path} is missing, and terminals believe in it. Put it back from the backup.")
         _create(path)
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & ~_SECRET_MODE:

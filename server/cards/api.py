@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from protocol.ids import U32_MAX, CardNo, PersonId, ShiftNo, TerminalId
+from protocol.ids import U16_MAX, U32_MAX, CardNo, PersonId, ShiftNo, TerminalId
 from protocol.money import Cents
 from server.auth.api import AtCards, AtDesk, Looking
 from server.cards.schemas import (
@@ -50,11 +50,15 @@ async def list_cards(
     _: Looking,
     office: Office,
     after: Annotated[int, Query(ge=0, le=U32_MAX)] = 0,
+    after_generation: Annotated[int, Query(ge=0, le=U16_MAX)] = U16_MAX,
     person: Label | None = None,
     limit: Limit = 100,
 ) -> list[ListedCard]:
-    """Cards in the order of their numbers."""
-    return [ListedCard.model_validate({**row, "no": row["card"]}) for row in await office.page(after, person, limit)]
+    """Plastics in the order of their numbers and generations; go on behind the last one of a page."""
+    return [
+        ListedCard.model_validate({**row, "no": row["card"]})
+        for row in await office.page((after, after_generation), person, limit)
+    ]
 
 
 @router.get("/{no}")

@@ -104,7 +104,7 @@ class Cards:
             owed = await store.pending_of(connection, no)
             return Holding(no, rows, owed, await store.pending_of(connection, no, AccountKind.PENDING_SUBSIDY))
 
-    async def page(self, after: int, person: str | None, limit: int) -> Sequence[RowMapping]:
+    async def page(self, after: tuple[int, int], person: str | None, limit: int) -> Sequence[RowMapping]:
         """Cards in the order of their numbers."""
         async with self._database.reading() as connection:
             return await store.page(connection, after, person, limit)

@@ -30,9 +30,12 @@ async def generations(connection: AsyncConnection, no: int, *, lock: bool = True
     return await _rows(connection, query.with_for_update() if lock else query)
 
 
-async def page(connection: AsyncConnection, after: int, person_id: str | None, limit: int) -> Sequence[RowMapping]:
-    """Cards in the order of their numbers."""
-    query = select(card).where(card.c.card > after)
+async def page(
+    connection: AsyncConnection, after: tuple[int, int], person_id: str | None, limit: int
+) -> Sequence[RowMapping]:
+    """Plastics in the order of their numbers and generations, behind one of them."""
+    same = and_(card.c.card == after[0], card.c.generation > after[1])
+    query = select(card).where(or_(card.c.card > after[0], same))
     if person_id is not None:
         query = query.where(card.c.person == person_id)
     return await _rows(connection, query.order_by(card.c.card, card.c.generation).limit(limit))
