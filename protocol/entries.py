@@ -150,7 +150,7 @@ class LoadStep(CardStep, frozen=True, kw_only=True):
     """The server's load record collected: totals before and after, and the signed record itself (base64url).
 
     `expired` is what was left of a subsidy whose period is over. A `load_voided` without a prepared entry says that
-    the card is already past the list: `loaded` is the card's total, `loaded_after` the list's, nothing was written.
+    card and list contradict each other: `loaded` is the card's total, `loaded_after` the list's, nothing was written.
     """
 
     load_seq: LoadSeqField
@@ -292,6 +292,7 @@ class ListVersions(_Wire, frozen=True):
     """Versions in force: (server_epoch << 32) + n for each list, 0 while the terminal never had one."""
 
     cards: U53 = 0
+    """With the floors in it: `floors` is a list of an older plan and stays 0."""
     prices: U53 = 0
     promotions: U53 = 0
     limits: U53 = 0

@@ -6,6 +6,7 @@ delete it first, and know what that means for every chain that exists.
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from protocol.ids import Counter
 from protocol.load_record import encode_load, encode_record
 from protocol.messages import Hello, encode_hello
 from protocol.signing import from_base64url, to_base64url
-from tests.protocol import samples
+from tests.protocol import golden_rules, samples
 
 FOLDER = Path(__file__).parent.parent / "golden"
 
@@ -78,7 +79,15 @@ def signed_messages() -> dict[str, Any]:
     return {"seed": samples.SERVER_SEED.hex(), "signed": signed, "hello": encode_hello(hello).decode()}
 
 
-FILES = {"entries": entries, "cards": cards, "messages": signed_messages}
+FILES: dict[str, Callable[[], dict[str, Any]]] = {
+    "entries": entries,
+    "cards": cards,
+    "messages": signed_messages,
+    "keys": golden_rules.keys,
+    "lists": golden_rules.lists,
+    "decisions": golden_rules.decisions,
+    "batch": golden_rules.batch,
+}
 
 
 def main() -> int:

@@ -56,7 +56,7 @@ from protocol.load_record import encode_load, sign_load
 from protocol.messages import Ack, Grant, ListFile, Manifest, ServerState, Signed, TipAnswer, Want, sign, version_of
 from protocol.money import Cents
 from protocol.policy import load_text
-from protocol.purse import CardClass, CardId, Identity, LoadRecord, Mark, Purse, SeenStep, Spent, Technology
+from protocol.purse import CardClass, CardId, CardRead, Identity, LoadRecord, Mark, Purse, SeenStep, Spent, Technology
 from protocol.signing import SigningKey, mac8_with, to_base64url
 
 SITE, TID, EPOCH, TNO = SiteId("north-campus"), TerminalId("till-07"), Epoch(1), Tno(41)
@@ -87,6 +87,8 @@ LOAD_TEXT: Final = load_text(encode_load(SIGNED_LOAD))
 IDENTITY: Final = Identity(CardNo(1_001), Generation(1), CardClass.STUDENT, bytes.fromhex("a0a1a2a3a4a5a6a7"))
 SPENT: Final = Spent(BusinessDay(20_780), Cents(1_300), Month(682), Cents(45_600), 2, 1)
 PURSE: Final = Purse(Counter(11), Cents(5_000), Cents(300), SPENT, 1, 6, LoadSeq(2), 1, Mark(Tno(40), Seq(7)))
+
+CLASSIC_READ: Final = CardRead(Technology.CLASSIC, CLASSIC_UID, 3, IDENTITY, PURSE, (), RECORD, SIGNED_LOAD)
 
 GRANT: Final = Grant(SITE, TID, EPOCH, TNO, to_base64url(KEY.public.raw), NOON)
 GRANT_JWS: Final = sign(GRANT, SERVER_KEY)

@@ -1,0 +1,113 @@
+"""Another implementation can be held against these: the vectors are what the code says, and say enough."""
+
+import json
+
+import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CBC
+from cryptography.hazmat.primitives.cmac import CMAC
+
+from protocol.limits import LimitRules
+from protocol.messages import decode_batch
+from protocol.policy import CardsFile, LoadsFile, loads_by_card, read_file
+from protocol.price_list import decode_prices
+from tests.protocol import golden_rules
+from tests.protocol.golden import golden
+from tests.protocol.samples import RECORD, SIGNED_LOAD
+
+
+@pytest.mark.parametrize("name", ["keys", "lists", "decisions"])
+def test_the_vectors_are_what_the_code_says(name: str) -> None:
+    assert json.loads(json.dumps(getattr(golden_rules, name)())) == golden(name)
+
+
+def test_the_lists_are_read_back() -> None:
+    texts = {name: text.encode() for name, text in golden("lists").items()}
+    assert read_file(texts["cards"], CardsFile).floors[0].counter == 11
+    assert loads_by_card(read_file(texts["loads"], LoadsFile)) == {(RECORD.card, RECORD.generation): SIGNED_LOAD}
+    assert read_file(texts["limits"], LimitRules) == golden_rules.RULES
+    assert decode_prices(texts["prices"]) == golden_rules.PRICES
+
+
+def test_a_batch_is_unpacked_whoever_compressed_it() -> None:
+    stored = golden("batch")
+    assert decode_batch(bytes.fromhex(stored["compressed"])) == [line.encode() for line in stored["entries"]]
+
+
+def test_every_refusal_of_a_limit_has_a_vector() -> None:
+    reasons = {row["answer"].get("reason", "approved") for row in golden("decisions")["approvals"]}
+    assert reasons == {
+        *("approved", "outside_window", "sale_limit", "day_limit", "offline_limit"),
+        *("pin_blocked", "pin_needed", "pin_wrong"),
+    }
+
+
+def test_keys_are_diversified_as_the_page_says() -> None:
+    """AN10922 section 2.2 with nothing of ours: the padded message through CBC, K2 in its last block."""
+    stored = golden("keys")
+    tiers = dict.fromkeys(("00", "0f", "12"), "office") | dict.fromkeys(("02", "11"), "credit")
+    for technology in ("classic", "desfire"):
+        for role, key in stored[technology]["keys"].items():
+            master = bytes.fromhex(stored["masters"][tiers.get(role, "debit")])
+            message = bytes.fromhex("01" + stored[technology]["uid"] + "f0fa4b" + role)
+            padded = (message + b"\x80").ljust(32, b"\x00")
+            k2 = twice_doubled(encrypted(master, bytes(16)))
+            last = bytes(left ^ right for left, right in zip(padded[16:], k2, strict=True))
+            assert encrypted(master, padded[:16] + last)[-16:].hex() == key
+        pin_key = bytes.fromhex(stored[technology]["keys"]["20"])
+        assert (
+            cmac(pin_key, b"fanka pin 1\x00" + stored[technology]["pin"].encode())[:8].hex()
+            == (stored[technology]["pin_verifier"])
+        )
+
+
+def test_a_session_can_be_followed_by_the_page_alone() -> None:
+    """The reader's and the card's halves again, from the exchanges, the key and the two randoms only."""
+    stored = golden("keys")
+    key = bytes.fromhex(stored["desfire"]["keys"]["01"])
+    rnd_a, rnd_b = (bytes.fromhex(stored["session"][name]) for name in ("rnd_a", "rnd_b"))
+    said = [(bytes.fromhex(command), bytes.fromhex(answer)) for command, answer in stored["session"]["said"]]
+    assert [command[1] for command, _ in said] == [
+        *(0x5A, 0x64, 0xAA, 0xAF, 0xBD, 0x6C, 0x6C, 0xBD, 0xBD, 0xBB),
+        *(0xDC, 0xDC, 0x3D, 0x3B, 0xC7),
+    ]
+    assert all(command[0] == 0x90 and command[2:4] == bytes(2) and command[-1] == 0 for command, _ in said)
+    (_, challenge), (proof, proven) = said[2:4]
+    assert challenge == encrypted(key, rnd_b) + b"\x91\xaf"
+    assert proof[5:-1] == encrypted(key, rnd_a + rnd_b[1:] + rnd_b[:1], challenge[:16])
+    assert proven == encrypted(key, rnd_a[1:] + rnd_a[:1], proof[-17:-1]) + b"\x91\x00"
+    session, iv = rnd_a[:4] + rnd_b[:4] + rnd_a[12:] + rnd_b[12:], bytes(16)
+    for command, answer in said[4:]:
+        data = command[5:-1] if len(command) > 5 else b""
+        is_maced = command[1] in (0xDC, 0x3D, 0x3B)
+        iv = cmac(session, command[1:2] + (data[:-8] if is_maced else data), iv)
+        assert not is_maced or data[-8:] == iv[:8]
+        iv = cmac(session, answer[:-10] + answer[-1:], iv)
+        assert answer[-10:] == iv[:8] + b"\x91\x00"
+
+
+def encrypted(key: bytes, plain: bytes, iv: bytes = bytes(16)) -> bytes:
+    return Cipher(AES(key), CBC(iv)).encryptor().update(plain)
+
+
+def cmac(key: bytes, message: bytes, iv: bytes = bytes(16)) -> bytes:
+    """CMAC that starts from an IV: the first block is XORed with it; a message of one block or less is padded first."""
+    if iv == bytes(16):
+        mac = CMAC(AES(key))
+        mac.update(message)
+        return mac.finalize()
+    zero = encrypted(key, bytes(16))
+    whole = message if message and len(message) % 16 == 0 else message + b"\x80" + bytes(-(len(message) + 1) % 16)
+    subkey = doubled(zero) if whole == message else twice_doubled(zero)
+    last = bytes(left ^ right for left, right in zip(whole[-16:], subkey, strict=True))
+    return encrypted(key, whole[:-16] + last, iv)[-16:]
+
+
+def doubled(block: bytes) -> bytes:
+    number = int.from_bytes(block) << 1
+    return ((number ^ 0x87) & (2**128 - 1) if number >> 128 else number).to_bytes(16)
+
+
+def twice_doubled(block: bytes) -> bytes:
+    return doubled(doubled(block))
