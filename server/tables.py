@@ -228,7 +228,7 @@ posting = Table(
     _big("cents", None),
     _big("at", None),
     UniqueConstraint("cause", "line"),
-    Index("posting_by_account", "account_kind", "owner"),
+    Index("posting_by_account", "account_kind", "owner", "period_day", "cents"),
     Index("posting_by_day", "period_day"),
 )
 """Double entry: the lines of a cause sum to zero. `day` is when it happened, `period_day` the open day it counts in."""

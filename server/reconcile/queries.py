@@ -26,6 +26,7 @@ from sqlalchemy import (
 
 from protocol.entries import Stage
 from protocol.ids import CardKey, CardNo, Generation
+from protocol.instants import BusinessDay
 from server.ingest.book import CaseClass
 from server.ledger.accounts import AccountKind
 from server.ledger.rules import Use
@@ -99,18 +100,30 @@ def unbalanced_causes() -> Executable:
 
 def unbalanced_cards() -> Executable:
     """Cards whose kept balances are not the sums of their postings, and by how much."""
-    columns = posting.c
-    posted = select(columns.owner, *(_sum_of(kind).label(kind) for kind in PURSES))
-    sums = posted.where(columns.account_kind.in_(PURSES)).group_by(columns.owner).subquery("posted")
     owner = cast(card.c.card, String) + "/" + cast(card.c.generation, String)
-    main = card.c.main_cents - func.coalesce(sums.c[AccountKind.PURSE], 0)
-    granted = card.c.subsidy_cents - func.coalesce(sums.c[AccountKind.SUBSIDY], 0)
+    purses, subsidies = _posted_to(AccountKind.PURSE), _posted_to(AccountKind.SUBSIDY)
+    main = card.c.main_cents - func.coalesce(purses.c.cents, 0)
+    granted = card.c.subsidy_cents - func.coalesce(subsidies.c.cents, 0)
     query = select(card.c.card, card.c.generation, (func.abs(main) + func.abs(granted)).label("cents"))
-    return query.join_from(card, sums, sums.c.owner == owner, isouter=True).where(or_(main != 0, granted != 0))
+    query = query.join_from(card, purses, purses.c.owner == owner, isouter=True)
+    query = query.join(subsidies, subsidies.c.owner == owner, isouter=True)
+    return query.where(or_(main != 0, granted != 0))
 
 
-def _sum_of(kind: AccountKind) -> ColumnElement[int]:
-    return func.sum(case((posting.c.account_kind == kind, posting.c.cents), else_=0))
+def totals_until(day: BusinessDay) -> Executable:
+    """The balance of every account at the end of a day, in the order of the index, so that nothing is sorted."""
+    columns = posting.c
+    cents = func.sum(columns.cents).label("cents")
+    in_time = columns.period_day + 0 <= day  # without the sum SQLite seeks the day anew in each account
+    return (
+        select(columns.account_kind, columns.owner, cents).where(in_time).group_by(columns.account_kind, columns.owner)
+    )
+
+
+def _posted_to(kind: AccountKind) -> Subquery:
+    columns = posting.c
+    sums = select(columns.owner, func.sum(columns.cents).label("cents")).where(columns.account_kind == kind)
+    return sums.group_by(columns.owner).subquery(f"posted_{kind}")
 
 
 def _both_purses(main: ColumnElement[int], subsidy: ColumnElement[int]) -> ColumnElement[int]:

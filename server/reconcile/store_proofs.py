@@ -1,6 +1,7 @@
 """Keep proofs, business days and outside documents, and sum up accounts."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from protocol.ids import CardKey
 from protocol.instants import BusinessDay, UtcMs
 from server.ledger.accounts import WE_HAVE, Account, AccountKind
 from server.numbers import CLOSED_THROUGH, closed_through, write_setting
+from server.reconcile import queries
 from server.reconcile.columns import finding_columns
 from server.reconcile.facts import Finding
 from server.reconcile.float_proof import Document, Line, Standing
@@ -49,20 +51,10 @@ def digest_of(found: Finding) -> str:
 
 async def totals_until(connection: AsyncConnection, day: BusinessDay) -> dict[Account, int]:
     """The balance of every account that others have documents about, and of all others by kind, at the end of a day."""
-    columns = posting.c
-    detailed = columns.account_kind.in_(WE_HAVE)
-    totals: dict[Account, int] = {}
-    for query in (
-        select(columns.account_kind, columns.owner, func.sum(columns.cents).label("cents"))
-        .where(detailed, columns.period_day <= day)
-        .group_by(columns.account_kind, columns.owner),
-        select(columns.account_kind, func.sum(columns.cents).label("cents"))
-        .where(~detailed, columns.period_day <= day)
-        .group_by(columns.account_kind),
-    ):
-        for row in (await connection.execute(query)).mappings():
-            totals[Account(AccountKind(row["account_kind"]), row.get("owner", ""))] = int(row["cents"])
-    return totals
+    totals = Counter[Account]()
+    async for kind, owner, cents in await connection.stream(queries.totals_until(day)):
+        totals[Account(AccountKind(kind), owner if kind in WE_HAVE else "")] += int(cents)
+    return dict(totals)
 
 
 async def documents_of(connection: AsyncConnection, day: BusinessDay) -> list[Document]:
