@@ -61,6 +61,8 @@ class CaseClass(enum.StrEnum):
     CONTRADICTION = "balance_contradiction"
     LOAD_UNMATCHED = "load_unmatched"
     DEBITED_NOT_DELIVERED = "debited_not_delivered"
+    TORN = "torn"
+    """Decided by time, and proven otherwise."""
     CHAIN_FORK = "chain_break"
     OVER_REFUND = "over_refund"
     PURSE_UNREADABLE = "purse_unreadable"

@@ -11,7 +11,8 @@ on its mark; what it was built on itself is proven with it (SPEC, "Open, torn, r
 from protocol.entries import Stage
 from protocol.instants import DAY_MS, BusinessDay, UtcMs
 from server.ingest.book import Book, Reached, StepRow
-from server.ingest.posting import claim, resolve
+from server.ingest.deciding import resolve
+from server.ingest.posting import claim
 from server.ingest.steps import said_by, step_below, witnesses_of
 from server.ledger.rules import Resolution
 

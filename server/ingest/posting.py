@@ -30,13 +30,14 @@ from protocol.ids import CardKey, Tno
 from protocol.instants import BusinessDay, ClockSource, UtcMs
 from protocol.money import Cents
 from protocol.purse import CardId, Technology
-from server.ingest.book import Book, CardRow, CardStatus, CaseClass, ChainRow, StepId, StepRow
+from server.ingest.book import Book, CardRow, CardStatus, CaseClass, ChainRow, StepRow
+from server.ingest.deciding import decide_by, name_of, reconsider, reverse_provisional, situation_of
 from server.ingest.giving_back import note_refund, post_vend_failure, returned_of, terms_of_refund
 from server.ingest.shifts import note_shift, post_cash, post_count, shift_fault
 from server.ingest.steps import (
     arithmetic_fault,
     contradiction,
-    evidence,
+    decided_steps_near,
     step_below,
     torn_steps_near,
     use_of,
@@ -51,7 +52,6 @@ from server.ledger.rules import (
     postings_of_claim,
     postings_of_give_back,
     postings_of_other,
-    postings_of_resolution,
     postings_of_step,
     postings_of_vend_failure,
     reversed_postings,
@@ -135,37 +135,6 @@ def park_cause(tno: Tno, branch: int, seq: int) -> str:
     return f"park:{tno}.{branch}.{seq}"
 
 
-def decide_by(book: Book, torn: StepRow, witnesses: list[StepRow], day: BusinessDay) -> None:
-    """Resolve a torn step where all evidence agrees; contradicting evidence opens a case and posts nothing."""
-    said = {verdict for witness in witnesses if (verdict := evidence(torn, witness)) is not None}
-    if len(said) > 1:
-        book.open_case(CaseClass.CONTRADICTION, torn.card, torn.id, _amount(torn), "taps contradict one another")
-    elif said:
-        resolve(book, torn, said.pop(), day)
-
-
-def resolve(book: Book, step: StepRow, resolution: Resolution, day: BusinessDay) -> None:
-    """Decide a torn step, once. The caller has the proof, or the thirty days are over."""
-    assert step.undecided
-    if step.stage is Stage.PREPARED:
-        book.post(f"lost:{_name(step.id)}", day, postings_of_step(Stage.TORN, step.body, _situation(step)))
-    if resolution is Resolution.ON_CARD:
-        reverse_provisional(book, step, day)
-    adopted = adopt_load(book, step, step.body) if resolution is Resolution.ON_CARD else Cents(0)
-    step.resolved = resolution
-    step.use = Use.RELEASED if book.cards[step.card].status is CardStatus.RELEASED else step.use
-    lapsed = has_lapsed(book.cards[step.card], step.body)
-    situation = replace(_situation(step, step.use or Use.FIRST), adopted_cents=adopted, lapsed=lapsed)
-    book.post(f"resolve:{_name(step.id)}", day, postings_of_resolution(step.body, resolution, situation))
-    if isinstance(step.body, SaleStep) and resolution is not Resolution.NOT_ON_CARD:
-        text = (
-            "the card was debited and nothing handed over" if resolution is Resolution.ON_CARD else "no proof in time"
-        )
-        book.open_case(CaseClass.DEBITED_NOT_DELIVERED, step.card, step.id, step.body.amount, text)
-    if resolution is Resolution.ON_CARD:
-        note_arrival(book.cards[step.card], step)
-
-
 def _set_aside(book: Book, chain: ChainRow, branch: int, entry: Entry, body: CardStep, day: BusinessDay) -> None:
     """Money of an entry that cannot be posted yet waits in suspense, no card's holder gets it; the merchant is paid."""
     staged = stage_of(entry.kind)
@@ -206,7 +175,7 @@ def _post_step(
     operation, stage = staged
     known = book.find_step(chain, branch, body.prepared or entry.seq)
     if known is not None and stage is Stage.PREPARED:
-        post_cash(book, chain, entry.shift, cause, day, postings_of_step(stage, body, _situation(known)))
+        post_cash(book, chain, entry.shift, cause, day, postings_of_step(stage, body, situation_of(known)))
         return ""
     if known is not None and not _may_follow(known, stage):
         return "an outcome of a step that was decided before"
@@ -219,7 +188,7 @@ def _post_step(
     if stage is Stage.SETTLED:
         _settle(book, branch, step, day, cause, _made_at(book, entry, day), was_torn=was_torn)
     else:
-        situation = terms_of_refund(book, step, _situation(step, was_torn=was_torn))
+        situation = terms_of_refund(book, step, situation_of(step, was_torn=was_torn))
         if isinstance(body, LoadStep) and not body.prepared and stage is Stage.VOIDED:
             situation = replace(situation, adopted_cents=adopt_report(book, step, body))
         post_cash(book, chain, entry.shift, cause, day, postings_of_step(stage, body, situation))
@@ -256,7 +225,7 @@ def _settle(book: Book, branch: int, step: StepRow, day: BusinessDay, cause: str
         _overrule(book, other, day)
     given_back = _give_back(book, other) if use is Use.FALLBACK and other else ()
     card = book.cards[step.card]
-    situation = terms_of_refund(book, step, _situation(step, use, given_back, was_torn=was_torn))
+    situation = terms_of_refund(book, step, situation_of(step, use, given_back, was_torn=was_torn))
     if step.counts:
         _note_spending(book, card, step)
     if step.resolved is not Resolution.ON_CARD and use not in (Use.FORK, Use.FORGOTTEN):
@@ -272,20 +241,22 @@ def _settle(book: Book, branch: int, step: StepRow, day: BusinessDay, cause: str
         _confirm_below(book, step, day)
         for torn in torn_steps_near(book, step):
             decide_by(book, torn, [step], day)
+        for decided in decided_steps_near(book, step):
+            reconsider(book, decided, step, day)
     _note_use(book, step, use, other, at)
 
 
 def _give_back(book: Book, forgotten: StepRow) -> Postings:
     """Undo what the card has forgotten, and with it what its holder was credited for that."""
     lapsed = has_lapsed(book.cards[forgotten.card], forgotten.body)
-    situation = replace(_situation(forgotten), resolved=None, lapsed=lapsed)
+    situation = replace(situation_of(forgotten), resolved=None, lapsed=lapsed)
     return postings_of_give_back(forgotten.body, returned_of(forgotten), situation)
 
 
 def _overrule(book: Book, unconfirmed: StepRow, day: BusinessDay) -> None:
     """The card used this counter otherwise than a second history says: take back what was set aside for that."""
-    aside = postings_of_step(Stage.SETTLED, unconfirmed.body, _situation(unconfirmed, Use.BRANCH))
-    book.post(f"disputed:{_name(unconfirmed.id)}", day, reversed_postings(aside))
+    aside = postings_of_step(Stage.SETTLED, unconfirmed.body, situation_of(unconfirmed, Use.BRANCH))
+    book.post(f"disputed:{name_of(unconfirmed.id)}", day, reversed_postings(aside))
     unconfirmed.use = Use.DISPUTED
 
 
@@ -295,10 +266,10 @@ def _note_use(book: Book, step: StepRow, use: Use, other: StepRow | None, at: Ut
         card.excused, card.exchange = (*card.excused, at), True
         if other is not None and use is Use.FALLBACK:
             other.use = Use.FORGOTTEN
-        book.open_case(CaseClass.FALLBACK, step.card, step.id, _amount(step), "the card forgot a step; exchange it")
+        book.open_case(CaseClass.FALLBACK, step.card, step.id, step.body.amount, "the card forgot a step; exchange it")
     if use is Use.FORK:
         _block(book, step.card)
-        book.open_case(CaseClass.FORK, step.card, step.id, _amount(step), "the counter was used twice")
+        book.open_case(CaseClass.FORK, step.card, step.id, step.body.amount, "the counter was used twice")
 
 
 def _confirm_below(book: Book, step: StepRow, day: BusinessDay) -> None:
@@ -319,20 +290,8 @@ def claim(book: Book, sold: StepRow, day: BusinessDay) -> None:
         legs = postings_of_vend_failure(sold.body, share_of(sold.body, sold.body.amount), aside)
     else:
         legs = postings_of_claim(sold.body, aside)
-    book.post(f"claim:{_name(sold.id)}", day, legs)
+    book.post(f"claim:{name_of(sold.id)}", day, legs)
     _note_reading(book.cards[sold.card], sold.body)
-
-
-def reverse_provisional(book: Book, step: StepRow, day: BusinessDay) -> None:
-    """The entry of a step that was posted from the card's chain has been found: take that posting back.
-
-    Another use of the same counter takes nothing back: the posting stands for the step with its own mark.
-    """
-    at = (step.card, step.counter_after)
-    cause = book.provisional.get(at)
-    if cause is not None and book.stands_for(cause, step):
-        del book.provisional[at]
-        book.post(f"found:{cause}", day, reversed_postings(book.posted[cause].postings))
 
 
 def _new_step(
@@ -343,11 +302,6 @@ def _new_step(
     step = StepRow(at, operation, Stage.PREPARED, body, chain.tid, entry.shift, day, entry.at, body.card_last)
     book.add_step(step)
     return step
-
-
-def _situation(step: StepRow, use: Use = Use.FIRST, given_back: Postings = (), *, was_torn: bool = False) -> Situation:
-    aside = suspense(*step.id)
-    return Situation(step.tid, step.shift, aside, use, step.resolved, given_back=given_back, was_torn=was_torn)
 
 
 def _note_reading(card: CardRow, body: CardStep) -> None:
@@ -379,11 +333,3 @@ def _block(book: Book, card: CardKey) -> None:
     row = book.cards.get(card)
     if row is not None and row.status is CardStatus.ACTIVE:
         row.status = CardStatus.BLOCKED
-
-
-def _amount(step: StepRow) -> Cents:
-    return step.body.amount
-
-
-def _name(step: StepId) -> str:
-    return ".".join(map(str, step))

@@ -75,6 +75,12 @@ def torn_steps_near(book: Book, step: StepRow) -> list[StepRow]:
     return [other for other in near if other.undecided and other is not step]
 
 
+def decided_steps_near(book: Book, step: StepRow) -> list[StepRow]:
+    """Steps of the card that were decided by other evidence, or by time, and that this step can contradict."""
+    near = [*book.steps_at(step.card, step.counter_after), *book.steps_at(step.card, step.counter)]
+    return [other for other in near if other.resolved and other.stage is not Stage.SETTLED and other is not step]
+
+
 def witnesses_of(book: Book, torn: StepRow) -> list[StepRow]:
     """Steps that can say something about a torn one."""
     return [*book.steps_at(torn.card, torn.counter_after), *book.steps_at(torn.card, torn.counter_after + 1)]

@@ -188,6 +188,19 @@ def postings_of_resolution(step: CardStep, resolution: Resolution, at: Situation
             return ()
 
 
+def postings_of_overtaken(step: CardStep, at: Situation) -> Postings:
+    """What time decided for the holder turns out otherwise: the purse follows the card, the gift is our loss."""
+    match step:
+        case SaleStep():
+            return balanced(*((account, -cents) for account, cents in _purse_legs(step)), (OPERATOR_LOSS, -step.amount))
+        case RefundStep() | TopUpStep():
+            return balanced(*_purse_legs(step), (OPERATOR_LOSS, -step.amount))
+        case LoadStep():
+            return _load_settled(step, at)
+        case _:
+            return ()
+
+
 def postings_of_vend_failure(
     sale: SaleStep, share: Share, waiting: Account | None = None, bearer: Account | None = None
 ) -> Postings:

@@ -74,7 +74,7 @@ _REASONS = {
     "replace": MoveReason.OFF_CARD,
     "release": MoveReason.OFF_CARD,
 }
-CAUSES_OF_STEPS = frozenset({"entry", "resolve", "lost", "claim", "disputed", "park", "unpark"})
+CAUSES_OF_STEPS = frozenset({"entry", "resolve", "overtaken", "lost", "claim", "disputed", "park", "unpark"})
 """First words of causes whose purse legs are those of steps."""
 
 

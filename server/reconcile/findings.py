@@ -29,6 +29,7 @@ _CORRECTED_FIRST = (
 """Which shares a correction is taken to be about, in this order."""
 _CASES = {
     CaseClass.CONTRADICTION: Difference.BALANCE_CONTRADICTION,
+    CaseClass.TORN: Difference.TORN,
     CaseClass.LOAD_UNMATCHED: Difference.LOAD_UNMATCHED,
     CaseClass.CHAIN_FORK: Difference.CHAIN_BREAK,
     CaseClass.OVER_REFUND: Difference.DUPLICATE,

@@ -37,6 +37,7 @@ BEFORE_ALL: CardKey = (CardNo(0), Generation(0))
 PURSES = (AccountKind.PURSE, AccountKind.SUBSIDY)
 LISTED_CASES = (
     CaseClass.CONTRADICTION,
+    CaseClass.TORN,
     CaseClass.LOAD_UNMATCHED,
     CaseClass.CHAIN_FORK,
     CaseClass.OVER_REFUND,

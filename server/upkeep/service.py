@@ -15,11 +15,12 @@ from server.db import Database
 from server.due import Due, leave
 from server.errors import Conflict, NotFound
 from server.ingest.book import Book, HoleRow, HoleStatus, StepRow, TerminalStatus
+from server.ingest.deciding import decide_by
 from server.ingest.holes import book_hole, post_provisional, provisional_cause
 from server.ingest.keeping import held_back, post_again
 from server.ingest.late import counters_above, decide_late
 from server.ingest.loading import load, load_entries, load_posted, read_entries
-from server.ingest.posting import decide_by, park_cause
+from server.ingest.posting import park_cause
 from server.ingest.reach import NOTHING, Reach, counters_near, entry_in, reach_of
 from server.ingest.saving import Work, write
 from server.ingest.steps import witnesses_of

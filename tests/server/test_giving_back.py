@@ -11,7 +11,7 @@ from protocol.instants import BusinessDay
 from protocol.money import Cents
 from protocol.purse import SeenStep
 from server.ingest.book import Book
-from server.ingest.posting import resolve
+from server.ingest.deciding import resolve
 from server.ledger.accounts import AccountKind
 from server.ledger.rules import Resolution, Share, share_of
 from tests.server.test_ingest_posting import balance, book_for, send, settled_sale

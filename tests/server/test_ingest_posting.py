@@ -10,8 +10,8 @@ from protocol.ids import Counter, Seq
 from protocol.instants import BusinessDay, ClockSource, UtcMs
 from protocol.money import Cents
 from server.ingest.book import Book, CardRow, HoleStatus
+from server.ingest.deciding import resolve
 from server.ingest.keeping import post_again
-from server.ingest.posting import resolve
 from server.ingest.rules import Ack, take_batch
 from server.ledger.accounts import AccountKind
 from server.ledger.rules import Resolution

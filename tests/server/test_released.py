@@ -8,8 +8,8 @@ from protocol.ids import Seq
 from protocol.instants import BusinessDay
 from server.cards.rules import rest_of
 from server.ingest.book import Book, CardStatus
+from server.ingest.deciding import resolve
 from server.ingest.holes import book_hole
-from server.ingest.posting import resolve
 from server.ingest.rules import Ack
 from server.ledger.accounts import AccountKind
 from server.ledger.rules import Resolution

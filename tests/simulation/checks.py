@@ -378,7 +378,8 @@ class Checks:
         cents = 0
         for step in steps:
             on_card = (step.card, step.counter_after, step.id[0], step.id[2]) in marks
-            by_time = step.resolved is Resolution.STUDENT
+            given_up = "overtaken:" + ".".join(map(str, step.id)) in self._campus.server.book.posted
+            by_time = step.resolved is Resolution.STUDENT or given_up
             if isinstance(step.body, SaleStep):
                 cents += step.body.amount * (int(step.undecided and on_card) - int(by_time and not on_card))
             elif isinstance(step.body, RefundStep | TopUpStep) and on_card and (step.undecided or by_time):

@@ -24,8 +24,8 @@ from protocol.purse import CardClass, CardRead, Mark, Technology
 from protocol.purse_classic import SLOT_BLOCKS
 from server.cards.rules import grant_subsidy
 from server.ingest.book import CardStatus, HoleStatus, Posted, TerminalStatus
+from server.ingest.deciding import decide_by
 from server.ingest.holes import book_hole
-from server.ingest.posting import decide_by
 from server.ingest.steps import witnesses_of
 from server.ledger.accounts import FUNDER, Account, AccountKind, balanced, owner_of, pending_subsidy
 from server.reconcile.facts import Finding

@@ -6,6 +6,7 @@ from tests.simulation.sequences.format import (
     CLASSIC,
     LUNCH,
     NOT_AT_ONCE,
+    OPERATOR_LOSS,
     SOUP,
     TEA,
     TOO_LATE,
@@ -158,14 +159,14 @@ TORN = (
     ),
     Sequence(
         "decided by time, and then the card shows that it was not debited",
-        "What was decided in the student's favour stays; the card is above the ledger by that amount, in the class "
-        "of the tear (SPEC, Reconciliation).",
+        "What was decided in the student's favour stays, as operator loss and with a case; the purse follows the card "
+        "(SPEC, Open, torn, recovered, 4).",
         (*sale(X, A, LUNCH, Torn.BEFORE), TOO_LATE, Sync(), Wait(31 * DAY_MS), Nightly(), *sale(Y, A, TEA), Sync()),
         Expect(
-            accounts={purse(A): -LUNCH - TEA, pending(A): LUNCH, merchant(Y): TEA},
+            accounts={purse(A): -TEA, OPERATOR_LOSS: -LUNCH, pending(A): LUNCH, merchant(Y): TEA},
             cards={A: OnCard(1, -TEA, Made(Y))},
             goods={Y: (TEA,)},
-            classes=(Found("torn", -LUNCH, share=LUNCH),),
+            classes=(Found("torn", LUNCH),),
         ),
     ),
     Sequence(
