@@ -19,6 +19,9 @@ from protocol.ids import Counter
 from protocol.instants import MonoMs, UtcMs
 from protocol.purse import CardRead, Mark, PurseChange, SignedLoad, Technology
 
+GET_UID = bytes.fromhex("ffca000000")
+"""The reader's own command for the UID (PC/SC part 3, 3.2.2.1.3)."""
+
 
 class HardwareError(Exception):
     """Something outside the programs did not do its part."""

@@ -24,22 +24,6 @@ PurseCents = Annotated[Cents, Meta(ge=-PURSE_CENTS_MAX, le=PURSE_CENTS_MAX)]
 """A balance on the wire as a card can hold it."""
 
 
-def split_evenly(total_cents: Cents, ways: int) -> list[Cents]:
-    """Split a total of any sign so that the parts differ by at most one cent and add up exactly."""
-    assert ways > 0
-    share, rest = divmod(total_cents, ways)
-    parts = [Cents(share + (index < rest)) for index in range(ways)]
-    assert sum(parts) == total_cents
-    return parts
-
-
-def percent_of(amount_cents: Cents, permille: int) -> Cents:
-    """A share of an amount in thousandths, rounded half away from zero to a whole cent."""
-    scaled = abs(amount_cents) * permille
-    whole = (2 * scaled + 1000) // 2000
-    return Cents(whole if amount_cents >= 0 else -whole)
-
-
 def format_cents(amount_cents: int) -> str:
     """Write an amount as people read it: 1234 -> "12.34", -5 -> "-0.05"."""
     whole, rest = divmod(abs(amount_cents), 100)

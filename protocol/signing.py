@@ -72,15 +72,8 @@ class VerifyKey:
         return hash(self.raw)
 
 
-def aes_cmac(key: bytes, message: bytes) -> bytes:
-    """AES-CMAC, 16 bytes (NIST SP 800-38B section 6.2; RFC 4493)."""
-    mac = CMAC(AES(key))
-    mac.update(message)
-    return mac.finalize()
-
-
 def mac8_with(key: bytes) -> Mac8:
-    """A MAC of eight bytes under one AES-128 key: the most significant bytes of the CMAC."""
+    """The most significant eight bytes of AES-CMAC under one key (NIST SP 800-38B section 6.2; RFC 4493)."""
     prepared = CMAC(AES(key))
 
     def mac8(message: bytes) -> bytes:

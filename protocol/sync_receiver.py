@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from protocol.ids import Seq
 from protocol.journal import Sealed, Tip, Unread
+from protocol.messages import BATCH_ENTRIES_MAX
 from protocol.signing import to_base64url
 
 BranchNo = int
@@ -117,4 +118,4 @@ def _fit(batch: Sequence[Link], held: Held, branch: Branch) -> tuple[int, bool]:
 
 def _where_to_ask(first: Seq, held: Held) -> Seq:
     tip = held.branches[0].tip.seq
-    return Seq(tip + 1) if first > tip + 1 else Seq(max(1, first - 256))
+    return Seq(tip + 1) if first > tip + 1 else Seq(max(1, first - BATCH_ENTRIES_MAX))

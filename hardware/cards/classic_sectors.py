@@ -16,14 +16,13 @@ could lock or destroy them. The price is that their keys never change: sector 0 
 """
 
 from hardware.cards.keys import CLASSIC_KEY_BYTES
-from hardware.ports import CardChannel, CardLeftField, CardRefused
+from hardware.ports import GET_UID, CardChannel, CardLeftField, CardRefused
 from protocol.purse_classic import BLOCK_BYTES, BlockWrite
 
 SECTOR_BLOCKS = 4
 PUBLIC_KEY_A = bytes.fromhex("a0a1a2a3a4a5")
 """Everybody may read sector 0 with it; NXP AN10787 (MIFARE application directory) uses it for the same purpose."""
 TRANSPORT_KEY = bytes.fromhex("ffffffffffff")
-GET_UID = bytes.fromhex("ffca000000")
 
 KEY_A, KEY_B = 0x60, 0x61
 DATA_READ_A_WRITE_B, DATA_READ_WRITE_BOTH = 0b100, 0b000

@@ -5,7 +5,6 @@ secure messaging as publicly known (session key, running IV, ChangeKey cryptogra
 """
 
 from collections.abc import Callable
-from hmac import compare_digest
 from zlib import crc32
 
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -128,11 +127,6 @@ def xor(left: bytes, right: bytes) -> bytes:
     """Two strings of equal length, bit by bit."""
     assert len(left) == len(right)
     return (int.from_bytes(left, "big") ^ int.from_bytes(right, "big")).to_bytes(len(left), "big")
-
-
-def same_bytes(left: bytes, right: bytes) -> bool:
-    """Compare two secrets in constant time."""
-    return compare_digest(left, right)
 
 
 def _doubled(block: int) -> int:

@@ -15,11 +15,11 @@ from hardware.cards.crypto import (
     RandomBytes,
     desfire_crc32,
     rotated_left,
-    same_bytes,
     session_key,
     xor,
 )
 from hardware.ports import CardChannel, CardNotOurs, CardRefused, PurseUnreadable
+from protocol.signing import same_bytes
 
 SW_OK, SW_MORE, SW_NO_APPLICATION, SW_AUTHENTICATION = 0x9100, 0x91AF, 0x91A0, 0x91AE
 

@@ -9,12 +9,11 @@ from typing import Any, Self
 
 from smartcard import scard as _untyped  # pyright: ignore[reportMissingTypeStubs]
 
-from hardware.ports import CardLeftField, ReaderUnplugged
+from hardware.ports import GET_UID, CardLeftField, ReaderUnplugged
 from protocol.purse import Technology
 
 scard: Any = _untyped
 
-GET_UID = bytes.fromhex("FFCA000000")
 CLASSIC_ATR_START = bytes.fromhex("3B8F8001804F0CA000000306")
 """A storage card (PC/SC part 3, 3.1.3.2.3); its standard byte and its card name follow."""
 CLASSIC_CARD_NAMES = (b"\x00\x01", b"\x00\x02")

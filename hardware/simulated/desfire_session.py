@@ -1,8 +1,9 @@
 """The card's side of an EV1 AES session: what it demands of commands and appends to answers.
 
 Every command and every answer moves the running IV on, whether a MAC travels or not; so a lost or injected
-frame shows at the next MAC. Written apart from the reader's side in `hardware/cards/desfire_session.py`, so that
-a misreading in one of them fails against the other and against the published transcripts.
+frame shows at the next MAC. The order of things is written apart from the reader's side in
+`hardware/cards/desfire_session.py`; what both compute (session key, CMAC, CRC) they share, and tests hold it against
+published values and against another program's AES.
 """
 
 from hardware.cards.crypto import (
@@ -11,11 +12,11 @@ from hardware.cards.crypto import (
     AesKey,
     desfire_crc32,
     rotated_left,
-    same_bytes,
     session_key,
     xor,
 )
 from hardware.simulated.desfire_state import Refused, Status, StoredKey
+from protocol.signing import same_bytes
 
 _KEY_BYTES = 16
 _CHANGE_KEY_CRYPTOGRAM_BYTES = 32

@@ -25,7 +25,6 @@ class Status(enum.IntEnum):
 
     OK = 0x00
     NO_CHANGES = 0x0C
-    OUT_OF_EEPROM = 0x0E
     ILLEGAL_COMMAND = 0x1C
     INTEGRITY_ERROR = 0x1E
     NO_SUCH_KEY = 0x40
@@ -60,7 +59,6 @@ class CommMode(enum.IntEnum):
 
     PLAIN = 0
     MACED = 1
-    ENCIPHERED = 3
 
 
 class StoredKey(msgspec.Struct, frozen=True):

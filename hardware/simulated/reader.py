@@ -14,8 +14,25 @@ from protocol.purse import Technology
 _STORAGE_CARD_ATR = bytes.fromhex("3b8f8001804f0ca000000306")
 
 
-class VirtualCard(Protocol):
-    """What every virtual card offers; the virtual PC/SC reader drives the same four."""
+class AnsweringCard(Protocol):
+    """What any reader needs of a card; all that the virtual PC/SC reader needs."""
+
+    @property
+    def atr(self) -> bytes:
+        """The answer to reset as a PC/SC reader reports it."""
+        ...
+
+    def reset(self) -> None:
+        """Power up anew: sessions and everything not committed are gone, memory stays."""
+        ...
+
+    def process(self, apdu: bytes) -> bytes:
+        """Answer one APDU with its two status bytes. Raises CardTorn when the card is, or goes, away."""
+        ...
+
+
+class VirtualCard(AnsweringCard, Protocol):
+    """What the simulated reader needs: it also places the card."""
 
     field: Field
 
@@ -24,21 +41,8 @@ class VirtualCard(Protocol):
         """The card's UID."""
         ...
 
-    @property
-    def atr(self) -> bytes:
-        """The answer to reset as a PC/SC reader reports it."""
-        ...
-
-    def reset(self) -> None:
-        """Power up anew: sessions and everything not committed are gone."""
-        ...
-
     def put_back(self) -> None:
         """Bring the card into the field (again)."""
-        ...
-
-    def process(self, apdu: bytes) -> bytes:
-        """Answer one APDU. Raises CardTorn when the card is, or goes, away."""
         ...
 
 

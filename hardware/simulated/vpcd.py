@@ -7,29 +7,13 @@ The card also answers what a real reader would answer itself (`FF CA`, `FF 82` â
 
 import socket
 import threading
-from typing import Protocol, Self
+from typing import Self
 
+from hardware.simulated.reader import AnsweringCard
 from hardware.simulated.tearing import CardTorn
 
 POWER_OFF, POWER_ON, RESET, ATR = b"\x00", b"\x01", b"\x02", b"\x04"
 CONNECT_TIMEOUT_S = 5.0
-
-
-class VirtualCard(Protocol):
-    """What a virtual reader needs of a card."""
-
-    @property
-    def atr(self) -> bytes:
-        """The answer to reset that the reader reports."""
-        ...
-
-    def reset(self) -> None:
-        """The card was powered up, powered down or reset: sessions are gone, memory stays."""
-        ...
-
-    def process(self, apdu: bytes) -> bytes:
-        """Return the answer with its two status bytes. Raises CardTorn to leave the field without an answer."""
-        ...
 
 
 class VirtualSlot:
@@ -52,7 +36,7 @@ class VirtualSlot:
         """Whether a card is in the field; false after it tore itself away."""
         return self._thread is not None and self._thread.is_alive()
 
-    def insert(self, card: VirtualCard) -> None:
+    def insert(self, card: AnsweringCard) -> None:
         """Put the card into the field. Raises OSError when the reader is not running."""
         self.remove()
         connection = socket.create_connection(self._address, CONNECT_TIMEOUT_S)
@@ -72,7 +56,7 @@ class VirtualSlot:
         if failure is not None:
             raise failure
 
-    def _serve(self, connection: socket.socket, card: VirtualCard) -> None:
+    def _serve(self, connection: socket.socket, card: AnsweringCard) -> None:
         with connection:
             try:
                 serve(connection, card)
@@ -82,7 +66,7 @@ class VirtualSlot:
                 self._failure = failure
 
 
-def serve(connection: socket.socket, card: VirtualCard) -> None:
+def serve(connection: socket.socket, card: AnsweringCard) -> None:
     """Answer for the card until the reader hangs up. Raises CardTorn when the card leaves the field."""
     while (message := _receive(connection)) is not None:
         if message == ATR:

@@ -1,7 +1,5 @@
 """Money is whole cents, whatever is done to it."""
 
-import fractions
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,34 +11,9 @@ from protocol.money import (
     Cents,
     format_cents,
     parse_cents,
-    percent_of,
-    split_evenly,
 )
 
 amounts = st.integers(-JSON_INTEGER_MAX, JSON_INTEGER_MAX).map(Cents)
-
-
-@given(amounts, st.integers(1, 99))
-def test_a_split_loses_no_cent(total: Cents, ways: int) -> None:
-    parts = split_evenly(total, ways)
-    assert sum(parts) == total and len(parts) == ways
-    assert max(parts) - min(parts) <= 1
-    assert parts == sorted(parts, reverse=True)
-
-
-@given(amounts, st.integers(0, 5_000))
-def test_a_share_is_rounded_half_away_from_zero(amount: Cents, permille: int) -> None:
-    exact = fractions.Fraction(amount * permille, 1_000)
-    rounded = percent_of(amount, permille)
-    assert abs(rounded - exact) <= fractions.Fraction(1, 2)
-    if abs(rounded - exact) == fractions.Fraction(1, 2):
-        assert abs(rounded) > abs(exact)
-    assert percent_of(Cents(-amount), permille) == -rounded
-
-
-@pytest.mark.parametrize(("amount", "permille", "share"), [(5, 100, 1), (4, 100, 0), (15, 100, 2), (999, 1_000, 999)])
-def test_shares_by_example(amount: int, permille: int, share: int) -> None:
-    assert percent_of(Cents(amount), permille) == share
 
 
 @given(st.integers(0, 10**14 - 1).map(Cents))

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from protocol.signing import (
     SigningKey,
     VerifyKey,
-    aes_cmac,
     from_base64url,
     mac8_with,
     same_bytes,
@@ -58,7 +57,6 @@ def test_ed25519_as_in_rfc_8032(seed: str, public: str, message: str, signature:
 
 @pytest.mark.parametrize(("message", "mac"), RFC_4493)
 def test_cmac_as_in_rfc_4493(message: str, mac: str) -> None:
-    assert aes_cmac(CMAC_KEY, bytes.fromhex(message)).hex() == mac
     mac8 = mac8_with(CMAC_KEY)
     assert mac8(bytes.fromhex(message)).hex() == mac[:16]
     assert mac8(bytes.fromhex(message)).hex() == mac[:16], "a prepared key is used many times"
