@@ -10,6 +10,7 @@ import msgspec
 
 from protocol.authorise import Standing
 from protocol.entries import (
+    CASH,
     Body,
     CardStep,
     CashSale,
@@ -164,7 +165,8 @@ class Derived(msgspec.Struct):
 
     def _prepared(self, sealed: Sealed, body: CardStep) -> None:
         if isinstance(body, TopUpStep):
-            self.shift.cash_cents = Cents(self.shift.cash_cents + body.amount)
+            if body.channel == CASH:
+                self.shift.cash_cents = Cents(self.shift.cash_cents + body.amount)
             if body.to is TopUpTo.LOAD:
                 return
         self.opens[sealed.seq] = sealed.jws.decode()

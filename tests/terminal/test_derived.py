@@ -4,13 +4,13 @@ import pytest
 from msgspec import structs
 
 from protocol.entries import Body, Kind, Reason, SaleStep
-from protocol.ids import CardNo, Counter, Generation, MerchantId, Seq
+from protocol.ids import CardNo, ChannelId, Counter, Generation, MerchantId, Seq
 from protocol.instants import DAY_MS, CampusTime, UtcMs
 from protocol.journal import Sealed, seal
 from protocol.money import Cents
 from protocol.purse import CardId, Technology
 from terminal.derived import Derived, from_snapshot, snapshot_of
-from tests.protocol.samples import KEY, NOON, STORY, chain_of
+from tests.protocol.samples import KEY, NOON, STORY, chain_of, topup
 
 CAMPUS = CampusTime()
 SALE = SaleStep(
@@ -55,6 +55,13 @@ def test_one_day_s_sales_are_remembered_up_to_a_bound(monkeypatch: pytest.Monkey
     derived = Derived()
     sell(derived, 20, NOON)
     assert list(derived.sold) == list(range(27, 40, 2))
+
+
+@pytest.mark.parametrize(("channel", "cents"), [("cash", 5_000), ("alipay", 0)])
+def test_only_cash_fills_the_drawer(channel: str, cents: int) -> None:
+    derived = Derived()
+    put(derived, Kind.TOPUP_PREPARED, structs.replace(topup(0), amount=Cents(5_000), channel=ChannelId(channel)), NOON)
+    assert derived.shift.expected_cents == cents
 
 
 def sell(derived: Derived, count: int, at: int, apart: int = 1) -> None:
