@@ -90,8 +90,8 @@ def post_parked(
 
 
 def _unproven(branch: int, body: Body) -> str:
-    is_credit = isinstance(body, RefundStep | TopUpStep | LoadStep)
-    return UNPROVEN if branch and is_credit else ""
+    waits = isinstance(body, RefundStep | TopUpStep | LoadStep | CardIssued | CardBlocked)
+    return UNPROVEN if branch and waits else ""
 
 
 def _beyond_rights(chain: ChainRow, body: Body) -> str:

@@ -2,9 +2,9 @@
 
 from msgspec.structs import replace as with_members
 
-from protocol.entries import Kind, Reason, RefundTo, TopUpTo
+from protocol.entries import CardBlocked, CardIssued, Kind, Reason, RefundTo, TopUpTo
 from protocol.purse import Technology
-from server.ingest.book import Book, CardRow
+from server.ingest.book import Book, CardRow, CardStatus
 from server.ingest.keeping import held_back, post_again
 from server.ingest.late import decide_late
 from server.ingest.posting import UNPROVEN
@@ -118,3 +118,19 @@ def test_a_refund_of_a_second_history_s_sale_is_given_when_the_sale_is_confirmed
     assert post_what_may(book) == 1
     assert balance(book, AccountKind.PENDING) == 200
     assert (balance(book, AccountKind.MERCHANT), balance(book, AccountKind.SUSPENSE)) == (150, 0)
+
+
+def test_a_second_history_blocks_no_card_and_makes_none_known_until_two_people_agree() -> None:
+    card, stranger = plastic(7), plastic(8)
+    _, copy, book = forked(card)
+    copy.append(Kind.CARD_BLOCKED, CardBlocked(card.id, "listed"))
+    copy.append(Kind.CARD_ISSUED, CardIssued(stranger.id, "aabbccdd"))
+    send(book, copy)
+    assert waiting(book) == [UNPROVEN] * 2
+    assert post_what_may(book) == 0
+    assert book.cards[card.id.key].status is CardStatus.ACTIVE
+    assert stranger.id.key not in book.cards
+    rows = [row for row in book.entries.values() if row.parked]
+    assert all(post_again(book, row, allowed=True) for row in rows)
+    assert book.cards[card.id.key].status is CardStatus.BLOCKED
+    assert stranger.id.key in book.cards
