@@ -174,8 +174,16 @@ def read_loosely(jws: bytes, tid: TerminalId, epoch: Epoch) -> Sealed | Unread:
 
 def signature_holds(sealed: Sealed | Unread, key: VerifyKey) -> bool:
     """Whether the journal key of its epoch signed this entry."""
-    signed, _, signature = sealed.jws.rpartition(b".")
-    return key.verifies(from_base64url(signature), signed)
+    return line_is_signed(sealed.jws, key)
+
+
+def line_is_signed(jws: bytes, key: VerifyKey) -> bool:
+    """The same of a line that nobody has read."""
+    signed, _, signature = jws.rpartition(b".")
+    try:
+        return key.verifies(from_base64url(signature), signed)
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)

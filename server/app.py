@@ -13,6 +13,7 @@ from fastapi.middleware import Middleware
 
 from protocol.instants import UtcMs
 from server import numbers
+from server.audit.service import Audit
 from server.auth import api as auth_api
 from server.auth.door import Door
 from server.auth.service import Operators, TwoPeople
@@ -116,7 +117,9 @@ def _compose(settings: Settings, clock: Callable[[], UtcMs], database: Database,
     link = MqttLink(settings.mqtt, ingest, keys, clock) if settings.mqtt is not None else None
     upkeep = Upkeep(database, keys.load.public, campus, clock)
     policy = Policy(database, keys, cards, clock, timing.lists_valid_ms)
-    around = Around((upkeep.post_parked, upkeep.extend_holes, upkeep.resolve_due, cards.settle_all))
+    around = Around(
+        (upkeep.post_parked, upkeep.extend_holes, upkeep.resolve_due, cards.settle_all), Audit(database, clock).run
+    )
     reconcile = Reconcile(database, campus, clock, around)
     together = TwoPeople(database, clock)
     house = House(

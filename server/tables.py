@@ -30,6 +30,10 @@ def _big(name: str, default: int | None = 0) -> Column[int]:
     return Column(name, BigInteger, nullable=False, default=default)
 
 
+def _bigs(*names: str) -> list[Column[int]]:
+    return [_big(name) for name in names]
+
+
 def _name(name: str, length: int = 40) -> Column[str]:
     return Column(name, String(length), nullable=False, default="")
 
@@ -79,8 +83,10 @@ branch = Table(
     _hash("tip_hash"),
     _big("parent"),
     _big("forked_after"),
+    _big("audited_seq"),
     PrimaryKeyConstraint("tno", "branch"),
 )
+"""`audited_seq`: every single signature up to there has been checked."""
 
 entry = Table(
     "entry",
@@ -182,32 +188,15 @@ card = Table(
     _big("card_class", 1),
     _name("technology", 16),
     Column("status", String(16), nullable=False),
-    _big("main_cents"),
-    _big("subsidy_cents"),
-    _big("counter"),
-    _big("load_seq"),
-    _big("load_seq_floor"),
-    _big("loaded_total_cents"),
-    _big("collected_cents"),
-    _big("arrived_cents"),
-    _big("adopted_cents"),
-    _big("explained_cents"),
-    _big("subsidy_total_cents"),
-    _big("subsidy_arrived_cents"),
-    _big("period"),
-    _big("period_load_seq"),
-    _big("spent_known_cents"),
+    *_bigs("main_cents", "subsidy_cents", "counter", "load_seq", "load_seq_floor", "loaded_total_cents"),
+    *_bigs("collected_cents", "arrived_cents", "adopted_cents", "explained_cents", "subsidy_total_cents"),
+    *_bigs("subsidy_arrived_cents", "period", "period_load_seq", "spent_known_cents"),
     Column("excused", Text, nullable=False, default=""),
     Column("exchange", Boolean, nullable=False, default=False),
     Column("person", String(32), ForeignKey("person.id")),
-    _big("issued_at"),
-    _big("closed_at"),
-    _big("closed_version"),
+    *_bigs("issued_at", "closed_at", "closed_version"),
     Column("closed_for", String(16), nullable=False, default=""),
-    _big("moved_at"),
-    _big("subsidy_seq"),
-    _big("listed_counter"),
-    _big("listed_load_seq"),
+    *_bigs("moved_at", "subsidy_seq", "listed_counter", "listed_load_seq"),
     PrimaryKeyConstraint("card", "generation"),
     Index("card_by_status", "status"),
     Index("card_by_person", "person"),
@@ -343,6 +332,7 @@ reconciliation = Table(
     _big("card"),
     _big("generation"),
     _big("cards"),
+    _big("signatures"),
     _big("difference_cents"),
     _big("unexplained_cents"),
     PrimaryKeyConstraint("day", "number"),

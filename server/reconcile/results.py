@@ -56,6 +56,8 @@ class DayProof:
     findings: tuple[FoundDifference, ...] = ()
     lines: tuple[Line, ...] = ()
     """What we have, each account next to its outside document."""
+    signatures: int = 0
+    """How many entries were audited for it: every single signature since the proof before."""
 
 
 @dataclass(frozen=True, slots=True)

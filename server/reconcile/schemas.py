@@ -60,6 +60,7 @@ class ProofView(Read):
 
     `number` counts the proofs of a day (0: dry), `revision` is that of the report it proves. Findings with the largest
     amounts come first; those after one are asked for by its `key`. `lines`: the float at the end of the day.
+    `signatures`: entries whose own signature was checked for this proof.
     """
 
     day: Day
@@ -74,6 +75,7 @@ class ProofView(Read):
     classes: list[ClassView]
     findings: list[FindingView]
     lines: list[FloatLineView]
+    signatures: int
 
 
 class ReportLineView(Read):

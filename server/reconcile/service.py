@@ -55,6 +55,8 @@ class Around:
 
     prepare: Sequence[Step] = ()
     """Post what was parked, extend holes, decide torn steps after thirty days, release what replaced cards wait for."""
+    audit: Step | None = None
+    """Check every single signature that no audit has checked before; how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,8 @@ class Reconcile:
         which, is_finished = (row["number"], row["revision"], UtcMs(row["as_of"])), row["finished_at"] > 0
         figures = (row["cards"], row["difference_cents"], row["unexplained_cents"])
         listed = tuple(_shown_row(found) for found in rows)
-        return DayProof(day, *which, False, is_finished, *figures, classes, listed, tuple(lines))
+        audited = int(row["signatures"])
+        return DayProof(day, *which, False, is_finished, *figures, classes, listed, tuple(lines), audited)
 
     async def close_day(self, day: BusinessDay) -> DayReport:
         """Close a business day that is over, and all before it; closing it again changes nothing."""
@@ -238,6 +241,7 @@ class Reconcile:
         self, claim: Claim, after: CardKey, now: UtcMs, progress: Callable[[Progress], None] | None
     ) -> None:
         await self._one_by_one.each("preparing the night's proof", self._around.prepare, _done, _of_nobody)
+        await self._audit(claim)
         cards = 0
         async with self._database.reading() as connection:
             campus = await store.campus_of(connection, claim.day)
@@ -253,6 +257,12 @@ class Reconcile:
             if not await store_proofs.finish_proof(connection, claim, *kept):
                 raise _taken()
             await self._raise_alarms(connection, rest.findings)
+
+    async def _audit(self, claim: Claim) -> None:
+        """What it finds are cases by now, which the proof lists."""
+        audits = [self._around.audit] if self._around.audit else []
+        count = await self._one_by_one.each("auditing signatures", audits, _done, _of_nobody)
+        await self._database.transact(lambda connection: store_proofs.add_signatures(connection, claim, count))
 
     async def _keep(self, claim: Claim, findings: Sequence[Finding], chunk: Progressed) -> None:
         async with self._database.writing() as connection:

@@ -99,6 +99,11 @@ async def change_run(connection: AsyncConnection, claim: Claim, values: dict[str
     return bool((await connection.execute(update(reconciliation).where(*mine).values(values))).rowcount)
 
 
+async def add_signatures(connection: AsyncConnection, claim: Claim, count: int) -> bool:
+    """So many signatures were checked for this proof; False: another run has taken its place."""
+    return await change_run(connection, claim, {"signatures": reconciliation.c.signatures + count})
+
+
 async def save_chunk(
     connection: AsyncConnection, claim: Claim, findings: Iterable[Finding], chunk: Progressed, leased_until: UtcMs
 ) -> bool:

@@ -1,0 +1,1 @@
+"""Checks at night what ingest has believed by chains: every single signature."""
