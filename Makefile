@@ -25,7 +25,7 @@ check: setup     ## format, lint, types, import rules and the fast tests, under 
 	.venv/bin/mypy
 	.venv/bin/pyright
 	.venv/bin/lint-imports
-	$(PYTHON) -m pytest -n 2 -m "not slow and not integration"
+	$(PYTHON) -m pytest -n 2 -m "not slow and not integration and not seeds"
 
 simulate: setup  ## seeded simulation: make simulate SEEDS=10000
 	$(PYTHON) -m tests.simulation --seeds $(SEEDS)

@@ -12,41 +12,10 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
 
-from tests.simulation.faults import Fault
 from tests.simulation.life import Life
-from tests.simulation.run import INJECTED_MIN_PER_100_SEEDS, SEQUENCE_MIN_PER_100_SEEDS, Played, play
+from tests.simulation.run import Played, Sum, play
 from tests.simulation.sequences.catalogue import SEQUENCES
-
-
-@dataclass
-class Sum:
-    """Everything that was counted."""
-
-    seeds: int = 0
-    failed: list[int] = field(default_factory=list)
-    injected: Counter[str] = field(default_factory=Counter)
-    planted: Counter[str] = field(default_factory=Counter)
-    found: Counter[str] = field(default_factory=Counter)
-    sequences: Counter[str] = field(default_factory=Counter)
-
-    def add(self, one: Played) -> None:
-        """One seed more."""
-        self.seeds += 1
-        self.failed += [one.seed] if one.failure else []
-        self.injected.update(one.injected)
-        self.planted.update(one.planted)
-        self.found.update(one.found)
-        self.sequences.update(one.sequences)
-
-    def too_few(self) -> list[str]:
-        """What was not done as often as a run of this length must; shorter runs than 100 seeds are only for looking."""
-        hundreds = self.seeds // 100
-        kinds = {str(fault): INJECTED_MIN_PER_100_SEEDS for fault in Fault}
-        named = {sequence.name: SEQUENCE_MIN_PER_100_SEEDS for sequence in SEQUENCES}
-        short = [name for name, least in kinds.items() if self.injected[name] < least * hundreds]
-        return short + [name for name, least in named.items() if self.sequences[name] < least * hundreds]
 
 
 def main() -> int:
@@ -108,15 +77,25 @@ def _report(played: Iterable[Played], began: float) -> int:
     print("\nplanted, found (every night and at the end)")
     for what in sorted(total.planted | total.found):
         print(f"  {total.planted[what]:8} {total.found[what]:8}  {what}")
-    few = total.too_few()
+    few, unequal = total.too_few(), total.not_found()
     if few:
         print(f"\ntoo few of: {', '.join(few)}")
+    if unequal:
+        print(f"\nplanted and not found, or found and not planted: {', '.join(unequal)}")
     speed = {"seeds_per_s": round(total.seeds / took_s, 2), "taps_per_s": round(taps / took_s, 1)}
     counts = {"injected": total.injected, "planted": total.planted, "found": total.found}
     named = {"named": len(SEQUENCES), "played": total.sequences.total(), "least": _least(total.sequences)}
-    line = {"seeds": total.seeds, "failed": total.failed, "too_few": few, **speed, "taps": taps, **counts}
+    line = {
+        "seeds": total.seeds,
+        "failed": total.failed,
+        "too_few": few,
+        "unequal": unequal,
+        **speed,
+        "taps": taps,
+        **counts,
+    }
     print(json.dumps({**line, "sequences": named}))
-    return 1 if total.failed or few else 0
+    return 1 if total.failed or few or unequal else 0
 
 
 def _least(sequences: Counter[str]) -> int:

@@ -47,6 +47,8 @@ class Campus:
         self.grants: dict[Tno, tuple[Grant, bytes]] = {}
         self.cards: list[Plastic] = []
         """Every card the office issued; clones are not among them."""
+        self.old_media: list[tuple[Till, Disk]] = []
+        """What tills had in them before they were re-imaged."""
         self.loaders: set[str] = set()
         """What the register says: the terminals that may put value onto cards."""
         self._wishes = 0
@@ -80,16 +82,24 @@ class Campus:
         begin = (grant.tno, grant.site, grant.tid, grant.epoch, grant.verify_key, grant.start(jws))
         return ChainRow(*begin, can_load=grant.tid in self.loaders)
 
-    def card(self, technology: Technology, cents: int = 0, *, card_class: int = 1, pin: str = "") -> Plastic:
-        """Issue a card and let its holder load it: cash at the desk, collected at the first station."""
+    def card(
+        self,
+        technology: Technology,
+        cents: int = 0,
+        *,
+        card_class: int = 1,
+        pin: str = "",
+        station: Till | None = None,
+    ) -> Plastic:
+        """Issue a card and let its holder load it: cash at the desk, collected at a station (or the first one)."""
         made = self.new_plastic(
             technology, len({known.key[0] for known in self.cards}) + 1, card_class=card_class, pin=pin
         )
-        self.server.register_card(made)
+        self.server.issue(made)
         if cents:
             self.server.load(made, cents)
             self.pass_time(0)
-            self.stations[0].collect(made)
+            (station or self.stations[0]).collect(made)
             assert (held := made.holding()) is not None and held.cents == cents, "the first load went wrong"
         return made
 

@@ -40,7 +40,6 @@ class Fault(enum.StrEnum):
 
 FAULTS_MIN = 4
 IN_CHANCE = 0.6
-INJECTED_MIN_PER_100_SEEDS = 50
 
 
 def swarm(rng: random.Random) -> frozenset[Fault]:

@@ -23,9 +23,11 @@ from tests.simulation.network import FAIR
 from tests.simulation.office import Kept
 from tests.simulation.people import People, Walk
 from tests.simulation.plastic import CardState, Plastic
+from tests.simulation.sequences.format import Sequence
+from tests.simulation.stage import DAYS, Stage
 from tests.simulation.till import Till
 
-CARDS, VISITS_PER_DAY, DAYS = 20, 110, 3
+CARDS, VISITS_PER_DAY = 20, 110
 FIRST_CENTS = 12_000
 PIN_ABOVE_CENTS = 2_000
 _RUSHES = ((HOUR_MS // 2, HOUR_MS), (3 * HOUR_MS, 5 * HOUR_MS // 2), (9 * HOUR_MS, 2 * HOUR_MS))
@@ -44,7 +46,11 @@ _FORGERIES = (
 class Life:
     """One seed from its first card to its last proof."""
 
-    def __init__(self, seed: int, faults: frozenset[Fault] | None = None) -> None:
+    def __init__(
+        self, seed: int, faults: frozenset[Fault] | None = None, sequences: tuple[Sequence, ...] | None = None
+    ) -> None:
+        """`sequences`: the money sequences to play in it; None: those whose turn it is with this seed."""
+        self.seed, self.sequences = seed, sequences
         self.rng = random.Random(seed)
         self.faults = swarm(self.rng) if faults is None else faults
         self.campus = Campus(seed, tills=self.rng.randint(3, 4), stations=self.rng.randint(1, 2))
@@ -58,7 +64,9 @@ class Life:
         self.silent: list[Till] = []
         self.backups: list[Kept] = []
         self.images: dict[str, Disk] = {}
-        self.rescued: list[tuple[Till, Disk]] = []
+        self.tills, self.stations = list(self.campus.tills), list(self.campus.stations)
+        """Those that its own customers go to, and its faults strike."""
+        self.stage = Stage(self)
         self.restored = False
         """Whether the server has lost its memory since: it may not even know terminals and loads of its own."""
         self._repairs: set[str] = set()
@@ -69,10 +77,10 @@ class Life:
         self._issue()
         for day in range(DAYS):
             self._plan_day(day)
-            self.campus.pass_time(DAY_MS - 12 * HOUR_MS)
+            self.stage.pass_day(day)
             self.campus.server.nightly()
             self.checks.night()
-            self.campus.pass_time(12 * HOUR_MS)
+            self.campus.pass_time(-(self.campus.timeline.since_start_ms - self._opened_ms) % DAY_MS)
         self._mend()
         self.checks.end()
 
@@ -88,6 +96,7 @@ class Life:
         self.backups.append(self.campus.server.backup())
 
     def _plan_day(self, day: int) -> None:
+        self._opened_ms = self.campus.timeline.since_start_ms
         for _ in range(VISITS_PER_DAY):
             start, length = self.rng.choice(_RUSHES)
             self.later(start + self.rng.randrange(length), self._somebody_comes)
@@ -97,7 +106,7 @@ class Life:
             for at, act in self._injections(fault, day):
                 self.later(at, act)
         if self.faults & {Fault.MESSAGE_LOSS, Fault.MESSAGE_DUPLICATION, Fault.MESSAGE_REORDER, Fault.LOST_ACK}:
-            for till in self.campus.all_tills:
+            for till in (*self.tills, *self.stations):
                 self.later(self.rng.randrange(10 * HOUR_MS), partial(self._change_weather, till))
 
     def later(self, ms: int, act: Callable[[], None]) -> None:
@@ -113,9 +122,9 @@ class Life:
     def _somebody_comes(self) -> None:
         rng, card = self.rng, self.rng.choice(self.cards)
         if rng.random() < 0.85:
-            self.walk(self.people.buy(rng.choice(self.campus.tills), card, self._price()))
+            self.walk(self.people.buy(rng.choice(self.tills), card, self._price()))
             return
-        station = rng.choice(self.campus.stations)
+        station = rng.choice(self.stations)
         match rng.randrange(3):
             case 0:
                 self.campus.server.load(card, rng.randrange(100, 3_000))
@@ -152,7 +161,7 @@ class Life:
         yield from ((self.rng.randrange(11 * HOUR_MS), act) for _ in range(times))
 
     def _any_till(self) -> Till:
-        return self.rng.choice(self.campus.all_tills)
+        return self.rng.choice([*self.tills, *self.stations])
 
     def before_errand(self, till: Till) -> None:
         """Things that strike while somebody is served."""
@@ -162,7 +171,8 @@ class Life:
     def _moment_passed(self, till: Till) -> None:
         """Somebody is at the switch some time after a till went dark."""
         self.checks.moment(till)
-        if not till.is_on and till.name not in self._repairs:
+        own = till in self.tills or till in self.stations
+        if own and not till.is_on and till.name not in self._repairs:
             self._repairs.add(till.name)
             wait = self.rng.choice((20_000, 40_000, 3 * MINUTE_MS, 12 * MINUTE_MS, HOUR_MS))
             self.later(wait, lambda: self._switch_on(till))
@@ -256,12 +266,12 @@ class Life:
         card.fade_all()
 
     def _open_shifts(self) -> None:
-        for till in self.campus.all_tills:
+        for till in (*self.tills, *self.stations):
             if till.is_on and not till.shell.derived.shift.number:
                 till.open_shift(self.rng.choice((0, 10_000)))
 
     def _close_shifts(self) -> None:
-        for till in self.campus.all_tills:
+        for till in (*self.tills, *self.stations):
             if not till.is_on:
                 continue
             wrong = Fault.MISCOUNTED_DRAWER in self.faults and self.rng.random() < 0.4
@@ -286,15 +296,23 @@ class Life:
         card.observe()
 
     def _restore_server(self) -> None:
+        if self.stage.playing:
+            self.later(HOUR_MS, self._restore_server)
+        if self.stage.playing or self.mended:
+            return
         self.campus.counts[Fault.STALE_RESTORE] += 1
         server = self.campus.server
         newest, self.restored = server.backup(), True
         server.restore(self.rng.choice(self.backups), told=self.rng.random() < 0.7)
-        self.later(self.rng.randrange(HOUR_MS), server.enter_paper)
+        self.later(self.rng.randrange(HOUR_MS), self._enter_paper)
         self.backups.append(newest)
 
+    def _enter_paper(self) -> None:
+        if not self.stage.playing:
+            self.campus.server.enter_paper()
+
     def _fall_silent(self) -> None:
-        for till in self.rng.sample(self.campus.tills, self.rng.randint(1, 2)):
+        for till in self.rng.sample(self.tills, self.rng.randint(1, 2)):
             self.campus.counts[Fault.SILENT_TILL] += 1
             self.silent.append(till)
             till.offline()
@@ -308,7 +326,6 @@ class Life:
         if self.mended or till.card is not None or image.grant != till.disk.grant or not till.is_on:
             return
         self.campus.counts[Fault.RE_IMAGE] += 1
-        self.rescued.append((till, till.disk))
         till.reimage(image)
 
     def _replace(self) -> None:
@@ -342,13 +359,14 @@ class Life:
             campus.server.nightly()
         campus.server.enter_paper()
         campus.sync()
-        for till, medium in self.rescued:
+        for till, medium in campus.old_media:
             campus.rescue(till, medium)
         campus.sync()
         for number, card in enumerate(self.cards):
             if self.rng.random() < 0.9:
-                self.walk(self.people.buy(campus.tills[number % len(campus.tills)], card, 1))
+                self.walk(self.people.buy(self.tills[number % len(self.tills)], card, 1))
                 campus.pass_time(3 * MINUTE_MS)
         campus.pass_time(HOUR_MS)
         campus.sync()
+        campus.server.let_through()
         campus.server.nightly()

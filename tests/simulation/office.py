@@ -8,17 +8,19 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from protocol.entries import LoadStep
 from protocol.ids import CardKey, Generation
 from protocol.instants import CampusTime, UtcMs
+from protocol.load_record import decode_load
 from protocol.messages import version_of
 from protocol.money import Cents
-from protocol.signing import SigningKey, sha256_of
+from protocol.signing import SigningKey, from_base64url, sha256_of
 from server.cards import rules
 from server.ingest.book import Book, CardRow, CardStatus, ChainRow
 from server.ingest.keeping import held_back, post_again
 from server.ingest.late import decide_late
 from server.ingest.totals import explain
-from server.ledger.accounts import Account, AccountKind, balanced, pending, pending_subsidy, purse
+from server.ledger.accounts import FUNDER, Account, AccountKind, balanced, pending, pending_subsidy, purse
 from tests.simulation.paper import Document
 from tests.simulation.plastic import Plastic
 
@@ -65,11 +67,15 @@ class Office:
         """Sign new lists and send them to every till that can be reached."""
         raise NotImplementedError
 
+    def adopt_grants(self) -> None:
+        """Take back every grant that was forgotten: each carries our own signature."""
+        raise NotImplementedError
+
     # The desk ----------------------------------------------------------------------------------------------------
 
-    def register_card(self, card: Plastic) -> None:
-        """A card was issued."""
-        self.book.cards[card.key] = CardRow(card.key, card.identity.card_class, card.technology)
+    def issue(self, card: Plastic) -> None:
+        """A card was given to somebody."""
+        self._write_down("issue", card.key, new=card)
 
     def load(self, card: Plastic | CardKey, cents: int) -> None:
         """Take cash at the desk and let the next station put it onto the card."""
@@ -89,6 +95,11 @@ class Office:
         self._campus.tell("desk", "blocks the card", key)
         self._write_down("block", key)
 
+    def subsidise(self, card: Plastic, cents: int, period: int) -> None:
+        """Somebody pays for what a student eats in a period."""
+        self._campus.tell("desk", f"grants a subsidy of {cents} for period {period}", card.key)
+        self._write_down("subsidy", card.key, cents, period=period)
+
     def replace(self, card: Plastic) -> Plastic:
         """A new card for an old one; the balance follows when every till has told what the old one did."""
         new = self._campus.new_plastic(card.technology, card.key[0], generation=Generation(card.key[1] + 1))
@@ -97,32 +108,60 @@ class Office:
         return new
 
     def enter_paper(self) -> None:
-        """Enter every document that the books do not know: after a restore."""
+        """After a restore: show the grants of archived epochs, enter every document that the books do not know."""
+        self.adopt_grants()
         for document in self.paper:
             if document.number not in self.kept.entered:
                 self._enter(document)
         self.publish()
 
-    def _write_down(self, what: str, card: CardKey, cents: int = 0, new: Plastic | None = None) -> None:
-        self.paper.append(Document(len(self.paper) + 1, what, card, cents, new, self.now))
+    def _write_down(
+        self, what: str, card: CardKey, cents: int = 0, new: Plastic | None = None, period: int = 0
+    ) -> None:
+        self.paper.append(Document(len(self.paper) + 1, what, card, cents, new, self.now, period))
         self._enter(self.paper[-1])
         self.publish()
 
     def _enter(self, document: Document) -> None:
         self.kept.entered.add(document.number)
+        if document.what == "issue":
+            assert document.new is not None
+            self._add_card(document.new)
+            return
         row = self.book.cards[document.card]
         if document.what == "block":
             row.status = CardStatus.BLOCKED if row.status is CardStatus.ACTIVE else row.status
+        elif document.what == "subsidy" and self._has_collected(row.key, document.period):
+            pass  # its load came first, and has been charged to who pays
+        elif document.what == "subsidy":
+            self._subsidise(row, document)
         elif document.new is not None:
             self._close_for(row, document.new, UtcMs(document.at_ms))
         else:
             self._give(f"desk:{document.number}", row, DESK, document.cents)
 
+    def _subsidise(self, row: CardRow, document: Document) -> None:
+        day, to = CAMPUS_TIME.business_day(self.now), pending_subsidy(row.key[0])
+        if row.period != document.period:
+            left = self._sum(to)
+            self.book.post(f"lapsed:{row.key[0]}.{document.period}", day, balanced((to, -left), (FUNDER, left)))
+        legs = balanced((FUNDER, -document.cents), (to, document.cents))
+        self.book.post(f"subsidy:{row.key[0]}.{document.period}", day, legs)
+        rules.grant_subsidy(row, document.period, Cents(document.cents))
+
+    def _has_collected(self, card: CardKey, period: int) -> bool:
+        loads = (step.body for step in self.book.steps.values() if step.card == card and step.counts)
+        records = (decode_load(from_base64url(body.record)) for body in loads if isinstance(body, LoadStep))
+        return any(load is not None and load.record.period == period for load in records)
+
+    def _add_card(self, card: Plastic) -> None:
+        self.book.cards[card.key] = CardRow(card.key, card.identity.card_class, card.technology)
+
     def _close_for(self, old: CardRow, new: Plastic, at: UtcMs) -> None:
         exposed = rules.exposure(None, self._reports(), at, CAMPUS_TIME)
         paid = rules.paid_at_once(old.main_cents, exposed)
         old.status = CardStatus.CLOSED
-        self.register_card(new)
+        self._add_card(new)
         self.kept.closed[old.key] = (at, version_of(self.kept.server_epoch, self.kept.list_number + 1))
         self._give(f"replace:{old.key[0]}/{old.key[1]}", self.book.cards[new.key], purse(old.key), paid)
 
@@ -137,15 +176,21 @@ class Office:
     # What time brings --------------------------------------------------------------------------------------------
 
     def nightly(self) -> None:
-        """Torn steps after thirty days, parked entries, closed cards' rests, pending credit that becomes a load."""
-        self._decide_late()
+        """Parked entries, what marks or thirty days decide, closed cards' rests, pending credit that becomes a load."""
         for row in [row for row in self.book.entries.values() if row.parked and not held_back(self.book, row)]:
             post_again(self.book, row)
+        self._decide_late()
         self.release_rests()
         newest = {key[0]: key for key in sorted(self.book.cards)}
         given = [self._give_pending(self.book.cards[key]) for key in newest.values()]
         if any(given):
             self.publish()
+
+    def let_through(self) -> None:
+        """Two people look at what a second history alone has told, and let it be posted."""
+        for row in [row for row in self.book.entries.values() if row.parked and held_back(self.book, row)]:
+            self._campus.tell("desk", f"lets entry {row.tno}.{row.branch}.{row.seq} {row.kind} through")
+            post_again(self.book, row, allowed=True)
 
     def release_rests(self) -> None:
         """Set the rest of closed cards free: every till has reported past the closing, or a week is over."""

@@ -15,7 +15,7 @@ from server.ingest.late import CHAIN_STEPS_MAX
 from server.ledger.rules import Resolution
 from server.reconcile.facts import Difference, Finding
 from tests.simulation.plastic import Made, Plastic
-from tests.simulation.truth import Intent, Truth
+from tests.simulation.truth import Intent
 
 if TYPE_CHECKING:
     from tests.simulation.campus import Campus
@@ -35,6 +35,8 @@ class Expected:
     """A step that is not on the card could as well fill a counter that nobody has told of: only the sum is sure."""
     undelivered: frozenset[tuple[int, int]]
     """Marks of sales that were torn, are on the card, and are proven by a settled step above them."""
+    credited: frozenset[tuple[int, int]]
+    """Marks of sales for which a holder may have been credited: on the card, or decided by time."""
 
 
 class Oracle:
@@ -78,7 +80,8 @@ class Oracle:
             if step.card == card.key and mark not in known and isinstance(step.body, SaleStep):
                 cents["torn"] += step.body.amount
         ambiguous = not unknown.isdisjoint(self._elsewhere(card.key, marks))
-        return Expected(cents["open"], cents["torn"], cents["unknown"], ambiguous, frozenset(undelivered))
+        sums = (cents["open"], cents["torn"], cents["unknown"], ambiguous)
+        return Expected(*sums, frozenset(undelivered), frozenset(marks | set(self._for_the_student)))
 
     def _is_proven(self, card: Plastic, index: int) -> bool:
         """Whether marks lead from a step up to a settled one, over steps whose outcome nobody may have told."""
@@ -159,15 +162,22 @@ def cents_of(findings: list[Finding], card: CardKey, *classes: Difference) -> in
     return sum(finding.cents for finding in findings if finding.card == card and finding.cls in classes)
 
 
-def forgotten_in_drawers(truth: Truth) -> Counter[str]:
-    """Cents by which closings contradict what a till has told of its drawer: an older image of its disk forgot some."""
+def forgotten_in_drawers(campus: "Campus") -> Counter[str]:
+    """Cents by which closings contradict what a till has told of its drawer: an older image of its disk forgot some.
+
+    A drawer is counted once; what a second closing of the same shift says stays aside.
+    """
+    aside = {row.hash for row in campus.server.book.entries.values() if row.parked}
+    forgotten: Counter[str] = Counter()
     told: Counter[tuple[str, int]] = Counter()
     closed: set[tuple[str, int]] = set()
-    for row in truth.rows:
+    for row in campus.truth.rows:
         entry, body = row.entry, row.entry.body
         match body:
             case ShiftOpened():
                 told[entry.tid, body.number] += body.drawer
+            case ShiftClosed() if row.hash in aside:
+                forgotten[entry.tid] -= body.counted - body.expected  # a miscount that nobody hears of
             case ShiftClosed():
                 told[entry.tid, body.number] -= body.expected
                 closed.add((entry.tid, body.number))
@@ -177,7 +187,6 @@ def forgotten_in_drawers(truth: Truth) -> Counter[str]:
                 told[entry.tid, entry.shift] += body.amount
             case _:
                 pass
-    forgotten: Counter[str] = Counter()
     for till, shift in closed:
         forgotten[till] -= told[till, shift]
     return forgotten

@@ -8,12 +8,14 @@ from tests.simulation.plastic import Plastic
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A signed slip: cash taken for a load, a card reported lost, a card replaced."""
+    """A signed slip: a card issued, cash taken for a load, a subsidy, a card reported lost, a card replaced."""
 
     number: int
     what: str
     card: CardKey
     cents: int = 0
     new: Plastic | None = None
-    """The card that replaces it."""
+    """The card that was issued, or that replaces it."""
     at_ms: int = 0
+    period: int = 0
+    """Of a subsidy."""

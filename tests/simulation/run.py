@@ -1,17 +1,27 @@
-"""One seed, played and counted: its life, and some of the named money sequences with it."""
+"""One seed, played and counted: its life with the named money sequences in it; and the sum of many."""
 
 import traceback
+from collections import Counter
 from dataclasses import dataclass, field
 
-from tests.simulation.campus import Campus
-from tests.simulation.faults import Fault
+from protocol.purse import Technology
+from tests.simulation.faults import FAULTS_MIN, Fault
 from tests.simulation.life import Life
 from tests.simulation.sequences.catalogue import SEQUENCES
-from tests.simulation.sequences.play import plant
+from tests.simulation.stage import DAYS
 from tests.simulation.story import LAST_LINES
 
-SEQUENCES_PER_SEED = 4
 INJECTED_MIN_PER_100_SEEDS, SEQUENCE_MIN_PER_100_SEEDS = 50, 3
+LEAST = {
+    "tills": 3,
+    "stations": 1,
+    "cards": 20,
+    "technologies": 2,
+    "taps": 300,
+    "days": 3,
+    "kinds of fault": FAULTS_MIN,
+}
+"""What each seed must have at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,28 +41,59 @@ class Played:
     history_hash: str = ""
 
 
-def play(seed: int, *, sequences: bool = True) -> Played:
+@dataclass
+class Sum:
+    """Everything that was counted in some seeds."""
+
+    seeds: int = 0
+    failed: list[int] = field(default_factory=list)
+    injected: Counter[str] = field(default_factory=Counter)
+    planted: Counter[str] = field(default_factory=Counter)
+    found: Counter[str] = field(default_factory=Counter)
+    sequences: Counter[str] = field(default_factory=Counter)
+
+    def add(self, one: Played) -> None:
+        """One seed more."""
+        self.seeds += 1
+        self.failed += [one.seed] if one.failure else []
+        self.injected.update(one.injected)
+        self.planted.update(one.planted)
+        self.found.update(one.found)
+        self.sequences.update(one.sequences)
+
+    def too_few(self) -> list[str]:
+        """What was not done as often as a run of this length must; shorter runs than 100 seeds are only for looking."""
+        hundreds = self.seeds // 100
+        kinds = {str(fault): INJECTED_MIN_PER_100_SEEDS for fault in Fault}
+        named = {sequence.name: SEQUENCE_MIN_PER_100_SEEDS for sequence in SEQUENCES}
+        short = [name for name, least in kinds.items() if self.injected[name] < least * hundreds]
+        return short + [name for name, least in named.items() if self.sequences[name] < least * hundreds]
+
+    def not_found(self) -> list[str]:
+        """Classes of which not as many were found as planted."""
+        return [name for name in sorted(self.planted | self.found) if self.planted[name] != self.found[name]]
+
+
+def play(seed: int) -> Played:
     """Live through one seed. Anything raised is a failure of that seed, told with its story."""
     life, failure, raised_in, story = Life(seed), "", "", ""
-    told: list[str] = []
     try:
         life.run()
-        if sequences:
-            told = play_sequences(seed)
+        too_small = [name for name, number in size_of(life).items() if number < LEAST[name]]
+        assert not too_small, f"too little happened: {too_small}"
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
-        failure = f"{type(error).__name__}: {error}"
+        playing = f" (while it plays: {life.stage.playing})" if life.stage.playing else ""
+        failure = f"{type(error).__name__}: {error}{playing}"
         raised_in = traceback.extract_tb(error.__traceback__)[-1].filename
         story = life.campus.story.about(getattr(error, "card", None), LAST_LINES)
-    counts = dict(life.campus.counts)
-    counts[Fault.DISK_FAULT] = sum(till.power.passed["disk fault"] for till in life.campus.all_tills)
     return Played(
         seed,
-        {str(what): number for what, number in counts.items()},
+        injected_in(life),
         dict(life.checks.planted.counts),
         dict(life.checks.found),
-        tuple(told),
+        tuple(life.stage.played),
         failure,
         raised_in,
         story,
@@ -60,14 +101,22 @@ def play(seed: int, *, sequences: bool = True) -> Played:
     )
 
 
-def play_sequences(seed: int) -> list[str]:
-    """The next few of all sequences, each on a campus of its own; their names."""
-    names: list[str] = []
-    for place in range(SEQUENCES_PER_SEED):
-        number = seed * SEQUENCES_PER_SEED + place
-        sequence = SEQUENCES[number % len(SEQUENCES)]
-        technologies = sorted(sequence.on)
-        round_ = number // len(SEQUENCES)
-        plant(sequence, Campus(seed, tills=3, stations=2), technologies[round_ % len(technologies)])
-        names.append(sequence.name)
-    return names
+def injected_in(life: Life) -> dict[str, int]:
+    """How often each kind of fault struck; "taps" beside them."""
+    counts = {str(what): number for what, number in life.campus.counts.items()}
+    counts[Fault.DISK_FAULT] = sum(till.power.passed["disk fault"] for till in life.campus.all_tills)
+    return counts
+
+
+def size_of(life: Life) -> dict[str, int]:
+    """How much there was in a life, by the names of `LEAST`."""
+    injected = injected_in(life)
+    return {
+        "tills": len(life.tills),
+        "stations": len(life.stations),
+        "cards": len({card.key[0] for card in life.cards}),
+        "technologies": len({card.technology for card in life.cards} & set(Technology)),
+        "taps": injected["taps"],
+        "days": DAYS if life.mended else 0,
+        "kinds of fault": sum(injected.get(fault, 0) > 0 for fault in Fault),
+    }

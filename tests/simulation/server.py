@@ -87,6 +87,13 @@ class Server(Office):
     def _register(self, grant: Grant, jws: bytes) -> None:
         self.book.chains[grant.tno] = self._campus.chain_of(grant, jws)
 
+    def adopt_grants(self) -> None:
+        """Take back every grant that was forgotten: a terminal says hello for its newest epoch only."""
+        for tno, (grant, jws) in self._campus.grants.items():
+            if tno not in self.book.chains:
+                self._register(grant, jws)
+                self._campus.tell("server", f"is shown a grant that it had forgotten: tno {tno}")
+
     def hello(self, till: "Till", raw: Hello, grant_jws: bytes) -> None:
         """Answer with what is held. Whoever shows our own ack of what we do not have tells us that we were restored."""
         if not self.up:

@@ -43,8 +43,12 @@ class SyncLink:
 
     @property
     def is_done(self) -> bool:
-        """Whether the server has acknowledged everything, archives included."""
-        return self.sender.acked == self._disk.tip.seq and not self._till.unsent_archives
+        """Whether the server has acknowledged all, archives included, or shown in the handshake that it holds it.
+
+        After a crash between commit and ack the handshake is all there is until the next entry.
+        """
+        known = max(self.sender.acked, self.sender.held if self.sender.phase is Phase.SENDING else 0)
+        return known == self._disk.tip.seq and not self._till.unsent_archives
 
     @property
     def waits(self) -> bool:

@@ -417,6 +417,7 @@ class Till:
         if self.is_on:
             self._lose_power("to be re-imaged")
         self._tell(f"is re-imaged to {len(image.rows)} entries, it had {len(self.disk.rows)}")
+        self.campus.old_media.append((self, self.disk))
         self.disk = image.image()
         self.boot()
 

@@ -1,7 +1,8 @@
 """Play a money sequence on a campus, and check to the cent what it says must be so.
 
-`plant` is all that a simulated day needs: it finds or enrols the tills, issues the cards, plays and checks. It leaves
-the campus as it was: everybody online and welcome, clocks right, no limits of its own.
+`plant` finds or enrols the tills, issues the cards, plays and checks. It leaves the campus as it was: everybody online
+and welcome, clocks right, no limits of its own, no entry missing. `tests/simulation/stage.py` does the same in the
+middle of a simulated day.
 """
 
 from collections import Counter
@@ -22,12 +23,11 @@ from protocol.messages import encode_batch
 from protocol.money import Cents
 from protocol.purse import CardClass, CardRead, Mark, Technology
 from protocol.purse_classic import SLOT_BLOCKS
-from server.cards.rules import grant_subsidy
 from server.ingest.book import CardStatus, HoleStatus, Posted, TerminalStatus
 from server.ingest.deciding import decide_by
 from server.ingest.holes import book_hole
 from server.ingest.steps import witnesses_of
-from server.ledger.accounts import FUNDER, Account, AccountKind, balanced, owner_of, pending_subsidy
+from server.ledger.accounts import Account, AccountKind, owner_of
 from server.reconcile.facts import Finding
 from terminal.desk import Receipt
 from terminal.load import Load
@@ -61,7 +61,12 @@ class Cast:
     amounts: Mapping[str, int] = field(default_factory=lambda: dict(AMOUNTS))
 
 
-def plant(
+def plant(sequence: told.Sequence, campus: Campus, technology: Technology) -> None:
+    """Play a sequence on fresh cards. Tills that the campus lacks are enrolled."""
+    Play(sequence, campus, cast_for(sequence, campus, technology)).to_the_end()
+
+
+def cast_for(
     sequence: told.Sequence,
     campus: Campus,
     technology: Technology,
@@ -69,13 +74,13 @@ def plant(
     tills: Sequence[Till] = (),
     stations: Sequence[Till] = (),
     amounts: Mapping[str, int] = AMOUNTS,
-) -> None:
-    """Play a sequence on fresh cards. Tills that are not handed in are taken from the campus, or enrolled."""
+) -> Cast:
+    """Tills that are handed in, or of the campus, or newly enrolled; and cards that are issued for this."""
     assert technology in sequence.on
-    names = sorted({till.name for till in _parts(sequence, told.Till) if not till.loads})
-    loaders = sorted({till.name for till in _parts(sequence, told.Till) if till.loads})
-    played = dict(zip(names, [*tills, *(till for till in campus.tills if till not in tills)], strict=False))
-    played |= dict(zip(loaders, [*stations, *(till for till in campus.stations if till not in stations)], strict=False))
+    names = sorted({till.name for till in parts_of(sequence, told.Till) if not till.loads})
+    loaders = sorted({till.name for till in parts_of(sequence, told.Till) if till.loads})
+    played = dict(zip(names, tills or campus.tills, strict=False))
+    played |= dict(zip(loaders, stations or campus.stations, strict=False))
     for name in names:
         if name not in played:
             number = len(campus.tills) + 1
@@ -83,10 +88,10 @@ def plant(
     for name in loaders:
         if name not in played:
             played[name] = campus.add_till(f"station-{len(campus.stations) + 1}", MerchantId("office"), can_load=True)
-    issued = {card.name for card in _parts(sequence, Card)} - {told.CLONE.name, told.NEW.name}
-    pin = RIGHT_PIN if sequence.pin else ""
-    cards = {name: campus.card(technology, amounts["balance"], pin=pin) for name in sorted(issued)}
-    Play(sequence, campus, Cast(played, cards, amounts)).to_the_end()
+    issued = {card.name for card in parts_of(sequence, Card)} - {told.CLONE.name, told.NEW.name}
+    pin, station = RIGHT_PIN if sequence.pin else "", next(iter(stations), None)
+    cards = {name: campus.card(technology, amounts["balance"], pin=pin, station=station) for name in sorted(issued)}
+    return Cast(played, cards, amounts)
 
 
 class Play:
@@ -262,10 +267,7 @@ class Play:
 
     @do.register
     def _(self, step: told.Subsidise) -> None:
-        server, key, cents = self.campus.server, self._card(step.card).key, Cents(self._cents(step.amount))
-        grant_subsidy(server.book.cards[key], step.period, cents)
-        cause, day = f"subsidy:{key[0]}.{step.period}", CAMPUS_TIME.business_day(server.now)
-        server.book.post(cause, day, balanced((FUNDER, -cents), (pending_subsidy(key[0]), cents)))
+        self.campus.server.subsidise(self._card(step.card), self._cents(step.amount), step.period)
 
     @do.register
     def _(self, step: told.SetLimits) -> None:
@@ -485,7 +487,7 @@ class Play:
         return amount.cents(self.cast.amounts)
 
     def _told_tills(self) -> dict[str, told.Till]:
-        return {till.name: till for till in _parts(self.sequence, told.Till)}
+        return {till.name: till for till in parts_of(self.sequence, told.Till)}
 
     def _names(self) -> set[str]:
         return {till.name for till in self.cast.tills.values()}
@@ -515,8 +517,12 @@ class Play:
 
     def _hand_in(self, till: Till, lines: list[bytes]) -> None:
         """A file of entries reaches the server, whatever the network does."""
+        server = self.campus.server
         for first in range(0, len(lines), 200):
-            self.campus.server.batch(till, till.disk.grant.tno, encode_batch(lines[first : first + 200]))
+            instance = 0
+            while instance != server.instance:  # again, if the server has crashed over it
+                instance = server.instance
+                server.batch(till, till.disk.grant.tno, encode_batch(lines[first : first + 200]))
 
     def _sync(self) -> None:
         online = [till for name, till in self.cast.tills.items() if name not in self._offline]
@@ -526,6 +532,8 @@ class Play:
 
     def _leave_as_found(self) -> None:
         self.campus.server.rules = self._rules
+        for name, lines in self._lost.items():
+            self._hand_in(self.cast.tills[name], lines)
         for till in self.cast.tills.values():
             till.clock.set_right()
             till.shell.revoked = False
@@ -553,7 +561,7 @@ def look_at(card: Plastic) -> CardRead:
     return open_card(channel, OFFICE_KEYS).read()
 
 
-def _parts(thing: Any, kind: type[_Part]) -> set[_Part]:
+def parts_of(thing: Any, kind: type[_Part]) -> set[_Part]:
     """Every till, or every card, that a sequence speaks of."""
     if isinstance(thing, kind):
         return {thing}
@@ -564,7 +572,7 @@ def _parts(thing: Any, kind: type[_Part]) -> set[_Part]:
         inner = [*thing, *thing.values()]
     elif is_dataclass(thing):
         inner = [getattr(thing, known.name) for known in fields(thing)]
-    return {part for one in inner for part in _parts(one, kind)}
+    return {part for one in inner for part in parts_of(one, kind)}
 
 
 def _tear_of(torn: Torn, till: Till, card: Plastic) -> Tear:

@@ -1,0 +1,113 @@
+"""Where everybody's money must be at the end of a run, worked out from what tills wrote and what cards really hold."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from protocol.entries import CardStep, CashSale, Kind, LoadStep, RefundStep, SaleStep, Stage, TopUpStep, Vend
+from protocol.ids import CardKey, CardNo
+from protocol.journal import Sealed
+from server.ingest.book import StepRow
+from server.ledger.accounts import Account, pending, pending_subsidy, suspense
+from server.ledger.rules import Resolution, Use
+
+if TYPE_CHECKING:
+    from tests.simulation.campus import Campus
+
+
+def wealth_of(campus: "Campus", number: CardNo, sums: Counter[Account]) -> tuple[int, int, int]:
+    """What the holder of a number should have, has on cards, and is owed: paid in, less bought, plus given back."""
+    keys = {key for key in campus.server.book.cards if key[0] == number}
+    steps = [step for step in campus.server.book.steps.values() if step.card in keys]
+    paid_in = sum(paper.cents for paper in campus.server.paper if paper.card in keys)
+    have = sum(held.cents for card in campus.cards if card.key in keys and (held := card.holding()))
+    waiting = sum(sums[suspense(*step.id)] for step in steps if not step.unclaimed)  # those are a merchant's
+    owed = sums[pending(number)] + sums[pending_subsidy(number)] + waiting
+    return paid_in + _moved(campus, keys) - _in_question(campus, steps), have, owed
+
+
+def due_to_merchants(campus: "Campus", sums: Counter[Account]) -> Counter[str]:
+    """What each merchant must be owed: every settled sale, less what was given back or not delivered."""
+    due: Counter[str] = Counter()
+    for row in _outcomes(campus):
+        body = row.entry.body
+        if isinstance(body, SaleStep | CashSale):
+            due[body.merchant] += body.amount
+        elif isinstance(body, RefundStep):
+            due[body.merchant] -= body.amount
+    for step in campus.server.book.steps.values():
+        if isinstance(step.body, SaleStep) and step.unclaimed:
+            due[step.body.merchant] -= sums[suspense(*step.id)]
+        elif isinstance(step.body, SaleStep) and step.use is Use.DISPUTED:
+            due[step.body.merchant] -= step.body.amount
+    for sale in _not_delivered(campus):
+        due[sale.merchant] -= sale.amount
+    return due
+
+
+def _outcomes(campus: "Campus") -> list[Sealed]:
+    """Entries that pay a merchant or take from one, each once."""
+    found: dict[tuple[int, int, bytes], Sealed] = {}
+    for row in campus.truth.rows:
+        body, kind = row.entry.body, row.entry.kind
+        refunds = isinstance(body, RefundStep) and kind is not Kind.REFUND_PREPARED
+        if kind is Kind.SALE_SETTLED or isinstance(body, CashSale) or refunds:
+            found.setdefault((row.entry.tno, getattr(body, "prepared", 0) or row.seq, row.hash), row)
+    return list(found.values())
+
+
+def _not_delivered(campus: "Campus") -> list[SaleStep]:
+    """Sales that were paid, and whose machine said afterwards that nothing fell, or that it does not know."""
+    settled = {
+        (row.entry.tno, row.entry.body.prepared): row.entry.body
+        for row in campus.truth.rows
+        if isinstance(row.entry.body, SaleStep) and row.entry.kind is Kind.SALE_SETTLED
+    }
+    failed = {
+        (row.entry.tno, row.entry.body.prepared)
+        for row in campus.truth.rows
+        if isinstance(row.entry.body, Vend) and row.entry.kind is not Kind.VEND_DISPENSED
+    }
+    return [sale for mark, sale in settled.items() if mark in failed]
+
+
+def _moved(campus: "Campus", keys: set[CardKey]) -> int:
+    """Cash put in at stations, less goods, plus refunds, less what expired: each once, said how often it may be."""
+    cents, refunded = 0, set[tuple[int, int, bytes]]()
+    for row in campus.truth.rows:
+        body, kind = row.entry.body, row.entry.kind
+        if not isinstance(body, CardStep) or body.card.key not in keys:
+            continue
+        if kind is Kind.TOPUP_PREPARED:
+            cents += body.amount
+        elif kind is Kind.SALE_SETTLED:
+            cents -= body.amount
+        elif isinstance(body, LoadStep) and kind is Kind.LOAD_SETTLED:
+            cents -= body.expired
+        elif isinstance(body, RefundStep) and kind is not Kind.REFUND_PREPARED:
+            mark = (row.entry.tno, body.prepared, b"" if body.prepared else row.hash)
+            cents += 0 if mark in refunded else body.amount
+            refunded.add(mark)
+    return cents + sum(sale.amount for sale in _not_delivered(campus) if sale.card.key in keys)
+
+
+def _in_question(campus: "Campus", steps: Sequence[StepRow]) -> int:
+    """What card and books do not say alike of torn steps that nobody decided, or that time decided wrongly.
+
+    A sale on the card that is not decided is missing; one that time decided though the card never paid is there
+    twice, and so is one that its terminal settled after that, and every credit on the card that still waits in suspense
+    or was given in another form.
+    """
+    marks = {(card.key, made.counter, made.tno, made.seq) for card in campus.cards for made in card.path}
+    cents = 0
+    for step in steps:
+        on_card = (step.card, step.counter_after, step.id[0], step.id[2]) in marks
+        overtaken = "overtaken:" + ".".join(map(str, step.id)) in campus.server.book.posted
+        by_time = step.resolved is Resolution.STUDENT or overtaken
+        if isinstance(step.body, SaleStep):
+            given = by_time and not on_card
+            settled_after = step.stage is Stage.SETTLED and step.resolved in (Resolution.ON_CARD, Resolution.STUDENT)
+            cents += step.body.amount * (int(step.undecided and on_card) - int(given or settled_after))
+        elif isinstance(step.body, RefundStep | TopUpStep) and on_card and (step.undecided or by_time):
+            cents -= step.body.amount
+    return cents
