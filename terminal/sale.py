@@ -170,7 +170,7 @@ def _new_purchase(desk: Desk, earlier: PaidEarlier) -> Stepped:
 
 
 def _tapped(desk: Desk, tap: CardTapped) -> Stepped:
-    present = tap.read.identity.key if tap.read else None
+    present = tap.read.identity.key if tap.read else desk.present  # one garbled read takes no card away
     desk = replace(desk, present=present, charged=back(desk.charged, present, tap.now))
     if _is_busy(desk.phase) or isinstance(desk.phase, PaidEarlier):
         return desk, ()

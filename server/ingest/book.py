@@ -96,6 +96,8 @@ class ChainRow:
     """A hole was booked: from then on every entry must be signed itself."""
     cards_published: int = 0
     """The newest `cards` list there is for its site: it cannot have seen a newer one."""
+    limits_published: int = 0
+    """The same of `limits`."""
     can_load: bool = False
     """The register's word: it may put value onto cards and take money in for that."""
     can_issue: bool = False

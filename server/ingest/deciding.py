@@ -40,11 +40,13 @@ def resolve(book: Book, step: StepRow, resolution: Resolution, day: BusinessDay)
     assert step.undecided
     if step.stage is Stage.PREPARED:
         book.post(f"lost:{name_of(step.id)}", day, postings_of_step(Stage.TORN, step.body, situation_of(step)))
+    borne = book.debited(step)
     if resolution is Resolution.ON_CARD:
         reverse_provisional(book, step, day)
     adopted = adopt_load(book, step, step.body) if resolution is Resolution.ON_CARD else Cents(0)
     step.resolved = resolution
-    step.use = Use.RELEASED if book.cards[step.card].status is CardStatus.RELEASED else step.use
+    if book.cards[step.card].status is CardStatus.RELEASED and not borne:
+        step.use = Use.RELEASED
     lapsed = has_lapsed(book.cards[step.card], step.body)
     situation = replace(situation_of(step, step.use or Use.FIRST), adopted_cents=adopted, lapsed=lapsed)
     book.post(f"resolve:{name_of(step.id)}", day, postings_of_resolution(step.body, resolution, situation))

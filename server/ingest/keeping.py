@@ -88,7 +88,8 @@ def _note_report(chain: ChainRow, entry: Entry, now: UtcMs) -> None:
         chain.reported_at = max(chain.reported_at, min(entry.at, now))
     if entry.lists.cards <= chain.cards_published:
         chain.cards_version = max(chain.cards_version, entry.lists.cards)
-    chain.limits_version = max(chain.limits_version, entry.lists.limits)
+    if entry.lists.limits <= chain.limits_published:
+        chain.limits_version = max(chain.limits_version, entry.lists.limits)
 
 
 def _business_day(book: Book, chain: ChainRow, branch: Branch, link: Link, now: UtcMs) -> BusinessDay:

@@ -7,7 +7,7 @@ its card, a hole or a branch by who holds its chain.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, RowMapping, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, FromClause, RowMapping, ScalarSelect, Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.ids import CardKey, CardNo, Generation, ShiftNo, Tno
@@ -91,10 +91,8 @@ async def fetched(connection: AsyncConnection, query: Select[Any]) -> Sequence[R
 
 async def _load_chain(connection: AsyncConnection, book: Book, tno: Tno, seqs: tuple[int, int]) -> None:
     chain, branch, entry, hole, register = tables.chain, tables.branch, tables.entry, tables.hole, tables.terminal
-    lists = tables.list_file.c
-    newest = select(func.max(lists.version)).where(lists.site == chain.c.site, lists.name == "cards")
-    published = newest.correlate(chain).scalar_subquery().label("cards_published")
-    query = select(chain, register.c.can_load, register.c.can_issue, published).where(chain.c.tno == tno)
+    published = [_newest(name).label(f"{name}_published") for name in ("cards", "limits")]
+    query = select(chain, register.c.can_load, register.c.can_issue, *published).where(chain.c.tno == tno)
     query = query.outerjoin(register, register.c.tid == chain.c.tid).with_for_update(of=chain)
     row = (await fetched(connection, query))[0]
     branches = [branch_of(found) for found in await fetched(connection, select(branch).where(branch.c.tno == tno))]
@@ -107,6 +105,13 @@ async def _load_chain(connection: AsyncConnection, book: Book, tno: Tno, seqs: t
     for found in await fetched(connection, select(*_WITHOUT_JWS).where(*of_chain, or_(*near))):
         known = entry_of(found)
         book.entries[(tno, known.branch, known.seq)] = known
+
+
+def _newest(name: str) -> ScalarSelect[int]:
+    """The newest version of a list that was ever made for a chain's site."""
+    lists, chain = tables.list_file.c, tables.chain
+    newest = select(func.max(lists.version)).where(lists.site == chain.c.site, lists.name == name)
+    return newest.correlate(chain).scalar_subquery()
 
 
 async def _cards_of_prepared(connection: AsyncConnection, book: Book, reach: Reach) -> set[CardKey]:
@@ -193,6 +198,8 @@ async def hold_open_drawer(connection: AsyncConnection, owner: str) -> bool:
     """Whether the newest shift with this drawer is open; nobody counts it until the transaction ends."""
     chain, shift = tables.chain, tables.shift
     tid, _, number = owner.partition("/")
+    held = select(chain.c.tno).where(chain.c.tid == tid).order_by(chain.c.tno).with_for_update()
+    await connection.execute(held)  # on its own: PostgreSQL reads what it did not wait for as it was before the wait
     query = select(shift.c.status).join_from(chain, shift, shift.c.tno == chain.c.tno)
     query = query.where(chain.c.tid == tid, shift.c.number == int(number)).order_by(chain.c.epoch.desc()).limit(1)
-    return await connection.scalar(query.with_for_update(of=chain)) == ShiftStatus.OPEN
+    return await connection.scalar(query) == ShiftStatus.OPEN

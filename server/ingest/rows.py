@@ -73,6 +73,7 @@ def chain_of(row: Row, branches: dict[int, Branch]) -> ChainRow:
         row["limits_version"],
         row["each_signature"],
         row["cards_published"] or 0,
+        row["limits_published"] or 0,
         bool(row["can_load"]),
         bool(row["can_issue"]),
     )

@@ -5,15 +5,16 @@ from msgspec.structs import replace as with_members
 
 from protocol.entries import Kind
 from protocol.ids import Seq
-from protocol.instants import BusinessDay
+from protocol.instants import BusinessDay, UtcMs
 from server.cards.rules import rest_of
 from server.ingest.book import Book, CardStatus
-from server.ingest.deciding import resolve
+from server.ingest.deciding import decide_by, resolve
 from server.ingest.holes import book_hole
-from server.ingest.rules import Ack
+from server.ingest.rules import Ack, take_batch
+from server.ingest.steps import witnesses_of
 from server.ledger.accounts import AccountKind
 from server.ledger.rules import Resolution
-from tests.server.test_holes import Street
+from tests.server.test_holes import Street, sell
 from tests.server.test_ingest_posting import balance, book_for, send
 from tests.server.world import MERCHANT, Plastic, Till, plastic, refund_of, sale_of, topup_of
 
@@ -114,3 +115,32 @@ def test_a_torn_refund_on_a_released_card_stays_aside() -> None:
     release(book, card)
     resolve(book, book.steps[(till.tno, 0, torn)], Resolution.ON_CARD, book.campus.business_day(till.now))
     assert [balance(book, kind) for kind in KINDS] == [0, 0, 300, -500, 200]
+
+
+@pytest.mark.parametrize("is_found", [True, False])
+def test_a_torn_sale_that_a_hole_had_booked_before_the_release_pays_its_holder_too(is_found: bool) -> None:
+    """The release paid out that much less, because the purse had borne the step already."""
+    one, two, card, other = Till(1), Till(2), plastic(7), plastic(8)
+    loaded = topup_of(card, 1_000)
+    prepared = two.append(Kind.TOPUP_PREPARED, loaded).seq
+    card.write(two.tno, loaded, prepared)
+    two.append(Kind.TOPUP_SETTLED, with_members(loaded, prepared=prepared))
+    body = sale_of(card, 300)
+    torn = one.append(Kind.SALE_PREPARED, body).seq
+    card.write(one.tno, body, torn)
+    one.append(Kind.SALE_TORN, with_members(body, prepared=torn))
+    sell(two, card, 50)
+    sell(one, other, 20)
+    book, now = book_for(one, two, cards=(card, other)), UtcMs(one.now + 100_000)
+    for till, lines in ((one, one.lines[:1]), (two, two.lines), (one, one.lines[2:]), (one, one.lines[2:])):
+        now = UtcMs(now + 10_000)
+        take_batch(book, till.tno, lines, now)
+    book_hole(book, book.holes[(one.tno, Seq(2))], list(book.steps.values()), BusinessDay(0))
+    release(book, card)
+    if is_found:
+        take_batch(book, one.tno, one.lines[1:2], UtcMs(now + 10_000))
+    else:
+        step = book.steps[(one.tno, 0, torn)]
+        step.lost = True
+        decide_by(book, step, witnesses_of(book, step), BusinessDay(1))
+    assert balance(book, AccountKind.PENDING) == 950 and book.cards[card.id.key].main_cents == 0

@@ -17,9 +17,9 @@ def report(at: int, *, clock: ClockSource = ClockSource.SERVER, cards: int = 0, 
     till = Till(1)
     till.clock = clock
     entry = till.append(Kind.DRAWER_OPENED, Reason("change"), at=at).entry
-    till.chain[-1] = seal(with_members(entry, lists=ListVersions(cards=cards)), till.key)
+    till.chain[-1] = seal(with_members(entry, lists=ListVersions(cards=cards, limits=cards)), till.key)
     book = book_for(till)
-    book.chains[till.tno].cards_published = published
+    book.chains[till.tno].cards_published = book.chains[till.tno].limits_published = published
     take_batch(book, till.tno, till.lines, LATER)
     return book
 
@@ -46,7 +46,8 @@ def test_a_till_without_a_clock_reports_nothing() -> None:
 @pytest.mark.parametrize(("cards", "believed"), [(3, 3), (7, 7), (8, 0), (2**53 - 1, 0)])
 def test_a_list_that_was_never_published_has_been_seen_by_nobody(cards: int, believed: int) -> None:
     """Else a load of a closed card would be given to its next plastic while a station can still bring it."""
-    assert report(LATER, cards=cards, published=7).chains[Till(1).tno].cards_version == believed
+    chain = report(LATER, cards=cards, published=7).chains[Till(1).tno]
+    assert (chain.cards_version, chain.limits_version) == (believed, believed)
 
 
 def forgets(till: Till, card: Plastic, at: int) -> None:

@@ -146,3 +146,17 @@ async def _nothing_to_write(*entry: object) -> None:
 
 def _look(channel: CardChannel) -> CardRead:
     return open_card(channel, TILL).read()
+
+
+async def test_a_garbled_read_of_a_card_that_lies_there_costs_nobody_the_next_tap(bench: CounterBench) -> None:
+    """Who paid and took the card away pays again at the next tap, whatever was read in between."""
+    card = issued(Technology.DESFIRE).card
+    assert (await bench.taps(card)).phase == "done"
+    channel = bench.reader.wait_for_card(0)
+    assert channel is not None
+    await bench.till.card_arrived(Garbled(channel, 2))
+    await bench.takes_off()
+    bench.at_ms += 3_600_000
+    await bench.types("ring 1.00", "pay")
+    assert (await bench.taps(card)).phase == "done"
+    assert bench.handed_over == 2
