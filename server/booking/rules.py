@@ -51,5 +51,8 @@ MOVEMENTS = {
     "loss_covered": Movement(AccountKind.BANK, AccountKind.OPERATOR_LOSS),
     "fraud_covered": Movement(AccountKind.BANK, AccountKind.FRAUD_LOSS),
 }
-REVERSIBLE = frozenset({"movement", "correction", "desk", "subsidy", "payout", "close"})
-"""First words of the causes of whole acts of a person, which another act can undo."""
+REVERSIBLE = frozenset({"movement", "correction", "desk", "payout", "close"})
+"""First words of the causes of whole acts of a person, which another act can undo.
+
+A subsidy is none: its record stays signed and may be collected at any station, at any time.
+"""

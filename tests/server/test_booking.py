@@ -179,7 +179,8 @@ async def test_an_act_is_undone_once(desk: Desk) -> None:
     assert await kinds(desk) == {}
     form = {"cause": cause, "reason": "once more", "evidence": "none"}
     assert (await desk.post("/ledger/reversals", form, expect=409))["code"] == "request_id_used"
-    for unknown, code, status in (("movement:x", "no_such_cause", 404), ("entry:1.0.1", "not_reversible", 422)):
+    no_act, no_person = ("no_such_cause", 404), ("not_reversible", 422)
+    for unknown, (code, status) in {"movement:x": no_act, "entry:1.0.1": no_person, "subsidy:grant": no_person}.items():
         refused = await desk.post("/ledger/reversals", {**form, "cause": unknown}, expect=status)
         assert refused["code"] == code
 
