@@ -275,8 +275,7 @@ class Life:
             if not till.is_on:
                 continue
             wrong = Fault.MISCOUNTED_DRAWER in self.faults and self.rng.random() < 0.4
-            expected = till.shell.derived.shift.expected_cents
-            error = max(-expected, self.rng.choice((-500, -1, 20, 300))) if wrong else 0
+            error = max(-self.campus.truth.in_drawer[till.name], self.rng.choice((-500, -1, 20, 300))) if wrong else 0
             if till.close_shift(error) and error:
                 self.campus.counts[Fault.MISCOUNTED_DRAWER] += 1
                 self.checks.planted.miscounted[till.name] += error

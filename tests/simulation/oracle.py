@@ -7,11 +7,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from protocol.entries import CardStep, CashSale, Kind, SaleStep, ShiftClosed, ShiftOpened, TopUpStep
+from protocol.entries import CardStep, Kind, SaleStep
 from protocol.ids import CardKey
 from protocol.journal import Sealed
 from server.ingest.book import StepRow
 from server.ingest.late import CHAIN_STEPS_MAX
+from server.ingest.posting import UNPROVEN
 from server.ledger.rules import Resolution
 from server.reconcile.facts import Difference, Finding
 from tests.simulation.plastic import Made, Plastic
@@ -44,7 +45,10 @@ class Oracle:
 
     def __init__(self, campus: "Campus") -> None:
         self._truth = campus.truth
-        self._held = {row.hash for row in campus.server.book.entries.values()}
+        rows = campus.server.book.entries.values()
+        self._aside = {row.hash for row in rows if row.parked == UNPROVEN}
+        """What a second history alone tells: it says of no card how far it is, and has a class of its own."""
+        self._held = {row.hash for row in rows} - self._aside
         self._for_the_student: dict[tuple[int, int], StepRow] = {
             (step.id[0], step.id[2]): step
             for step in campus.server.book.steps.values()
@@ -152,6 +156,8 @@ class Oracle:
         for stage in ("settled", "torn", "voided"):
             if stage in kinds:
                 return stage
+        if intent.sealed.hash in self._aside:
+            return "aside"
         if intent.sealed.hash not in self._held:
             return "unknown"
         return "tried" if intent.sealed.entry.kind is Kind.PIN_TRIED else "open"
@@ -160,33 +166,3 @@ class Oracle:
 def cents_of(findings: list[Finding], card: CardKey, *classes: Difference) -> int:
     """The shares of some classes in a card's difference."""
     return sum(finding.cents for finding in findings if finding.card == card and finding.cls in classes)
-
-
-def forgotten_in_drawers(campus: "Campus") -> Counter[str]:
-    """Cents by which closings contradict what a till has told of its drawer: an older image of its disk forgot some.
-
-    A drawer is counted once; what a second closing of the same shift says stays aside.
-    """
-    aside = {row.hash for row in campus.server.book.entries.values() if row.parked}
-    forgotten: Counter[str] = Counter()
-    told: Counter[tuple[str, int]] = Counter()
-    closed: set[tuple[str, int]] = set()
-    for row in campus.truth.rows:
-        entry, body = row.entry, row.entry.body
-        match body:
-            case ShiftOpened():
-                told[entry.tid, body.number] += body.drawer
-            case ShiftClosed() if row.hash in aside:
-                forgotten[entry.tid] -= body.counted - body.expected  # a miscount that nobody hears of
-            case ShiftClosed():
-                told[entry.tid, body.number] -= body.expected
-                closed.add((entry.tid, body.number))
-            case CashSale():
-                told[entry.tid, entry.shift] += body.amount
-            case TopUpStep() if entry.kind is Kind.TOPUP_PREPARED:
-                told[entry.tid, entry.shift] += body.amount
-            case _:
-                pass
-    for till, shift in closed:
-        forgotten[till] -= told[till, shift]
-    return forgotten

@@ -9,7 +9,7 @@ from hardware.ports import CardChannel, CardLeftField
 from hardware.simulated.reader import SimulatedReader
 from hardware.simulated.tearing import Tear
 from protocol.basket import Basket
-from protocol.entries import CardStep, CashSale, Kind, ListsApplied, TopUpStep
+from protocol.entries import CardStep, CashSale, Kind, ListsApplied, ShiftClosed, ShiftOpened, TopUpStep
 from protocol.ids import ChannelId, MerchantId, ProductId, Seq, StaffId
 from protocol.journal import Sealed
 from protocol.messages import Ack, Want
@@ -276,10 +276,10 @@ class Till:
 
     def close_shift(self, error_cents: int = 0) -> bool:
         """The cashier counts the drawer, and is wrong by some cents. Whether the shift is closed."""
-        expected = self.shell.derived.shift.expected_cents
-        refused = self._work(self.shell.close_shift(Cents(max(0, expected + error_cents))))
+        there, before = self.campus.truth.in_drawer[self.name], len(self.disk.rows)
+        refused = self._work(self.shell.close_shift(Cents(there + error_cents)))
         self._tell(f"closes a shift, {error_cents} off: {refused}")
-        return self.is_on and refused is None
+        return any(row.entry.kind is Kind.SHIFT_CLOSED for row in self.disk.rows[before:])
 
     def _work(self, work: Coroutine[Any, Any, T]) -> T | None:
         """Drive something that is no event of the counter; a failing disk is reopened."""
@@ -499,7 +499,7 @@ class Till:
         raise AssertionError("the shipping code waits for something outside its ports")
 
     def _is_durable(self, sealed: Sealed) -> None:
-        body, kind = sealed.entry.body, sealed.entry.kind
+        body, kind, drawers = sealed.entry.body, sealed.entry.kind, self.campus.truth.in_drawer
         card = body.card.key if isinstance(body, CardStep) else None
         self.campus.truth.row(sealed, self.name, self.wish)
         cents = body.amount if isinstance(body, CardStep) else 0
@@ -510,6 +510,11 @@ class Till:
         if kind is Kind.TOPUP_PREPARED or isinstance(body, CashSale):
             assert isinstance(body, TopUpStep | CashSale)
             self.campus.truth.take_cash(self.name, body.amount)
+            drawers[self.name] += body.amount if sealed.entry.shift else 0
+        elif isinstance(body, ShiftOpened):
+            drawers[self.name] += body.drawer
+        elif isinstance(body, ShiftClosed):
+            drawers[self.name] = 0
 
     def _appended(self, sealed: Sealed) -> None:
         self.link.appended(sealed.seq)

@@ -1,5 +1,6 @@
 """What really happened, kept by the world itself: no word of this comes out of the shipping code's own books."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from protocol.entries import CardStep, Kind
@@ -60,6 +61,8 @@ class Truth:
     goods: list[Goods] = field(default_factory=list)
     cash_in: dict[str, int] = field(default_factory=dict)
     """Cash that was put into each drawer."""
+    in_drawer: Counter[str] = field(default_factory=Counter)
+    """What lies in each till's drawer in a shift, whatever the till remembers of it."""
 
     def take_cash(self, drawer: str, cents: int) -> None:
         """Somebody put cash into a drawer."""

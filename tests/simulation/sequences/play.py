@@ -406,8 +406,9 @@ class Play:
     def _concerns_us(self, posted: Posted) -> bool:
         keys = {card.key for card in self.cast.cards.values()}
         owners = {owner_of(key) for key in keys} | {str(key[0]) for key in keys}
-        if any(leg.account.owner in owners and _is_a_card_s(leg.account) for leg in posted.postings):
-            return True
+        cards = {leg.account.owner for leg in posted.postings if _is_a_card_s(leg.account)}
+        if cards:
+            return not cards.isdisjoint(owners)
         word, _, where = posted.cause.rpartition(":")
         place = where.split(".")
         if word.startswith("desk") or len(place) != 3:
