@@ -37,7 +37,7 @@ mutants: setup   ## planted bugs that the simulation must catch
 	$(PYTHON) -m tests.simulation.mutants
 
 image image-test: ## terminal images
-	@echo "Terminal images cannot be built yet: images/ does not exist." >&2; exit 2
+	@echo "Terminal images cannot be built yet: images/ holds no scripts." >&2; exit 2
 
 clean:           ## remove what can be made again
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist

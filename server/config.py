@@ -1,4 +1,22 @@
-"""The server's settings: one TOML file, read strictly."""
+"""The server's settings: one TOML file, read strictly.
+
+    data = "data"                         # keys and, unless `database` names another, the database
+    database = "postgresql+psycopg://fanka@db.campus.example/fanka"
+
+    [http]
+    host = "127.0.0.1"                    # /health, /ready, /openapi.json; everything else is under /api/1
+    port = 8080
+
+    [mqtt]
+    host = "broker.campus.example"
+
+    [[operators]]                         # "Authorization: Bearer TOKEN"; its sum: printf %s TOKEN | sha256sum
+    name = "li.wei"
+    token_sha256 = "ab0000000000000000000000000000000000000000000000000000000000cdef"
+    roles = ["finance"]                   # viewer, card_office, finance, technician, admin
+
+Relative paths are relative to the file. Without `database` it is SQLite in `data`; without `[mqtt]` only HTTP is there.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -47,7 +47,9 @@ def main() -> int:
                 print(f"--- {log.name}\n{log.read_text(errors='replace')[-2_000:]}", file=sys.stderr)
             return 1
         if not given and sys.stdin.isatty():
-            print(f"\nThe server still answers at {demo.campus.server.url}/docs. Press Enter to end.", flush=True)
+            print(
+                f"\nThe server still answers at {demo.campus.server.url}/openapi.json. Press Enter to end.", flush=True
+            )
             sys.stdin.readline()
     print(json.dumps(summary))
     good = not (summary["lost"] or summary["doubled"] or summary["unexplained_cents"])
