@@ -27,7 +27,9 @@ class SignedTime(msgspec.Struct, frozen=True):
     def after(self, entry: Entry) -> "SignedTime":
         """Take in the next entry."""
         same_boot = entry.boot == self.boot
-        since_ms = entry.mono - self.newest.mono_ms if same_boot else entry.mono
+        # `boot` counts starts of the program: where the clock goes on, the machine has not been off.
+        goes_on = same_boot or entry.mono >= self.newest.mono_ms
+        since_ms = entry.mono - self.newest.mono_ms if goes_on else entry.mono
         stepped, ahead_ms = self.stepped_boot, self.chip_ahead_ms
         if isinstance(entry.body, ClockChanged) and entry.body.source is not ClockSource.SERVER:
             stepped, ahead_ms = entry.boot, None

@@ -53,6 +53,15 @@ def test_while_the_server_s_clock_runs_it_is_the_time(till: Story) -> None:
     assert till.vouched(5 * HOUR_MS, 50 + 4 * HOUR_MS, SERVER) == 5 * HOUR_MS
 
 
+def test_the_program_alone_starts_again_and_no_time_passes_by_that(till: Story) -> None:
+    """The entries count starts of the program; the monotonic clock is the machine's and goes on."""
+    up = 7 * DAY_MS
+    till.writes(0, up, SERVER)
+    for start in range(1, 4):
+        till.boots().writes(start * 1_000, up + start * 1_000, RTC)
+    assert till.vouched(4_000, up + 4_000, RTC) == 4_000
+
+
 def test_before_any_word_of_the_server_the_grant_is_one(till: Story) -> None:
     till.writes(90 * DAY_MS, 1_000, RTC).writes(90 * DAY_MS, 5_000, RTC).boots().writes(95 * DAY_MS, 300, RTC)
     assert till.vouched(95 * DAY_MS, 1_300, RTC) == 5_000 + 1_300
