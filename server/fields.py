@@ -12,6 +12,7 @@ _BIG = 2**53 - 1
 CardNumber = Annotated[int, Field(ge=1, le=U32_MAX)]
 GenerationNumber = Annotated[int, Field(ge=1, le=U16_MAX)]
 TnoNumber = Annotated[int, Field(ge=1, le=U32_MAX)]
+EpochNumber = Annotated[int, Field(ge=1, le=U32_MAX)]
 SeqNumber = Annotated[int, Field(ge=1, le=U32_MAX)]
 Branch = Annotated[int, Field(ge=0, le=U32_MAX)]
 Day = Annotated[int, Field(ge=0, le=U16_MAX, description="days since 1970-01-01 on the campus' own clock")]

@@ -5,9 +5,9 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Body, Depends, Request, Response
 
-from protocol.ids import Seq, SiteId, TerminalId, Tno
+from protocol.ids import Epoch, Seq, SiteId, TerminalId, Tno
 from server.auth.api import AtTerminals, Deciding, Looking, Together
-from server.fields import Id, Limit, Proposed, SeqNumber, TnoNumber
+from server.fields import EpochNumber, Id, Limit, Proposed, SeqNumber, TnoNumber
 from server.ingest.service import Ingest
 from server.problems import PROBLEMS
 from server.terminals.schemas import (
@@ -128,6 +128,17 @@ async def declare_lost(
     await register.get(TerminalId(tid))
     count = await upkeep.declare_lost(TerminalId(tid), together.agreement(operator, "declare-lost", tid))
     return _proposed(response, "declare-lost", tid, operator.name) if count is None else Done(count=count)
+
+
+@router.post("/terminals/{tid}/epochs/{epoch}/declare-lost", responses={202: {"model": Proposed}})
+async def declare_epoch_lost(
+    operator: Deciding, together: Together, upkeep: Later, tid: Id, epoch: EpochNumber, response: Response
+) -> Done | Proposed:
+    """Two people: the same of one SD card or journal key, while the terminal goes on with another."""
+    subject = f"{tid}/{epoch}"
+    agreed = together.agreement(operator, "declare-lost", subject)
+    count = await upkeep.declare_lost(TerminalId(tid), agreed, epoch=Epoch(epoch))
+    return _proposed(response, "declare-lost", subject, operator.name) if count is None else Done(count=count)
 
 
 @router.get("/terminals/{tid}/parked")

@@ -7,7 +7,7 @@ from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.entries import Stage
-from protocol.ids import Seq, TerminalId, Tno
+from protocol.ids import Epoch, Seq, TerminalId, Tno
 from protocol.instants import HOUR_MS, CampusTime, UtcMs
 from protocol.signing import VerifyKey
 from server.auth.service import Agreed
@@ -81,15 +81,18 @@ class Upkeep:
             "deciding a step late", due, lambda known: self._resolve(known, now), lambda known: Subject(known.id)
         )
 
-    async def declare_lost(self, tid: TerminalId, agreed: Agreed = decided) -> int | None:
+    async def declare_lost(
+        self, tid: TerminalId, agreed: Agreed = decided, *, epoch: Epoch | None = None
+    ) -> int | None:
         """Two people give a terminal up: other evidence may decide its open steps. Returns how many were open.
 
-        None: one person has proposed it.
+        `epoch`: only that one, whose SD card will not come back; the terminal goes on in another. What both agree on
+        are the chains, so one that was granted in between is not meant. None: one person has proposed it.
         """
 
         async def declare(connection: AsyncConnection) -> int | None:
-            tnos = await self._chains_of(connection, tid)
-            if not await agreed(connection, None):
+            tnos = await self._chains_of(connection, tid, epoch)
+            if not await agreed(connection, tnos):
                 return None
             return await self._give_up(connection, tnos)
 
@@ -191,10 +194,13 @@ class Upkeep:
 
         return await self._database.transact(decide)
 
-    async def _chains_of(self, connection: AsyncConnection, tid: TerminalId) -> list[Tno]:
-        tnos = await store.chains_of(connection, tid)
-        if not tnos:
+    async def _chains_of(self, connection: AsyncConnection, tid: TerminalId, epoch: Epoch | None = None) -> list[Tno]:
+        chains = await store.chains_of(connection, tid)
+        if not chains:
             raise NotFound("no_such_terminal", f"no terminal is called {tid}")
+        tnos = [tno for tno, its_epoch in chains if epoch in (None, its_epoch)]
+        if not tnos:
+            raise NotFound("no_such_epoch", f"{tid} has the epochs {', '.join(str(known) for _, known in chains)}")
         return tnos
 
     async def _give_up(self, connection: AsyncConnection, tnos: Sequence[Tno]) -> int:

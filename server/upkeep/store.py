@@ -6,7 +6,7 @@ from sqlalchemy import RowMapping, and_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.entries import Stage
-from protocol.ids import TerminalId, Tno
+from protocol.ids import Epoch, TerminalId, Tno
 from protocol.instants import UtcMs
 from server import tables
 from server.ingest.book import HoleRow, HoleStatus, StepRow, TerminalStatus
@@ -68,11 +68,11 @@ async def lost_with_open_steps(connection: AsyncConnection, silent_since: UtcMs)
     return [Tno(row.tno) for row in rows]
 
 
-async def chains_of(connection: AsyncConnection, tid: TerminalId) -> list[Tno]:
-    """The chains of a terminal, oldest first."""
+async def chains_of(connection: AsyncConnection, tid: TerminalId) -> list[tuple[Tno, Epoch]]:
+    """The chains of a terminal, each with its epoch, oldest first."""
     chain = tables.chain.c
-    rows = await connection.execute(select(chain.tno).where(chain.tid == tid).order_by(chain.tno))
-    return [Tno(row.tno) for row in rows]
+    rows = await connection.execute(select(chain.tno, chain.epoch).where(chain.tid == tid).order_by(chain.tno))
+    return [(Tno(row.tno), Epoch(row.epoch)) for row in rows]
 
 
 async def marks_above(

@@ -17,7 +17,7 @@ from tests.server.desk import assert_balances_are_sums
 from tests.server.office import Desk, open_desk
 from tests.server.test_cards import enrol, loaded_card, send
 from tests.server.test_holes import sell
-from tests.server.world import NOON, SITE, Till
+from tests.server.world import NOON, SITE, Till, plastic, sale_of
 
 
 @pytest.fixture
@@ -77,6 +77,48 @@ async def test_an_epoch_that_ended_on_purpose_holds_nothing(desk: Desk) -> None:
     await report(desk, again)
     desk.clock.pass_ms(-2_000)
     assert await paid_at_once(desk, card.id.no) == 5_000
+
+
+async def test_an_epoch_declared_lost_delays_nobody(desk: Desk) -> None:
+    """Its SD card is broken, the till goes on with a new one; two people say that the old one will not come back."""
+    till, again = Till(1), Till(1, 2)
+    await enrol(desk, till, can_load=True)
+    card = await loaded_card(desk, till, 5_000)
+    sold = len(till.lines)
+    sell(till, card, 800)
+    desk.clock.pass_ms(HOUR_MS)
+    await enrol(desk, again, can_load=True)
+    await desk.post(f"/terminals/{till.tid}/epochs/3/declare-lost", expect=404)
+    path = f"/terminals/{till.tid}/epochs/1/declare-lost"
+    assert (await desk.post(path, expect=202))["subject"] == "till-01/1"
+    await desk.post(path, who="bob")
+    assert [epoch["status"] for epoch in (await desk.get(f"/terminals/{till.tid}"))["epochs"]] == ["lost", "active"]
+    await report(desk, again)
+    desk.clock.pass_ms(-2_000)
+    assert await paid_at_once(desk, card.id.no) == 5_000
+    await report(desk, again)
+    assert (await desk.house.cards.run())["cards_released"] == 1
+    await comes_back(desk, till, sold)
+
+
+async def comes_back(desk: Desk, till: Till, sold: int) -> None:
+    """What it sold is posted: its merchant is paid, and the operator bears what the holder has been paid already."""
+    await send(desk, till, sold)
+    kinds = (await desk.get("/ledger/trial-balance"))["cents_by_kind"]
+    assert (kinds["merchant"], kinds["operator_loss"], kinds.get("purse", 0)) == (800, -800, 0)
+    till.append(Kind.SALE_PREPARED, sale_of(plastic(1), 300))
+    await send(desk, till, len(till.lines) - 1)
+    desk.clock.pass_ms(HOUR_MS)
+    assert (await desk.house.upkeep.run())["steps_given_up"] == 1
+
+
+async def test_an_epoch_granted_in_between_is_not_meant(desk: Desk) -> None:
+    till = Till(1)
+    await enrol(desk, till)
+    await desk.post(f"/terminals/{till.tid}/declare-lost", expect=202)
+    await enrol(desk, Till(1, 2))
+    assert (await desk.post(f"/terminals/{till.tid}/declare-lost", who="bob", expect=202))["by"] == "bob"
+    assert {epoch["status"] for epoch in (await desk.get(f"/terminals/{till.tid}"))["epochs"]} == {"active"}
 
 
 async def test_a_site_without_limits_hides_any_sum(desk: Desk) -> None:
