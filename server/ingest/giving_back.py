@@ -6,6 +6,7 @@ from protocol.entries import RefundStep, SaleStep, Stage, Vend
 from protocol.instants import BusinessDay
 from protocol.money import Cents
 from server.ingest.book import Book, CaseClass, ChainRow, StepRow
+from server.ingest.waiting import NO_SALE, SECOND_DELIVERY
 from server.ledger.rules import Resolution, Share, Situation, Use, bearer_of, postings_of_vend_failure, share_of
 
 
@@ -16,9 +17,9 @@ def post_vend_failure(book: Book, chain: ChainRow, branch: int, body: Vend, day:
     """
     step = book.find_step(chain, branch, body.prepared)
     if step is None or step.stage is not Stage.SETTLED or not isinstance(step.body, SaleStep):
-        return "no settled sale that this delivery belongs to"
+        return NO_SALE
     if step.returned:
-        return "a delivery that was decided before"
+        return SECOND_DELIVERY
     step.returned = True
     share = _give(step, Cents(max(0, step.body.amount - step.given_back_cents)))
     if not _is_unproven(step):

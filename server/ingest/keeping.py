@@ -8,12 +8,12 @@ from protocol.instants import MINUTE_MS, BusinessDay, ClockSource, UtcMs
 from protocol.journal import NotAnEntry, Sealed, Unread, read_entry
 from protocol.sync_receiver import Branch, Link
 from server.ingest.book import Book, ChainRow, EntryRow, TerminalStatus
-from server.ingest.posting import NO_RIGHT, UNPROVEN, post_entry, post_parked
+from server.ingest.posting import post_entry, post_parked
 from server.ingest.steps import seen_at
+from server.ingest.waiting import NO_RIGHT, QUARANTINED, UNPROVEN
 
 CLOCKS_APART_MAX_MS = 5 * MINUTE_MS
 """An entry from further in the future than that was written by a clock that is wrong."""
-QUARANTINED = "quarantined: the terminal was revoked before this arrived"
 
 
 def keep_entry(book: Book, chain: ChainRow, branch: Branch, link: Link, now: UtcMs) -> EntryRow:

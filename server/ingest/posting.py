@@ -44,6 +44,7 @@ from server.ingest.steps import (
     witnesses_of,
 )
 from server.ingest.totals import adopt_load, adopt_report, explain, grant, has_lapsed, load_fault, note_arrival
+from server.ingest.waiting import INCONSISTENT, NO_RIGHT, SECOND_OUTCOME, UNKNOWN_CARD, UNPROVEN
 from server.ledger.accounts import AccountKind, Postings, suspense
 from server.ledger.rules import (
     Resolution,
@@ -58,8 +59,6 @@ from server.ledger.rules import (
     share_of,
 )
 
-NO_RIGHT = "the terminal has no right to this; two people may let it be posted"
-UNPROVEN = "told by a second history of the terminal alone; its card, or two people, may confirm it"
 _OWED = (AccountKind.PENDING, AccountKind.PENDING_SUBSIDY)
 
 
@@ -149,20 +148,20 @@ def _misfit(book: Book, chain: ChainRow, branch: int, entry: Entry) -> str:
     """Why an entry fits nothing that is known; empty when it does."""
     body = entry.body
     if isinstance(body, CardBlocked):
-        return "" if body.card.key in book.cards else "unknown card"
+        return "" if body.card.key in book.cards else UNKNOWN_CARD
     if isinstance(body, ShiftClosed):
         return shift_fault(book, chain, body)
     if not isinstance(body, CardStep):
         return ""
     staged = stage_of(entry.kind)
     if fault := arithmetic_fault(body, staged[1] if staged else None):
-        return f"inconsistent: {fault}"
+        return INCONSISTENT + fault
     if isinstance(body, LoadStep) and (fault := load_fault(body, staged[1] if staged else None, book.load_key)):
-        return f"inconsistent: {fault}"
+        return INCONSISTENT + fault
     known = book.find_step(chain, branch, body.prepared or entry.seq)
     if known is not None and (fault := contradiction(known, body)):
-        return f"inconsistent: {fault}"
-    return "" if body.card.key in book.cards else "unknown card"
+        return INCONSISTENT + fault
+    return "" if body.card.key in book.cards else UNKNOWN_CARD
 
 
 def _post_step(
@@ -178,7 +177,7 @@ def _post_step(
         post_cash(book, chain, entry.shift, cause, day, postings_of_step(stage, body, situation_of(known)))
         return ""
     if known is not None and not _may_follow(known, stage):
-        return "an outcome of a step that was decided before"
+        return SECOND_OUTCOME
     step = known or _new_step(book, chain, branch, entry, operation, body, day)
     if known is None and isinstance(body, RefundStep):
         note_refund(book, step, body)

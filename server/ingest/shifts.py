@@ -7,6 +7,7 @@ from protocol.ids import ShiftNo
 from protocol.instants import BusinessDay
 from protocol.money import SALE_CENTS_MAX
 from server.ingest.book import Book, ChainRow, ShiftStatus
+from server.ingest.waiting import INCONSISTENT, SECOND_COUNT
 from server.ledger.accounts import OPERATOR_LOSS, Postings, drawer
 from server.ledger.rules import postings_of_count
 
@@ -18,9 +19,9 @@ def shift_fault(book: Book, chain: ChainRow, body: ShiftClosed) -> str:
     """Why a count cannot be booked; empty when it can."""
     totals = (body.expected, body.sales_cents, body.refunds_cents, body.cash_cents)
     if any(abs(cents) > EXPECTED_CENTS_MAX for cents in totals):
-        return "inconsistent: no drawer has such totals"
+        return f"{INCONSISTENT}no drawer has such totals"
     if book.shifts.get((chain.tno, body.number)) is ShiftStatus.CLOSED:
-        return "the drawer of this shift was counted before"
+        return SECOND_COUNT
     return ""
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from protocol.entries import Operation
 from protocol.ids import TerminalId
 from server.ingest.book import CardStatus, CaseClass
+from server.ingest.waiting import INCONSISTENT, SECOND_OUTCOME
 from server.ledger.rules import Resolution, Use
 from server.reconcile.facts import CardFacts, CaseFact, Difference, Finding, MoveReason, Parked, StepFact
 from server.reconcile.links import Filler, FillerKind, Filling, Link, fill
@@ -147,7 +148,7 @@ def corrected(card: CardFacts, findings: list[Finding]) -> list[Finding]:
 
 def is_second_outcome(entry: Parked) -> bool:
     """Whether an entry was set aside because its step had an outcome already."""
-    return entry.why.startswith("an outcome of a step")
+    return entry.why == SECOND_OUTCOME
 
 
 def _class_of_rest(
@@ -199,7 +200,7 @@ def _class_of_filler(filler: Filler) -> tuple[Difference | None, str]:
             return Difference.TORN, "torn, and no later tap proves what became of it"
         case FillerKind.HOLE:
             return Difference.HOLE, "booked provisionally from the card's chain"
-        case FillerKind.PARKED if filler.why.startswith("inconsistent"):
+        case FillerKind.PARKED if filler.why.startswith(INCONSISTENT):
             return Difference.BALANCE_CONTRADICTION, filler.why
         case FillerKind.PARKED:
             return Difference.HOLE, f"kept and not booked: {filler.why}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import RowMapping, and_, or_, select, update
+from sqlalchemy import RowMapping, Select, and_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.entries import Stage
@@ -12,22 +12,32 @@ from server import tables
 from server.ingest.book import HoleRow, HoleStatus, StepRow, TerminalStatus
 from server.ingest.loading import fetched
 from server.ingest.rows import hole_of, step_of
+from server.ingest.waiting import FOR_GOOD, NO_SALE
 from server.ledger.rules import Use
 
 
+def _parked_for_now() -> Select[int, int, int]:
+    """Parked entries, but for those that stay so."""
+    parked, entry = tables.parked.c, tables.entry.c
+    same = and_(entry.tno == parked.tno, entry.branch == parked.branch, entry.seq == parked.seq)
+    for_good = or_(*(entry.parked.startswith(why, autoescape=True) for why in FOR_GOOD))
+    query = select(parked.tno, parked.branch, parked.seq).join_from(tables.parked, tables.entry, same)
+    return query.where(~for_good).order_by(parked.tno, parked.branch, parked.seq)
+
+
 async def parked_places(connection: AsyncConnection, tno: Tno) -> list[tuple[int, int, int]]:
-    """The parked entries of a chain."""
-    parked = tables.parked.c
-    query = select(parked.tno, parked.branch, parked.seq).where(parked.tno == tno).order_by(parked.branch, parked.seq)
-    return [(row.tno, row.branch, row.seq) for row in await connection.execute(query)]
+    """The parked entries of a chain that may be posted yet."""
+    rows = await connection.execute(_parked_for_now().where(tables.parked.c.tno == tno))
+    return [(row.tno, row.branch, row.seq) for row in rows]
 
 
 async def chains_with_parked(connection: AsyncConnection) -> list[Tno]:
-    """Chains with parked entries whose card is known by now."""
+    """Chains with parked entries whose card is known by now, or with a delivery whose sale may have come."""
     parked, card = tables.parked.c, tables.card.c
     known = and_(parked.card == card.card, parked.generation == card.generation)
-    query = select(parked.tno).distinct().join_from(tables.parked, tables.card, known).order_by(parked.tno)
-    return [Tno(row.tno) for row in await connection.execute(query)]
+    query = _parked_for_now().outerjoin(tables.card, known)
+    query = query.where(or_(card.card.is_not(None), tables.entry.c.parked == NO_SALE))
+    return sorted({Tno(row.tno) for row in await connection.execute(query)})
 
 
 async def has_chain(connection: AsyncConnection, tno: Tno) -> bool:

@@ -9,8 +9,8 @@ from msgspec.structs import replace as with_members
 from protocol.entries import CardBlocked, CardIssued, Kind, TopUpTo
 from server.ingest.book import Book, CardRow
 from server.ingest.keeping import held_back, post_again
-from server.ingest.posting import NO_RIGHT
 from server.ingest.rules import Ack, take_batch
+from server.ingest.waiting import NO_RIGHT
 from server.ledger.accounts import AccountKind
 from tests.server.desk import assert_balances_are_sums
 from tests.server.office import Desk, open_desk

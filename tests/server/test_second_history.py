@@ -7,7 +7,7 @@ from protocol.purse import Technology
 from server.ingest.book import Book, CardRow, CardStatus
 from server.ingest.keeping import held_back, post_again
 from server.ingest.late import decide_late
-from server.ingest.posting import UNPROVEN
+from server.ingest.waiting import UNPROVEN
 from server.ledger.accounts import AccountKind
 from tests.server.test_ingest_posting import LATER, balance, book_for, send, settled_sale
 from tests.server.test_rights import owed, top_up

@@ -7,14 +7,17 @@ import pytest
 from msgspec.structs import replace as with_members
 from sqlalchemy import func, select
 
-from protocol.entries import CashSale, Kind
+from protocol.entries import CashSale, Kind, Vend
+from protocol.ids import Seq
 from protocol.instants import DAY_MS
 from protocol.money import Cents
 from server import tables
 from server.db import Database
 from server.ingest.book import Book, CardRow
 from server.ingest.service import Ingest
+from server.ingest.waiting import INCONSISTENT, NO_SALE, SECOND_DELIVERY
 from server.ledger.accounts import AccountKind
+from server.upkeep import store
 from server.upkeep.service import Upkeep
 from tests.server.desk import Clock, assert_balances_are_sums, keys_in, put_book, put_card, rows_of, sqlite_url
 from tests.server.test_holes import sell
@@ -76,6 +79,45 @@ async def test_parked_entries_are_posted_when_their_card_appears(site: Site) -> 
     assert await site.balance(AccountKind.PURSE) == -250
     assert await site.upkeep.post_parked() == 0
     assert await rows_of(site.database, select(tables.parked)) == []
+
+
+async def test_a_delivery_behind_a_hole_is_posted_once_its_sale_is_found(site: Site) -> None:
+    """It names no card: its sale does, and that was missing when it came."""
+    sold = sell(site.one, site.card, 250)
+    site.one.append(Kind.VEND_FAILED, Vend(Seq(sold)))
+    sell(site.two, site.card, 30)
+    await site.send(site.two)
+    for _ in range(2):
+        site.clock.pass_ms(10_000)
+        await site.ingest.take_lines(site.one.tid, site.one.lines[2:])
+    await site.upkeep.book_hole(site.one.tno, Seq(1))
+    await site.ingest.take_lines(site.one.tid, site.one.lines[2:])
+    assert await site.parked() == [NO_SALE]
+    assert await site.upkeep.post_parked() == 0
+    await site.ingest.take_lines(site.one.tid, site.one.lines[:2])
+    assert await site.balance(AccountKind.MERCHANT) == 280
+    assert await site.upkeep.post_parked() == 1
+    assert await site.parked() == []
+    assert (await site.balance(AccountKind.MERCHANT), await site.balance(AccountKind.PENDING)) == (30, 250)
+
+
+async def test_what_stays_parked_for_good_is_not_tried_again(site: Site) -> None:
+    """Neither a contradiction nor a second word for what is decided becomes true; what waits beside them is tried."""
+    sold, stranger = sell(site.one, site.card, 100), plastic(99)
+    site.one.append(Kind.SALE_VOIDED, with_members(sale_of(site.card, 70), prepared=sold))
+    site.one.append(Kind.VEND_FAILED, Vend(Seq(sold)))
+    site.one.append(Kind.VEND_FAILED, Vend(Seq(sold)))
+    sell(site.one, stranger, 40)
+    await site.send(site.one)
+    contradicts = INCONSISTENT + "says something else than the step it names"
+    assert await site.parked() == [contradicts, SECOND_DELIVERY, "unknown card", "unknown card"]
+    async with site.database.reading() as connection:
+        assert await store.chains_with_parked(connection) == []
+    await put_card(site.database, CardRow(stranger.id.key))
+    async with site.database.reading() as connection:
+        assert await store.parked_places(connection, site.one.tno) == [(site.one.tno, 0, 6), (site.one.tno, 0, 7)]
+    assert await site.upkeep.release_quarantine(site.one.tid) == 2
+    assert await site.parked() == [contradicts, SECOND_DELIVERY]
 
 
 async def test_a_revoked_terminal_s_entries_are_posted_once_their_cards_confirm_them(site: Site) -> None:

@@ -9,6 +9,7 @@ from protocol.entries import CardStep, Kind, PinTried, SaleRefused, SaleStep
 from protocol.ids import CardKey
 from protocol.journal import Sealed
 from server.ingest.book import CardStatus, StepRow
+from server.ingest.waiting import SECOND_COUNT, SECOND_OUTCOME
 from server.ledger.accounts import Account, AccountKind, purse, subsidy
 from server.ledger.rules import Resolution
 from server.reconcile.facts import Difference, Finding
@@ -19,7 +20,7 @@ from tests.simulation.truth import Goods
 from tests.simulation.wealth import due_to_merchants, wealth_of
 
 _SECOND_USE = (Difference.FORK, Difference.FALLBACK)
-_STAYS_PARKED = ("an outcome of a step", "the drawer of this shift was counted before")
+_STAYS_PARKED = (SECOND_OUTCOME, SECOND_COUNT)
 """What a second history says of something that is known already."""
 _UNCOUNTED = (Difference.GAP, Difference.CARD_ABOVE_LEDGER)
 """What somebody silent may have done instead: a re-imaged till's first history never said that nothing follows."""
@@ -229,7 +230,7 @@ class Checks:
         if doubled:
             raise Broken(f"{len(doubled)} entries are held twice or were never written")
         for row in self._campus.server.book.entries.values():
-            if row.parked and not row.parked.startswith(_STAYS_PARKED):
+            if row.parked and row.parked not in _STAYS_PARKED:
                 raise Broken(f"entry {row.tno}.{row.branch}.{row.seq} {row.kind} stays parked: {row.parked}")
 
     def _merchants_are_paid(self, sums: Counter[Account]) -> None:

@@ -12,7 +12,7 @@ from protocol.ids import CardKey
 from protocol.journal import Sealed
 from server.ingest.book import StepRow
 from server.ingest.late import CHAIN_STEPS_MAX
-from server.ingest.posting import UNPROVEN
+from server.ingest.waiting import UNPROVEN
 from server.ledger.rules import Resolution
 from server.reconcile.facts import Difference, Finding
 from tests.simulation.plastic import Made, Plastic

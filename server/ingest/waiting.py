@@ -1,0 +1,16 @@
+"""Why an entry is kept and not posted: what may change with time, what two people may let through, what stays so."""
+
+UNKNOWN_CARD = "unknown card"
+NO_SALE = "no settled sale that this delivery belongs to"
+NO_RIGHT = "the terminal has no right to this; two people may let it be posted"
+UNPROVEN = "told by a second history of the terminal alone; its card, or two people, may confirm it"
+QUARANTINED = "quarantined: the terminal was revoked before this arrived"
+
+INCONSISTENT = "inconsistent: "
+"""Begins the reason; the contradiction follows."""
+SECOND_OUTCOME = "an outcome of a step that was decided before"
+SECOND_DELIVERY = "a delivery that was decided before"
+SECOND_COUNT = "the drawer of this shift was counted before"
+
+FOR_GOOD = (INCONSISTENT, SECOND_OUTCOME, SECOND_DELIVERY, SECOND_COUNT)
+"""Beginnings of reasons that neither time nor people change: such an entry is never tried again."""
