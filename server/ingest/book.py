@@ -23,6 +23,8 @@ StepId = tuple[Tno, int, int]
 """(tno, branch, seq of the prepared entry)."""
 Reached = tuple[CardKey, int]
 """A card and a counter it would show."""
+BRANCHES_MAX = 16
+"""So many histories of a chain are kept beside its first one. An honest terminal hardly ever has a second."""
 
 
 class CardStatus(enum.StrEnum):
@@ -366,7 +368,9 @@ class Book:
 
     def open_chain_fork(self, tno: Tno, branch: int, after: Seq) -> None:
         """A terminal has two histories: a restored image, or a copied key."""
-        self.open_case(CaseClass.CHAIN_FORK, None, (tno, branch, after), Cents(0), "the chain goes on twice")
+        is_last = branch == BRANCHES_MAX
+        text = f"the chain goes on otherwise {branch} times; no further history is taken" if is_last else ""
+        self.open_case(CaseClass.CHAIN_FORK, None, (tno, branch, after), Cents(0), text or "the chain goes on twice")
 
     def post(self, cause: str, day: BusinessDay, postings: Postings) -> None:
         """Post once: the same cause a second time is a broken invariant. Cached balances follow."""

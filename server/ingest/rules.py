@@ -14,7 +14,7 @@ from protocol.ids import Epoch, Seq, TerminalId, Tno
 from protocol.instants import UtcMs
 from protocol.journal import NotAnEntry, Sealed, Tip, Unread, read_loosely, signature_holds
 from protocol.sync_receiver import Branch, Continues, Forks, Gap, Held, Known, Link, judge, misplaced
-from server.ingest.book import Book, ChainRow
+from server.ingest.book import BRANCHES_MAX, Book, ChainRow
 from server.ingest.holes import close_offers, fill_holes, note_request
 from server.ingest.keeping import keep_entry
 
@@ -34,7 +34,17 @@ class Ask:
     why: str
 
 
-Reply = Ack | Ask
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """One history of this chain too many: nothing of it is kept here, so the terminal must; to be signed.
+
+    It is told the tip of the first history like in the handshake: it does not hold that row and begins a new epoch.
+    """
+
+    tip: Tip
+
+
+Reply = Ack | Ask | Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +90,8 @@ def take_run(book: Book, tno: Tno, run: Run, now: UtcMs) -> Reply:
             return _keep(book, chain, branch, new, now)
         case Forks(parent, after, new):
             number = max(chain.branches) + 1
+            if number > BRANCHES_MAX:
+                return Refused(chain.branches[0].tip)
             known = held.hash_at(parent, after)
             assert known is not None
             branch = chain.branches[number] = Branch(number, Tip(after, known), parent.number, after)

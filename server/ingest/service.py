@@ -31,12 +31,12 @@ from protocol.messages import Ack as SignedAck
 from protocol.money import Cents
 from protocol.signing import from_base64url
 from server.db import Database
-from server.errors import Invalid
+from server.errors import Conflict, Invalid
 from server.ingest import store
 from server.ingest.book import Case, CaseClass
 from server.ingest.loading import load
 from server.ingest.reach import NOTHING, entries_of, reach_of
-from server.ingest.rules import Ack, Ask, Reply, read_run, take_run
+from server.ingest.rules import Ack, Ask, Refused, Reply, read_run, take_run
 from server.ingest.saving import open_case, write
 from server.keys import ServerKeys
 from server.numbers import leap, server_epoch
@@ -127,6 +127,8 @@ class Ingest:
             if taken is None:
                 raise Invalid("not_of_this_terminal", f"entry {first + index} is not of this terminal's chains")
             batches, tries_left = batches + 1, tries_left - 1
+            if isinstance(taken.reply, Refused):
+                raise Conflict("too_many_histories", f"of {tid} no further history is taken; keep this file")
             if isinstance(taken.reply, Ack):
                 index += count
                 continue
@@ -182,6 +184,9 @@ class Ingest:
             case Ask(seq, why):
                 log.info("%s is asked for entry %s: %s", tid, seq, why)
                 return sign(Want(tid, epoch, seq, at), self._keys.ack)
+            case Refused(tip):
+                log.error("ALARM %s/%s goes on in more ways than are kept; nothing was taken", tid, epoch)
+                return sign(TipAnswer(server_epoch, tid, epoch, tip.seq, tip.prev, at), self._keys.ack)
             case _:
                 assert_never(reply)
 

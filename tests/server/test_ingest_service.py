@@ -29,7 +29,8 @@ from protocol.messages import (
 from protocol.signing import to_base64url
 from server import tables
 from server.db import Database
-from server.errors import Invalid
+from server.errors import Conflict, Invalid
+from server.ingest.book import BRANCHES_MAX
 from server.ingest.service import Ingest, epoch_named
 from tests.server.desk import Clock, keys_in, put_book, rows_of, sqlite_url
 from tests.server.test_holes import Street, sell
@@ -227,6 +228,31 @@ async def test_an_ack_for_a_second_history_is_no_proof_of_a_restore(server: Serv
         hello = Hello(till.epoch, till.tno, tip.seq, to_base64url(tip.hash), ack.decode())
         answer = await server.ingest.hello(till.tid, encode_hello(hello))
         assert answer is not None and verified(answer, TipAnswer, server.keys.ack.public).server_epoch == 1
+
+
+async def test_of_too_many_histories_none_is_taken_and_nothing_is_lost(server: Server) -> None:
+    """The first ones are kept and go on; the one too many stays with the terminal, which is told what is held here."""
+    till = till_with(2)
+    await server.ingest.take(till.tid, encode_batch(till.lines))
+    images = [till.restored(1) for _ in range(BRANCHES_MAX + 1)]
+    for number, image in enumerate(images):
+        image.append(Kind.DRAWER_OPENED, Reason(f"history {number}"))
+    *kept, refused = [await server.ingest.take(till.tid, encode_batch(image.lines)) for image in images]
+    assert all(answer is not None and isinstance(read_signed(answer), Ack) for answer in kept)
+    for _ in range(2):
+        assert refused is not None
+        tip = verified(refused, TipAnswer, server.keys.ack.public)
+        assert (tip.seq, tip.hash) == (2, to_base64url(till.chain[-1].hash)), "not a row of that terminal"
+        assert await server.entries() == 2 + BRANCHES_MAX
+        refused = await server.ingest.take(till.tid, encode_batch(images[-1].lines))
+    with pytest.raises(Conflict):
+        await server.ingest.take_file(till.tid, images[-1].lines)
+    images[-2].append(Kind.DRAWER_OPENED, Reason("it goes on"))
+    answer = await server.ingest.take(till.tid, encode_batch(images[-2].lines))
+    assert answer is not None and isinstance(read_signed(answer), Ack)
+    texts = await rows_of(server.database, select(tables.case_file.c.cls, tables.case_file.c.text))
+    assert [cls for cls, _ in texts] == ["chain_break"] * BRANCHES_MAX
+    assert [text for _, text in texts if "no further" in text] == [texts[-1][1]], "told once, with the last one taken"
 
 
 @pytest.mark.parametrize("change", ["key", "tid", "epoch"])

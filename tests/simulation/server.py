@@ -30,7 +30,8 @@ from protocol.purse import SignedLoad
 from protocol.signing import SigningKey, sha256_of, to_base64url
 from server.cards.rules import record_of
 from server.ingest.book import CardRow, CardStatus
-from server.ingest.rules import Ask, take_batch
+from server.ingest.rules import Ack as Taken
+from server.ingest.rules import Ask, Refused, take_batch
 from server.numbers import RESTORE_LEAP, RESTORE_LOAD_LEAP
 from terminal.lists import Lists
 from tests.simulation.office import LOAD_KEY, Kept, Office
@@ -148,6 +149,11 @@ class Server(Office):
             till.line.send(lambda: till.link.take_want(sign(want, SERVER_KEY)), upwards=False)
             return
         tip = reply.tip
+        if isinstance(reply, Refused):
+            self._campus.tell("server", f"takes no further history of {till.name}")
+            held = TipAnswer(self.kept.server_epoch, chain.tid, chain.epoch, tip.seq, tip.prev, self.now)
+            till.line.send(lambda: till.link.take_tip(sign(held, SERVER_KEY)), upwards=False)
+            return
         if self._granted() != granted:
             self.publish()
         if crash == "after commit":
@@ -162,7 +168,7 @@ class Server(Office):
         self._look_up_lists(tno)
         for first in range(0, len(lines), 200):
             reply = take_batch(self.book, tno, lines[first : first + 200], self.now)
-            assert not isinstance(reply, Ask), f"the server asks for entries of a whole file: {reply}"
+            assert isinstance(reply, Taken), f"the server does not take a whole file: {reply}"
 
     def _granted(self) -> int:
         return sum(row.load_seq for row in self.book.cards.values())
