@@ -1,4 +1,8 @@
-"""Start a terminal: `python -m terminal --config FILE`. Commands come from standard input, `help` names them."""
+"""Start a terminal: `python -m terminal --config FILE`. Commands come from standard input, `help` names them.
+
+Before its first start it is enrolled (docs/enrolment.md): `--new-key DIR` makes a journal and its key and prints the
+public key for the server, `--take-grant DIR` keeps the server's answer, which comes from standard input.
+"""
 
 import argparse
 import asyncio
@@ -6,9 +10,11 @@ import logging
 import sys
 from pathlib import Path
 
+from protocol.signing import to_base64url
 from terminal.app import run
 from terminal.config import ConfigWrong, read_config
 from terminal.console import standard_console
+from terminal.enrol import new_key, take_grant
 from terminal.identity import IdentityError
 from terminal.ports import JournalError, JournalInUse
 from terminal.texts import en
@@ -21,18 +27,23 @@ OK, WRONG_CONFIG, NO_IDENTITY, IN_USE, JOURNAL = 0, 2, 3, 4, 5
 def main() -> int:
     """Run until `quit`, SIGTERM or SIGINT. Returns 0; or another number and one sentence for a technician."""
     parser = argparse.ArgumentParser(prog="python -m terminal", description=__doc__)
-    parser.add_argument("--config", type=Path, required=True, help="a TOML file; terminal/config.py shows one")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--config", type=Path, metavar="FILE", help="sell; a TOML file, docs/terminal.toml shows one")
+    what.add_argument("--new-key", type=Path, metavar="DIR", help="begin an epoch: print a new journal's public key")
+    what.add_argument("--take-grant", type=Path, metavar="DIR", help="keep the grant that the server answered")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line, for programs")
     parser.add_argument("--verbose", action="store_true", help="say on standard error what goes on")
     options = parser.parse_args()
     level = logging.INFO if options.verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
-        config = read_config(options.config)
-        words = LANGUAGES.get(config.language)
-        if words is None:
-            raise ConfigWrong(f"{options.config}: no language {config.language!r}; there is: {', '.join(LANGUAGES)}")
-        asyncio.run(run(config, words, standard_console(words, as_json=options.json), sys.stdin.fileno()))
+        if options.config:
+            _sell(options.config, as_json=options.json)
+        elif options.new_key:
+            print(to_base64url(new_key(options.new_key).raw))
+        else:
+            grant = take_grant(options.take_grant, sys.stdin.buffer.read()).grant
+            print(f"{grant.tid} is enrolled: epoch {grant.epoch}, number {grant.tno}, site {grant.site}")
     except ConfigWrong as error:
         return _failed(error, WRONG_CONFIG)
     except IdentityError as error:
@@ -42,6 +53,14 @@ def main() -> int:
     except (JournalError, OSError) as error:
         return _failed(error, JOURNAL)
     return OK
+
+
+def _sell(path: Path, *, as_json: bool) -> None:
+    config = read_config(path)
+    words = LANGUAGES.get(config.language)
+    if words is None:
+        raise ConfigWrong(f"{path}: no language {config.language!r}; there is: {', '.join(LANGUAGES)}")
+    asyncio.run(run(config, words, standard_console(words, as_json=as_json), sys.stdin.fileno()))
 
 
 def _failed(error: Exception, code: int) -> int:

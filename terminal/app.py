@@ -33,7 +33,7 @@ from terminal.config import Config, May, ReaderKind
 from terminal.console import Console, Lines, obey
 from terminal.derived import from_snapshot
 from terminal.gauges import Gauges
-from terminal.identity import Identity, load_identity
+from terminal.identity import JOURNAL_FILE, Identity, load_identity
 from terminal.journal_copy import JournalCopy, name_of
 from terminal.journal_space import JournalSettings
 from terminal.journal_store import JournalStore
@@ -60,7 +60,7 @@ async def run(config: Config, words: Words, console: Console, keyboard: int) -> 
     async with AsyncExitStack() as stack:
         identity = load_identity(config.directory)
         grant, trust, may = identity.grant, identity.trust, config.may
-        journal = await JournalStore.open(JournalSettings(config.directory / "journal.db"), identity)
+        journal = await JournalStore.open(JournalSettings(config.directory / JOURNAL_FILE), identity)
         stack.push_async_callback(journal.close)
         lists = config.directory / "lists"
         policy = PolicyStore(lists, grant.site, trust.list, trust.load, takes_loads=May.LOAD in may)

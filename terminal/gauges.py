@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from protocol.ids import Seq
 from protocol.instants import Now
 from protocol.messages import Grant
+from protocol.sync_sender import Phase
 from terminal.journal_copy import JournalCopy
 from terminal.journal_store import JournalStore
 from terminal.shell import Shell
@@ -38,6 +39,7 @@ class Gauges:
             offline_cause=self.link.status.cause if self.link else self.no_link,
             tip=self.journal.tip.seq,
             acked=self.shell.derived.acked,
+            forked=self.link is not None and self.link.status.phase is Phase.DIVERGED,
             lists_as_of=lists.as_of,
             lists_age_ms=self.shell.lists_age_ms(now),
             reader_fault=self.reader_fault,

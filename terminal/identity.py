@@ -2,6 +2,7 @@
 
 In the data directory:
 
+    journal.db     the journal of this epoch, begun together with its key (`terminal/enrol.py`)
     journal.key    the 32-byte Ed25519 seed, base64url; mode 0600 (key tier 0)
     grant.jws      the epoch grant as the server signed it
     trust.json     the server's public keys by purpose
@@ -22,7 +23,7 @@ from protocol.messages import Grant, NotAMessage, verified
 from protocol.signing import KEY_BYTES, SigningKey, VerifyKey, from_base64url, to_base64url
 from terminal.durable_file import replace_file
 
-KEY_FILE, GRANT_FILE, TRUST_FILE = "journal.key", "grant.jws", "trust.json"
+JOURNAL_FILE, KEY_FILE, GRANT_FILE, TRUST_FILE = "journal.db", "journal.key", "grant.jws", "trust.json"
 _SECRET_MODE = 0o600
 
 
@@ -59,7 +60,9 @@ class Identity:
         return self.grant.start(self.grant_jws)
 
 
-class _TrustFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class TrustFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The server's public keys as text."""
+
     grant: HashField
     ack: HashField
     list: HashField
@@ -102,7 +105,7 @@ def create_journal_key(directory: Path) -> VerifyKey:
 
 def save_grant(directory: Path, grant_jws: bytes, trust: TrustRoots) -> Identity:
     """Keep what enrolment brought, the grant last, and read it all back. Raises IdentityError, NotEnrolled."""
-    texts = {name: to_base64url(getattr(trust, name).raw) for name in _TrustFile.__struct_fields__}
+    texts = {name: to_base64url(getattr(trust, name).raw) for name in TrustFile.__struct_fields__}
     replace_file(directory / TRUST_FILE, msgspec.json.format(msgspec.json.encode(texts)) + b"\n")
     replace_file(directory / GRANT_FILE, grant_jws + b"\n")
     return load_identity(directory)
@@ -133,8 +136,8 @@ def _read_key(path: Path) -> SigningKey:
 
 def _read_trust(path: Path) -> TrustRoots:
     try:
-        texts = msgspec.json.decode(_read(path), type=_TrustFile)
-        keys = {name: VerifyKey(from_base64url(getattr(texts, name))) for name in _TrustFile.__struct_fields__}
+        texts = msgspec.json.decode(_read(path), type=TrustFile)
+        keys = {name: VerifyKey(from_base64url(getattr(texts, name))) for name in TrustFile.__struct_fields__}
     except (ValueError, msgspec.DecodeError) as error:
         raise IdentityError(f"{path}: {error}. Enrol the terminal again, or copy the site's file.") from error
     return TrustRoots(**keys)

@@ -4,6 +4,7 @@ An entry is one row, one INSERT, one transaction: WAL, synchronous=FULL, locking
 or deleted; triggers say so to anyone who tries. Everything else in the file can be made again from the entries.
 """
 
+import contextlib
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,16 +17,25 @@ from protocol.journal import Break, NotAnEntry, Sealed, Tip, read_entry, seal, s
 from protocol.messages import Ack, NotAMessage, verified
 from protocol.money import Cents
 from protocol.signing import sha256_of, to_base64url
+from terminal.durable_file import sync_directory
 from terminal.identity import Identity
 from terminal.journal_space import PAGE_BYTES, JournalSettings, JournalSpace, Space
-from terminal.ports import Draft, JournalBroken, JournalDamaged, JournalError, JournalForeign, JournalInUse, JournalLow
+from terminal.ports import (
+    Draft,
+    JournalBroken,
+    JournalDamaged,
+    JournalError,
+    JournalForeign,
+    JournalInUse,
+    JournalLow,
+    JournalMissing,
+)
 
 _SNAPSHOTS_KEPT = 2
 _ACK_EVERY = 16
 """Entries from one stored ack to the next: it costs a page, and a start without it only asks the server."""
 
 _PRAGMAS = (
-    f"page_size = {PAGE_BYTES}",
     "locking_mode = EXCLUSIVE",
     "journal_mode = WAL",
     "synchronous = FULL",
@@ -68,9 +78,38 @@ class Snapshot:
     state: bytes
 
 
+def create_journal(path: Path, page_bytes: int = PAGE_BYTES) -> None:
+    """Begin an empty journal: whole, or not at all. Raises OSError where there is one already, or none can be.
+
+    For enrolment only: a journal begun anew under a key that has signed is a second history.
+    """
+    if path.exists():
+        raise FileExistsError(f"{path} exists")
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    try:
+        with contextlib.closing(sqlite3.connect(fresh, isolation_level=None)) as db:
+            db.execute(f"PRAGMA page_size = {page_bytes}")
+            db.executescript(_SCHEMA)
+    except sqlite3.Error as error:
+        raise OSError(f"{path}: {error}") from error
+    fresh.rename(path)
+    sync_directory(path.parent)
+
+
+def missing(path: Path, what: str = "is missing") -> JournalMissing:
+    """What to do about a journal that is not there."""
+    return JournalMissing(
+        f"{path} {what}, but an epoch was begun here, and another journal under the same key would be a second history "
+        "of it. Put the file back, with its -wal file if there is one, from where it went (the old disk, a backup). If "
+        f"it is gone for good, ask the operator for a new epoch: move the other files in {path.parent} to a safe place "
+        f"and enrol again, beginning with: python -m terminal --new-key {path.parent}"
+    )
+
+
 def connect(path: Path) -> sqlite3.Connection:
-    """Open or create the file; nothing is read yet. Raises sqlite3.Error."""
-    return sqlite3.connect(path, timeout=0, isolation_level=None)
+    """Open the file and create none; nothing is read yet. Raises sqlite3.Error."""
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", timeout=0, isolation_level=None, uri=True)
 
 
 def _meaning(error: sqlite3.Error | OSError, path: Path) -> JournalError:
@@ -172,8 +211,8 @@ class JournalFile:
             self._db.execute(f"PRAGMA {pragma}")
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if version == 0:
-            self._db.executescript(_SCHEMA)
-        elif version != _SCHEMA_VERSION:
+            raise missing(self._settings.path, "is empty")
+        if version != _SCHEMA_VERSION:
             raise JournalForeign(f"{self._settings.path} was written by another version of this program ({version})")
 
     def _append(self, draft: Draft, snapshot: bytes | None) -> Sealed:

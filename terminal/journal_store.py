@@ -24,7 +24,7 @@ from protocol.journal import Break, Sealed, Tip, read_entry
 from protocol.messages import Ack
 from terminal.durable_file import replace_file, rewrite_file
 from terminal.identity import Identity
-from terminal.journal_file import JournalFile, Snapshot, connect
+from terminal.journal_file import JournalFile, Snapshot, connect, missing
 from terminal.journal_lock import JournalLock
 from terminal.journal_space import JournalSettings, Space
 from terminal.ports import Draft, JournalBroken, JournalError
@@ -69,10 +69,12 @@ class JournalStore:
 
     @classmethod
     async def open(cls, settings: JournalSettings, identity: Identity) -> "JournalStore":
-        """Open or begin the journal of this identity and verify it from its newest checkpoint on.
+        """Open the journal of this identity and verify it from its newest checkpoint on.
 
-        Raises JournalInUse, JournalForeign, JournalDamaged, JournalBroken; each says what to do.
+        Raises JournalMissing, JournalInUse, JournalForeign, JournalDamaged, JournalBroken; each says what to do.
         """
+        if settings.path.parent.is_dir() and not settings.path.exists():
+            raise missing(settings.path)
         try:
             store = cls(settings, identity, JournalLock(settings.path.with_name(f"{settings.path.name}-lock")))
         except OSError as error:

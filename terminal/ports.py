@@ -5,6 +5,7 @@ JournalError
 ├── JournalBroken            the disk did not do its part: stop selling, `recover`
 └── JournalUnusable          technician
     ├── JournalInUse         another program holds it
+    ├── JournalMissing       key and grant are there, the journal is not
     ├── JournalForeign       it belongs to another terminal or epoch
     └── JournalDamaged       the chain does not hold; says at which entry and how
 """
@@ -36,6 +37,10 @@ class JournalUnusable(JournalError):
 
 class JournalInUse(JournalUnusable):
     """Another program holds this journal."""
+
+
+class JournalMissing(JournalUnusable):
+    """The journal of a key is gone. A new one under the same key would be a second history of the same epoch."""
 
 
 class JournalForeign(JournalUnusable):

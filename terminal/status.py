@@ -23,6 +23,8 @@ class Status:
     """Empty while the server is there."""
     tip: Seq
     acked: Seq
+    forked: bool
+    """Whether the server was found to hold another history of this chain."""
     lists_as_of: UtcMs
     lists_age_ms: int
     reader_fault: str
@@ -60,6 +62,8 @@ def status_lines(status: Status, campus: CampusTime, words: Words) -> tuple[str,
         ),
         words["status.verified"].format(seq=status.verified),
     ]
+    if status.forked:
+        lines.append(words["status.forked"].format(acked=status.acked))
     if status.copied is not None:
         key = "status.copy_fault" if status.copy_fault else "status.copied"
         lines.append(words[key].format(seq=status.copied, fault=status.copy_fault))

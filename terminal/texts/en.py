@@ -163,6 +163,10 @@ SENTENCES: Final[dict[str, str]] = {
     "status.space": "disk {free} MB free{low}",
     "status.low": ", LOW: nothing new is begun",
     "status.verified": "journal checked to entry {seq}",
+    "status.forked": (
+        "THE SERVER HOLDS ANOTHER HISTORY of this journal. Nothing is sold here any more. Keep this journal as it is, "
+        "and ask the operator for a new epoch (a new key and grant)"
+    ),
     "status.copied": "second medium holds entry {seq}",
     "status.copy_fault": "SECOND MEDIUM FAILS ({fault}); entry {seq} was the last",
     "status.shift": "shift {number}: {sales} sales, {cents}; drawer should hold {expected}",

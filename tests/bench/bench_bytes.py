@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from terminal.journal_file import create_journal
 from terminal.journal_space import PAGE_BYTES, JournalSettings
 from terminal.journal_store import JournalStore
 from tests.bench.figures import Line, cost, on_disk
@@ -36,7 +37,7 @@ def _written(page_bytes: int, sales: int) -> dict[str, int]:
 
 
 async def _sell(path: Path, page_bytes: int, sales: int) -> dict[str, int]:
-    _begin(path, page_bytes)
+    create_journal(path, page_bytes)
     store = await JournalStore.open(JournalSettings(path), IDENTITY)
     assert store._thread is not None and store._file is not None
     before = _counters()
@@ -47,13 +48,6 @@ async def _sell(path: Path, page_bytes: int, sales: int) -> dict[str, int]:
     with closing(sqlite3.connect(path)) as database:
         assert database.execute("PRAGMA page_size").fetchone() == (page_bytes,)
     return {name: after[name] - before[name] for name in after}
-
-
-def _begin(path: Path, page_bytes: int) -> None:
-    """A file keeps the page size it was made with, whatever the journal asks for afterwards."""
-    with closing(sqlite3.connect(path)) as database:
-        database.execute(f"PRAGMA page_size = {page_bytes}")
-        database.execute("PRAGMA journal_mode = WAL")
 
 
 def _counters() -> dict[str, int]:

@@ -22,7 +22,7 @@ from terminal.journal_space import PAGE_BYTES, JournalSettings
 from terminal.journal_store import JournalStore
 from tests.bench.figures import Line, ahead_of_others, clocked, cost, on_disk, undisturbed
 from tests.protocol.samples import KEY
-from tests.terminal.journals import IDENTITY, PREPARED, settled
+from tests.terminal.journals import IDENTITY, PREPARED, begun, settled
 
 SALES: Final = 1_500
 BAR: Final = 1.3
@@ -85,7 +85,7 @@ class Parts:
 
 
 async def _measure(directory: Path, sales: int) -> list[Line]:
-    store = await JournalStore.open(JournalSettings(directory / "journal.db"), IDENTITY)
+    store = await begun(JournalSettings(directory / "journal.db"), IDENTITY)
     parts = await Parts.open(store, directory / "bare.db")
     entries: list[float] = []
     jws = (await store.append(PREPARED)).jws

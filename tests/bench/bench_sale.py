@@ -33,7 +33,7 @@ from terminal.ports import Draft
 from tests.bench.bench_entry import Parts
 from tests.bench.canteen import Canteen, Chance, blank, restore
 from tests.bench.figures import Line, ahead_of_others, clocked, count, on_disk, undisturbed
-from tests.terminal.journals import IDENTITY
+from tests.terminal.journals import IDENTITY, begun
 
 SALES: Final = 500
 BAR: Final = 1.3
@@ -72,7 +72,7 @@ class Beside:
     @classmethod
     async def open(cls, directory: Path, stack: AsyncExitStack) -> "Beside":
         """Another journal and a bare database."""
-        journal = await JournalStore.open(JournalSettings(directory / "beside.db"), IDENTITY)
+        journal = await begun(JournalSettings(directory / "beside.db"), IDENTITY)
         stack.push_async_callback(journal.close)
         parts = await Parts.open(journal, directory / "bare.db")
         stack.push_async_callback(parts.close)

@@ -35,7 +35,7 @@ from terminal.shell import Post, Shell
 from tests.bench.lunch import BALANCE, LISTS, MERCHANT, PRICES
 from tests.hardware.card_bench import OFFICE, SERVER, STATION, TILL, UID, WHO, Card, load
 from tests.protocol.samples import NOON, TNO
-from tests.terminal.journals import IDENTITY
+from tests.terminal.journals import IDENTITY, begun
 
 scard: Any = _untyped
 
@@ -130,7 +130,7 @@ class Canteen:
         _issue(channel)
         thread = CardThread(reader)
         stack.callback(thread.close)
-        journal = await JournalStore.open(JournalSettings(directory / "journal.db"), IDENTITY)
+        journal = await begun(JournalSettings(directory / "journal.db"), IDENTITY)
         stack.push_async_callback(journal.close)
         canteen = cls(card, channel, journal, thread)
         await canteen.shell.start()

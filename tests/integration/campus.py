@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import os
 import secrets
 import sqlite3
@@ -24,9 +25,8 @@ from hardware.simulated.reader import SimulatedReader
 from hardware.simulated.vpcd import VirtualSlot
 from protocol.journal import Sealed, read_entry
 from protocol.purse import CardRead, Technology
-from protocol.signing import VerifyKey, from_base64url
 from server.broker import Broker, BrokerSettings, free_port
-from terminal.identity import TrustRoots, create_journal_key, save_grant
+from terminal.enrol import new_key, take_grant
 from tests.integration.fuse import Card, Fuse
 from tests.integration.programs import Event, ProgramFailed, ServerProgram, TerminalProgram
 
@@ -205,10 +205,9 @@ class Campus:
         rights = {"can_load": can_load, "can_issue": "office" in may}
         particulars = {"site": SITE, "title": tid, "merchant": MERCHANT, **rights}
         self.ask("PUT", f"/terminals/{tid}", particulars)
-        key = create_journal_key(directory / "data")
+        key = new_key(directory / "data")
         granted = self.ask("POST", f"/terminals/{tid}/epochs", {"journal_key": _base64(key.raw)})
-        trust = TrustRoots(**{name: VerifyKey(from_base64url(text)) for name, text in granted["trust"].items()})
-        grant = save_grant(directory / "data", granted["grant"].encode(), trust).grant
+        grant = take_grant(directory / "data", json.dumps(granted).encode()).grant
         program = TerminalProgram(
             directory, self._terminal_config(directory, reader, may, broker_port), self.pcscd.socket_path
         )

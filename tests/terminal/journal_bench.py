@@ -19,9 +19,8 @@ from protocol.signing import sha256_of
 from terminal.durable_file import fill_file
 from terminal.journal_file import JournalFile
 from terminal.journal_space import PAGE_BYTES, JournalSettings
-from terminal.journal_store import JournalStore
 from tests.protocol.samples import EPOCH, KEY, TID
-from tests.terminal.journals import IDENTITY, PREPARED, settled
+from tests.terminal.journals import IDENTITY, PREPARED, begun, settled
 
 BAR: Final = 1.3
 FRAME_BYTES = PAGE_BYTES + 24
@@ -29,7 +28,7 @@ FRAME_BYTES = PAGE_BYTES + 24
 
 async def measure(directory: Path, sales: int) -> dict[str, float]:
     """Entry by entry, a journal entry and then its bare parts, so that both see the same machine. Microseconds."""
-    store = await JournalStore.open(JournalSettings(directory / "journal.db", free_bytes_min=0), IDENTITY)
+    store = await begun(JournalSettings(directory / "journal.db", free_bytes_min=0), IDENTITY)
     assert store._thread is not None
     bare = await store._thread.run(_bare_database, directory / "bare.db")
     spent: dict[str, list[float]] = {"entry": [], "commit": [], "signature": [], "hash": [], "hop": []}
@@ -94,7 +93,7 @@ def _figures(spent: dict[str, list[float]], lengths: list[int]) -> dict[str, flo
 
 async def _written_per_sale(directory: Path, sales: int) -> dict[str, float]:
     """Bytes into the log, and from there into the main file, for one sale of two entries."""
-    store = await JournalStore.open(
+    store = await begun(
         JournalSettings(directory / "long.db", wal_bytes=64 * 1_024 * 1_024, free_bytes_min=0), IDENTITY
     )
     assert store._file is not None and store._thread is not None

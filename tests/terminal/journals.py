@@ -12,6 +12,7 @@ from protocol.instants import ClockSource, MonoMs, Now
 from protocol.messages import Ack, sign
 from protocol.signing import from_base64url
 from terminal.identity import Identity, TrustRoots
+from terminal.journal_file import create_journal
 from terminal.journal_space import JournalSettings
 from terminal.journal_store import JournalStore
 from terminal.ports import Draft
@@ -28,8 +29,15 @@ def settings_in(directory: Path, *, free_bytes_min: int = 65_536) -> JournalSett
 
 
 async def open_store(directory: Path) -> JournalStore:
-    """The journal of the one identity in this directory."""
-    return await JournalStore.open(settings_in(directory), IDENTITY)
+    """The journal of the one identity in this directory, begun where there is none."""
+    return await begun(settings_in(directory), IDENTITY)
+
+
+async def begun(settings: JournalSettings, identity: Identity) -> JournalStore:
+    """Open a journal; where there is none, begin one as enrolment does."""
+    if settings.path.parent.is_dir() and not settings.path.exists():
+        create_journal(settings.path)
+    return await JournalStore.open(settings, identity)
 
 
 def draft(kind: Kind, body: Body, at: Now = START) -> Draft:

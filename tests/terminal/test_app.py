@@ -31,7 +31,8 @@ from terminal.clerk import Rights
 from terminal.clock import LATE_MS, TerminalClock
 from terminal.config import Config, ConfigWrong, May, read_config
 from terminal.console import Console
-from terminal.identity import IdentityError, create_journal_key, save_grant
+from terminal.enrol import new_key
+from terminal.identity import IdentityError, save_grant
 from terminal.journal_copy import name_of
 from terminal.journal_store import JournalStore
 from terminal.news import chip_stepped
@@ -396,8 +397,8 @@ def test_a_late_answer_does_not_turn_the_clock_back() -> None:
 
 
 def enrolled(directory: Path) -> Path:
-    """Identity files as enrolment leaves them."""
-    public = create_journal_key(directory)
+    """Journal and identity files as enrolment leaves them."""
+    public = new_key(directory)
     grant = Grant(SiteId("north-campus"), TerminalId("till-07"), Epoch(1), Tno(41), to_base64url(public.raw), NOON)
     save_grant(directory, sign(grant, SERVER_KEY), TRUST)
     return directory

@@ -29,7 +29,7 @@ from terminal.sync_archive import Archive
 from terminal.sync_link import OFFLINE, ONLINE, Hooks, SyncLink
 from tests.protocol.samples import EPOCH, GRANT, KEY, LOAD_KEY, NOON, SERVER_KEY, SITE, TID
 from tests.terminal.fake_server import FakeServer, signed
-from tests.terminal.journals import FAULT, IDENTITY, TRUST, draft, open_store, sell, settings_in
+from tests.terminal.journals import FAULT, IDENTITY, TRUST, begun, draft, open_store, sell, settings_in
 from tests.terminal.site_lists import first_lists
 
 pytestmark = pytest.mark.integration
@@ -328,7 +328,7 @@ async def test_entries_of_an_epoch_that_is_over_arrive_beside_the_new_ones(
     grant = structs.replace(GRANT, epoch=Epoch(7), tno=Tno(77))
     identity = Identity(grant, sign(grant, SERVER_KEY), KEY, TRUST)
     (tmp_path / "old").mkdir()
-    old = await JournalStore.open(settings_in(tmp_path / "old"), identity)
+    old = await begun(settings_in(tmp_path / "old"), identity)
     for _ in range(600):
         await old.append(FAULT)
     terminal.archives.append(Archive(identity, old, Seq(200)))

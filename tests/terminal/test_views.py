@@ -208,8 +208,8 @@ def test_ages_and_classes_in_words() -> None:
 def status(cause: str, **changed: object) -> Status:
     as_it_is = {
         "tid": "till-07", "tno": TNO, "shift": ShiftTotals(), "now": AT, "offline_cause": cause, "tip": Seq(10),
-        "acked": Seq(7), "lists_as_of": UtcMs(AT.utc_ms), "lists_age_ms": 0, "reader_fault": "", "disk_bytes": 10**9,
-        "disk_low": False, "verified": Seq(10), "copied": None, "copy_fault": "",
+        "acked": Seq(7), "forked": False, "lists_as_of": UtcMs(AT.utc_ms), "lists_age_ms": 0, "reader_fault": "",
+        "disk_bytes": 10**9, "disk_low": False, "verified": Seq(10), "copied": None, "copy_fault": "",
     }  # fmt: skip
     return Status(**{**as_it_is, **changed})  # type: ignore[arg-type]
 
@@ -223,6 +223,7 @@ def test_the_status_says_what_is_unsent_and_why() -> None:
         disk_low=True,
         reader_fault="gone",
         lists_as_of=0,
+        forked=True,
         copied=3,
         copy_fault="full",
     )
@@ -232,6 +233,7 @@ def test_the_status_says_what_is_unsent_and_why() -> None:
         "LOW",
         "NOT ANSWERING",
         "no lists yet",
+        "ANOTHER HISTORY",
         "shift 2",
         "SECOND MEDIUM FAILS (full)",
     ):

@@ -1,0 +1,65 @@
+"""Enrolment by hand: a new epoch's journal and key are made together, once; then the server's grant is kept.
+
+    new_key      journal.db (empty), journal.key        its public part goes to the server
+    take_grant   trust.json, grant.jws                  the server's answer, checked against the key
+
+Nothing else ever begins a journal. So a key whose journal is gone is found out, and does not sign a second history.
+"""
+
+from pathlib import Path
+
+import msgspec
+
+from protocol.signing import VerifyKey, from_base64url
+from terminal.identity import (
+    JOURNAL_FILE,
+    KEY_FILE,
+    Identity,
+    IdentityError,
+    TrustFile,
+    TrustRoots,
+    create_journal_key,
+    save_grant,
+)
+from terminal.journal_file import create_journal, missing
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    """What the server answers to `POST /terminals/TID/epochs`."""
+
+    grant: str
+    trust: TrustFile
+
+
+def new_key(directory: Path) -> VerifyKey:
+    """Begin an epoch in this directory, which is made if need be; the public part of its key.
+
+    Raises IdentityError where an epoch was begun here before, OSError.
+    """
+    for path in (directory / KEY_FILE, directory / JOURNAL_FILE):
+        if path.exists():
+            raise IdentityError(
+                f"{path} exists: an epoch was begun in {directory}. To begin another, move all that is in it to a "
+                "safe place first, unchanged: the server still takes the entries of that journal."
+            )
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    create_journal(directory / JOURNAL_FILE)
+    return create_journal_key(directory)
+
+
+def take_grant(directory: Path, answer: bytes) -> Identity:
+    """Keep what the server answered. Raises IdentityError, JournalMissing."""
+    if not (directory / JOURNAL_FILE).exists():
+        raise missing(directory / JOURNAL_FILE)
+    try:
+        found = msgspec.json.decode(answer, type=_Answer)
+        texts = msgspec.structs.asdict(found.trust)
+        trust = TrustRoots(**{name: VerifyKey(from_base64url(text)) for name, text in texts.items()})
+    except (ValueError, msgspec.DecodeError) as error:
+        raise IdentityError(f"this is no grant as the server gives it ({error}): {_beginning(answer)}") from error
+    return save_grant(directory, found.grant.encode(), trust)
+
+
+def _beginning(answer: bytes) -> str:
+    """Enough of an answer to see what the server complains of; it holds no secret."""
+    return answer[:200].decode("utf-8", "replace").strip() or "the input is empty"
