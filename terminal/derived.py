@@ -40,7 +40,7 @@ from terminal.signed_time import SignedTime
 from terminal.step_draft import Open
 from terminal.wake import Unfinished
 
-_FORM: Final = 2
+_FORM: Final = 3
 """Raised whenever `Derived` says something else, so that a newer program does not go on from an older one's state."""
 SOLD_DAYS = 2
 """Sales are remembered for refunds this long; a refund is given on the same business day only."""
@@ -88,6 +88,8 @@ class Derived(msgspec.Struct):
     """The newest PIN try, as its compact JWS, until another entry shows its card."""
     signed: SignedTime = SignedTime()
     """How late it is at the very least."""
+    ended: bool = False
+    """Whether the program ended in order here: whoever was at the counter saw the sale settled last."""
     floors: dict[str, _Floor] = msgspec.field(default_factory=dict[str, _Floor])
 
     def apply(self, sealed: Sealed, campus: CampusTime) -> None:
@@ -96,6 +98,7 @@ class Derived(msgspec.Struct):
         assert entry.seq == self.seq + 1, "entries are folded in order"
         self.seq = entry.seq
         self.signed = self.signed.after(entry)
+        self.ended = self.ended and isinstance(entry.body, Checkpoint)
         self.turnover = Cents(self.turnover + turnover_of(entry.kind, entry.body))
         if self.pin_try and _card_named(entry.body) == _open_of(self.pin_try).card:
             self.pin_try = ""
@@ -121,7 +124,8 @@ class Derived(msgspec.Struct):
     def unfinished(self) -> Unfinished:
         """What a start must look after."""
         opens = tuple(_open_of(jws) for _, jws in sorted(self.opens.items()))
-        return Unfinished(opens, self._last_receipt(), _open_of(self.pin_try) if self.pin_try else None)
+        last = None if self.ended else self._last_receipt()
+        return Unfinished(opens, last, _open_of(self.pin_try) if self.pin_try else None)
 
     def _last_receipt(self) -> Receipt | None:
         """The sale settled last, unless some of it was given back since: then nothing is left to hand over."""
@@ -209,7 +213,7 @@ def snapshot_of(derived: Derived) -> bytes:
 def from_snapshot(raw: bytes) -> Derived | None:
     """Read a snapshot; None where it is not one of this form (then everything is folded from entry 1)."""
     try:
-        return msgspec.json.decode(raw, type=tuple[Literal[2], Derived])[1]
+        return msgspec.json.decode(raw, type=tuple[Literal[3], Derived])[1]
     except msgspec.DecodeError:
         return None
 

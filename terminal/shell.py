@@ -193,9 +193,10 @@ class Shell:
         """A cashier counted the drawer."""
         return await self._shift(close_shift(self.derived, counted_cents))
 
-    async def checkpoint(self) -> None:
-        """Write down where the next start may begin."""
-        snapshot = snapshot_of(self.derived)
+    async def checkpoint(self, *, ends: bool = False) -> None:
+        """Write down where the next start may begin. `ends`: nothing follows, and nobody was interrupted."""
+        ended = ends and self.desk.unconfirmed is None
+        snapshot = snapshot_of(structs.replace(self.derived, ended=ended))
         body = Checkpoint(self.derived.acked, self.ack_jws, to_base64url(sha256_of(snapshot)))
         await self._append(Kind.CHECKPOINT, body, snapshot)
 

@@ -98,7 +98,8 @@ class Till:
         async def take(shell: Shell) -> None:
             await shell.handle(Ticked(self.now()))
             if shell.derived.seq - self._checkpoint_seq >= CHECKPOINT_ENTRIES:
-                await self._checkpoint(shell)
+                self._checkpoint_seq = shell.derived.seq + 1
+                await shell.checkpoint()
 
         await self.turn(take)
 
@@ -112,8 +113,12 @@ class Till:
         await self.turn(take)
 
     async def close(self) -> None:
-        """Leave a checkpoint, so that the next start is quick."""
-        await self.turn(self._checkpoint)
+        """Leave a checkpoint, so that the next start is quick and knows that nobody was interrupted."""
+
+        async def take(shell: Shell) -> None:
+            await shell.checkpoint(ends=True)
+
+        await self.turn(take)
 
     async def turn(self, work: Callable[[Shell], Awaitable[None]]) -> bool:
         """Do something that must not happen in the middle of something else; whether the disk let it end.
@@ -147,10 +152,6 @@ class Till:
         await self.shell.recover(self.disk_fault)
         self.disk_fault = ""
         self.face.note("disk", fault="")
-
-    async def _checkpoint(self, shell: Shell) -> None:
-        self._checkpoint_seq = shell.derived.seq + 1
-        await shell.checkpoint()
 
     def _show(self) -> None:
         view = self._view()

@@ -82,5 +82,6 @@ def put(derived: Derived, kind: Kind, body: Body, at: int) -> None:
 
 def test_bytes_that_are_no_snapshot_are_folded_anew() -> None:
     assert from_snapshot(b"{") is None
-    assert from_snapshot(snapshot_of(Derived()).replace(b"[2,", b"[1,")) is None
+    older = b"[2," + snapshot_of(Derived()).partition(b",")[2]
+    assert from_snapshot(older) is None
     assert from_snapshot(b'{"seq":5}') is None
