@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     signer.add_argument("--server-key", metavar="B64URL", help="public key that must have signed the grant")
     signer.add_argument("--trust-grant", action="store_true", help="accept that the grant itself may be forged")
     verify.add_argument("--key", metavar="B64URL", help="public key of the journal, where there is no grant")
-    verify.add_argument("--start", metavar="[SEQ:]HASH", help="the entry (or grant, SEQ 0) before the first line")
+    verify.add_argument("--start", metavar="[SEQ:]HASH", help="the entry before the first line; without SEQ: the grant")
     head = verify.add_mutually_exclusive_group(required=True)
     head.add_argument("--expect-head", metavar="SEQ:HASH", help="an entry known to exist, as from an ack")
     head.add_argument("--no-head", action="store_true", help="accept that a cut tail cannot be found")

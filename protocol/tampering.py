@@ -50,7 +50,11 @@ TODO: dict[Tampering, str] = {
     Tampering.SPLICED: "Verify these lines with the grant of their own chain. Find out who joined the files.",
     Tampering.FOREIGN_KEY: "Do not post these entries. Check the grant, then treat the terminal as stolen.",
     Tampering.FORKED: "One key wrote two histories: keep both, revoke the terminal; the server posts the branch.",
-    Tampering.CUT_HEAD: "Export from the first entry on, or name the entry before the first line with --start.",
+    Tampering.CUT_HEAD: (
+        "Put the file that ends before it in front of it, or export the whole journal (export FILE all). To check it "
+        "alone, name the entry before its first line: --start SEQ:HASH, as an ack has it, or as verify named the "
+        "newest entry of the file before."
+    ),
     Tampering.CUT_TAIL: "The head proves that more was written: export the missing entries from the terminal again.",
 }
 
@@ -288,10 +292,11 @@ def _explain_gap(walk: _Walk, rows: list[_Row], row: _Row) -> None:
         else:
             rows.insert(walk.at, rows.pop(found))
         return
-    missing = f"entry {row.seq} stands where {walk.seq + 1} belongs"
-    at_start = walk.seq == walk.start_seq and not walk.findings
-    what = Tampering.CUT_HEAD if at_start else Tampering.DELETED
-    _report(walk, what, row, walk.seq + 1, row.seq - 1, missing)
+    if walk.seq == walk.start_seq and not walk.findings:
+        what, detail = Tampering.CUT_HEAD, f"the file starts in the middle, at entry {row.seq}, not at {walk.seq + 1}"
+    else:
+        what, detail = Tampering.DELETED, f"entry {row.seq} stands where {walk.seq + 1} belongs"
+    _report(walk, what, row, walk.seq + 1, row.seq - 1, detail)
     walk.seq, walk.prev = row.seq - 1, row.prev
 
 

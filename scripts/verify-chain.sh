@@ -4,12 +4,19 @@
 # given key signed each of them. It prints the first break; to learn what was done: python -m protocol verify.
 set -eu
 
-usage() {
-	cat >&2 <<-END
-	usage: verify-chain.sh FILE KEY.pem START_HASH (--expect-head SEQ:HASH | --no-head)
-	  FILE        exported lines, one compact JWS each, from entry 1 on
-	  KEY.pem     public Ed25519 key of the journal
-	  START_HASH  base64url SHA-256 of the epoch grant
+usage() { # what is wrong
+	[ $# -eq 0 ] || echo "verify-chain.sh: $1" >&2
+	cat >&2 <<-'END'
+	usage: verify-chain.sh FILE KEY.pem [SEQ:]START_HASH (--expect-head SEQ:HASH | --no-head)
+	  FILE        exported lines, one compact JWS each
+	  KEY.pem     public Ed25519 key of the journal; from the terminal's grant.jws:
+	                { printf '302A300506032B6570032100' | basenc --base16 -d
+	                  cut -d . -f 2 grant.jws | tr _- /+ | base64 -di 2>/dev/null |
+	                  sed 's/.*"key":"\([^"]*\)".*/\1=/' | basenc --base64url -d; } |
+	                openssl pkey -pubin -inform DER -out KEY.pem
+	  START_HASH  base64url SHA-256 of the epoch grant:
+	                tr -d '\n' <grant.jws | openssl dgst -sha256 -binary | basenc --base64url | tr -d =
+	              with SEQ: the entry before the first line, for a file that starts in the middle, as an ack has it
 	  --expect-head  an entry known to exist, as from an ack; --no-head accepts that a cut tail cannot be found
 	exit status: 0 the chain holds, 1 it breaks, 2 usage
 	END
@@ -33,19 +40,32 @@ hash_of() { # text -> base64url of its SHA-256
 	printf %s "$1" | sha256sum | cut -c 1-64 | tr a-f A-F | basenc --base16 -d | encoded
 }
 
+is_place() { # SEQ:HASH
+	printf '%s\n' "$1" | LC_ALL=C grep -Eqx '[0-9]{1,10}:[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]'
+}
+
+for tool in openssl basenc sha256sum; do
+	command -v "$tool" >/dev/null || usage "$tool is not installed"
+done
 [ $# -ge 4 ] || usage
-file=$1 key=$2 prev=$3 head=
+file=$1 key=$2 start=$3 head=
 case $4 in
---no-head) [ $# -eq 4 ] || usage ;;
---expect-head) [ $# -eq 5 ] || usage; head=$5 ;;
-*) usage ;;
+--no-head) [ $# -eq 4 ] || usage "--no-head stands alone" ;;
+--expect-head) [ $# -eq 5 ] || usage "--expect-head needs SEQ:HASH, and nothing behind it"; head=$5 ;;
+*) usage "$4: neither --expect-head nor --no-head" ;;
 esac
-[ -r "$file" ] && [ -r "$key" ] && [ ${#prev} -eq 43 ] || usage
+[ -f "$file" ] && [ -r "$file" ] || usage "$file: no such file, or not to be read"
+openssl pkey -pubin -in "$key" -noout -text 2>/dev/null | grep -qi 'ED25519 Public-Key' ||
+	usage "$key: not the public half of an Ed25519 key in PEM"
+case $start in *:*) ;; *) start=0:$start ;; esac
+is_place "$start" || usage "$3: START_HASH is 43 characters of base64url, with SEQ: before it where it is no grant"
+[ -z "$head" ] || is_place "$head" || usage "$head: --expect-head is SEQ:HASH, the hash as 43 characters of base64url"
+seq=${start%%:*} prev=${start#*:} line_number=0 chain=
+[ -z "$head" ] || [ "${head%%:*}" -ge "$seq" ] || usage "$head: a head before the start proves nothing"
+[ "$head" = "$start" ] && head=
+first=$((seq + 1))
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-
-seq=0 line_number=0 chain=
-[ "$head" = "0:$prev" ] && head=
 place='s/^{"v":[0-9]*,"site":"\([a-z0-9-]*\)","tid":"\([a-z0-9-]*\)","epoch":\([0-9]*\),"tno":\([0-9]*\),"seq":\([0-9]*\),"prev":"\([A-Za-z0-9_-]*\)",.*/\5 \6 \2\/\3 \1 \4/p'
 
 while IFS= read -r line || [ -n "$line" ]; do
@@ -63,7 +83,12 @@ while IFS= read -r line || [ -n "$line" ]; do
 	[ -n "$found" ] || broken "its number and hash cannot be read"
 	# shellcheck disable=SC2086
 	set -- $found
-	[ "$1" = "$((seq + 1))" ] || broken "says that it is entry $1"
+	if [ "$1" != "$((seq + 1))" ]; then
+		[ "$seq" -ge "$first" ] || [ "$1" -le "$first" ] ||
+			broken "the file starts in the middle, at entry $1: give $(($1 - 1)):HASH of the entry before as START_HASH"
+		broken "says that it is entry $1"
+	fi
+	[ "$2" = "$prev" ] || [ "$seq" -ge "$first" ] || broken "does not follow START_HASH: another chain, or not its hash"
 	[ "$2" = "$prev" ] || broken "does not hold the hash of the entry before it"
 	[ "${chain:=$3 $4 $5}" = "$3 $4 $5" ] || broken "belongs to another chain: $3"
 	[ "$header" = "$(printf '{"alg":"Ed25519","kid":"%s"}' "$3" | encoded)" ] || broken "has another header"
@@ -80,4 +105,4 @@ if [ -n "$head" ]; then
 	echo "end, entry $seq: the head $head is not in this chain: its tail was cut off, or it is another history"
 	exit 1
 fi
-echo "intact: $seq entries hold, the newest is $seq:$prev"
+echo "intact: $((seq - first + 1)) entries hold, the newest is $seq:$prev"

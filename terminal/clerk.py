@@ -173,17 +173,21 @@ class Clerk:
                 self.face.say("\n".join(status_lines(self.status(), self.campus, self.words)))
             case Help():
                 self.face.say(self.words["help"])
-            case Export(path):
-                await self._export(path, shell)
+            case Export():
+                await self._export(command, shell)
             case _:
                 assert_never(command)
 
-    async def _export(self, path: str, shell: Shell) -> None:
+    async def _export(self, command: Export, shell: Shell) -> None:
+        path, first = command.path, Seq(1 if command.whole else shell.derived.acked + 1)
         try:
-            count = await self.export(path, Seq(shell.derived.acked + 1))
+            count = await self.export(path, first)
         except OSError as error:
             return self._say("said.not_exported", path=path, why=error.strerror or str(error))
-        return self._say("said.exported", path=path, count=count)
+        if command.whole:
+            return self._say("said.exported_all", path=path, count=count)
+        key = "said.exported" if count else "said.exported_none"
+        return self._say(key, path=path, count=count, first=first, last=first + count - 1)
 
     async def _cancel(self, shell: Shell) -> None:
         if self.office is not None and self.office.wants_card:

@@ -56,9 +56,10 @@ class Reprice:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """Write what the server has not got to a file."""
+    """Write what the server has not confirmed to a file, or all there is."""
 
     path: str
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +280,12 @@ def _enter_pin(digits: str) -> EnterPin:
     return EnterPin(_pin(digits))
 
 
+def _export(path: str, which: str = "") -> Export:
+    if which.lower() not in ("", "all"):
+        raise _Wrong("usage")
+    return Export(path, whole=bool(which))
+
+
 _COMMANDS: dict[str, tuple[str, Container[int], Callable[..., Command]]] = {
     "ring": ("ring 12.50", (1,), _ring),
     "item": ("item ID [QTY]", (1, 2), _ring_item),
@@ -286,7 +293,7 @@ _COMMANDS: dict[str, tuple[str, Container[int], Callable[..., Command]]] = {
     "pay": ("pay", (0,), Pay),
     "cash": ("cash", (0,), TakeCash),
     "price": ("price ID 2.50 REASON", range(3, LINE_CHARS_MAX), _reprice),
-    "export": ("export FILE", (1,), Export),
+    "export": ("export FILE [all]", (1, 2), _export),
     "confirm": ("confirm", (0,), Confirm),
     "cancel": ("cancel", (0,), Cancel),
     "pin": ("pin 1234", (1,), _enter_pin),

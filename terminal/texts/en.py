@@ -131,7 +131,12 @@ SENTENCES: Final[dict[str, str]] = {
     "said.nothing_rung": "Nothing is rung. Ring an amount first: ring 12.50",
     "said.no_product": "No item {product} is sold here. Ring the amount instead: ring 12.50",
     "said.not_rung": "{product} is not rung, or the price list does not know it. Ring it first: item {product}",
-    "said.exported": "{count} entries are in {path}. The server takes that file.",
+    "said.exported": (
+        "Unsent: entries {first} to {last} are in {path}. The server takes that file. It starts where the server's "
+        "confirmation ends; for the whole journal: export FILE all"
+    ),
+    "said.exported_none": "Nothing is unsent; {path} is empty. For the whole journal: export FILE all",
+    "said.exported_all": "All: entries 1 to {count}, the whole journal, are in {path}. The server takes that file.",
     "said.not_exported": "{path} could not be written ({why}). Nothing is lost; try another place.",
     "said.may_not": "This terminal has no right for that ({capability}). Use a station that has it.",
     "said.journal_low": "There is no room left on the disk. What was paid is kept; call a technician.",
@@ -195,6 +200,6 @@ SENTENCES: Final[dict[str, str]] = {
         "ring 12.50 | item ID [QTY] | price ID 2.50 REASON | clear | pay | cash | confirm | cancel | pin 1234\n"
         "refund RECEIPT 3.00 | load | topup 50.00\n"
         "shift open NAME 100.00 | shift close 123.00\n"
-        "replace CARD GENERATION student|staff|visitor [PIN] | export FILE | status | help | quit"
+        "replace CARD GENERATION student|staff|visitor [PIN] | export FILE [all] | status | help | quit"
     ),
 }

@@ -194,6 +194,64 @@ def test_the_shell_verifier_accepts_a_good_chain(files: Path) -> None:
     assert done.stdout == f"intact: {LENGTH} entries hold, the newest is {HEAD}\n"
 
 
+def test_the_shell_verifier_s_key_and_start_come_from_the_grant_as_its_usage_says(files: Path) -> None:
+    usage = subprocess.run([SHELL], capture_output=True, text=True).stderr
+    (files / "grant.jws").write_bytes(GRANT_JWS + b"\n")
+    key = usage[usage.index("{ printf") : usage.index("KEY.pem\n  START_HASH") + len("KEY.pem")]
+    subprocess.run(["sh", "-ec", key], cwd=files, check=True)
+    assert (files / "KEY.pem").read_text() == pem_of(KEY.public)
+    start = next(line for line in usage.splitlines() if "tr -d '\\n'" in line)
+    said = subprocess.run(["sh", "-ec", start], cwd=files, check=True, capture_output=True, text=True).stdout
+    assert said.strip() == to_base64url(START.hash)
+
+
+@pytest.mark.parametrize(
+    ("at", "wrong", "says"),
+    [
+        (0, "nowhere", "nowhere: no such file"),
+        (0, ".", "no such file, or not to be read"),
+        (1, "nowhere", "not the public half of an Ed25519 key"),
+        (1, "chain", "not the public half of an Ed25519 key"),
+        (1, "rsa.pem", "not the public half of an Ed25519 key"),
+        (2, "A" * 42, "START_HASH is 43 characters"),
+        (2, "x:" + "A" * 43, "START_HASH is 43 characters"),
+        (2, "A" * 42 + "B", "START_HASH is 43 characters"),
+        (3, "--head", "neither --expect-head nor --no-head"),
+        (4, "9:short", "--expect-head is SEQ:HASH"),
+        (4, "A" * 43, "--expect-head is SEQ:HASH"),
+    ],
+)
+def test_the_shell_verifier_calls_no_wrong_argument_tampering(at: int, wrong: str, says: str, files: Path) -> None:
+    rsa = ["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024"]
+    secret = subprocess.run(rsa, capture_output=True, check=True).stdout
+    public = subprocess.run(["openssl", "pkey", "-pubout"], input=secret, capture_output=True, check=True).stdout
+    (files / "rsa.pem").write_bytes(public)
+    arguments = ["chain", "key.pem", to_base64url(START.hash), "--expect-head", HEAD]
+    arguments[at] = wrong
+    done = subprocess.run([SHELL, *arguments], cwd=files, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (USAGE, ""), done
+    assert says in done.stderr
+
+
+def test_a_file_that_starts_in_the_middle_is_called_so_and_can_be_checked(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (files / "chain").write_bytes(b"\n".join(LINES[9:]))
+    assert verify(files, "--expect-head", HEAD) == TAMPERED
+    said = capsys.readouterr().out
+    assert "cut_head 1-9: the file starts in the middle, at entry 10" in said and "--start SEQ:HASH" in said
+    assert verify(files, "--expect-head", HEAD, "--start", spelled(CHAIN[8])) == OK
+    shell = [str(SHELL), str(files / "chain"), str(files / "key.pem")]
+    middle = subprocess.run([*shell, to_base64url(START.hash), "--no-head"], capture_output=True, text=True)
+    assert middle.returncode == TAMPERED and "starts in the middle, at entry 10: give 9:HASH" in middle.stdout
+    done = subprocess.run([*shell, spelled(CHAIN[8]), "--expect-head", HEAD], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (OK, f"intact: {LENGTH - 9} entries hold, the newest is {HEAD}\n")
+    foreign = subprocess.run(
+        [*shell, spelled(CHAIN[7]).replace("8:", "9:"), "--no-head"], capture_output=True, text=True
+    )
+    assert foreign.returncode == TAMPERED and "does not follow START_HASH" in foreign.stdout
+
+
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_the_shell_verifier_agrees_on_tampering(name: str, files: Path) -> None:
     mutation = MUTATIONS[name]

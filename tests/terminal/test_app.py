@@ -24,13 +24,16 @@ from protocol.messages import Grant, sign
 from protocol.money import Cents
 from protocol.purse import CardClass, Technology
 from protocol.signing import to_base64url
+from protocol.tampering import examine
 from terminal.__main__ import main
 from terminal.app import run
 from terminal.card_thread import CardThread
 from terminal.clerk import Rights
 from terminal.clock import LATE_MS, TerminalClock
+from terminal.commands import Mistake, read_command
 from terminal.config import Config, ConfigWrong, May, read_config
 from terminal.console import Console
+from terminal.derived import from_snapshot
 from terminal.enrol import new_key
 from terminal.identity import IdentityError, save_grant
 from terminal.journal_copy import name_of
@@ -42,7 +45,7 @@ from terminal.timekeeper import Timebase
 from tests.hardware.card_bench import KEYS, OFFICE, TILL, blank, issued
 from tests.protocol.samples import GRANT, NOON, SERVER_KEY
 from tests.terminal.counter import CounterBench, data_directory
-from tests.terminal.journals import TRUST, open_store
+from tests.terminal.journals import IDENTITY, TRUST, open_store
 
 
 @pytest.fixture
@@ -96,9 +99,22 @@ async def test_a_price_changed_by_hand_says_who_and_why(counter: CounterBench) -
 async def test_what_the_server_has_not_got_goes_into_a_file(counter: CounterBench, tmp_path: Path) -> None:
     await counter.answer("shift open Wang 1")
     counter.shell.acked(Seq(1), "")
-    assert "1 entries" in await counter.answer(f"export {tmp_path}/unsent")
+    assert "Unsent: entries 2 to 2 are in" in await counter.answer(f"export {tmp_path}/unsent")
     assert (tmp_path / "unsent").read_bytes() == counter.entries[1].jws + b"\n"
+    counter.shell.acked(Seq(2), "")
+    assert "Nothing is unsent" in await counter.answer(f"export {tmp_path}/unsent")
+    assert (tmp_path / "unsent").read_bytes() == b""
     assert "could not be written" in await counter.answer(f"export {tmp_path}/no/unsent")
+
+
+async def test_the_whole_journal_goes_into_a_file_that_verifies(counter: CounterBench, tmp_path: Path) -> None:
+    await counter.answer("shift open Wang 1")
+    counter.shell.acked(Seq(2), "")
+    path = tmp_path / "all"
+    assert "All: entries 1 to 2, the whole journal" in await counter.answer(f"export {path} all")
+    report = examine(path.read_bytes().splitlines(), IDENTITY.start, IDENTITY.key.public, head=counter.journal.tip)
+    assert (report.entries, report.findings) == (2, ())
+    assert read_command("export x some") == Mistake("mistake.usage", {"usage": "export FILE [all]"})
 
 
 async def test_a_refund_goes_onto_the_card_that_paid(counter: CounterBench) -> None:
@@ -275,6 +291,33 @@ async def test_a_checkpoint_comes_after_so_many_entries(counter: CounterBench, m
     assert counter.kinds().count(Kind.CHECKPOINT) == 1
     await counter.till.close()
     assert counter.kinds()[-1] is Kind.CHECKPOINT
+
+
+@pytest.mark.parametrize("ends", ["in order", "a checkpoint, then the plug", "in order, with a question left"])
+async def test_only_an_interrupted_cashier_is_asked_about_the_last_sale(journal: JournalStore, ends: str) -> None:
+    """Who ends the program has seen what was paid; whom the power left may not have."""
+    first = CounterBench(journal, OFFICE)
+    await first.shell.start()
+    await first.types("ring 12.50", "pay")
+    await first.taps(issued(Technology.DESFIRE).card)
+    await first.takes_off()
+    if ends == "in order":
+        await first.till.close()
+    else:
+        await first.shell.checkpoint()
+    if ends == "in order, with a question left":
+        await started_again(first)
+        assert first.shell.desk.unconfirmed is not None
+        await first.till.close()
+    await started_again(first)
+    assert (first.shell.desk.unconfirmed is None) == (ends == "in order")
+
+
+async def started_again(counter: CounterBench) -> None:
+    """The counter after a stop, from the journal's newest snapshot."""
+    await counter.journal.recover()
+    assert counter.journal.snapshot is not None
+    await counter.shell.start(from_snapshot(counter.journal.snapshot.state))
 
 
 # The card thread --------------------------------------------------------------------------------------------------
