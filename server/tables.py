@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    and_,
 )
 
 metadata = MetaData()
@@ -104,8 +105,6 @@ entry = Table(
     PrimaryKeyConstraint("tno", "branch", "seq"),
     Index("entry_by_day", "day"),
 )
-_counts = entry.c.kind == "shift_closed"
-Index("count_by_arrival", entry.c.received_at, sqlite_where=_counts, postgresql_where=_counts)
 
 parked = Table(
     "parked",
@@ -221,6 +220,9 @@ posting = Table(
     Index("posting_by_day", "period_day"),
 )
 """Double entry: the lines of a cause sum to zero. `day` is when it happened, `period_day` the open day it counts in."""
+IS_OF_DRAWER = and_(posting.c.account_kind == "operator_loss", posting.c.owner != "")
+"""Lines that say what a counted drawer had too much or too little."""
+Index("difference_by_day", posting.c.day, posting.c.at, sqlite_where=IS_OF_DRAWER, postgresql_where=IS_OF_DRAWER)
 
 case_file = Table(
     "case_file",

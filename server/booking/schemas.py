@@ -10,15 +10,17 @@ from server.fields import AnyMoney, Balance, Form, Instant, RequestId, View, Wor
 from server.ledger.accounts import AccountKind
 
 _MOVED_CENTS_MAX = 10**12
+_SHIFT = r"[a-z0-9-]{3,32}/[0-9]{1,10}/[0-9]{1,10}"
 _CARD, _PLASTIC = r"[1-9][0-9]{0,9}", r"[1-9][0-9]{0,9}/[1-9][0-9]{0,4}"
 _OWNERS: dict[str, str] = {
     AccountKind.PURSE: _PLASTIC,
     AccountKind.SUBSIDY: _PLASTIC,
     AccountKind.PENDING: _CARD,
     AccountKind.PENDING_SUBSIDY: _CARD,
-    AccountKind.DRAWER: r"[a-z0-9-]{3,32}/[0-9]{1,10}",
+    AccountKind.DRAWER: _SHIFT,
+    AccountKind.OPERATOR_LOSS: f"({_SHIFT})?",
     **dict.fromkeys((AccountKind.VAULT, AccountKind.BANK, AccountKind.FEES, AccountKind.FUNDER), ""),
-    **dict.fromkeys((AccountKind.PROMOTION, AccountKind.OPERATOR_LOSS, AccountKind.FRAUD_LOSS), ""),
+    **dict.fromkeys((AccountKind.PROMOTION, AccountKind.FRAUD_LOSS), ""),
 }
 """How the owner of an account is spelled; a correction makes up no new kind of it."""
 

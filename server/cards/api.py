@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from protocol.ids import U16_MAX, U32_MAX, CardNo, PersonId, ShiftNo, TerminalId
+from protocol.ids import U16_MAX, U32_MAX, CardNo, PersonId, ShiftNo, TerminalId, Tno
 from protocol.money import Cents
 from server.auth.api import AtCards, AtDesk, Looking
 from server.cards.schemas import (
@@ -136,7 +136,7 @@ async def pay_out(_: AtDesk, office: Office, no: CardNumber, form: PayOutForm) -
 
 def _place_of(form: LoadForm) -> Account:
     if form.drawer is not None:
-        return drawer(TerminalId(form.drawer.tid), ShiftNo(form.drawer.shift))
+        return drawer(TerminalId(form.drawer.tid), Tno(form.drawer.tno), ShiftNo(form.drawer.shift))
     return VAULT if form.channel is None else Account(AccountKind.CLEARING, form.channel)
 
 

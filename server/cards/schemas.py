@@ -43,6 +43,7 @@ class DrawerForm(Form):
     """The cash drawer of one shift at one terminal."""
 
     tid: Id
+    tno: Annotated[int, Field(ge=1, le=2**32 - 1)]
     shift: Annotated[int, Field(ge=1, le=2**32 - 1)]
 
 

@@ -12,7 +12,7 @@ from protocol.money import Cents
 from server.ingest.book import Book, CardStatus, CaseClass, StepId, StepRow
 from server.ingest.steps import evidence, witnesses_of
 from server.ingest.totals import adopt_load, has_lapsed, note_arrival
-from server.ledger.accounts import Postings, suspense
+from server.ledger.accounts import Postings, drawer, suspense
 from server.ledger.rules import (
     Resolution,
     Situation,
@@ -91,8 +91,8 @@ def situation_of(
     step: StepRow, use: Use = Use.FIRST, given_back: Postings = (), *, was_torn: bool = False
 ) -> Situation:
     """What the ledger must know of a step."""
-    aside = suspense(*step.id)
-    return Situation(step.tid, step.shift, aside, use, step.resolved, given_back=given_back, was_torn=was_torn)
+    aside, cash = suspense(*step.id), drawer(step.tid, step.id[0], step.shift)
+    return Situation(cash, aside, use, step.resolved, given_back=given_back, was_torn=was_torn)
 
 
 def name_of(step: StepId) -> str:

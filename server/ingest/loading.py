@@ -19,7 +19,7 @@ from server.ingest.book import Book, EntryRow, HoleStatus, Posted, ShiftStatus, 
 from server.ingest.reach import Reach
 from server.ingest.rows import branch_of, card_of, chain_of, entry_of, hole_of, step_of
 from server.ingest.saving import Work, copy_of
-from server.ledger.accounts import Account, AccountKind, Posting, drawer
+from server.ledger.accounts import Account, AccountKind, Posting, drawer, shift_of
 from server.sets import given
 
 _WITHOUT_JWS = [column for column in tables.entry.c if column.name != "jws"]
@@ -187,7 +187,9 @@ async def _load_shifts(connection: AsyncConnection, book: Book, reach: Reach) ->
     query = select(tables.shift).where(shift.tno.in_(list(book.chains)), shift.number.in_(sorted(reach.shifts)))
     for row in await connection.execute(query):
         book.shifts[(Tno(row.tno), row.number)] = ShiftStatus(row.status)
-    owners = [drawer(chain.tid, ShiftNo(number)).owner for chain in book.chains.values() for number in reach.counted]
+    owners = [
+        drawer(chain.tid, tno, ShiftNo(number)).owner for tno, chain in book.chains.items() for number in reach.counted
+    ]
     sums = select(posting.owner, func.sum(posting.cents).label("cents")).group_by(posting.owner)
     if owners:
         sums = sums.where(posting.account_kind == AccountKind.DRAWER, posting.owner.in_(owners))
@@ -195,11 +197,12 @@ async def _load_shifts(connection: AsyncConnection, book: Book, reach: Reach) ->
 
 
 async def hold_open_drawer(connection: AsyncConnection, owner: str) -> bool:
-    """Whether the newest shift with this drawer is open; nobody counts it until the transaction ends."""
-    chain, shift = tables.chain, tables.shift
-    tid, _, number = owner.partition("/")
-    held = select(chain.c.tno).where(chain.c.tid == tid).order_by(chain.c.tno).with_for_update()
-    await connection.execute(held)  # on its own: PostgreSQL reads what it did not wait for as it was before the wait
-    query = select(shift.c.status).join_from(chain, shift, shift.c.tno == chain.c.tno)
-    query = query.where(chain.c.tid == tid, shift.c.number == int(number)).order_by(chain.c.epoch.desc()).limit(1)
+    """Whether the shift with this drawer is open; nobody counts it until the transaction ends."""
+    chain, shift = tables.chain.c, tables.shift.c
+    tid, tno, number = shift_of(owner)
+    held = select(chain.tno).where(chain.tno == tno, chain.tid == tid).with_for_update()
+    if await connection.scalar(held) is None:
+        return False
+    # on its own: PostgreSQL reads what it did not wait for as it was before the wait
+    query = select(shift.status).where(shift.tno == tno, shift.number == number)
     return await connection.scalar(query) == ShiftStatus.OPEN

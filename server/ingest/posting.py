@@ -45,7 +45,7 @@ from server.ingest.steps import (
 )
 from server.ingest.totals import adopt_load, adopt_report, explain, grant, has_lapsed, load_fault, note_arrival
 from server.ingest.waiting import INCONSISTENT, NO_RIGHT, SECOND_OUTCOME, UNKNOWN_CARD, UNPROVEN
-from server.ledger.accounts import AccountKind, Postings, suspense
+from server.ledger.accounts import AccountKind, Postings, drawer, suspense
 from server.ledger.rules import (
     Resolution,
     Situation,
@@ -125,7 +125,7 @@ def _post(book: Book, chain: ChainRow, branch: int, entry: Entry, day: BusinessD
         case _:
             note_shift(book, chain, body)
             shift = body.number if isinstance(body, ShiftOpened) else entry.shift
-            post_cash(book, chain, shift, cause, day, postings_of_other(body, chain.tid, entry.shift))
+            post_cash(book, chain, shift, cause, day, postings_of_other(body, drawer(chain.tid, chain.tno, shift)))
     return ""
 
 
@@ -139,7 +139,8 @@ def _set_aside(book: Book, chain: ChainRow, branch: int, entry: Entry, body: Car
     staged = stage_of(entry.kind)
     if staged is not None and not isinstance(body, LoadStep):  # a load moves only what is owed, and that stays owed
         aside = suspense(chain.tno, branch, entry.seq)
-        legs = postings_of_step(staged[1], body, Situation(chain.tid, entry.shift, aside, Use.UNKNOWN_CARD))
+        cash = drawer(chain.tid, chain.tno, entry.shift)
+        legs = postings_of_step(staged[1], body, Situation(cash, aside, Use.UNKNOWN_CARD))
         kept = tuple(replace(leg, account=aside) if leg.account.kind in _OWED else leg for leg in legs)
         post_cash(book, chain, entry.shift, park_cause(chain.tno, branch, entry.seq), day, kept)
 

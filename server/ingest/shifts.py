@@ -8,7 +8,7 @@ from protocol.instants import BusinessDay
 from protocol.money import SALE_CENTS_MAX
 from server.ingest.book import Book, ChainRow, ShiftStatus
 from server.ingest.waiting import INCONSISTENT, SECOND_COUNT
-from server.ledger.accounts import OPERATOR_LOSS, Postings, drawer
+from server.ledger.accounts import Postings, difference_of, drawer
 from server.ledger.rules import postings_of_count
 
 EXPECTED_CENTS_MAX = 10_000 * SALE_CENTS_MAX
@@ -27,15 +27,15 @@ def shift_fault(book: Book, chain: ChainRow, body: ShiftClosed) -> str:
 
 def post_cash(book: Book, chain: ChainRow, shift: ShiftNo, cause: str, day: BusinessDay, postings: Postings) -> None:
     """Post what can move cash of a shift. After the count it was in what was counted: the difference was less."""
-    own = drawer(chain.tid, shift)
+    own = drawer(chain.tid, chain.tno, shift)
     if book.shifts.get((chain.tno, shift)) is ShiftStatus.CLOSED:
-        postings = tuple(replace(leg, account=OPERATOR_LOSS) if leg.account == own else leg for leg in postings)
+        postings = tuple(replace(leg, account=difference_of(own)) if leg.account == own else leg for leg in postings)
     book.post(cause, day, postings)
 
 
 def post_count(book: Book, chain: ChainRow, body: ShiftClosed, cause: str, day: BusinessDay) -> None:
     """Empty the drawer into the vault: what the books have in it against what was counted."""
-    own = drawer(chain.tid, body.number)
+    own = drawer(chain.tid, chain.tno, body.number)
     book.post(cause, day, postings_of_count(own, -book.drawers.get(own.owner, 0), body.counted))
     book.shifts[(chain.tno, body.number)] = ShiftStatus.CLOSED
 

@@ -28,7 +28,7 @@ class AccountKind(enum.StrEnum):
     DEPOSIT = "deposit"
     FEES = "fees"
     DRAWER = "drawer"
-    """Cash in a terminal's drawer, by terminal/shift."""
+    """Cash in a terminal's drawer, by terminal/tno/shift: each of its epochs counts its shifts from 1."""
     VAULT = "vault"
     BANK = "bank"
     CLEARING = "clearing"
@@ -39,6 +39,7 @@ class AccountKind(enum.StrEnum):
     """Subsidies not yet funded, by funder."""
     PROMOTION = "promotion"
     OPERATOR_LOSS = "operator_loss"
+    """What a counted drawer had too much or too little stands under the drawer's own name."""
     FRAUD_LOSS = "fraud_loss"
 
 
@@ -100,9 +101,20 @@ def merchant(name: MerchantId) -> Account:
     return Account(AccountKind.MERCHANT, name)
 
 
-def drawer(tid: TerminalId, shift: ShiftNo) -> Account:
+def drawer(tid: TerminalId, tno: Tno, shift: ShiftNo) -> Account:
     """The cash drawer of one shift."""
-    return Account(AccountKind.DRAWER, f"{tid}/{shift}")
+    return Account(AccountKind.DRAWER, f"{tid}/{tno}/{shift}")
+
+
+def shift_of(owner: str) -> tuple[TerminalId, Tno, ShiftNo]:
+    """The shift whose drawer has this name."""
+    tid, tno, shift = owner.split("/")
+    return TerminalId(tid), Tno(int(tno)), ShiftNo(int(shift))
+
+
+def difference_of(counted: Account) -> Account:
+    """What a counted drawer had too much (positive) or too little."""
+    return Account(AccountKind.OPERATOR_LOSS, counted.owner)
 
 
 def clearing(channel: ChannelId) -> Account:

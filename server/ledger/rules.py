@@ -26,7 +26,6 @@ from protocol.entries import (
     TopUpStep,
     TopUpTo,
 )
-from protocol.ids import ShiftNo, TerminalId
 from protocol.money import Cents
 from server.ledger.accounts import (
     ADOPTED,
@@ -38,7 +37,7 @@ from server.ledger.accounts import (
     Postings,
     balanced,
     clearing,
-    drawer,
+    difference_of,
     merchant,
     pending,
     pending_subsidy,
@@ -83,8 +82,8 @@ class Resolution(enum.StrEnum):
 class Situation:
     """What the ledger must know besides the entry itself."""
 
-    tid: TerminalId
-    shift: ShiftNo
+    drawer: Account
+    """Where cash of its terminal lay then."""
     suspense: Account
     use: Use = Use.FIRST
     resolved: Resolution | None = None
@@ -138,7 +137,7 @@ def postings_of_step(stage: Stage, step: CardStep, at: Situation) -> Postings:
             return ()
         case TopUpStep(), Stage.PREPARED:
             waiting = at.suspense if step.to is TopUpTo.CARD else pending(step.card.no)
-            taken = drawer(at.tid, at.shift) if step.channel == CASH else clearing(step.channel)
+            taken = at.drawer if step.channel == CASH else clearing(step.channel)
             return balanced((taken, -step.amount), (waiting, step.amount))
         case TopUpStep(), Stage.SETTLED:
             return _credit_settled(step, at.suspense, at)
@@ -152,13 +151,13 @@ def postings_of_step(stage: Stage, step: CardStep, at: Situation) -> Postings:
             return ()
 
 
-def postings_of_other(body: Body, tid: TerminalId, shift: ShiftNo) -> Postings:
-    """The postings of an entry that is not a card step."""
+def postings_of_other(body: Body, drawer: Account) -> Postings:
+    """The postings of an entry that is not a card step; `drawer`: of the shift it was written in, or opens."""
     match body:
         case CashSale():
-            return balanced((drawer(tid, shift), -body.amount), (merchant(body.merchant), body.amount))
+            return balanced((drawer, -body.amount), (merchant(body.merchant), body.amount))
         case ShiftOpened():
-            return balanced((drawer(tid, body.number), -body.drawer), (VAULT, body.drawer))
+            return balanced((drawer, -body.drawer), (VAULT, body.drawer))
         case _:
             return ()
 
@@ -166,7 +165,9 @@ def postings_of_other(body: Body, tid: TerminalId, shift: ShiftNo) -> Postings:
 def postings_of_count(counted_drawer: Account, booked_cents: int, counted_cents: Cents) -> Postings:
     """A drawer was counted and handed in: what the books have in it leaves it, the difference is ours."""
     difference = counted_cents - booked_cents
-    return balanced((counted_drawer, booked_cents), (VAULT, -counted_cents), (OPERATOR_LOSS, difference))
+    return balanced(
+        (counted_drawer, booked_cents), (VAULT, -counted_cents), (difference_of(counted_drawer), difference)
+    )
 
 
 def postings_of_resolution(step: CardStep, resolution: Resolution, at: Situation) -> Postings:

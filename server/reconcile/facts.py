@@ -231,15 +231,15 @@ class TerminalFact:
 
 @dataclass(frozen=True, slots=True)
 class ShiftFact:
-    """A counted drawer."""
+    """A counted drawer that had too much or too little."""
 
     tid: TerminalId
     shift: ShiftNo
     day: BusinessDay
-    entry: StepId
-    booked: int
-    """What the ledger had in it."""
-    counted: int
+    cents: int
+    """Too much (positive) or too little, by the count and by cash whose entry came later."""
+    causes: tuple[str, ...]
+    """What was posted for that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,13 @@
 """The facts of a `Book` in memory: what the store reads by SQL, the simulation takes from here."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Sequence
 
-from protocol.entries import CardStep, LoadStep, Operation, ShiftClosed, Stage, stage_of
+from protocol.entries import CardStep, LoadStep, Operation, Stage, stage_of
 from protocol.ids import CardKey, TerminalId
 from protocol.instants import BusinessDay, CampusTime, UtcMs
 from protocol.journal import NotAnEntry, read_entry
 from server.ingest.book import Book, CardRow, ChainRow, EntryRow, HoleStatus, StepId, StepRow
-from server.ledger.accounts import AccountKind, owner_of
+from server.ledger.accounts import AccountKind, owner_of, shift_of
 from server.reconcile.facts import (
     Campus,
     CardFacts,
@@ -22,6 +22,8 @@ from server.reconcile.facts import (
 )
 
 LOADING = (Operation.LOAD, Operation.TOPUP)
+CAUSES_NAMED_MAX = 16
+"""A drawer names at most so many of the causes of its difference."""
 MISSING = (HoleStatus.OFFERED, HoleStatus.BOOKED)
 
 
@@ -177,27 +179,19 @@ def _ledger(book: Book, key: CardKey) -> int:
 
 
 def _shifts(book: Book) -> list[ShiftFact]:
-    booked = {
-        posted.cause: posting.cents
-        for posted in book.posted.values()
-        for posting in posted.postings
-        if posting.account.kind is AccountKind.DRAWER
-    }
-    closed = (row for _, row in sorted(book.entries.items()) if row.kind == "shift_closed" and not row.parked)
-    return [shift_fact(row, book.chains[row.tno].tid, booked) for row in closed]
+    legs: dict[str, list[tuple[str, int, int]]] = {}
+    for posted in book.posted.values():
+        for leg in posted.postings:
+            if leg.account.kind is AccountKind.OPERATOR_LOSS and leg.account.owner:
+                legs.setdefault(leg.account.owner, []).append((posted.cause, posted.day, leg.cents))
+    return [shift_fact(owner, found) for owner, found in sorted(legs.items())]
 
 
-def shift_fact(row: EntryRow, tid: TerminalId, booked: Mapping[str, int]) -> ShiftFact:
-    """A counted drawer; `booked`: how much the posting of each cause took out of a drawer."""
-    body = read_entry(row.jws).entry.body
-    assert isinstance(body, ShiftClosed)
-    step: StepId = (row.tno, row.branch, row.seq)
-    return ShiftFact(tid, body.number, row.day, step, booked.get(count_cause(step), 0), body.counted)
-
-
-def count_cause(step: StepId) -> str:
-    """Under which cause the count of a drawer was posted."""
-    return "entry:" + ".".join(map(str, step))
+def shift_fact(owner: str, legs: Sequence[tuple[str, int, int]]) -> ShiftFact:
+    """What one drawer had too much or too little; `legs`: cause, day and cents of what was posted for that."""
+    tid, _, shift = shift_of(owner)
+    causes = tuple(cause for cause, _, _ in legs[:CAUSES_NAMED_MAX])
+    return ShiftFact(tid, shift, BusinessDay(max(day for _, day, _ in legs)), sum(cents for *_, cents in legs), causes)
 
 
 def card_of(owner: str) -> CardKey:

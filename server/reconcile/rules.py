@@ -126,12 +126,7 @@ def links_of(
 
 def prove_campus(campus: Campus) -> list[Finding]:
     """Differences that are no card's: drawers, chains."""
-    findings: list[Finding] = []
-    findings.extend(
-        _of_shift(shift, shift.counted - shift.booked, "counted against the books")
-        for shift in campus.shifts
-        if shift.booked != shift.counted
-    )
+    findings = [_of_shift(shift) for shift in campus.shifts if shift.cents]
     for hole in campus.holes:
         text, cause = f"entries {hole.first} to {hole.last} never came", f"{hole.tno}:{hole.first}-{hole.last}"
         findings.append(Finding(Difference.HOLE, 0, 0, text, day=hole.day, terminals=(hole.tid,), causes=(cause,)))
@@ -168,11 +163,9 @@ def place_of(found: Finding) -> StepId:
     return found.steps[0] if found.steps else (Tno(0), 0, 0)
 
 
-def _of_shift(shift: ShiftFact, cents: int, text: str) -> Finding:
-    cls = Difference.SHIFT_DIFFERENCE
-    cause = f"{shift.tid}/{shift.shift}:{text}"
-    text = f"shift {shift.shift}: {text}"
-    return Finding(cls, 0, cents, text, day=shift.day, steps=(shift.entry,), terminals=(shift.tid,), causes=(cause,))
+def _of_shift(shift: ShiftFact) -> Finding:
+    cls, text = Difference.SHIFT_DIFFERENCE, f"shift {shift.shift}: counted against the books"
+    return Finding(cls, 0, shift.cents, text, day=shift.day, terminals=(shift.tid,), causes=shift.causes)
 
 
 def _link(before: State, after: State, fillers: Sequence[Filler]) -> Link:

@@ -6,6 +6,7 @@ However long histories are, memory holds the steps of one card and the few speci
 from array import array
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import RowMapping, Select, and_, case, func, or_, select
@@ -17,7 +18,7 @@ from protocol.instants import BusinessDay, CampusTime, UtcMs
 from protocol.limits import LimitRules
 from protocol.policy import read_file
 from server.ingest.rows import entry_of
-from server.ledger.accounts import AccountKind, owner_of
+from server.ledger.accounts import owner_of
 from server.reconcile.columns import case_fact, facts_of_card, step_of_row, terminal_of
 from server.reconcile.facts import (
     Campus,
@@ -32,8 +33,9 @@ from server.reconcile.facts import (
     reason_of,
 )
 from server.reconcile.queries import LISTED_CASES, cards_to_prove, moves_of, unbalanced_cards, unbalanced_causes
-from server.reconcile.rows import MISSING, card_of, count_cause, latest_of, parked_fact, shift_fact
+from server.reconcile.rows import MISSING, card_of, latest_of, parked_fact, shift_fact
 from server.tables import (
+    IS_OF_DRAWER,
     branch,
     card,
     case_file,
@@ -118,7 +120,7 @@ async def campus_of(connection: AsyncConnection, day: BusinessDay) -> Campus:
     terminals = tuple(terminal_of(row, limits) for row in rows)
     return Campus(
         terminals,
-        tuple(await _shifts_of(connection, day, tids)),
+        tuple(await _shifts_of(connection, day)),
         tuple(await _holes(connection, tids)),
         tuple(await _cases_of_chains(connection)),
     )
@@ -216,16 +218,14 @@ async def _holes(connection: AsyncConnection, tids: Mapping[Tno, TerminalId]) ->
     return [HoleFact(Tno(row["tno"]), tids[Tno(row["tno"])], row["first"], row["last"]) for row in rows]
 
 
-async def _shifts_of(connection: AsyncConnection, day: BusinessDay, tids: Mapping[Tno, TerminalId]) -> list[ShiftFact]:
+async def _shifts_of(connection: AsyncConnection, day: BusinessDay) -> list[ShiftFact]:
+    """The drawers whose difference moved on a day, or later than the proof before this one could know."""
     earlier = select(func.max(reconciliation.c.as_of)).where(
         reconciliation.c.day < day, reconciliation.c.finished_at > 0
     )
-    is_late = and_(entry.c.day < day, entry.c.received_at > func.coalesce(earlier.scalar_subquery(), 0))
-    query = select(entry).where(or_(entry.c.day == day, is_late), entry.c.kind == "shift_closed", entry.c.parked == "")
-    rows = (await connection.execute(query.order_by(entry.c.tno, entry.c.branch, entry.c.seq))).mappings().all()
-    counts = [entry_of(row) for row in rows]
-    causes = [count_cause((row.tno, row.branch, row.seq)) for row in counts]
-    of_drawer = (posting.c.cause.in_(causes), posting.c.account_kind == AccountKind.DRAWER)
-    legs = await connection.execute(select(posting.c.cause, posting.c.cents).where(*of_drawer))
-    booked = {row.cause: int(row.cents) for row in legs}
-    return [shift_fact(row, tids[row.tno], booked) for row in counts]
+    columns = posting.c
+    is_late = and_(columns.day < day, columns.at > func.coalesce(earlier.scalar_subquery(), 0))
+    moved = select(columns.owner).where(IS_OF_DRAWER, or_(columns.day == day, is_late))
+    query = select(columns.owner, columns.cause, columns.day, columns.cents).where(IS_OF_DRAWER)
+    rows = await connection.execute(query.where(columns.owner.in_(moved)).order_by(columns.owner, columns.id))
+    return [shift_fact(owner, [tuple(row)[1:] for row in legs]) for owner, legs in groupby(rows, lambda row: row.owner)]

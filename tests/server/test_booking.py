@@ -232,7 +232,7 @@ async def test_cash_that_was_counted_is_corrected_and_not_taken_back(desk: Desk)
     till.append(Kind.SHIFT_OPENED, ShiftOpened(ShiftNo(1), Cents(0)))
     await send(desk, till)
     (no,) = (await desk.post("/cards", {}, expect=201))["numbers"]
-    form = {"id": "request-1", "cents": 500, "into": "drawer", "drawer": {"tid": till.tid, "shift": 1}}
+    form = {"id": "request-1", "cents": 500, "into": "drawer", "drawer": {"tid": till.tid, "tno": till.tno, "shift": 1}}
     await desk.post(f"/cards/{no}/loads", form)
     till.append(Kind.SHIFT_CLOSED, ShiftClosed(ShiftNo(1), counted=Cents(0)))
     await send(desk, till, 1)

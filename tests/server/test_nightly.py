@@ -40,7 +40,7 @@ def count(till: Till, shift: int, counted: int = 5) -> None:
 async def shifts_in(desk: Desk, day: int) -> list[str]:
     """The drawers that a day's proof lists, whatever it says of them."""
     proof = await desk.get(f"/days/{TODAY + day}/proof?cls=shift_difference")
-    return sorted({found["text"].partition(":")[0] for found in proof["findings"] if found["steps"]})
+    return sorted({found["text"].partition(":")[0] for found in proof["findings"] if found["terminals"]})
 
 
 async def test_nights_without_a_server_are_made_up_for(desk: Desk) -> None:

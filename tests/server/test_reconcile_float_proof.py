@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.ids import CardNo, Generation, MerchantId, ShiftNo, TerminalId
+from protocol.ids import CardNo, Generation, MerchantId, ShiftNo, TerminalId, Tno
 from protocol.instants import BusinessDay
 from server.ledger.accounts import (
     FUNDER,
@@ -21,7 +21,7 @@ from server.reconcile.float_proof import Document, Standing, findings_of, prove_
 
 DAY = BusinessDay(20_787)
 BANK = Account(AccountKind.BANK)
-DRAWER = drawer(TerminalId("till-1"), ShiftNo(3))
+DRAWER = drawer(TerminalId("till-1"), Tno(41), ShiftNo(3))
 TOTALS = {
     purse((CardNo(7), Generation(1))): 700,
     merchant(MerchantId("canteen-1")): 500,

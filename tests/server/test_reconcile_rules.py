@@ -490,10 +490,10 @@ def test_a_ledger_that_its_own_causes_do_not_explain_is_said_aloud() -> None:
 
 
 def test_shift_and_chain_differences() -> None:
-    shift = ShiftFact(TerminalId("till-1"), ShiftNo(3), DAY, (TILL, 0, 9), 10_000, 9_950)
+    shift = ShiftFact(TerminalId("till-1"), ShiftNo(3), DAY, -50, ("entry:1.0.9",))
     campus = Campus(
         (),
-        (shift, replace(shift, counted=10_000)),
+        (shift, replace(shift, cents=0)),
         (HoleFact(OTHER, TerminalId("till-2"), 4, 6, DAY),),
         (CaseFact(CaseClass.CHAIN_FORK, (TILL, 1, 4), 0, "the chain goes on twice"),),
     )

@@ -9,10 +9,13 @@ from sqlalchemy import select
 
 from protocol.entries import CashSale, Kind, ShiftClosed, ShiftOpened
 from protocol.ids import ShiftNo
+from protocol.instants import DAY_MS
 from protocol.money import Cents
 from server import tables
 from server.ingest.posting import post_entry
 from server.ledger.accounts import AccountKind
+from server.reconcile.rows import rows_of as facts_of
+from server.reconcile.rules import prove_campus
 from tests.server.desk import assert_balances_are_sums, rows_of
 from tests.server.office import Desk, open_desk
 from tests.server.test_cards import enrol, send
@@ -52,7 +55,12 @@ async def parked(desk: Desk, till: Till) -> list[str]:
 
 async def load_into_drawer(desk: Desk, till: Till, expect: int = 200) -> Any:
     (no,) = (await desk.post("/cards", {}, expect=201))["numbers"]
-    form = {"id": f"request-{no}", "cents": 500, "into": "drawer", "drawer": {"tid": till.tid, "shift": SHIFT}}
+    form = {
+        "id": f"request-{no}",
+        "cents": 500,
+        "into": "drawer",
+        "drawer": {"tid": till.tid, "tno": till.tno, "shift": SHIFT},
+    }
     return await desk.post(f"/cards/{no}/loads", form, expect=expect)
 
 
@@ -132,3 +140,43 @@ def test_cash_sold_before_the_count_comes_to_the_same_whenever_its_entry_arrives
         assert post_entry(book, chain, 0, till.chain[index].entry, day) == ""
     found = [balance(book, kind) for kind in (AccountKind.VAULT, AccountKind.MERCHANT, AccountKind.OPERATOR_LOSS)]
     assert found == [-300, 300, 0] and balance(book, AccountKind.DRAWER) == 0
+    assert prove_campus(facts_of(book)[1]) == []
+
+
+async def test_a_drawer_is_listed_again_when_cash_of_its_shift_is_told_late(desk: Desk) -> None:
+    """What the first night took for a surplus was a sale; what the cashier is wrong by stays."""
+    till = Till(1)
+    await enrol(desk, till)
+    opened(till)
+    counted(till, 290)
+    await send(desk, till)
+    assert await differences(desk, 0) == [(290, ["entry:1.0.2"])]
+    sold(till, 300)
+    desk.clock.pass_ms(1_000)
+    await send(desk, till, 2)
+    assert await differences(desk, 1) == [(-10, ["entry:1.0.2", "entry:1.0.3"])]
+    assert await differences(desk, 2) == []
+
+
+async def differences(desk: Desk, day: int) -> list[tuple[int, list[str]]]:
+    """What the next night finds of drawers, and by which causes."""
+    desk.clock.pass_ms(DAY_MS)
+    await desk.house.nightly.run_if_due()
+    proof = await desk.get(f"/days/{CAMPUS.business_day(NOON) + day}/proof?cls=shift_difference")
+    return [(found["amount"], found["causes"]) for found in proof["findings"] if found["terminals"]]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_each_epoch_of_a_terminal_counts_its_own_drawers(first: int) -> None:
+    """Both call their shift 1; whichever reports first."""
+    epochs = [Till(1, epoch=1), Till(1, epoch=2)]
+    book = book_for(*epochs)
+    for till, cents in zip(epochs, (300, 700), strict=True):
+        opened(till)
+        sold(till, cents)
+        counted(till, cents)
+    ordered = epochs[first], epochs[1 - first]
+    for index, till in ((0, ordered[0]), (1, ordered[0]), (0, ordered[1]), (1, ordered[1]), (2, ordered[0])):
+        post_entry(book, book.chains[till.tno], 0, till.chain[index].entry, CAMPUS.business_day(NOON))
+    assert balance(book, AccountKind.OPERATOR_LOSS) == 0
+    assert balance(book, AccountKind.DRAWER) == -(300, 700)[1 - first]

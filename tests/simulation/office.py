@@ -186,9 +186,10 @@ class Office:
         if any(given):
             self.publish()
 
-    def let_through(self) -> None:
-        """Two people look at what a second history alone has told, and let it be posted."""
-        for row in [row for row in self.book.entries.values() if row.parked and held_back(self.book, row)]:
+    def let_through(self, tid: str = "") -> None:
+        """Two people look at what a second history alone has told (of one terminal), and let it be posted."""
+        held = [row for row in self.book.entries.values() if row.parked and held_back(self.book, row)]
+        for row in [row for row in held if tid in ("", self.book.chains[row.tno].tid)]:
             self._campus.tell("desk", f"lets entry {row.tno}.{row.branch}.{row.seq} {row.kind} through")
             post_again(self.book, row, allowed=True)
 

@@ -100,6 +100,8 @@ class Stage:
                     planted.replaced.add(cast.cards[card.name].key)
                 case told.RestoreServer():
                     self._life.restored = True
+                case told.CloseShift(till, error):
+                    planted.miscounted[cast.tills[till.name].name] += error.cents(cast.amounts)
                 case _:
                     pass
 

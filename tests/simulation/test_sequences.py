@@ -22,6 +22,7 @@ from server.ledger.accounts import WE_HAVE, Account, AccountKind
 from server.reconcile.float_proof import Document, prove_float
 from tests.server.desk import Clock, postings_in, postings_of, put_book, sqlite_url
 from tests.simulation.campus import Campus
+from tests.simulation.drawers import cash_of
 from tests.simulation.office import CAMPUS_TIME, LOAD_KEY
 from tests.simulation.sequences import format as told
 from tests.simulation.sequences.catalogue import SEQUENCES
@@ -41,6 +42,7 @@ ENTRIES_ONLY = [
             | told.Copy
             | told.Forget
             | told.SendKept
+            | told.LetThrough
             | told.RestoreServer
             | told.DeclareLost
             | told.BookHole,
@@ -147,16 +149,12 @@ async def test_the_database_says_the_same(life: Campus, tmp_path: Path) -> None:
 
 
 def test_the_float_adds_up_after_all_of_them(life: Campus) -> None:
-    """What is owed equals what lies in the drawers, counted; no other account has anything of ours."""
+    """What is owed equals what lies in drawers and in the vault, counted; no other account has anything of ours."""
     campus = life
     campus.server.enter_paper()
     campus.sync()
-    counted = [Document(drawer_of(name), cents, name) for name, cents in campus.truth.cash_in.items()]
-    day = CAMPUS_TIME.business_day(campus.server.now)
-    proof = prove_float(day, totals(campus.server.book), counted)
-    assert proof.holds and proof.owed_cents == sum(campus.truth.cash_in.values())
-    assert {line.account.kind for line in proof.lines} == {AccountKind.DRAWER} <= WE_HAVE
-
-
-def drawer_of(name: str) -> Account:
-    return Account(AccountKind.DRAWER, "desk/1" if name == "desk" else f"{name}/0")
+    there = cash_of(campus)
+    counted = [Document(account, cents, "counted") for account, cents in there.items()]
+    proof = prove_float(CAMPUS_TIME.business_day(campus.server.now), totals(campus.server.book), counted)
+    assert proof.holds and proof.owed_cents == sum(there.values())
+    assert {line.account.kind for line in proof.lines} == {AccountKind.DRAWER, AccountKind.VAULT} <= WE_HAVE

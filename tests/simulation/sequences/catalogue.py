@@ -4,6 +4,7 @@ from tests.simulation.sequences.chains import ENDED, HOLES, IMAGES, MID_SALE, RE
 from tests.simulation.sequences.clones import FALLBACKS, FLOORS, FORKS
 from tests.simulation.sequences.counter import CLOCKS, ONE_TAP, PIN, POWER, VENDED, WEAK_PIN
 from tests.simulation.sequences.credits import CASH_IN, LOADS, REFUNDS, REVOKED, SUBSIDIES
+from tests.simulation.sequences.drawers import DRAWERS
 from tests.simulation.sequences.torn import CHAINED, OPEN, RECOVERED, TORN, WEAK
 
 SEQUENCES = (
@@ -12,5 +13,6 @@ SEQUENCES = (
     *(*LOADS, *REVOKED, *SUBSIDIES, *REFUNDS, *CASH_IN),
     *(*FALLBACKS, *FORKS, *FLOORS),
     *(*IMAGES, *SAME_PLACE, *MID_SALE, *ENDED, *HOLES, *REPLACED),
+    *DRAWERS,
 )
 assert len({sequence.name for sequence in SEQUENCES}) == len(SEQUENCES), "names are unique"

@@ -186,6 +186,22 @@ class TakeCash:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenShift:
+    """A cashier takes over a till with so much in its drawer."""
+
+    till: Till
+    drawer: Sum
+
+
+@dataclass(frozen=True, slots=True)
+class CloseShift:
+    """The cashier counts what lies in the drawer, and is wrong by `error`."""
+
+    till: Till
+    error: Sum = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
 class Collect:
     """A station is asked to bring what waits for a card."""
 
@@ -401,6 +417,13 @@ class Replace:
 
 
 @dataclass(frozen=True, slots=True)
+class LetThrough:
+    """Two people let everything be posted that a till's second history alone has told."""
+
+    till: Till
+
+
+@dataclass(frozen=True, slots=True)
 class Revoke:
     """The server has told a terminal that it may not work any more."""
 
@@ -458,6 +481,12 @@ def drawer(till: Till) -> Of:
     return Of(AccountKind.DRAWER, till)
 
 
+def miscount(till: Till) -> Of:
+    """What a till's counted drawers had too much (positive) or too little."""
+    return Of(AccountKind.OPERATOR_LOSS, till)
+
+
+VAULT = Of(AccountKind.VAULT)
 GRANTED = Of(AccountKind.CLEARING)
 """Where the value of grants comes from: the desk that took the cash, and what a restored server has adopted."""
 FUNDER = Of(AccountKind.FUNDER)
@@ -530,6 +559,8 @@ Step = (
     | EnterPin
     | GiveBack
     | TakeCash
+    | OpenShift
+    | CloseShift
     | Collect
     | Checkpoint
     | Vended
@@ -559,6 +590,7 @@ Step = (
     | BookHole
     | DeclareLost
     | Replace
+    | LetThrough
     | Revoke
     | Nightly
     | Check

@@ -17,7 +17,7 @@ from hardware.simulated.desfire_card import VirtualDesfire
 from hardware.simulated.reader import SimulatedReader
 from hardware.simulated.tearing import Moment, Tear
 from protocol.entries import Entry, Kind, SaleStep, Stage, Vend
-from protocol.ids import MerchantId
+from protocol.ids import U32_MAX, MerchantId
 from protocol.limits import ClassLimits, LimitRules
 from protocol.messages import encode_batch
 from protocol.money import Cents
@@ -110,7 +110,8 @@ class Play:
         self._sync()
         self._day = CAMPUS_TIME.business_day(campus.server.now)
         self._rows, self._goods = len(campus.truth.rows), len(campus.truth.goods)
-        self._first_seq = {till.disk.grant.tno: len(till.disk.rows) for till in cast.tills.values()}
+        self._first_seq = dict.fromkeys(self._our_tnos(), U32_MAX)  # nothing of an earlier epoch is of this sequence
+        self._first_seq |= {till.disk.grant.tno: len(till.disk.rows) for till in cast.tills.values()}
         self._reads = {name: look_at(card) for name, card in cast.cards.items()}
         self._known = {finding.key for finding in campus.reconcile()}
         self._before = self._balances()
@@ -180,6 +181,14 @@ class Play:
     @do.register
     def _(self, step: told.TakeCash) -> None:
         self._till(step.till).topup(self._cents(step.amount))
+
+    @do.register
+    def _(self, step: told.OpenShift) -> None:
+        self._till(step.till).open_shift(self._cents(step.drawer))
+
+    @do.register
+    def _(self, step: told.CloseShift) -> None:
+        assert self._till(step.till).close_shift(self._cents(step.error)), f"no shift is closed\n{self._story()}"
 
     @do.register
     def _(self, step: told.Collect) -> None:
@@ -342,6 +351,10 @@ class Play:
         self._reads[step.by.name] = look_at(self.cast.cards[step.by.name])
 
     @do.register
+    def _(self, step: told.LetThrough) -> None:
+        self.campus.server.let_through(self._till(step.till).name)
+
+    @do.register
     def _(self, step: told.Revoke) -> None:
         self._till(step.till).shell.revoked = True
 
@@ -414,7 +427,7 @@ class Play:
         if word.startswith("desk") or len(place) != 3:
             return False
         tno, _, seq = map(int, place)
-        return seq > self._first_seq.get(tno, 0) if tno in self._our_tnos() else False  # type: ignore[call-overload]
+        return tno in self._our_tnos() and seq > self._first_seq.get(tno, 0)
 
     def _name_in_books(self, account: Account) -> str:
         if account.kind is AccountKind.CLEARING or account.owner.startswith("desk/"):
@@ -422,8 +435,8 @@ class Play:
         if account.kind is AccountKind.SUSPENSE:
             tno = int(account.owner.partition(".")[0])
             return f"suspense of {self.campus.server.book.chains[tno].tid}"  # type: ignore[index]
-        if account.kind is AccountKind.DRAWER:
-            return f"drawer of {account.owner.partition('/')[0]}"
+        if account.kind in (AccountKind.DRAWER, AccountKind.OPERATOR_LOSS) and account.owner:
+            return f"{account.kind} of {account.owner.partition('/')[0]}"
         return str(account)
 
     def _name_of(self, account: Of) -> str:
@@ -494,7 +507,7 @@ class Play:
         return {till.name for till in self.cast.tills.values()}
 
     def _our_tnos(self) -> set[int]:
-        return {chain.tno for chain in self.campus.server.book.chains.values() if chain.tid in self._names()}
+        return {int(chain.tno) for chain in self.campus.server.book.chains.values() if chain.tid in self._names()}
 
     def _made(self, made: told.Made) -> Entry:
         name = self._till(made.till).name
