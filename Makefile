@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 SEEDS ?= 100
 
-.PHONY: help setup demo test test-long check simulate bench mutants image image-test clean
+.PHONY: help setup demo test test-long check simulate bench mutants clean
 
 help:            ## list the targets
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -28,16 +28,13 @@ check: setup     ## format, lint, types, import rules and the fast tests, under 
 	$(PYTHON) -m pytest -n 2 -m "not slow and not integration and not seeds"
 
 simulate: setup  ## seeded simulation: make simulate SEEDS=10000
-	$(PYTHON) -m tests.simulation --seeds $(SEEDS)
+	$(PYTHON) -m tests.simulation --seeds=$(SEEDS)
 
 bench: setup     ## measure; prints JSON
 	$(PYTHON) -m tests.bench
 
 mutants: setup   ## planted bugs that the simulation must catch
 	$(PYTHON) -m tests.simulation.mutants
-
-image image-test: ## terminal images
-	@echo "Terminal images cannot be built yet: images/ holds no scripts." >&2; exit 2
 
 clean:           ## remove what can be made again
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist

@@ -5,15 +5,23 @@ import asyncio
 import contextlib
 import logging
 import signal
+import socket
 import sys
 from collections.abc import Generator
 from pathlib import Path
 
 import uvicorn
 
-from server.app import open_house, running
+from server.app import House, open_house, running
 from server.config import ConfigWrong, HttpSettings, Settings, read_settings
+from server.db import DatabaseUnusable
 from server.keys import KeysUnusable
+
+OK, WRONG_CONFIG, PORT_TAKEN = 0, 2, 3
+
+
+class PortTaken(Exception):
+    """Nobody can reach the API there; the text says why."""
 
 
 class _Api(uvicorn.Server):
@@ -23,33 +31,57 @@ class _Api(uvicorn.Server):
     def capture_signals(self) -> Generator[None]:
         yield
 
-    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
-        await super().startup(sockets)  # type: ignore[arg-type]
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
         if self.started:
             port = self.servers[0].sockets[0].getsockname()[1]
             print(f"fanka server ready: http://{self.config.host}:{port}", flush=True)
 
 
 def main() -> int:
-    """Run until SIGTERM or SIGINT. Returns 0, or 2 when the configuration is wrong."""
+    """Run until SIGTERM or SIGINT. Returns 0; 2 when the configuration is wrong, 3 when the HTTP port is taken."""
     parser = argparse.ArgumentParser(prog="python -m server", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="a TOML file")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         asyncio.run(_serve(read_settings(parser.parse_args().config)))
-    except (ConfigWrong, KeysUnusable) as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+    except PortTaken as error:
+        return _failed(error, PORT_TAKEN)
+    except (ConfigWrong, DatabaseUnusable, KeysUnusable) as error:
+        return _failed(error, WRONG_CONFIG)
+    return OK
+
+
+def _failed(error: Exception, code: int) -> int:
+    print(f"fanka server: {error}", file=sys.stderr)
+    return code
 
 
 async def _serve(settings: Settings) -> None:
-    async with open_house(settings) as house, running(house):
-        api = _Api(_api_config(house.app, settings.http))
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, lambda: setattr(api, "should_exit", True))
-        await api.serve()
+    with _listen(settings.http) as listening:
+        async with open_house(settings) as house, running(house):
+            await _answer(house, settings.http, listening)
+
+
+async def _answer(house: House, settings: HttpSettings, listening: socket.socket) -> None:
+    api = _Api(_api_config(house.app, settings))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, lambda: setattr(api, "should_exit", True))
+    await api.serve([listening])
+
+
+def _listen(settings: HttpSettings) -> socket.socket:
+    """Take the port before anything else is touched. Raises PortTaken."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=2_048)
+    except OSError as error:
+        where = f"{settings.host} port {settings.port}"
+        raise PortTaken(
+            f"http: cannot listen at {where}: {error.strerror}. Does another server run? Stop it, or choose another "
+            "host or port in [http]"
+        ) from error
 
 
 def _api_config(app: object, settings: HttpSettings) -> uvicorn.Config:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -22,7 +23,7 @@ from server.booking import api as booking_api
 from server.booking.service import Bookings
 from server.cards import api as cards_api
 from server.cards.service import Cards
-from server.config import Settings, campus_of, operators_of, timing_of
+from server.config import ConfigWrong, Settings, campus_of, operators_of, timing_of
 from server.db import Database
 from server.fields import View
 from server.ingest.service import Ingest
@@ -84,13 +85,27 @@ def utc_now() -> UtcMs:
 
 @asynccontextmanager
 async def open_house(settings: Settings, clock: Callable[[], UtcMs] = utc_now) -> AsyncGenerator[House]:
-    """Open the database and the keys, and compose the services. Nothing runs by itself yet."""
-    await asyncio.to_thread(Path(settings.data).mkdir, parents=True, exist_ok=True)
+    """Open the database and the keys, and compose the services. Nothing runs by itself yet.
+
+    Raises ConfigWrong, DatabaseUnusable, KeysUnusable.
+    """
+    await asyncio.to_thread(_make_directory, Path(settings.data))
     async with Database(settings.database) as database:
         may_create = await database.is_new()
         keys = await asyncio.to_thread(open_keys, Path(settings.data) / "keys", may_create=may_create)
         await database.create_all()
         yield _compose(settings, clock, database, keys)
+
+
+def _make_directory(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise ConfigWrong(f"data: {path} is no directory: a file of that name is in the way") from error
+    except OSError as error:
+        raise ConfigWrong(f"data: {path} cannot be made: {error.strerror}. Make it, or name another") from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise ConfigWrong(f"data: {path} may not be written by this user (uid {os.geteuid()})")
 
 
 @asynccontextmanager

@@ -26,6 +26,7 @@ import msgspec
 from msgspec import Meta
 
 from protocol.instants import HOUR_MS, MINUTE_MS, CampusTime
+from protocol.settings import SettingsWrong, decode_settings
 from server.auth.rules import Operator, Role
 
 _Port = Annotated[int, Meta(ge=0, le=65_535)]
@@ -82,8 +83,8 @@ class MoneySettings(_Table, frozen=True):
 class OperatorSettings(_Table, frozen=True):
     """A person at a desk; the file holds only the SHA-256 of the bearer token (hex)."""
 
-    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,32}$")]
-    token_sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,32}$", description="1 to 32 of A-Z a-z 0-9 . _ -")]
+    token_sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="64 of 0-9 a-f, the token's SHA-256")]
     roles: tuple[Role, ...]
 
 
@@ -113,10 +114,10 @@ class Timing:
 def read_settings(path: Path) -> Settings:
     """Read a file. Relative paths in it are relative to its directory. Raises ConfigWrong."""
     try:
-        settings = msgspec.toml.decode(path.read_bytes(), type=Settings)
+        settings = decode_settings(path.read_bytes(), Settings)
     except OSError as error:
         raise ConfigWrong(f"{path}: {error.strerror}") from error
-    except (ValueError, msgspec.DecodeError) as error:
+    except SettingsWrong as error:
         raise ConfigWrong(f"{path}: {error}") from error
     tokens = [operator.token_sha256 for operator in settings.operators]
     names = [operator.name for operator in settings.operators]
@@ -124,7 +125,21 @@ def read_settings(path: Path) -> Settings:
         raise ConfigWrong(f"{path}: two operators have the same name or the same token")
     data = (path.parent / settings.data).resolve()
     database = settings.database or f"sqlite+aiosqlite:///{data / 'server.db'}"
-    return msgspec.structs.replace(settings, data=str(data), database=database)
+    mqtt = _with_files(settings.mqtt, path) if settings.mqtt else None
+    return msgspec.structs.replace(settings, data=str(data), database=database, mqtt=mqtt)
+
+
+def _with_files(mqtt: MqttSettings, path: Path) -> MqttSettings:
+    """The same with whole paths of its TLS files. Raises ConfigWrong where one is not there."""
+    whole: dict[str, str] = {}
+    for name in ("ca", "cert", "key"):
+        if given := getattr(mqtt, name):
+            whole[name] = str((path.parent / given).resolve())
+            if not Path(whole[name]).is_file():
+                raise ConfigWrong(f"{path}: mqtt.{name}: there is no file {whole[name]}")
+    if bool(mqtt.cert) != bool(mqtt.key) or (mqtt.cert and not mqtt.ca):
+        raise ConfigWrong(f"{path}: mqtt: cert and key belong together, and beside ca")
+    return msgspec.structs.replace(mqtt, **whole)
 
 
 def campus_of(settings: Settings) -> CampusTime:

@@ -12,12 +12,13 @@ from typing import Any, Self, TypeVar
 import psycopg
 from sqlalchemy import Connection, event, inspect
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from server.act_tables import act
 from server.numbers import CLOSED_THROUGH, read_setting, write_setting
 
+_DRIVERS = ("sqlite+aiosqlite", "postgresql+psycopg")
 READERS_MAX = 8
 POSTGRES_CONNECTIONS_MAX = 32
 WAIT_FOR_WRITER_S = 60
@@ -28,12 +29,20 @@ SQLITE_READER_PRAGMAS = ("query_only=ON", "wal_autocheckpoint=0")
 _Result = TypeVar("_Result")
 
 
+class DatabaseUnusable(Exception):
+    """The database that the settings name cannot be opened; the text says why, and shows no password."""
+
+
 class Database:
     """Transactions on the server's tables."""
 
     def __init__(self, url: str) -> None:
-        """Take `sqlite+aiosqlite:///file` or `postgresql+psycopg://…`. Nothing is opened yet."""
-        self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
+        """Take `sqlite+aiosqlite:///file` or `postgresql+psycopg://…`. Nothing is opened yet.
+
+        Raises DatabaseUnusable for anything else.
+        """
+        self._shown = _shown(url)
+        self.is_sqlite = url.startswith("sqlite")
         if self.is_sqlite:
             self._writer = _sqlite_engine(url, connections=1, begin="BEGIN IMMEDIATE", pragmas=SQLITE_PRAGMAS)
             self._reader = _sqlite_engine(
@@ -52,9 +61,13 @@ class Database:
         await self.close()
 
     async def is_new(self) -> bool:
-        """Whether nothing was ever kept here."""
-        async with self.writing() as connection:
-            return not await connection.run_sync(lambda known: inspect(known).get_table_names())
+        """Whether nothing was ever kept here: the first thing that is asked. Raises DatabaseUnusable."""
+        try:
+            async with self.writing() as connection:
+                return not await connection.run_sync(lambda known: inspect(known).get_table_names())
+        except (DBAPIError, psycopg.Error) as error:
+            cause = " ".join(str(error.orig if isinstance(error, DBAPIError) else error).split())
+            raise DatabaseUnusable(f"the database {self._shown} cannot be opened: {cause}") from error
 
     async def create_all(self) -> None:
         """Create the tables that are missing."""
@@ -99,6 +112,19 @@ class Database:
         """One consistent view that writes nothing and waits for nobody."""
         async with self._reader.connect() as connection:
             yield connection
+
+
+def _shown(url: str) -> str:
+    """A URL without its password. Raises DatabaseUnusable where it is none of ours."""
+    try:
+        found = make_url(url)
+    except (ArgumentError, ValueError):
+        found = None  # what cannot be read may hold a password anywhere: it is not repeated
+    if found is None or found.drivername not in _DRIVERS:
+        given = f" It begins with {found.drivername}://" if found is not None else ""
+        expected = "sqlite+aiosqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME"
+        raise DatabaseUnusable(f"database: expected {expected}.{given}")
+    return found.render_as_string(hide_password=True)
 
 
 def _was_in_the_way(error: DBAPIError | psycopg.Error) -> bool:

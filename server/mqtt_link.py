@@ -13,7 +13,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from paho.mqtt.client import Client, ConnectFlags, MQTTMessage
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -23,7 +23,7 @@ from protocol.instants import UtcMs
 from protocol.messages import ServerState, sign
 from protocol.signing import to_base64url
 from protocol.topics import SERVER, UP_ALL, down, list_part, manifest, parse_up
-from server.config import MqttSettings
+from server.config import ConfigWrong, MqttSettings
 from server.ingest.service import Ingest
 from server.keys import ServerKeys
 from server.policy.rules import Publication
@@ -55,6 +55,9 @@ class MqttLink:
         self.connected = asyncio.Event()
         """Set whenever the broker has taken a connection and the subscription; the publisher clears it."""
         self.is_up = False
+        self._outage = ""
+        """Why there is no connection, as it was told last; empty while there is one, and before the first try."""
+        self._stopping = False
         self._client = self._new_client()
 
     async def start(self) -> None:
@@ -64,6 +67,7 @@ class MqttLink:
 
     async def stop(self) -> None:
         """Disconnect and end all workers."""
+        self._stopping = True
         await asyncio.to_thread(self._client.disconnect)
         await asyncio.to_thread(self._client.loop_stop)
         for worker in self._workers.values():
@@ -90,12 +94,10 @@ class MqttLink:
     def _new_client(self) -> Client:
         client = Client(CallbackAPIVersion.VERSION2, client_id=self._settings.client_id)
         if self._settings.ca:
-            context = ssl.create_default_context(cafile=self._settings.ca)
-            if self._settings.cert:
-                context.load_cert_chain(self._settings.cert, self._settings.key)
-            client.tls_set_context(context)  # pyright: ignore[reportUnknownMemberType]  (paho leaves it untyped)
+            client.tls_set_context(_tls_context(self._settings))  # pyright: ignore[reportUnknownMemberType]  (untyped)
         client.reconnect_delay_set(1, self._settings.reconnect_max_s)
         client.on_connect = self._on_connect
+        client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
@@ -105,7 +107,7 @@ class MqttLink:
         self, client: Client, _data: object, _flags: ConnectFlags, reason: ReasonCode, _properties: Properties | None
     ) -> None:
         if reason.is_failure:
-            log.warning("the broker refused us: %s", reason)
+            self._later(self._now_down, f"it refuses us ({reason})", True)
             return
         client.subscribe(UP_ALL, qos=1)
 
@@ -115,8 +117,13 @@ class MqttLink:
             return
         self._later(self._now_up)
 
-    def _on_disconnect(self, *_: object) -> None:
-        self._later(self._now_down)
+    def _on_connect_fail(self, *_: object) -> None:
+        self._later(self._now_down, "it does not answer")
+
+    def _on_disconnect(
+        self, _client: Client, _data: object, _flags: DisconnectFlags, reason: ReasonCode, _properties: object
+    ) -> None:
+        self._later(self._now_down, f"the connection is lost ({reason})")
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         found = _addressed(message)
@@ -132,11 +139,21 @@ class MqttLink:
             log.info("a message came after the end")
 
     def _now_up(self) -> None:
-        self.is_up = True
+        log.info("broker %s: %s", self._where, "connected again" if self._outage else "connected")
+        self.is_up, self._outage = True, ""
         self.connected.set()
 
-    def _now_down(self) -> None:
+    def _now_down(self, why: str, refused: bool = False) -> None:
+        """Say it once for each outage, and again only if a silent broker begins to refuse us."""
         self.is_up = False
+        if not self._stopping and (not self._outage or (refused and why != self._outage)):
+            self._outage = why
+            every_s = self._settings.reconnect_max_s
+            log.warning("broker %s: %s; tried again and again, at most every %s s", self._where, why, every_s)
+
+    @property
+    def _where(self) -> str:
+        return f"{self._settings.host}:{self._settings.port}"
 
     def _enqueue(self, tid: TerminalId, message: _Message) -> None:
         queue = self._queues.get(tid)
@@ -176,6 +193,18 @@ class MqttLink:
                 return
         if answer is not None:
             self._client.publish(topic, answer, qos=1)
+
+
+def _tls_context(settings: MqttSettings) -> ssl.SSLContext:
+    """Raises ConfigWrong where a file holds no certificate or key."""
+    try:
+        context = ssl.create_default_context(cafile=settings.ca)
+        if settings.cert:
+            context.load_cert_chain(settings.cert, settings.key)
+    except OSError as error:
+        names = ", ".join(filter(None, (settings.ca, settings.cert, settings.key)))
+        raise ConfigWrong(f"mqtt: {names}: no certificates as TLS needs them ({error.strerror or error})") from error
+    return context
 
 
 def _addressed(message: MQTTMessage) -> tuple[TerminalId, str] | None:

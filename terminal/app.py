@@ -17,19 +17,17 @@ from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from importlib.metadata import version
 from pathlib import Path
-from typing import assert_never
 
 from hardware.peripherals.bell import Bell
 from hardware.ports import CardReader
 from hardware.readers.pcsc import PcscReader
-from hardware.simulated.reader import SimulatedReader
 from protocol.instants import UtcMs
 from protocol.journal import read_entry
 from terminal.card_port import CardPort
 from terminal.card_thread import CardThread
 from terminal.clerk import Clerk, Rights
 from terminal.clock import ChipWatch, MachineClock, TerminalClock
-from terminal.config import Config, May, ReaderKind
+from terminal.config import Config, May
 from terminal.console import Console, Lines, obey
 from terminal.derived import from_snapshot
 from terminal.gauges import Gauges
@@ -37,6 +35,7 @@ from terminal.identity import JOURNAL_FILE, Identity, load_identity
 from terminal.journal_copy import JournalCopy, name_of
 from terminal.journal_space import JournalSettings
 from terminal.journal_store import JournalStore
+from terminal.mqtt_line import TlsUnusable
 from terminal.news import News, chip_stepped, hooks_of
 from terminal.office import CardOffice
 from terminal.policy_store import PolicyStore
@@ -52,8 +51,10 @@ _log = logging.getLogger(__name__)
 TICK_S = 0.2
 
 
-async def run(config: Config, words: Words, console: Console, keyboard: int) -> None:
+async def run(config: Config, words: Words, console: Console, keyboard: int, reader: CardReader | None = None) -> None:
     """Sell until `quit`, SIGTERM or SIGINT, then end in order. `keyboard` is a file descriptor with commands.
+
+    `reader`: another one than the configuration names.
 
     Raises IdentityError, JournalError and OSError where only a technician can help; the text says how.
     """
@@ -65,7 +66,7 @@ async def run(config: Config, words: Words, console: Console, keyboard: int) -> 
         lists = config.directory / "lists"
         policy = PolicyStore(lists, grant.site, trust.list, trust.load, takes_loads=May.LOAD in may)
         clock = TerminalClock(MachineClock(), await _known_time(config, journal, policy))
-        thread = CardThread(_reader(config))
+        thread = CardThread(reader or PcscReader(config.reader_name or None))
         stack.callback(thread.close)
 
         cards = CardPort(config.card_keys, thread.run, os.urandom)
@@ -162,17 +163,6 @@ def _built_at() -> UtcMs:
     return UtcMs(int(Path(__file__).stat().st_mtime * 1_000))
 
 
-def _reader(config: Config) -> CardReader:
-    """The driver for the reader that the configuration names."""
-    match config.reader_kind:
-        case ReaderKind.PCSC:
-            return PcscReader(config.reader_name or None)
-        case ReaderKind.SIMULATED:
-            return SimulatedReader()
-        case _:
-            assert_never(config.reader_kind)
-
-
 def _link(
     config: Config, identity: Identity, journal: JournalStore, policy: PolicyStore, till: Till, clock: TerminalClock
 ) -> SyncLink | None:
@@ -182,7 +172,7 @@ def _link(
     hooks, acked = hooks_of(till, clock, till.face), journal.ack_jws
     try:
         return SyncLink(config.line, identity, journal, policy, MachineClock(), newest_ack=acked, hooks=hooks)
-    except OSError as error:
-        _log.exception("no line to the server")
+    except TlsUnusable as error:
+        _log.error("no line to the server: %s", error)
         till.gauges.no_link = str(error)
         return None

@@ -1,22 +1,6 @@
-"""The terminal's settings: one TOML file, read strictly.
+"""The terminal's settings: one TOML file, read strictly. `docs/terminal.toml` shows all of it.
 
-    directory = "/var/lib/fanka"          # journal, identity and lists; relative to the file
-    merchant = "canteen-1"
-    second_medium = "/media/stick"        # a directory; every entry once more, where a stick is fitted
-    may = ["refund", "load", "topup", "office", "override"]
-
-    [reader]
-    kind = "pcsc"                         # the first PC/SC reader there is, or the one of this name
-    name = "ACS ACR122U 00 00"
-
-    [broker]
-    host = "broker.campus.example"
-
-    [[card_keys]]                         # the present set first, then older ones that cards still carry
-    key_set = 1
-    debit = "base64url of 16 bytes"
-
-Card keys stand in a file of their own where `card_keys_file` names one, with the same tables in it.
+Card keys stand in this file or in one of their own; whichever holds them is its owner's alone (chmod 600).
 """
 
 import enum
@@ -31,6 +15,7 @@ from msgspec import Meta
 from hardware.cards.keys import CardKeys, MasterKeys
 from protocol.ids import MerchantField, MerchantId
 from protocol.instants import CampusTime
+from protocol.settings import SettingsWrong, decode_settings
 from protocol.signing import from_base64url
 from terminal.mqtt_line import LineSettings, TlsFiles
 
@@ -94,7 +79,7 @@ class _CardKeysFile(_Table, frozen=True):
 
 class _File(_Table, frozen=True):
     directory: str
-    merchant: MerchantField
+    merchant: Annotated[MerchantField, Meta(description="1 to 32 of A-Z a-z 0-9 . _ -")]
     language: str = "en"
     may: tuple[May, ...] = (May.REFUND,)
     second_medium: str = ""
@@ -117,8 +102,8 @@ class Config:
     may: frozenset[May]
     second_medium: Path | None
     clock_chip: bool
-    reader_kind: ReaderKind
     reader_name: str
+    """A PC/SC reader; empty: the first there is."""
     line: LineSettings | None
     """None: a terminal that was never meant to have a network."""
     campus: CampusTime
@@ -130,6 +115,12 @@ class Config:
 def read_config(path: Path) -> Config:
     """Read a file; relative paths in it are relative to its directory. Raises ConfigWrong."""
     file = _decode(path, _File)
+    if file.reader.kind is ReaderKind.SIMULATED:
+        raise ConfigWrong(
+            f'{path}: reader.kind: "simulated" is for programs that bring their own reader (tests): no card could ever '
+            'be put on it. Write "pcsc". A terminal sells for cash and answers without a reader, and `make demo` '
+            "shows terminals with virtual cards behind a real PC/SC daemon"
+        )
     base = path.parent
     rows = file.card_keys
     if file.card_keys_file:
@@ -147,7 +138,6 @@ def read_config(path: Path) -> Config:
         may=frozenset(file.may),
         second_medium=base / file.second_medium if file.second_medium else None,
         clock_chip=file.clock_chip,
-        reader_kind=file.reader.kind,
         reader_name=file.reader.name,
         line=_line(file.broker, base) if file.broker else None,
         campus=CampusTime(file.campus.offset_min, file.campus.day_starts_min),
@@ -158,10 +148,10 @@ def read_config(path: Path) -> Config:
 
 def _decode(path: Path, kind: type[_T]) -> _T:
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=kind)
+        return decode_settings(path.read_bytes(), kind)
     except OSError as error:
         raise ConfigWrong(f"{path}: {error.strerror}") from error
-    except (ValueError, msgspec.DecodeError) as error:
+    except SettingsWrong as error:
         raise ConfigWrong(f"{path}: {error}") from error
 
 
@@ -172,7 +162,10 @@ def _require_private(path: Path) -> None:
 
 
 def _line(broker: _Broker, base: Path) -> LineSettings:
-    tls = TlsFiles(base / broker.ca, base / broker.cert, base / broker.key) if broker.ca else None
+    cert, key = (base / name if name else None for name in (broker.cert, broker.key))
+    if (cert is None) != (key is None):
+        raise ConfigWrong("broker: cert and key belong together: write both or neither")
+    tls = TlsFiles(base / broker.ca, cert, key) if broker.ca else None
     return LineSettings(broker.host, broker.port, tls, broker.reconnect_last_s)
 
 

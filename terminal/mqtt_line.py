@@ -22,11 +22,11 @@ _QUEUED_MESSAGES_MAX = 64
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """Whom to believe and who we are: the broker's CA, our certificate and its key."""
+    """Whom to believe, the broker's CA; and who we are, if the broker asks: our certificate and its key."""
 
     ca: Path
-    certificate: Path
-    key: Path
+    certificate: Path | None = None
+    key: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +62,17 @@ class Received:
 LineEvent = LineUp | LineDown | Received
 
 
+class TlsUnusable(Exception):
+    """A file of `TlsFiles` cannot be used; the text says which."""
+
+
 class MqttLine:
     """One MQTT client. `deliver` is called from paho's thread."""
 
     def __init__(
         self, settings: LineSettings, client_id: str, will: tuple[str, bytes], deliver: Callable[[LineEvent], None]
     ) -> None:
-        """Connect nowhere yet. Raises OSError (also ssl.SSLError) where the TLS files cannot be used."""
+        """Connect nowhere yet. Raises TlsUnusable."""
         self._settings, self._will, self._deliver = settings, will, deliver
         client = Client(CallbackAPIVersion.VERSION2, client_id, protocol=MQTTProtocolVersion.MQTTv5)
         client.will_set(*will, qos=1, retain=True)
@@ -128,7 +132,15 @@ class MqttLine:
 
 
 def _tls_context(files: TlsFiles) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=files.ca)
+    for path in filter(None, (files.ca, files.certificate, files.key)):
+        if not path.is_file():
+            raise TlsUnusable(f"{path}: there is no such file")
+    try:
+        context = ssl.create_default_context(cafile=files.ca)
+        if files.certificate is not None:
+            context.load_cert_chain(files.certificate, files.key)
+    except OSError as error:
+        names = ", ".join(str(path) for path in (files.ca, files.certificate, files.key) if path)
+        raise TlsUnusable(f"{names}: no certificates as TLS needs them ({error.strerror or error})") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(files.certificate, files.key)
     return context

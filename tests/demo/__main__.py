@@ -1,9 +1,11 @@
 """A campus in a box: `make demo`, or `python -m tests.demo`. Ends with one line of JSON and leaves nothing behind.
 
-DEMO_SECONDS bounds the time in which the tills sell (default 45); given, the program ends by itself.
+DEMO_SECONDS bounds the time in which the tills sell (default 45); given, the program ends by itself. DEMO_SEED chooses
+the crowd.
 """
 
 import json
+import math
 import os
 import random
 import signal
@@ -18,18 +20,17 @@ from tests.demo.story import Demo
 from tests.integration.programs import ProgramFailed
 
 SELLING_S = 45.0
+SELLING_S_MAX = 86_400.0
 
 
 def main() -> int:
     """Run the story. Returns 0 if nothing was lost, doubled or unexplained and every planted difference was found."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    given = os.environ.get("DEMO_SECONDS", "")
     try:
-        selling_s = float(given or SELLING_S)
-    except ValueError:
-        print(f"DEMO_SECONDS is a number of seconds, not {given!r}", file=sys.stderr)
+        given, selling_s, seed = os.environ.get("DEMO_SECONDS", ""), _selling_s(), _seed()
+    except ValueError as error:
+        print(error, file=sys.stderr)
         return 2
-    seed = int(os.environ.get("DEMO_SEED", random.SystemRandom().randrange(10**6)))
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fanka-")))
         demo = Demo(directory / "campus", selling_s, Commentary(), seed)
@@ -54,6 +55,24 @@ def main() -> int:
     print(json.dumps(summary))
     good = not (summary["lost"] or summary["doubled"] or summary["unexplained_cents"])
     return 0 if good and summary["planted"] == summary["found"] else 1
+
+
+def _selling_s() -> float:
+    given = os.environ.get("DEMO_SECONDS", "") or str(SELLING_S)
+    try:
+        selling_s = float(given)
+    except ValueError:
+        selling_s = math.nan
+    if not 0 < selling_s <= SELLING_S_MAX:
+        raise ValueError(f"DEMO_SECONDS is a number of seconds above 0 and up to {SELLING_S_MAX:.0f}, not {given!r}")
+    return selling_s
+
+
+def _seed() -> int:
+    given = os.environ.get("DEMO_SEED", "") or str(random.SystemRandom().randrange(10**6))
+    if not (given.isascii() and given.isdigit()):
+        raise ValueError(f"DEMO_SEED is a whole number, not {given!r}")
+    return int(given)
 
 
 if __name__ == "__main__":

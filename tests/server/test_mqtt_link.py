@@ -117,6 +117,25 @@ async def wait_until_up(link: MqttLink) -> None:
     raise TimeoutError
 
 
+async def test_a_lost_broker_is_logged_once_and_once_when_it_is_back(
+    broker: Broker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever reads the log in the morning finds the outage, and not a line for every try."""
+    caplog.set_level("INFO", "server.mqtt_link")
+    settings = settings_in(tmp_path, MqttSettings(port=broker.settings.port, reconnect_max_s=1))
+    async with open_house(settings) as house, running(house):
+        assert house.link is not None
+        await wait_until_up(house.link)
+        broker.kill()
+        await asyncio.sleep(3.5)
+        assert not house.link.is_up
+        await asyncio.to_thread(broker.start)
+        await wait_until_up(house.link)
+    where = f"broker 127.0.0.1:{broker.settings.port}: "
+    said = [record.getMessage().removeprefix(where) for record in caplog.records]
+    assert [line.partition(" (")[0] for line in said] == ["connected", "the connection is lost", "connected again"]
+
+
 async def test_a_batch_is_acknowledged_over_the_broker(desk: Desk, broker: Broker) -> None:
     till = Till(1)
     await enrol(desk, till)

@@ -21,9 +21,9 @@ from tests.simulation.sequences.catalogue import SEQUENCES
 def main() -> int:
     """Play the seeds and print what was injected, planted and found, and how fast."""
     options = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
-    options.add_argument("--seeds", type=int, default=100)
+    options.add_argument("--seeds", type=_at_least_one, default=100)
     options.add_argument("--first", type=int, default=0)
-    options.add_argument("--jobs", type=int, default=2)
+    options.add_argument("--jobs", type=_at_least_one, default=2)
     options.add_argument("--seed", type=int, help="play this one only")
     options.add_argument("--story", action="store_true", help="tell all of it")
     options.add_argument("--stop", action="store_true", help="end with the first seed that fails")
@@ -35,6 +35,13 @@ def main() -> int:
         return _report(_watched(map(play, seeds), stop=asked.stop), began)
     with ProcessPoolExecutor(asked.jobs) as pool:
         return _report(_watched(pool.map(play, seeds), stop=asked.stop), began)
+
+
+def _at_least_one(text: str) -> int:
+    """A run of no seed would prove nothing and pass."""
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"a whole number of at least 1 is needed, not {text!r}")
+    return int(text)
 
 
 def _one(seed: int, *, whole: bool) -> int:

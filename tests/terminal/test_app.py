@@ -4,12 +4,15 @@ import asyncio
 import io
 import json
 import os
+import re
 import sys
+import tomllib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from hardware.cards.keys import CardKeys, KeyNotHeld, Role
@@ -31,7 +34,7 @@ from terminal.card_thread import CardThread
 from terminal.clerk import Rights
 from terminal.clock import LATE_MS, TerminalClock
 from terminal.commands import Mistake, read_command
-from terminal.config import Config, ConfigWrong, May, read_config
+from terminal.config import Config, ConfigWrong, May, _File, read_config
 from terminal.console import Console
 from terminal.derived import from_snapshot
 from terminal.enrol import new_key
@@ -452,7 +455,7 @@ def written(tmp_path: Path) -> Path:
     path = tmp_path / "terminal.toml"
     debit = to_base64url(KEYS.debit)
     head = 'directory = "data"\nmerchant = "m1"\n'
-    path.write_text(f'{head}[reader]\nkind = "simulated"\n[[card_keys]]\nkey_set = 1\ndebit = "{debit}"\n')
+    path.write_text(f'{head}[reader]\nname = ""\n[[card_keys]]\nkey_set = 1\ndebit = "{debit}"\n')
     path.chmod(0o600)
     return path
 
@@ -463,7 +466,8 @@ async def work(config: Config, *lines: str) -> list[dict[str, Any]]:
     os.write(writing, "".join(f"{line}\n" for line in lines).encode())
     out = io.BytesIO()
     try:
-        await asyncio.wait_for(run(config, SENTENCES, Console(SENTENCES, out, as_json=True), reading), 10)
+        console = Console(SENTENCES, out, as_json=True)
+        await asyncio.wait_for(run(config, SENTENCES, console, reading, SimulatedReader()), 10)
     finally:
         os.close(writing)
         os.close(reading)
@@ -492,7 +496,9 @@ async def test_a_stick_gets_every_entry_once_more(tmp_path: Path) -> None:
     (tmp_path / "stick").mkdir()
     copy = tmp_path / "stick" / f"{name_of(GRANT)}.jws"
     reading, writing = os.pipe()
-    program = asyncio.create_task(run(read_config(path), SENTENCES, Console(SENTENCES, io.BytesIO()), reading))
+    program = asyncio.create_task(
+        run(read_config(path), SENTENCES, Console(SENTENCES, io.BytesIO()), reading, SimulatedReader())
+    )
     os.write(writing, b"shift open Wang 100\n")
     async with asyncio.timeout(5):
         while lines_in(copy) < 2:  # noqa: ASYNC110  the test only looks
@@ -507,7 +513,7 @@ async def test_one_journal_has_one_program(tmp_path: Path) -> None:
     enrolled(data_directory(tmp_path))
     config = read_config(written(tmp_path))
     reading, writing = os.pipe()
-    first = asyncio.create_task(run(config, SENTENCES, Console(SENTENCES, io.BytesIO()), reading))
+    first = asyncio.create_task(run(config, SENTENCES, Console(SENTENCES, io.BytesIO()), reading, SimulatedReader()))
     await asyncio.sleep(0.5)
     with pytest.raises(JournalInUse, match="Stop it first"):
         await work(config, "quit")
@@ -569,11 +575,21 @@ def bend(old: str, new: str) -> Callable[[Path], None]:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (bend("merchant", "merchent"), "merchent"),
-        (bend('"simulated"', '"magic"'), "magic"),
+        (bend("merchant", "merchent"), r"terminal\.toml: there is no key 'merchent' here, only directory, merchant, "),
+        (bend("merchant", "#"), r"the key 'merchant' is missing: text in quotes: 1 to 32 of"),
+        (bend('"m1"', '"m 1"'), r"merchant: expected text in quotes: 1 to 32 of"),
+        (bend('name = ""', 'kind = "magic"'), r"reader\.kind: expected one of 'pcsc', 'simulated', not 'magic'"),
+        (bend('name = ""', 'kind = "simulated"'), r"reader\.kind: .* no card could ever be put on it"),
+        (bend("key_set = 1", "key_set = 0"), r"card_keys 1\.key_set: expected a whole number from 1 to 255"),
+        (bend("key_set = 1", 'key_set = "1"'), r"key_set: expected a whole number from 1 to 255, not text"),
         (bend("[[card_keys]]", "[[card_key]]"), "card_key"),
+        (bend("[reader]", '[broker]\nhost = "b"\ncert = "x"\n[reader]'), "cert and key belong together"),
+        (bend("[reader]", "[broker]\nport = 1\n[reader]"), r"broker: the key 'host' is missing: text in quotes"),
+        (bend("[reader]", "broker = 1\n[reader]"), r"broker: expected a table with host, port, .*, not a number"),
+        (bend("[reader]", 'may = ["fly"]\n[reader]'), r"may 1: expected one of .*'refund'.*, not 'fly'"),
+        (lambda path: path.write_bytes(b"\xff"), "this is not UTF-8 text"),
         (bend("debit = ", 'debit = "short"\n#'), "16 bytes in base64url"),
-        (bend("[reader]", "[reader"), "terminal.toml"),
+        (bend("[reader]", "[reader"), r"terminal\.toml: this is not TOML: .*line 3"),
         (lambda path: path.chmod(0o644), "chmod 600"),
         (lambda path: path.unlink(), "No such file"),
     ],
@@ -586,6 +602,26 @@ def test_a_wrong_configuration_says_where_and_what(
     with pytest.raises(ConfigWrong, match=sentence) as wrong:
         read_config(path)
     assert to_base64url(KEYS.debit) not in str(wrong.value)
+
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "terminal.toml"
+
+
+def test_the_example_of_a_settings_file_is_one_and_complete(tmp_path: Path) -> None:
+    """As it stands, and with every key that it only mentions; what is commented out is the default."""
+    path = tmp_path / "terminal.toml"
+    path.write_text(EXAMPLE.read_text())
+    path.chmod(0o600)
+    config = read_config(path)
+    assert (str(config.merchant), config.language, set(config.may)) == ("canteen-1", "en", {May.REFUND})
+    tables = tomllib.loads(re.sub(r"(?m)^# (?=[a-z_]+ = )", "", EXAMPLE.read_text()))
+    schema = msgspec.json.schema(_File)["$defs"]
+    shown = {"_File": tables, "_CardKeys": tables["card_keys"][0]}
+    shown |= {f"_{name.title()}": tables[name] for name in ("reader", "broker", "campus")}
+    for name, table in shown.items():
+        known = schema[name]["properties"]
+        assert set(table) == set(known), name
+        assert name == "_File" or all(table[key] == known[key].get("default", table[key]) for key in table), name
 
 
 def test_keys_may_stand_in_a_file_of_their_own(tmp_path: Path) -> None:

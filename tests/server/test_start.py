@@ -1,0 +1,69 @@
+"""What is wrong with the settings or around them is told in one sentence; nothing is shown that must stay secret."""
+
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from server.__main__ import PORT_TAKEN, WRONG_CONFIG, main
+
+Say = Callable[[str], tuple[int, str]]
+
+
+@pytest.fixture
+def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Say:
+    """Start the server with these settings; how it ended, and what it said."""
+
+    def start(text: str) -> tuple[int, str]:
+        path = tmp_path / "server.toml"
+        path.write_text(text)
+        monkeypatch.setattr(sys, "argv", ["server", "--config", str(path)])
+        return main(), capsys.readouterr().err
+
+    return start
+
+
+DATA = 'data = "d"\n'
+HTTP = "[http]\nport = 0\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (f'{DATA}database = "nonsense:secret"\n', "database: expected sqlite+aiosqlite:///FILE or postgresql+psycopg://"),
+        (f'{DATA}database = "postgresql://u:secret@h/d"\n', "It begins with postgresql://"),
+        (f'{DATA}database = "sqlite:///x.db"\n', "It begins with sqlite://"),
+        (f'{DATA}database = "magic+driver://u:secret@h/d"\n', "It begins with magic+driver://"),
+        (f'{DATA}database = "sqlite+aiosqlite:////no/such/x.db"\n', "/no/such/x.db cannot be opened: unable to open"),
+        (
+            f'{DATA}database = "postgresql+psycopg://u:secret@127.0.0.1:1/d"\n',
+            "postgresql+psycopg://u:***@127.0.0.1:1/d cannot be opened",
+        ),
+        ('data = "server.toml"\n', "server.toml is no directory: a file of that name"),
+        ('data = "server.toml/d"\n', "is no directory: a file of that name"),
+        (f'{DATA}[mqtt]\nca = "none.pem"\n', "mqtt.ca: there is no file"),
+        (f'{DATA}[mqtt]\nca = "server.toml"\n', "no certificates as TLS needs them"),
+        (f'{DATA}[mqtt]\nca = "server.toml"\ncert = "server.toml"\n', "cert and key belong together"),
+        (f'{DATA}[mqtt]\nport = 0\n', "mqtt.port: expected a whole number from 1 to 65535"),
+        (f'{DATA}[[operators]]\nname = "a b"\n', "operators 1.name: expected text in quotes: 1 to 32 of A-Z"),
+        (f'{DATA}[[operators]]\nname = "a"\n', "operators 1: the key 'token_sha256' is missing: text in quotes: 64"),
+        (f'{DATA}[http]\nhost = 1\n', "http.host: expected text in quotes, not a number"),
+    ],
+)  # fmt: skip
+def test_it_says_what_is_wrong_and_ends(started: Say, text: str, told: str) -> None:
+    code, said = started(text if "[http]" in text else text.replace("[", HTTP + "[", 1) if "[" in text else text + HTTP)
+    assert code == WRONG_CONFIG
+    line = said.strip().splitlines()[-1]
+    assert line.startswith("fanka server: ") and told in line
+    assert "Traceback" not in said and "secret" not in said and "regex" not in said
+
+
+def test_a_port_that_is_taken_is_told_before_anything_is_touched(started: Say, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, said = started(f"{DATA}[http]\nport = {port}\n")
+    assert code == PORT_TAKEN
+    assert said.startswith(f"fanka server: http: cannot listen at 127.0.0.1 port {port}: Address already in use")
+    assert not (tmp_path / "d").exists()
