@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tests.demo.commentary import Commentary
 from tests.demo.story import Demo
+from tests.integration.campus import Campus
 from tests.integration.programs import ProgramFailed
 
 SELLING_S = 45.0
@@ -48,13 +49,22 @@ def main() -> int:
                 print(f"--- {log.name}\n{log.read_text(errors='replace')[-2_000:]}", file=sys.stderr)
             return 1
         if not given and sys.stdin.isatty():
-            print(
-                f"\nThe server still answers at {demo.campus.server.url}/openapi.json. Press Enter to end.", flush=True
-            )
+            print(_how_to_look(demo.campus), flush=True)
             sys.stdin.readline()
     print(json.dumps(summary))
     good = not (summary["lost"] or summary["doubled"] or summary["unexplained_cents"])
     return 0 if good and summary["planted"] == summary["found"] else 1
+
+
+def _how_to_look(campus: Campus) -> str:
+    """What to do with a server that stays up. The token itself is shown to nobody."""
+    url = f"{campus.server.url}/api/1"
+    return (
+        f"\nThe server stays up: {campus.server.url} ({campus.server.url}/openapi.json names all it can do).\n"
+        f"The administrator's token is in {campus.token_file}; for example:\n"
+        f'  curl -H "Authorization: Bearer $(cat {campus.token_file})" {url}/ledger/trial-balance\n'
+        "Press Enter to end it all."
+    )
 
 
 def _selling_s() -> float:

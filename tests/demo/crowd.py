@@ -4,6 +4,7 @@ import random
 import threading
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 from protocol.purse import Technology
 from tests.demo.commentary import Commentary
@@ -100,6 +101,12 @@ class Cashier:
         self._stop.set()
         self._thread.join()
 
+    def count(self, view: dict[str, Any]) -> None:
+        """Take what a tap ended with into the till's sums: every sale counts, in a scene as well."""
+        if view["phase"] == "done":
+            self.sold += 1
+            self.sold_cents += view["amount"]
+
     def _run(self) -> None:
         try:
             while not self._stop.is_set():
@@ -120,10 +127,9 @@ class Cashier:
             program.type(f"item {product}")
         program.wait("view", since=program.type("pay"), phase="awaiting_card")
         view = self.till.tap(student.card)
+        self.count(view)
         if view["phase"] == "done":
             student.has_paid = True
-            self.sold += 1
-            self.sold_cents += view["amount"]
             return
         self._say.line(f"{self.till.tid}: {student.name} is not served: {' '.join(view['lines'])}")
         student.has_paid, student.served_at_s = False, float("inf")

@@ -184,6 +184,7 @@ class Demo:
                     f"{student.name} pulls a {NAME_OF[technology]} card away in the middle of the write: tap it again"
                 )
                 view = cashier.till.tap(student.card)
+                cashier.count(view)
                 if view["phase"] != "done":
                     raise ProgramFailed(f"the second tap did not end the sale: {view}")
             taken = before - self.campus.money_on(student.card)
@@ -216,7 +217,9 @@ class Demo:
         program = cashier.till.program
         program.type(f"ring {PRICE}")
         program.wait("view", since=program.type("pay"), phase="awaiting_card")
-        return cashier.till.tap(card)
+        view = cashier.till.tap(card)
+        cashier.count(view)
+        return view
 
     def _expect(self, view: dict[str, Any], phase: str) -> None:
         if view["phase"] != phase:
@@ -257,8 +260,8 @@ class Demo:
         today = CampusTime().business_day(UtcMs(time.time_ns() // 1_000_000))
         counted = len(self.crowd.students) * PURSE_CENTS + cash_in_drawers(self.tills)
         self.campus.ask("PUT", f"/days/{today}/documents/vault", {"cents": counted, "document": "vault count"})
-        drawer = {"cents": 10_000, "document": "count of the drawer that waits for a card"}
-        self.campus.ask("PUT", f"/days/{today}/documents/drawer?owner=till-2/1", drawer)
+        till, drawer = self.cashiers[1].till, {"cents": 10_000, "document": "count of the drawer that waits for a card"}
+        self.campus.ask("PUT", f"/days/{today}/documents/drawer?owner={till.tid}/{till.tno}/1", drawer)
         proof = self.campus.ask("POST", f"/days/{today}/proof")
         for row in proof["findings"]:
             whose = f"card {row['card']}, " if row["card"] else ""
@@ -268,7 +271,12 @@ class Demo:
         differences = money_differences(self.campus, agreeing, books)
         for what, cents in differences.items():
             say.line(f"UNEXPLAINED: {what}: {yuan(cents)}")
-        say.line(f"{books.entries} signed entries compared byte for byte; {len(agreeing)} cards set against the ledger")
+        say.line(f"{books.entries} entries compared byte for byte: {books.lost} lost, {books.doubled} doubled")
+        apart = " and ".join(map(str, sorted(self.set_apart)))
+        say.line(
+            f"{len(agreeing) - sum(what.startswith('card') for what in differences)} of {len(self.crowd.students)} "
+            f"cards show what the ledger says; cards {apart} are among the findings above"
+        )
         return self._summary(books, proof, differences)
 
     def _summary(self, books: Books, proof: dict[str, Any], differences: dict[str, int]) -> dict[str, Any]:

@@ -140,6 +140,8 @@ class Campus:
         self.pcscd = self._stack.enter_context(PrivatePcscd(self.directory / "pcscd", self.reader_count))
         self.server = ServerProgram(self.directory / "server", self._server_config())
         self._stack.enter_context(self.server)
+        self.token_file.touch(0o600)
+        self.token_file.write_text(self.token)
         self._http = self._stack.enter_context(httpx.Client(timeout=30))
 
     def _server_config(self) -> Path:
@@ -165,6 +167,11 @@ class Campus:
         )
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
+
+    @property
+    def token_file(self) -> Path:
+        """Where a person finds the administrator's token."""
+        return self.directory / "admin-token"
 
     def secrets(self) -> list[str]:
         """What may never stand in a log: the administrator's token, card keys, journal keys, the server's keys."""

@@ -58,6 +58,8 @@ def test_the_demo_proves_what_it_shows(directory: Path) -> None:
     summary = json.loads(out.splitlines()[-1])
     assert summary["planted"] == summary["found"] == {"fork": 1, "open": 1, "shift_difference": 1}
     assert (summary["lost"], summary["doubled"], summary["unexplained_cents"]) == (0, 0, 0)
+    assert f"lunch is over: {summary['sales']} sales, " in out, "the story and the books count the same"
+    assert "28 of 30 cards show what the ledger says" in out
     assert summary["sales"] > 10 and summary["entries"] > 2 * summary["sales"]
     assert list(directory.iterdir()) == [] and left_behind(directory) == []
 
