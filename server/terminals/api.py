@@ -6,6 +6,7 @@ import msgspec
 from fastapi import APIRouter, Body, Depends, Request, Response
 
 from protocol.ids import Epoch, Seq, SiteId, TerminalId, Tno
+from protocol.signing import to_base64url
 from server.auth.api import AtTerminals, Deciding, Looking, Together
 from server.fields import EpochNumber, Id, Limit, Proposed, SeqNumber, TnoNumber
 from server.ingest.service import Ingest
@@ -194,6 +195,7 @@ def _view(known: Registered) -> TerminalView:
             epoch=chain["epoch"],
             status=chain["status"],
             tip=chain["tip_seq"],
+            head=f"{chain['tip_seq']}:{to_base64url(chain['tip_hash'])}",
             reported_at=chain["reported_at"],
             received_at=chain["received_at"],
             granted_at=chain["granted_at"],

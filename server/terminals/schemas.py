@@ -45,6 +45,8 @@ class ChainView(View):
     epoch: int
     status: str
     tip: int
+    head: str
+    """SEQ:HASH of the newest entry, as `verify --expect-head` takes it."""
     reported_at: Instant
     received_at: Instant
     granted_at: Instant

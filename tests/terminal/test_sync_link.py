@@ -22,7 +22,7 @@ from protocol.sync_sender import Phase
 from server.broker import Broker
 from terminal.identity import Identity
 from terminal.journal_store import JournalStore
-from terminal.mqtt_line import LineSettings, TlsFiles
+from terminal.mqtt_line import LineSettings, TlsFiles, TlsUnusable
 from terminal.policy_store import Applied, PolicyStore
 from terminal.ports import JournalBroken
 from terminal.sync_archive import Archive
@@ -378,6 +378,6 @@ async def test_lists_with_a_used_version_and_other_content_raise_an_alarm(
 
 async def test_tls_files_that_are_missing_are_said_at_once(terminal: Terminal, tmp_path: Path) -> None:
     line = replace(LineSettings("127.0.0.1", 1), tls=TlsFiles(tmp_path / "ca", tmp_path / "cert", tmp_path / "key"))
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(TlsUnusable, match="ca: there is no such file"):
         SyncLink(line, IDENTITY, terminal.store, terminal.policy, FastClock())
     assert read_entry((await terminal.store.append(draft(Kind.BOOTED, Booted("x")))).jws).seq == 1
