@@ -16,6 +16,7 @@ from protocol.money import SALE_CENTS_MAX, Cents
 from protocol.policy import NotAList, read_file
 from protocol.purse import LoadRecord
 from server.ingest.book import CardRow, CardStatus, TerminalStatus
+from server.ingest.totals import uncollected
 from server.ledger.accounts import FUNDER, OPERATOR_LOSS, Postings, balanced, pending, pending_subsidy, purse, subsidy
 
 WAITING_MAX_MS = 7 * DAY_MS
@@ -48,13 +49,8 @@ class Plastic:
     """The plastic itself was handed in: nobody can tap it any more."""
 
     @property
-    def uncollected_cents(self) -> int:
-        """Granted to this plastic, and no entry of a load that is posted has brought it."""
-        return max(0, self.row.loaded_total_cents - self.row.arrived_cents)
-
-    @property
     def uncollected_subsidy_cents(self) -> int:
-        """The same of the subsidy of the running period."""
+        """Of the subsidy of the running period: granted to this plastic, and not brought by a load that is posted."""
         return max(0, self.row.subsidy_total_cents - self.row.subsidy_arrived_cents)
 
 
@@ -110,12 +106,12 @@ def record_of(card: CardRow) -> LoadRecord:
 
 def grantable(pending_cents: int, plastics: Sequence[Plastic]) -> Cents:
     """How much pending credit no card has been promised yet; what a closed card may still collect is promised."""
-    return Cents(max(0, pending_cents - _promised(plastics)))
+    return Cents(max(0, pending_cents - uncollected(promised(plastics))))
 
 
-def debt(pending_cents: int, plastics: Sequence[Plastic]) -> Cents:
-    """What cards have or may collect beyond what is owed, since a load was taken back: set off against what comes."""
-    return Cents(max(0, _promised(plastics) - pending_cents))
+def promised(plastics: Sequence[Plastic]) -> list[CardRow]:
+    """The cards whose uncollected loads are still theirs."""
+    return [plastic.row for plastic in plastics if not plastic.moved_at]
 
 
 def grantable_subsidy(pending_cents: int, plastics: Sequence[Plastic]) -> Cents:
@@ -187,10 +183,6 @@ def rest_of(card: CardRow) -> Postings:
     lapsed = card.period_load_seq > U16_MAX
     to_subsidy = OPERATOR_LOSS if granted <= 0 else FUNDER if lapsed else pending_subsidy(card.key[0])
     return balanced((purse(card.key), -main), (to_main, main), (subsidy(card.key), -granted), (to_subsidy, granted))
-
-
-def _promised(plastics: Sequence[Plastic]) -> int:
-    return sum(plastic.uncollected_cents for plastic in plastics if not plastic.moved_at)
 
 
 def is_silent(report: Report, since: UtcMs) -> bool:

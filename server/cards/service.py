@@ -19,7 +19,6 @@ from server.cards.rules import (
     Plastic,
     collects_no_more,
     day_limit,
-    debt,
     exposure,
     grant,
     grant_subsidy,
@@ -29,6 +28,7 @@ from server.cards.rules import (
     let_subsidy_lapse,
     load_refusal,
     paid_at_once,
+    promised,
     record_of,
     rest_of,
     waiting_over,
@@ -41,7 +41,7 @@ from server.ingest.loading import hold_open_drawer, load
 from server.ingest.reach import Reach
 from server.ingest.rows import card_columns
 from server.ingest.saving import write
-from server.ingest.totals import explain
+from server.ingest.totals import debt, explain, grant_less_debt
 from server.keys import ServerKeys
 from server.ledger.accounts import (
     FUNDER,
@@ -129,9 +129,8 @@ class Cards:
                 raise Conflict("say_whether_it_explains", f"{text}: say whether this one does")
             self._post(office, f"desk:{request}", balanced((source, -cents), (pending(no), cents)))
             rest = cents - self._explain(office, office.plastics, cents) if explains else cents
-            rest -= debt(await store.pending_of(connection, no), office.plastics)
-            if rest > 0:
-                grant(office.newest, Cents(rest))
+            owing = debt(await store.pending_of(connection, no), promised(office.plastics))
+            grant_less_debt(office.newest, Cents(rest), owing)
 
         form = {"cents": cents, "from": str(source), "explains": explains}
         await self._once(no, f"desk:{request}", form, cents, take, source=source)
@@ -206,7 +205,7 @@ class Cards:
                 raise Conflict("card_closed", f"the card is {old.status}")
             on_card, others = max(0, min(card_cents, old.main_cents)), office.plastics[:-1]
             owed = await self._free(connection, office, others)
-            set_off = min(on_card, debt(await store.pending_of(connection, no), others))
+            set_off = min(on_card, debt(await store.pending_of(connection, no), promised(others)))
             paid = on_card - set_off + owed
             legs = balanced((purse(old.key), -on_card), (pending(no), set_off - owed), (VAULT, paid))
             self._post(office, f"close:{owner_of(old.key)}", legs)

@@ -8,8 +8,8 @@ import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from protocol.entries import CardStep, Operation, Stage
-from protocol.ids import CardKey, Counter, Epoch, LoadSeq, Seq, ShiftNo, SiteId, TerminalId, Tno
+from protocol.entries import CardStep, Operation, RefundStep, Stage
+from protocol.ids import CardKey, CardNo, Counter, Epoch, LoadSeq, Seq, ShiftNo, SiteId, TerminalId, Tno
 from protocol.instants import BusinessDay, CampusTime, UtcMs
 from protocol.journal import Tip
 from protocol.money import Cents
@@ -302,9 +302,7 @@ class Book:
     cards: dict[CardKey, CardRow] = field(default_factory=dict[CardKey, CardRow])
     entries: dict[tuple[Tno, int, int], EntryRow] = field(default_factory=dict[tuple[Tno, int, int], EntryRow])
     steps: dict[StepId, StepRow] = field(default_factory=dict[StepId, StepRow])
-    by_counter: dict[tuple[CardKey, int], list[StepRow]] = field(
-        default_factory=dict[tuple[CardKey, int], list[StepRow]]
-    )
+    by_counter: dict[Reached, list[StepRow]] = field(default_factory=dict[Reached, list[StepRow]])
     posted: dict[str, Posted] = field(default_factory=dict[str, Posted])
     cases: list[Case] = field(default_factory=list[Case])
     provisional: dict[Reached, str] = field(default_factory=dict[Reached, str])
@@ -315,11 +313,17 @@ class Book:
     """By (tno, number of the shift)."""
     drawers: dict[str, int] = field(default_factory=dict[str, int])
     """What the ledger says of drawers, credit positive; from the store only those that are counted now."""
+    debts: dict[CardNo, Cents] = field(default_factory=dict[CardNo, Cents])
+    """What is to be set off against the next grants of a number; from the store only where one is asked for now."""
+    refunds: dict[tuple[Tno, int], list[StepRow]] = field(default_factory=dict[tuple[Tno, int], list[StepRow]])
+    """Refunds by (tno, prepared entry of their sale)."""
 
     def add_step(self, step: StepRow) -> None:
         """Remember a new step."""
         self.steps[step.id] = step
         self.by_counter.setdefault((step.card, step.counter_after), []).append(step)
+        if isinstance(step.body, RefundStep):
+            self.refunds.setdefault((step.id[0], step.body.of), []).append(step)
 
     def steps_at(self, card: CardKey, counter_after: int) -> list[StepRow]:
         """All steps of a card that would reach this counter, in the order they became known."""

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from protocol.entries import RefundStep, SaleStep, Stage, Vend
+from protocol.entries import RefundStep, RefundTo, SaleStep, Stage, Vend
 from protocol.instants import BusinessDay
 from protocol.money import Cents
 from server.ingest.book import Book, CaseClass, ChainRow, StepRow
@@ -27,22 +27,33 @@ def post_vend_failure(book: Book, chain: ChainRow, branch: int, body: Vend, day:
     return ""
 
 
-def note_refund(book: Book, step: StepRow, body: RefundStep) -> None:
+def note_refund(book: Book, step: StepRow) -> None:
     """A refund counts from its first entry on. One of no sale known here is for people to look at."""
-    sold = _sale_of(book, step, body)
+    sold = _sale_of(book, step)
     if sold is None or sold.stage is not Stage.SETTLED:
-        book.open_case(CaseClass.OVER_REFUND, step.card, step.id, body.amount, "no settled sale of the card is known")
+        book.open_case(
+            CaseClass.OVER_REFUND, step.card, step.id, step.body.amount, "no settled sale of the card is known"
+        )
         return
-    step.given_back_cents = sold.given_back_cents
-    beyond = _give(sold, body.amount).beyond_cents
-    if beyond > 0:
-        book.open_case(CaseClass.OVER_REFUND, step.card, step.id, beyond, "more than was paid")
+    _count(book, step, sold)
+
+
+def count_earlier_refunds(book: Book, sold: StepRow) -> list[StepRow]:
+    """Count the refunds that came before the outcome of their sale; those whose money went to main and must move."""
+    named: list[StepRow] = book.refunds.get((sold.id[0], sold.id[2]), [])
+    same = sorted((step for step in named if _sale_of(book, step) is sold), key=lambda step: step.id)
+    for step in same:
+        _count(book, step, sold)
+    return [step for step in same if not (step.resolved or sold.resolved) and _is_credited(step)]
 
 
 def terms_of_refund(book: Book, step: StepRow, at: Situation) -> Situation:
-    """Who gets what its own terminal gives back, and how much of it the price does not cover any more."""
-    sold = _sale_of(book, step, step.body) if isinstance(step.body, RefundStep) else None
-    if sold is None or not isinstance(sold.body, SaleStep):
+    """Who gets what its own terminal gives back, and how much of it the price does not cover any more.
+
+    While nobody knows what became of the sale, all of it goes to main.
+    """
+    sold = _sale_of(book, step)
+    if sold is None or not isinstance(sold.body, SaleStep) or not (sold.resolved or sold.stage is Stage.SETTLED):
         return at
     back_to = at.suspense if _is_unproven(sold) else bearer_of(sold.use, sold.resolved)
     return replace(at, back_to=back_to, share=share_of(sold.body, step.body.amount, step.given_back_cents))
@@ -57,13 +68,25 @@ def returned_of(step: StepRow) -> Share:
     return share_of(step.body, given)
 
 
-def _sale_of(book: Book, step: StepRow, body: RefundStep) -> StepRow | None:
-    """The sale that a refund gives back; None: none of this card and merchant is known."""
-    chain = book.chains.get(step.id[0])
-    sold = book.find_step(chain, step.id[1], body.of) if chain else None
-    if sold is None or not isinstance(sold.body, SaleStep):
+def _sale_of(book: Book, step: StepRow) -> StepRow | None:
+    """The sale that a refund gives back; None: it is no refund, or none of this card and merchant is known."""
+    chain, body = book.chains.get(step.id[0]), step.body
+    sold = book.find_step(chain, step.id[1], body.of) if chain and isinstance(body, RefundStep) else None
+    if sold is None or not isinstance(sold.body, SaleStep) or not isinstance(body, RefundStep):
         return None
     return sold if (sold.card, sold.body.merchant) == (step.card, body.merchant) else None
+
+
+def _count(book: Book, step: StepRow, sold: StepRow) -> None:
+    step.given_back_cents = sold.given_back_cents
+    beyond = _give(sold, step.body.amount).beyond_cents
+    if beyond > 0:
+        book.open_case(CaseClass.OVER_REFUND, step.card, step.id, beyond, "more than was paid")
+
+
+def _is_credited(step: StepRow) -> bool:
+    pending = isinstance(step.body, RefundStep) and step.body.to is RefundTo.PENDING
+    return step.stage is Stage.VOIDED or (step.stage is Stage.SETTLED and pending)
 
 
 def _is_unproven(sale: StepRow) -> bool:

@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, RowMapping, ScalarSelect, Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from protocol.ids import CardKey, CardNo, Generation, ShiftNo, Tno
+from protocol.entries import Operation
+from protocol.ids import U32_MAX, CardKey, CardNo, Generation, ShiftNo, Tno
 from protocol.instants import BusinessDay, CampusTime
 from protocol.money import Cents
 from protocol.signing import VerifyKey
@@ -19,6 +20,7 @@ from server.ingest.book import Book, EntryRow, HoleStatus, Posted, ShiftStatus, 
 from server.ingest.reach import Reach
 from server.ingest.rows import branch_of, card_of, chain_of, entry_of, hole_of, step_of
 from server.ingest.saving import Work, copy_of
+from server.ingest.totals import debt
 from server.ledger.accounts import Account, AccountKind, Posting, drawer, shift_of
 from server.sets import given
 
@@ -42,6 +44,7 @@ async def load(
     for tno in sorted(set(tnos)):
         await _load_chain(connection, book, tno, seqs)
     await _load_cards(connection, book, reach.cards | await _cards_of_prepared(connection, book, reach))
+    await _load_debts(connection, book, reach)
     await _load_steps(connection, book, reach)
     await _load_provisional(connection, book, reach)
     await _load_shifts(connection, book, reach)
@@ -137,6 +140,19 @@ async def _load_cards(connection: AsyncConnection, book: Book, keys: Iterable[Ca
         book.cards[known.key] = known
 
 
+async def _load_debts(connection: AsyncConnection, book: Book, reach: Reach) -> None:
+    """What the numbers have beyond what they are owed, over all plastics whose loads have not moved on."""
+    card, posting, wanted = tables.card, tables.posting.c, sorted(reach.topped_up)
+    if not wanted:
+        return
+    owed = select(posting.owner, func.sum(posting.cents).label("cents")).group_by(posting.owner)
+    owed = owed.where(posting.account_kind == AccountKind.PENDING, posting.owner.in_([str(no) for no in wanted]))
+    pending = {row.owner: int(row.cents) for row in await connection.execute(owed)}
+    rows = await fetched(connection, select(card).where(card.c.card.in_(wanted), card.c.moved_at == 0))
+    for no in wanted:
+        book.debts[no] = debt(pending.get(str(no), 0), [card_of(row) for row in rows if row["card"] == no])
+
+
 async def _load_steps(connection: AsyncConnection, book: Book, reach: Reach) -> None:
     found: dict[int, StepRow] = {}
     step = tables.step
@@ -144,6 +160,8 @@ async def _load_steps(connection: AsyncConnection, book: Book, reach: Reach) -> 
         places = _places(connection, book, reach.prepared)
         same = and_(step.c.tno == places.c.tno, step.c.branch == places.c.branch, step.c.seq == places.c.seq)
         for row in await fetched(connection, select(step).join_from(places, step, same)):
+            found[row["number"]] = step_of(row)
+        for row in await _later_refunds(connection, book, reach):
             found[row["number"]] = step_of(row)
     if reach.counters:
         named = _reached(connection, reach)
@@ -154,6 +172,23 @@ async def _load_steps(connection: AsyncConnection, book: Book, reach: Reach) -> 
             found[row["number"]] = step_of(row)
     for number in sorted(found):
         book.add_step(found[number])
+
+
+async def _later_refunds(connection: AsyncConnection, book: Book, reach: Reach) -> list[RowMapping]:
+    """Refunds of sales that are settled now: only where a sale comes after entries behind it there can be any."""
+    step = tables.step.c
+    branches = {
+        (chain.tno, branch.number, branch.tip.seq)
+        for chain in book.chains.values()
+        for branch in chain.branches.values()
+    }
+    first = min(reach.sold, default=U32_MAX)
+    found: list[RowMapping] = []
+    for tno, branch, tip in branches:
+        if tip > first:
+            query = select(tables.step).where(step.tno == tno, step.branch == branch, step.seq > first)
+            found += await fetched(connection, query.where(step.operation == Operation.REFUND))
+    return [row for row in found if (row["card"], row["generation"]) in book.cards]
 
 
 def _places(connection: AsyncConnection, book: Book, seqs: Iterable[int]) -> FromClause:

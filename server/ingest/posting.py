@@ -32,7 +32,13 @@ from protocol.money import Cents
 from protocol.purse import CardId, Technology
 from server.ingest.book import Book, CardRow, CardStatus, CaseClass, ChainRow, StepRow
 from server.ingest.deciding import decide_by, name_of, reconsider, reverse_provisional, situation_of
-from server.ingest.giving_back import note_refund, post_vend_failure, returned_of, terms_of_refund
+from server.ingest.giving_back import (
+    count_earlier_refunds,
+    note_refund,
+    post_vend_failure,
+    returned_of,
+    terms_of_refund,
+)
 from server.ingest.shifts import note_shift, post_cash, post_count, shift_fault
 from server.ingest.steps import (
     arithmetic_fault,
@@ -43,7 +49,15 @@ from server.ingest.steps import (
     use_of,
     witnesses_of,
 )
-from server.ingest.totals import adopt_load, adopt_report, explain, grant, has_lapsed, load_fault, note_arrival
+from server.ingest.totals import (
+    adopt_load,
+    adopt_report,
+    explain,
+    grant_less_debt,
+    has_lapsed,
+    load_fault,
+    note_arrival,
+)
 from server.ingest.waiting import INCONSISTENT, NO_RIGHT, SECOND_OUTCOME, UNKNOWN_CARD, UNPROVEN
 from server.ledger.accounts import AccountKind, Postings, drawer, suspense
 from server.ledger.rules import (
@@ -53,6 +67,7 @@ from server.ledger.rules import (
     postings_of_claim,
     postings_of_give_back,
     postings_of_other,
+    postings_of_share,
     postings_of_step,
     postings_of_vend_failure,
     reversed_postings,
@@ -180,10 +195,10 @@ def _post_step(
     if known is not None and not _may_follow(known, stage):
         return SECOND_OUTCOME
     step = known or _new_step(book, chain, branch, entry, operation, body, day)
-    if known is None and isinstance(body, RefundStep):
-        note_refund(book, step, body)
     before, step.stage = step.stage, stage
     step.last, step.body = body.card_last, body
+    if known is None and isinstance(body, RefundStep):
+        note_refund(book, step)
     was_torn = before is Stage.TORN
     if stage is Stage.SETTLED:
         _settle(book, branch, step, day, cause, _made_at(book, entry, day), was_torn=was_torn)
@@ -193,8 +208,9 @@ def _post_step(
             situation = replace(situation, adopted_cents=adopt_report(book, step, body))
         post_cash(book, chain, entry.shift, cause, day, postings_of_step(stage, body, situation))
     if stage is Stage.PREPARED and isinstance(body, TopUpStep) and body.to is TopUpTo.LOAD:
-        card = book.cards[step.card]
-        grant(card, Cents(body.amount - explain(book, [card], body.amount, day)))
+        card, no = book.cards[step.card], body.card.no
+        rest = Cents(body.amount - explain(book, [card], body.amount, day))
+        book.debts[no] = grant_less_debt(card, rest, book.debts.get(no, 0))
     if stage is Stage.TORN:
         step.torn_at = _made_at(book, entry, day)
         if step.undecided:
@@ -244,6 +260,9 @@ def _settle(book: Book, branch: int, step: StepRow, day: BusinessDay, cause: str
         for decided in decided_steps_near(book, step):
             reconsider(book, decided, step, day)
     _note_use(book, step, use, other, at)
+    for refund in count_earlier_refunds(book, step):
+        terms = terms_of_refund(book, refund, situation_of(refund))
+        book.post(f"refund:{name_of(refund.id)}", day, postings_of_share(refund.body, terms))
 
 
 def _give_back(book: Book, forgotten: StepRow) -> Postings:

@@ -9,13 +9,15 @@ from protocol.entries import (
     CardStep,
     CashSale,
     Entry,
+    Kind,
     RefundStep,
     ShiftClosed,
     ShiftOpened,
     TopUpStep,
+    TopUpTo,
     Vend,
 )
-from protocol.ids import CardKey
+from protocol.ids import CardKey, CardNo
 from protocol.journal import NotAnEntry, Sealed, read_entry
 from protocol.sync_receiver import Link
 from server.ingest.book import Reached
@@ -32,6 +34,10 @@ class Reach:
     """Shifts of the same chain that cash goes into."""
     counted: frozenset[int] = frozenset()
     """Those of them whose drawer is counted."""
+    topped_up: frozenset[CardNo] = frozenset()
+    """Issue numbers that may be granted a load."""
+    sold: frozenset[int] = frozenset()
+    """Prepared entries of sales that are settled: refunds of them may have come before."""
 
 
 NOTHING = Reach(frozenset(), frozenset(), frozenset())
@@ -44,6 +50,8 @@ def reach_of(entries: Iterable[Entry]) -> Reach:
     prepared: set[int] = set()
     shifts: set[int] = set()
     counted: set[int] = set()
+    topped_up: set[CardNo] = set()
+    sold: set[int] = set()
     for entry in entries:
         body = entry.body
         match body:
@@ -55,6 +63,9 @@ def reach_of(entries: Iterable[Entry]) -> Reach:
                     prepared.add(body.of)
                 if isinstance(body, TopUpStep):
                     shifts.add(entry.shift)
+                    topped_up |= {body.card.no} if body.to is TopUpTo.LOAD else set()
+                if entry.kind is Kind.SALE_SETTLED:
+                    sold.add(body.prepared or entry.seq)
             case Vend():
                 prepared.add(body.prepared)
             case CardBlocked() | CardIssued():
@@ -67,7 +78,7 @@ def reach_of(entries: Iterable[Entry]) -> Reach:
             case _:
                 pass
     steps = (frozenset(cards), frozenset(counters), frozenset(prepared))
-    return Reach(*steps, frozenset(shifts), frozenset(counted))
+    return Reach(*steps, frozenset(shifts), frozenset(counted), frozenset(topped_up), frozenset(sold))
 
 
 def counters_near(body: CardStep) -> set[Reached]:

@@ -57,6 +57,7 @@ def copy_of(book: Book) -> Book:
         holes={place: replace(hole) for place, hole in book.holes.items()},
         shifts=dict(book.shifts),
         drawers=dict(book.drawers),
+        debts=dict(book.debts),
     )
 
 

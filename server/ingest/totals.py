@@ -63,6 +63,24 @@ def explain(book: Book, cards: Iterable[CardRow], cents: Cents, day: BusinessDay
     return Cents(cents - rest)
 
 
+def debt(pending_cents: int, cards: Iterable[CardRow]) -> Cents:
+    """What cards have or may collect beyond what is owed, since a load was taken back: set off against what comes."""
+    return Cents(max(0, uncollected(cards) - pending_cents))
+
+
+def uncollected(cards: Iterable[CardRow]) -> int:
+    """Granted to these plastics, and no entry of a load that is posted has brought it."""
+    return sum(max(0, card.loaded_total_cents - card.arrived_cents) for card in cards)
+
+
+def grant_less_debt(card: CardRow, cents: Cents, debt_cents: int) -> Cents:
+    """Grant what was taken in, less the debt of the card's number; what of the debt is left."""
+    rest = cents - debt_cents
+    if rest > 0:
+        grant(card, Cents(rest))
+    return Cents(max(0, -rest))
+
+
 def note_arrival(card: CardRow, step: StepRow, times: int = 1) -> None:
     """The posting of a load has brought what was owed to the card; or, of a forgotten one, has taken it back."""
     body = step.body

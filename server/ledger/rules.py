@@ -10,6 +10,7 @@ Every function returns legs that sum to zero (SPEC, "Money on the server").
 """
 
 import enum
+from collections import Counter
 from dataclasses import dataclass, replace
 
 from protocol.entries import (
@@ -238,6 +239,14 @@ def postings_of_give_back(step: CardStep, returned: Share, at: Situation) -> Pos
             return reversed_postings(_load_settled(step, at))
         case _:
             return balanced(*legs, *_owed(step, Share(*(Cents(-cents) for _, cents in legs))))
+
+
+def postings_of_share(refund: CardStep, at: Situation) -> Postings:
+    """A refund was credited to main before its sale was known: now to who is to get it."""
+    legs = Counter({pending(refund.card.no): -int(refund.amount)})
+    for account, cents in _credited(refund, at):
+        legs[account] += cents
+    return balanced(*legs.items())
 
 
 def postings_of_claim(step: SaleStep, waiting: Account) -> Postings:

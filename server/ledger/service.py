@@ -10,6 +10,8 @@ from server.db import Database
 from server.ledger import store
 from server.ledger.accounts import WE_HAVE, AccountKind
 
+_CAUSES_AT_A_PLACE = ("entry", "park", "unpark", "resolve", "overtaken", "lost", "claim", "disputed", "refund")
+
 
 @dataclass(frozen=True, slots=True)
 class Trial:
@@ -54,7 +56,7 @@ class Ledger:
     async def postings_of_entry(self, tno: Tno, branch: int, seq: Seq) -> Sequence[RowMapping]:
         """Everything posted for one journal entry and for the step that it prepared."""
         place = f"{tno}.{branch}.{seq}"
-        causes = [f"{what}:{place}" for what in ("entry", "park", "unpark", "resolve", "lost", "claim", "disputed")]
+        causes = [f"{what}:{place}" for what in _CAUSES_AT_A_PLACE]
         async with self._database.reading() as connection:
             reached = await store.card_reached(connection, tno, branch, seq)
             provisional = [f"hole:{reached}", f"found:hole:{reached}"] if reached else []

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from protocol.entries import CashSale, Kind, ShiftClosed, ShiftOpened
+from protocol.entries import CashSale, Kind, ShiftClosed, ShiftOpened, TopUpTo
 from protocol.ids import ShiftNo
 from protocol.instants import DAY_MS
 from protocol.money import Cents
@@ -14,7 +14,7 @@ from server.booking.rules import MOVEMENTS
 from tests.server.desk import assert_balances_are_sums
 from tests.server.office import Desk, open_desk
 from tests.server.test_cards import collect, enrol, loaded_card, send
-from tests.server.world import CAMPUS, MERCHANT, Plastic, Till, plastic
+from tests.server.world import CAMPUS, MERCHANT, Plastic, Till, plastic, topup_of
 
 WHY = {"reason": "typed in twice", "evidence": "note 17"}
 
@@ -196,6 +196,25 @@ async def test_a_wrong_load_that_was_collected_is_set_off_against_the_next_one(d
     await reverse(desk, "desk:wrong-load")
     assert await kinds(desk) == {"purse": 500, "pending": -500}
     view = await desk.post(f"/cards/{card.id.no}/loads", {"id": "next-load", "cents": 800})
+    assert (view["pending_cents"], view["plastics"][0]["loaded_total_cents"]) == (300, 800)
+    await desk.house.cards.run()
+    assert (await desk.get(f"/cards/{card.id.no}"))["plastics"][0]["loaded_total_cents"] == 800
+
+
+async def test_it_is_set_off_against_a_top_up_at_a_kiosk_alike(desk: Desk) -> None:
+    """Cash at a terminal is what the desk takes in, too; and the first 500 are taken off once, not from each of two."""
+    till = Till(1)
+    await enrol(desk, till, can_load=True)
+    card = await holder_with(desk, 500, "wrong-load")
+    ((_, record),) = await desk.house.cards.sign_loads()
+    collect(till, card, record)
+    await send(desk, till)
+    await reverse(desk, "desk:wrong-load")
+    sent = len(till.lines)
+    for cents in (300, 500):
+        till.append(Kind.TOPUP_PREPARED, topup_of(card, cents, TopUpTo.LOAD))
+    await send(desk, till, sent)
+    view = await desk.get(f"/cards/{card.id.no}")
     assert (view["pending_cents"], view["plastics"][0]["loaded_total_cents"]) == (300, 800)
     await desk.house.cards.run()
     assert (await desk.get(f"/cards/{card.id.no}"))["plastics"][0]["loaded_total_cents"] == 800

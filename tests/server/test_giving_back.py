@@ -1,6 +1,8 @@
 """What is given back goes to the purse that paid it, and the same price is given back once."""
 
+from collections import Counter
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace as with_members
@@ -8,14 +10,20 @@ from msgspec.structs import replace as with_members
 from protocol.entries import Kind, RefundTo, SaleStep, Vend
 from protocol.ids import Seq
 from protocol.instants import BusinessDay
+from protocol.journal import Tip
 from protocol.money import Cents
 from protocol.purse import SeenStep
-from server.ingest.book import Book
+from protocol.sync_receiver import Branch
+from server.db import Database
+from server.ingest.book import Book, HoleRow, HoleStatus
 from server.ingest.deciding import resolve
-from server.ledger.accounts import AccountKind
+from server.ingest.service import Ingest
+from server.ledger.accounts import Account, AccountKind
 from server.ledger.rules import Resolution, Share, share_of
+from server.upkeep.service import Upkeep
+from tests.server.desk import Clock, assert_balances_are_sums, keys_in, postings_in, put_book, sqlite_url
 from tests.server.test_ingest_posting import balance, book_for, send, settled_sale
-from tests.server.world import Plastic, Till, plastic, refund_of, sale_of
+from tests.server.world import CAMPUS, LOAD_KEY, Plastic, Till, plastic, refund_of, sale_of
 
 
 def aided() -> Plastic:
@@ -156,3 +164,73 @@ def test_the_same_comes_out_when_the_other_use_is_known_first() -> None:
     send(book, first, 2)
     assert owed(book) == (0, 0)
     assert (balance(book, AccountKind.OPERATOR_LOSS), balance(book, AccountKind.MERCHANT)) == (0, 110)
+
+
+def leave_out(book: Book, till: Till, first: int) -> None:
+    """Entry 2, or 1 and 2, are missing, and two people have booked them as a hole."""
+    known = till.chain[1]
+    book.holes[(till.tno, first)] = HoleRow(till.tno, Seq(first), Seq(2), known.hash, status=HoleStatus.BOOKED)
+    book.chains[till.tno].branches[0] = Branch(0, Tip(Seq(2), known.hash))
+
+
+def accounts(book: Book) -> dict[Account, int]:
+    sums: Counter[Account] = Counter()
+    for posted in book.posted.values():
+        for leg in posted.postings:
+            sums[leg.account] += leg.cents
+    return {account: cents for account, cents in sums.items() if cents}
+
+
+@pytest.mark.parametrize("first", [1, 2])
+@pytest.mark.parametrize("cents", [(500,), (250, 100), (400, 400), (700,)])
+@pytest.mark.parametrize("outcome", [Kind.REFUND_SETTLED, Kind.REFUND_VOIDED])
+def test_a_refund_that_comes_before_its_sale_counts_when_the_sale_comes(
+    first: int, cents: tuple[int, ...], outcome: Kind
+) -> None:
+    """Whether all of the sale was missing or only its outcome; what fails to be delivered is given back once."""
+    till, card = Till(1), aided()
+    sold = settled_sale(till, card)
+    for part in cents:
+        refund(till, card, part, sold, outcome)
+    till.append(Kind.VEND_FAILED, Vend(Seq(sold)))
+    in_order = book_for(till, cards=(card,))
+    send(in_order, till)
+    book = book_for(till, cards=(card,))
+    if first > 1:
+        send(book, till, 0, 1)
+    leave_out(book, till, first)
+    send(book, till, 2, len(till.lines) - 1)
+    assert balance(book, AccountKind.PENDING_SUBSIDY) == 0, "nobody knows yet which purse has paid"
+    send(book, till, first - 1, 2)
+    send(book, till, len(till.lines) - 1)
+    assert accounts(book) == accounts(in_order)
+    step = book.steps[(till.tno, 0, sold)]
+    assert step.given_back_cents == in_order.steps[step.id].given_back_cents
+    beyond = [case for case in book.cases if case.text == "more than was paid"]
+    assert beyond == [case for case in in_order.cases if case.text == "more than was paid"]
+
+
+async def test_the_database_counts_it_too(tmp_path: Path) -> None:
+    till, card, clock = Till(1), aided(), Clock()
+    clock.pass_ms(3_600_000)
+    sold = settled_sale(till, card)
+    refund(till, card, 400, sold)
+    till.append(Kind.VEND_FAILED, Vend(Seq(sold)))
+    in_order = book_for(till, cards=(card,))
+    send(in_order, till)
+    async with Database(sqlite_url(tmp_path)) as database:
+        await database.create_all()
+        await put_book(database, book_for(till, cards=(card,)))
+        ingest = Ingest(database, keys_in(tmp_path), CAMPUS, clock)
+        upkeep = Upkeep(database, LOAD_KEY.public, CAMPUS, clock)
+        for _ in range(2):
+            clock.pass_ms(10_000)
+            await ingest.take_lines(till.tid, till.lines[2:4])
+        assert await upkeep.book_hole(till.tno, Seq(1)) is not None
+        for start, end in ((2, 4), (0, 2), (4, 5)):
+            await ingest.take_lines(till.tid, till.lines[start:end])
+        sums: Counter[Account] = Counter()
+        for _, _, kind, owner, cents in await postings_in(database):
+            sums[Account(AccountKind(kind), owner)] += cents
+        assert {account: cents for account, cents in sums.items() if cents} == accounts(in_order)
+        await assert_balances_are_sums(database)

@@ -277,7 +277,7 @@ _BOOKS = (
         "pending granted again",
         "what a card has been promised and not collected is not granted again",
         "server/cards/rules.py",
-        "    return Cents(max(0, pending_cents - _promised(plastics)))",
+        "    return Cents(max(0, pending_cents - uncollected(promised(plastics))))",
         "    return Cents(max(0, pending_cents))",
     ),
     Mutant(

@@ -16,6 +16,7 @@ from tests.simulation.sequences.format import (
     TOO_LATE,
     A,
     BackUp,
+    BookHole,
     Boot,
     Cancel,
     Check,
@@ -34,6 +35,8 @@ from tests.simulation.sequences.format import (
     RestoreServer,
     Revoke,
     S,
+    SendLost,
+    SendWithout,
     Sequence,
     SetLimits,
     Shows,
@@ -504,6 +507,32 @@ REFUNDS = (
             goods={X: (LUNCH,), Y: (TEA,)},
         ),
         on=DESFIRE,
+    ),
+)
+
+EARLY_REFUNDS = (
+    Sequence(
+        "a refund comes before its sale",
+        "The sale is in a hole, the refund behind it: when the sale is found the refund counts as one of it, and goes "
+        "to the purses that had paid; the case that it opened stays for people (SPEC, Money on the server).",
+        (
+            *(*_AIDED, Offline(X), *_SOLD, GiveBack(X, Made(X), LUNCH), Shows(X, "Done")),
+            *(SendWithout(X, lost=(Made(X),)), *sale(Y, A, TEA), Sync()),
+            *(BookHole(X), SendWithout(X, lost=(Made(X),)), SendLost(X), Online(X), Sync()),
+        ),
+        Expect(
+            accounts={
+                FUNDER: -AID,
+                purse(A): AID - LUNCH - TEA,
+                pending(A): LUNCH - AID,
+                pending_subsidy(A): AID,
+                merchant(Y): TEA,
+            },
+            cards={A: OnCard(3, AID - LUNCH - TEA, Made(Y))},
+            goods={S: (AID,), X: (LUNCH, LUNCH), Y: (TEA,)},
+            classes=(Found("duplicate", LUNCH),),
+        ),
+        on=CLASSIC,
     ),
 )
 
