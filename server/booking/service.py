@@ -17,10 +17,11 @@ from server.booking import store
 from server.booking.rules import MOVEMENTS, REVERSIBLE
 from server.db import Database
 from server.errors import Conflict, Forbidden, Invalid, NotFound
-from server.ingest.loading import hold_open_drawer, load, load_posted
+from server.ingest.book import ShiftStatus
+from server.ingest.loading import hold_drawer, load, load_posted
 from server.ingest.reach import Reach
 from server.ingest.saving import Work, write
-from server.ledger.accounts import Account, AccountKind, Postings, balanced, pending
+from server.ledger.accounts import VAULT, Account, AccountKind, Postings, balanced, difference_of, pending
 from server.ledger.rules import reversed_postings
 from server.numbers import next_number
 from server.requests import done_before, was_done
@@ -79,11 +80,17 @@ class Bookings:
     async def correct(
         self, operator: Operator, request: str, legs: Sequence[tuple[Account, int]], reason: str, evidence: str
     ) -> bool:
-        """Two people: post these legs. False: it waits for the second one."""
+        """Two people: post these legs, on accounts that there are. False: it waits for the second one."""
         accounts = [account for account, _ in legs]
         if sum(cents for _, cents in legs) or len(set(accounts)) != len(accounts):
             raise Invalid("not_balanced", "the legs are on different accounts and sum to zero")
-        return await self._book(operator, Act(f"correction:{request}", "correction", balanced(*legs), reason, evidence))
+
+        async def check(connection: AsyncConnection) -> None:
+            for account, cents in legs:
+                await _check_leg(connection, account, cents)
+
+        act = Act(f"correction:{request}", "correction", balanced(*legs), reason, evidence)
+        return await self._book(operator, act, check)
 
     async def reverse(self, operator: Operator, cause: str, reason: str, evidence: str) -> bool:
         """Two people: undo everything that was posted for a cause, once. False: it waits for the second one.
@@ -100,7 +107,8 @@ class Bookings:
 
         async def check(connection: AsyncConnection) -> None:
             for leg in act.legs:
-                if leg.account.kind is AccountKind.DRAWER and not await hold_open_drawer(connection, leg.account.owner):
+                counted = leg.account.kind is AccountKind.DRAWER and await hold_drawer(connection, leg.account.owner)
+                if counted is ShiftStatus.CLOSED:
                     raise Conflict("drawer_counted", "that drawer was counted meanwhile; write a correction")
 
         return await self._book(operator, act, check)
@@ -124,9 +132,9 @@ class Bookings:
             number = await next_number(connection, ACT_NUMBER)  # from here on one at a time
             if await was_done(connection, act.cause, form):
                 return True
-            work = await self._load(connection, act)
             if check is not None:
                 await check(connection)
+            work = await self._load(connection, act)
             first = operator.name
             if not alone:
                 proposed = await self._together.agree_in(connection, operator, "book", act.cause, form)
@@ -165,6 +173,19 @@ class Bookings:
         if missing:
             raise NotFound("no_such_card", f"no card has the number {missing[0][0]}/{missing[0][1]}")
         return work
+
+
+async def _check_leg(connection: AsyncConnection, account: Account, cents: int) -> None:
+    """Refuse an account that nothing else knows, and a drawer that was counted: only what is left in one may go."""
+    if not await store.exists(connection, account):
+        others = ", ".join(await store.owners(connection, account.kind)) or "none"
+        text = f"there is no account {account}; those of its kind that hold something: {others}"
+        raise NotFound("no_such_account", text)
+    if account.kind is not AccountKind.DRAWER or await hold_drawer(connection, account.owner) is not ShiftStatus.CLOSED:
+        return
+    if await store.balance(connection, account) + cents:
+        text = f"{account} was counted: what lay in it is in {VAULT.kind}, what was missing in {difference_of(account)}"
+        raise Conflict("drawer_counted", text)
 
 
 def _key_of(account: Account) -> CardKey:

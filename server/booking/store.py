@@ -3,19 +3,57 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import RowMapping, func, insert, select
+from sqlalchemy import RowMapping, Select, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.money import Cents
 from server.act_tables import act
-from server.ledger.accounts import Account, AccountKind, Posting, Postings
-from server.tables import posting
+from server.ledger.accounts import Account, AccountKind, Posting, Postings, shift_of
+from server.tables import card, chain, posting, shift, terminal
+
+_NAMED_MAX = 8
 
 
 async def balance(connection: AsyncConnection, account: Account) -> int:
     """What one account holds, credit positive."""
     same = (posting.c.account_kind == account.kind, posting.c.owner == account.owner)
     return int(await connection.scalar(select(func.sum(posting.c.cents)).where(*same)) or 0)
+
+
+async def exists(connection: AsyncConnection, account: Account) -> bool:
+    """Whether an account is one that everybody has, was posted to, or belongs to what a register knows."""
+    if not account.owner:
+        return True
+    same = (posting.c.account_kind == account.kind, posting.c.owner == account.owner)
+    if await connection.scalar(select(posting.c.id).where(*same).limit(1)) is not None:
+        return True
+    query = _registered(account)
+    return query is not None and await connection.scalar(query.limit(1)) is not None
+
+
+async def owners(connection: AsyncConnection, kind: AccountKind) -> list[str]:
+    """The first accounts of a kind with something on them."""
+    query = select(posting.c.owner).where(posting.c.account_kind == kind).group_by(posting.c.owner)
+    query = query.having(func.sum(posting.c.cents) != 0).order_by(posting.c.owner).limit(_NAMED_MAX)
+    return [row.owner for row in await connection.execute(query)]
+
+
+def _registered(account: Account) -> Select[Any] | None:
+    """Cards by number or plastic, merchants by their terminals, drawers and what they lacked by their shifts."""
+    first, _, rest = account.owner.partition("/")
+    match account.kind:
+        case AccountKind.PURSE | AccountKind.SUBSIDY:
+            return select(card.c.card).where(card.c.card == int(first), card.c.generation == int(rest))
+        case AccountKind.PENDING | AccountKind.PENDING_SUBSIDY:
+            return select(card.c.card).where(card.c.card == int(first))
+        case AccountKind.MERCHANT:
+            return select(terminal.c.tid).where(terminal.c.merchant == account.owner)
+        case AccountKind.DRAWER | AccountKind.OPERATOR_LOSS:
+            tid, tno, number = shift_of(account.owner)
+            query = select(shift.c.tno).join_from(chain, shift, shift.c.tno == chain.c.tno)
+            return query.where(chain.c.tid == tid, shift.c.tno == tno, shift.c.number == number)
+        case _:
+            return None
 
 
 async def legs_of(connection: AsyncConnection, cause: str) -> Postings:

@@ -36,8 +36,8 @@ from server.cards.rules import (
 from server.db import Database
 from server.due import Due
 from server.errors import Conflict, NotFound
-from server.ingest.book import CardRow, CardStatus
-from server.ingest.loading import hold_open_drawer, load
+from server.ingest.book import CardRow, CardStatus, ShiftStatus
+from server.ingest.loading import hold_drawer, load
 from server.ingest.reach import Reach
 from server.ingest.rows import card_columns
 from server.ingest.saving import write
@@ -285,7 +285,8 @@ class Cards:
         """
 
         async def do(connection: AsyncConnection) -> None:
-            open_now = source.kind is not AccountKind.DRAWER or await hold_open_drawer(connection, source.owner)
+            in_drawer = source.kind is AccountKind.DRAWER
+            open_now = not in_drawer or await hold_drawer(connection, source.owner) is ShiftStatus.OPEN
             office = await self._open(connection, no)
             if await done_before(connection, cause, {"card": no, **form}):
                 return

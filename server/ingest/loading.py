@@ -231,13 +231,14 @@ async def _load_shifts(connection: AsyncConnection, book: Book, reach: Reach) ->
         book.drawers.update({row.owner: int(row.cents) for row in await connection.execute(sums)})
 
 
-async def hold_open_drawer(connection: AsyncConnection, owner: str) -> bool:
-    """Whether the shift with this drawer is open; nobody counts it until the transaction ends."""
+async def hold_drawer(connection: AsyncConnection, owner: str) -> ShiftStatus | None:
+    """How the shift with this drawer stands, if it is known; nobody counts it until the transaction ends."""
     chain, shift = tables.chain.c, tables.shift.c
     tid, tno, number = shift_of(owner)
     held = select(chain.tno).where(chain.tno == tno, chain.tid == tid).with_for_update()
     if await connection.scalar(held) is None:
-        return False
+        return None
     # on its own: PostgreSQL reads what it did not wait for as it was before the wait
     query = select(shift.status).where(shift.tno == tno, shift.number == number)
-    return await connection.scalar(query) == ShiftStatus.OPEN
+    status = await connection.scalar(query)
+    return ShiftStatus(status) if status else None

@@ -10,11 +10,12 @@ from protocol.entries import CashSale, Kind, ShiftClosed, ShiftOpened, TopUpTo
 from protocol.ids import ShiftNo
 from protocol.instants import DAY_MS
 from protocol.money import Cents
+from server import tables
 from server.booking.rules import MOVEMENTS
 from tests.server.desk import assert_balances_are_sums
 from tests.server.office import Desk, open_desk
 from tests.server.test_cards import collect, enrol, loaded_card, send
-from tests.server.world import CAMPUS, MERCHANT, Plastic, Till, plastic, topup_of
+from tests.server.world import CAMPUS, MERCHANT, SITE, Plastic, Till, plastic, topup_of
 
 WHY = {"reason": "typed in twice", "evidence": "note 17"}
 
@@ -140,7 +141,7 @@ async def test_a_large_sum_takes_two_people_who_say_the_same(desk: Desk) -> None
 
 async def test_a_correction_takes_two_people_and_sums_to_zero(desk: Desk) -> None:
     legs = [
-        {"kind": "suspense", "owner": "101.0.5", "cents": -300},
+        {"kind": "fees", "cents": -300},
         {"kind": "pending", "owner": "1", "cents": 300},
     ]
     await desk.post("/cards", {}, expect=201)
@@ -148,7 +149,7 @@ async def test_a_correction_takes_two_people_and_sums_to_zero(desk: Desk) -> Non
     await desk.post("/ledger/corrections", form, who="ann", expect=202)
     assert await kinds(desk) == {}
     assert await desk.post("/ledger/corrections", form, who="bob") == {"cause": "correction:request-1"}
-    assert await kinds(desk) == {"suspense": -300, "pending": 300}
+    assert await kinds(desk) == {"fees": -300, "pending": 300}
     assert [leg["cents"] for leg in await desk.get("/ledger/causes/correction:request-1/postings")] == [-300, 300]
     await desk.house.cards.run()
     assert (await desk.get("/cards/1"))["plastics"][0]["loaded_total_cents"] == 300, "what is owed is granted"
@@ -156,6 +157,87 @@ async def test_a_correction_takes_two_people_and_sums_to_zero(desk: Desk) -> Non
     assert (await desk.post("/ledger/corrections", uneven, expect=422))["code"] == "not_balanced"
     made_up = {"id": "request-3", "legs": [legs[0], {"kind": "vault", "owner": "mine", "cents": 300}], **WHY}
     await desk.post("/ledger/corrections", made_up, expect=422)
+
+
+@pytest.mark.parametrize(
+    ("kind", "owner", "there_are"),
+    [
+        ("pending", "99", "1"),
+        ("pending_subsidy", "99", "none"),
+        ("purse", "1/2", "none"),
+        ("merchant", "canteen-9", "canteen-1"),
+        ("suspense", "101.0.5", "none"),
+        ("drawer", "till-01/1/2", "none"),
+        ("drawer", "till-09/1/1", "none"),
+        ("operator_loss", "till-01/1/2", "none"),
+        ("clearing", "wechatt", "wechat"),
+        ("provider", "wechat", "none"),
+        ("deposit", "1", "none"),
+    ],
+)
+async def test_a_correction_of_an_account_that_there_is_not(desk: Desk, kind: str, owner: str, there_are: str) -> None:
+    """A typing mistake would hide money where nobody looks; the answer names the accounts that could be meant."""
+    till = Till(1)
+    await enrol(desk, till)
+    till.append(Kind.SHIFT_OPENED, ShiftOpened(ShiftNo(1), Cents(0)))
+    till.append(Kind.CASH_SALE, CashSale(MERCHANT, Cents(700)))
+    till.append(Kind.SHIFT_CLOSED, ShiftClosed(ShiftNo(1), counted=Cents(700)))
+    await send(desk, till)
+    (no,) = (await desk.post("/cards", {}, expect=201))["numbers"]
+    await desk.post(f"/cards/{no}/loads", {"id": "load-0001", "cents": 100, "into": "channel", "channel": "wechat"})
+    legs = [{"kind": kind, "owner": owner, "cents": -30}, {"kind": "fees", "cents": 30}]
+    refused = await desk.post("/ledger/corrections", {"id": "request-1", "legs": legs, **WHY}, expect=404)
+    assert refused["code"] == "no_such_account"
+    assert refused["detail"].endswith(f"that hold something: {there_are}")
+    assert await desk.get("/proposals") == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "owner"),
+    [
+        ("pending", "1"),
+        ("subsidy", "1/1"),
+        ("merchant", "canteen-2"),
+        ("drawer", "till-01/1/1"),
+        ("drawer", "till-01/1/0"),
+    ],
+)
+async def test_a_correction_of_an_account_that_nothing_was_posted_to_yet(desk: Desk, kind: str, owner: str) -> None:
+    """The merchant that a sale was meant for has sold nothing yet; cash was taken outside of every shift."""
+    till = Till(1)
+    await enrol(desk, till)
+    await desk.put(f"/terminals/{till.tid}", {"site": SITE, "merchant": "canteen-2"})
+    till.append(Kind.SHIFT_OPENED, ShiftOpened(ShiftNo(1), Cents(0)))
+    await send(desk, till)
+    till.shift = ShiftNo(0)
+    till.append(Kind.CASH_SALE, CashSale(MERCHANT, Cents(700)))
+    await send(desk, till, 1)
+    await desk.post("/cards", {}, expect=201)
+    legs = [{"kind": kind, "owner": owner, "cents": 30}, {"kind": "fees", "cents": -30}]
+    await together(desk, "/ledger/corrections", {"id": "request-1", "legs": legs, **WHY})
+
+
+async def test_a_counted_drawer_gets_no_correction_but_what_empties_it(desk: Desk) -> None:
+    till = Till(1)
+    await enrol(desk, till)
+    till.append(Kind.SHIFT_OPENED, ShiftOpened(ShiftNo(1), Cents(0)))
+    await send(desk, till)
+    drawer = {"kind": "drawer", "owner": "till-01/1/1"}
+    form = {"id": "request-1", "legs": [{**drawer, "cents": -30}, {"kind": "fees", "cents": 30}], **WHY}
+    await desk.post("/ledger/corrections", form, expect=202)
+    till.append(Kind.SHIFT_CLOSED, ShiftClosed(ShiftNo(1), counted=Cents(0)))
+    await send(desk, till, 1)
+    refused = await desk.post("/ledger/corrections", form, who="bob", expect=409)
+    assert refused["code"] == "drawer_counted"
+    assert refused["detail"].endswith("what lay in it is in vault, what was missing in operator_loss:till-01/1/1")
+    async with desk.house.database.writing() as connection:
+        values = {"cause": "old", "line": 0, "day": 1, "period_day": 1, "cents": -30, "at": 1, "account_kind": "drawer"}
+        rest = {"line": 1, "cents": 30, "account_kind": "fees", "owner": ""}
+        for leg in ({**values, "owner": "till-01/1/1"}, {**values, **rest}):
+            await connection.execute(tables.posting.insert().values(leg))
+    emptied = [{**drawer, "cents": 30}, {"kind": "vault", "cents": -30}]
+    await together(desk, "/ledger/corrections", {"id": "request-2", "legs": emptied, **WHY})
+    assert await kinds(desk) == {"vault": -30, "fees": 30}
 
 
 async def test_a_correction_of_a_purse_moves_the_card_s_balance_too(desk: Desk) -> None:

@@ -98,6 +98,7 @@ class Till:
         self.now = NOON
         self.clock = ClockSource.SERVER
         self.lists = NO_LISTS
+        self.shift = ShiftNo(1)
 
     @property
     def start(self) -> Tip:
@@ -114,7 +115,7 @@ class Till:
         self.now = UtcMs(self.now + 1_000)
         entry = Entry(
             1, SITE, self.tid, self.epoch, self.tno, Seq(tip.seq + 1), tip.prev, kind,
-            UtcMs(self.now if at is None else at), MonoMs(1), 1, self.clock, self.lists, shift=ShiftNo(1),
+            UtcMs(self.now if at is None else at), MonoMs(1), 1, self.clock, self.lists, shift=self.shift,
             turnover=turnover, body=body,
         )  # fmt: skip
         self.chain.append(seal(entry, self.key))
