@@ -27,6 +27,8 @@ UtcField = Annotated[UtcMs, Meta(ge=0, le=2**53 - 1)]
 MonoField = Annotated[MonoMs, Meta(ge=0, le=2**53 - 1)]
 MinuteField = Annotated[int, Meta(ge=0, le=DAY_MIN - 1)]
 """Minutes after the campus' midnight."""
+EndField = Annotated[int, Meta(ge=0, le=DAY_MIN)]
+"""The end of a window of the day: people write midnight as 0:00 and as 24:00."""
 
 
 def window_min(from_min: int, to_min: int) -> int:

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from protocol.ids import U8, U53
-from protocol.instants import BusinessDay, ClockSource, MinuteField, in_window, month_of_day, window_min
+from protocol.instants import BusinessDay, ClockSource, EndField, MinuteField, in_window, month_of_day, window_min
 from protocol.money import Amount, Cents
 from protocol.purse import Spent
 
@@ -34,7 +34,7 @@ class Meal(_Rule, frozen=True):
 
     number: Annotated[int, Meta(ge=1, le=255)]
     from_min: MinuteField
-    to_min: MinuteField
+    to_min: EndField
     count: U8 = 0
 
     def __post_init__(self) -> None:

@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from protocol.canonical import NotCanonical, encode, read
 from protocol.ids import U8, U53, MerchantField, MerchantId, ProductField, ProductId
-from protocol.instants import DAY_MIN, MinuteField, in_window, window_min
+from protocol.instants import DAY_MIN, EndField, MinuteField, in_window, window_min
 from protocol.money import Amount, Cents
 from protocol.purse import CardClass
 
@@ -47,7 +47,7 @@ class PriceRule(_Wire, frozen=True):
     cents: Amount
     card_class: U8 = ANY_CLASS
     from_min: MinuteField = 0
-    to_min: MinuteField = 0
+    to_min: EndField = 0
 
     def __post_init__(self) -> None:
         if self.window_min == DAY_MIN and self.card_class == ANY_CLASS:

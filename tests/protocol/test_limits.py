@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from protocol.instants import BusinessDay, ClockSource, Month
 from protocol.limits import NO_LIMITS, ClassLimits, LimitRules, Meal, OfflineStep, When, running, with_sale
 from protocol.money import Cents
-from protocol.policy import NotAList, read_file
+from protocol.policy import NotAList, encode_file, read_file
 from protocol.purse import Spent
 
 DAY, MONTH = BusinessDay(20_780), Month(682)
@@ -113,10 +113,19 @@ def test_a_meal_may_span_midnight_and_of_two_the_first_holds() -> None:
         Meal(1, 600, 600)
     for raw in (
         b'{"meals":[{"number":1,"from_min":5,"to_min":5}]}',
-        b'{"meals":[{"number":1,"from_min":0,"to_min":1440}]}',
+        b'{"meals":[{"number":1,"from_min":0,"to_min":1441}]}',
+        b'{"meals":[{"number":1,"from_min":1440,"to_min":60}]}',
     ):
         with pytest.raises(NotAList):
             read_file(raw, LimitRules)
+
+
+@pytest.mark.parametrize("from_min", [0, 1, 1_320, 1_439])
+def test_a_meal_may_end_at_24_00(from_min: int) -> None:
+    raw = b'{"meals":[{"number":1,"from_min":%d,"to_min":1440}]}' % from_min
+    (meal,) = (rules := read_file(raw, LimitRules)).meals
+    assert encode_file(rules) == raw, "both spellings of midnight stay as they are"
+    assert [minute for minute in range(1_440) if rules.meal_at(minute) == meal] == list(range(from_min, 1_440))
 
 
 def test_of_two_steps_at_one_age_the_first_holds() -> None:
