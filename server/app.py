@@ -133,7 +133,8 @@ def _compose(settings: Settings, clock: Callable[[], UtcMs], database: Database,
     upkeep = Upkeep(database, keys.load.public, campus, clock)
     policy = Policy(database, keys, cards, clock, timing.lists_valid_ms)
     around = Around(
-        (upkeep.post_parked, upkeep.extend_holes, upkeep.resolve_due, cards.settle_all), Audit(database, clock).run
+        (upkeep.post_parked, upkeep.extend_holes, upkeep.resolve_due, upkeep.reconsider, cards.settle_all),
+        Audit(database, clock).run,
     )
     reconcile = Reconcile(database, campus, clock, around)
     together = TwoPeople(database, clock)

@@ -62,17 +62,22 @@ def resolve(book: Book, step: StepRow, resolution: Resolution, day: BusinessDay)
 def reconsider(book: Book, decided: StepRow, witness: StepRow, day: BusinessDay) -> None:
     """A tap says something else than what was decided: people look at it, and what time alone had decided is mended."""
     said = evidence(decided, witness)
-    earlier = [other for other in witnesses_of(book, decided) if other is not witness]
-    if said is None or said in (decided.resolved, _seen_as(decided)) or decided.use in _SETTLED_OTHERWISE:
-        return
-    if any(evidence(decided, other) is said for other in earlier):
-        return
+    earlier = (evidence(decided, other) for other in witnesses_of(book, decided) if other is not witness)
+    if said is not None and said not in earlier:
+        contradict(book, decided, said, day)
+
+
+def contradict(book: Book, decided: StepRow, said: Resolution, day: BusinessDay) -> bool:
+    """Something is proven of a decided step; whether that is another thing than what was decided."""
+    if said in (decided.resolved, _seen_as(decided)) or decided.use in _SETTLED_OTHERWISE:
+        return False
     by_time, decided_as = decided.resolved is Resolution.STUDENT, decided.resolved
     if by_time:
         _overtake(book, decided, said, day)
     text = f"decided as {decided_as}, and a tap proves {said}" + (": what was given is our loss" if by_time else "")
     cls = CaseClass.TORN if by_time else CaseClass.CONTRADICTION
     book.open_case(cls, decided.card, decided.id, decided.body.amount, text)
+    return True
 
 
 def reverse_provisional(book: Book, step: StepRow, day: BusinessDay) -> None:

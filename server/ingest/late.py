@@ -11,7 +11,7 @@ on its mark; what it was built on itself is proven with it (SPEC, "Open, torn, r
 from protocol.entries import Stage
 from protocol.instants import DAY_MS, BusinessDay, UtcMs
 from server.ingest.book import Book, Reached, StepRow
-from server.ingest.deciding import resolve
+from server.ingest.deciding import contradict, resolve
 from server.ingest.posting import claim
 from server.ingest.steps import said_by, step_below, witnesses_of
 from server.ledger.rules import Resolution
@@ -22,17 +22,22 @@ CHAIN_STEPS_MAX = 8
 
 
 def decide_late(book: Book, step: StepRow, now: UtcMs, day: BusinessDay) -> bool:
-    """Decide by the chain of marks above it, or because its time is over; whether it is decided now."""
+    """Decide by the chain of marks above it, or because its time is over; whether it is decided now.
+
+    What time had decided is decided once more where the chain, as it grew since, proves otherwise.
+    """
     if step.unclaimed:
         if _is_built_on(book, step, CHAIN_STEPS_MAX):
             claim(book, step, day)
         return step.claimed
+    if step.resolved is Resolution.STUDENT and step.stage is not Stage.SETTLED:
+        proven = _proven(book, step)
+        return proven is not None and contradict(book, step, proven, day)
     if not step.undecided:
         return False
-    witnesses = (other for other in witnesses_of(book, step) if _is_on_card(book, other, CHAIN_STEPS_MAX))
-    said = {verdict for witness in witnesses if (verdict := said_by(witness, step)) is not None}
-    if len(said) == 1:
-        resolve(book, step, said.pop(), day)
+    proven = _proven(book, step)
+    if proven is not None:
+        resolve(book, step, proven, day)
     elif now - step.torn_at > IN_FAVOUR_AFTER_MS:
         resolve(book, step, Resolution.STUDENT, day)
     return not step.undecided
@@ -41,6 +46,13 @@ def decide_late(book: Book, step: StepRow, now: UtcMs, day: BusinessDay) -> bool
 def counters_above(step: StepRow) -> set[Reached]:
     """The counters whose steps can be part of that chain."""
     return {(step.card, counter) for counter in range(step.counter, step.counter_after + CHAIN_STEPS_MAX + 2)}
+
+
+def _proven(book: Book, step: StepRow) -> Resolution | None:
+    """What all steps that are on the card for certain say of this one."""
+    witnesses = (other for other in witnesses_of(book, step) if _is_on_card(book, other, CHAIN_STEPS_MAX))
+    said = {verdict for witness in witnesses if (verdict := said_by(witness, step)) is not None}
+    return said.pop() if len(said) == 1 else None
 
 
 def _is_on_card(book: Book, step: StepRow, steps_left: int) -> bool:

@@ -81,6 +81,15 @@ class Upkeep:
             "deciding a step late", due, lambda known: self._resolve(known, now), lambda known: Subject(known.id)
         )
 
+    async def reconsider(self) -> int:
+        """Look again at what time had decided, along the chains of marks as they are now: a step of the night."""
+        now = self._clock()
+        async with self._database.reading() as connection:
+            known = await store.decided_by_time(connection)
+        return await self._one_by_one.each(
+            "deciding a step once more", known, lambda step: self._resolve(step, now), lambda step: Subject(step.id)
+        )
+
     async def declare_lost(
         self, tid: TerminalId, agreed: Agreed = decided, *, epoch: Epoch | None = None
     ) -> int | None:

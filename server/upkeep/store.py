@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import RowMapping, Select, and_, or_, select, update
+from sqlalchemy import RowMapping, Select, and_, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.entries import Stage
@@ -13,7 +13,7 @@ from server.ingest.book import HoleRow, HoleStatus, StepRow, TerminalStatus
 from server.ingest.loading import fetched
 from server.ingest.rows import hole_of, step_of
 from server.ingest.waiting import FOR_GOOD, NO_SALE
-from server.ledger.rules import Use
+from server.ledger.rules import Resolution, Use
 
 
 def _parked_for_now() -> Select[int, int, int]:
@@ -56,6 +56,17 @@ async def undecided(connection: AsyncConnection) -> list[StepRow]:
     sold = select(tables.step).join_from(tables.branch, tables.step, of_branch)
     sold = sold.where(step.use == Use.BRANCH, step.claimed.is_(False)).order_by(step.number)
     return [step_of(row) for query in (torn, sold) for row in await fetched(connection, query)]
+
+
+async def decided_by_time(connection: AsyncConnection) -> list[StepRow]:
+    """Steps decided by time next to others that are not settled: a chain of marks may prove otherwise by now."""
+    step, other = tables.step.c, tables.step.alias("other")
+    near = other.c.counter_after.in_((step.counter_after, step.counter_after + 1))
+    same = and_(other.c.card == step.card, other.c.generation == step.generation, near, other.c.number != step.number)
+    beside = exists().where(same, other.c.stage != Stage.SETTLED)
+    query = select(tables.step).where(step.stage.in_((Stage.TORN, Stage.PREPARED)), beside)
+    query = query.where(step.resolved == Resolution.STUDENT).order_by(step.number)
+    return [step_of(row) for row in await fetched(connection, query)]
 
 
 async def open_steps(connection: AsyncConnection, tno: Tno, *, before: int | None = None) -> list[StepRow]:

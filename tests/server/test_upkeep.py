@@ -180,6 +180,26 @@ async def test_a_torn_sale_and_a_second_history_s_are_proven_through_pin_tries(s
     assert await site.upkeep.resolve_due() == 0
 
 
+async def test_what_time_decided_is_mended_by_pin_tries_and_a_sale(site: Site) -> None:
+    """Two tries lie between: the sale behind them saw nothing of the torn one itself."""
+    torn(site.one, site.card, 500)
+    await site.send(site.one)
+    site.clock.pass_ms(31 * DAY_MS)
+    assert await site.upkeep.resolve_due() == 1
+    for _ in range(2):
+        tried = pin_of(site.card)
+        site.card.write(site.two.tno, tried, site.two.append(Kind.PIN_TRIED, tried).seq)
+    await site.send(site.two)
+    assert await site.upkeep.reconsider() == 0, "nothing proves the tries yet"
+    sell(site.two, site.card, 30)
+    await site.send(site.two)
+    kinds = (AccountKind.PURSE, AccountKind.PENDING, AccountKind.OPERATOR_LOSS)
+    assert [await site.balance(kind) for kind in kinds] == [-530, 500, 0]
+    assert await site.upkeep.reconsider() == 1
+    assert [await site.balance(kind) for kind in kinds] == [-30, 500, -500]
+    assert await site.upkeep.reconsider() == 0
+
+
 async def test_an_open_sale_is_never_decided_by_time(site: Site) -> None:
     site.one.append(Kind.SALE_PREPARED, sale_of(site.card, 500))
     await site.send(site.one)

@@ -209,7 +209,7 @@ class Office:
     def _decide_late(self) -> None:
         day = CAMPUS_TIME.business_day(self.now)
         for step in list(self.book.steps.values()):
-            if (step.undecided or step.unclaimed) and decide_late(self.book, step, self.now, day):
+            if decide_late(self.book, step, self.now, day):
                 self._campus.tell("server", f"decides {step.id}: {step.resolved or step.use}", step.card)
 
     def _give_pending(self, row: CardRow) -> bool:

@@ -220,6 +220,25 @@ CHAINED = (
         pin=True,
     ),
     Sequence(
+        "decided by time, then wrong PINs, then paid",
+        "The first PIN try was written on the counter before the debit, and the sale behind the tries proves it: what "
+        "time had decided is mended like by the card's next tap (SPEC, Open, torn, recovered, 4).",
+        (
+            *(*sale(X, A, LUNCH, Torn.BEFORE), SetLimits(pin_above=SOUP), TOO_LATE, Sync()),
+            *(Wait(31 * DAY_MS), Nightly()),
+            *(Ring(Y, LUNCH), Pay(Y), Tap(Y, A), EnterPin(Y, right=False), Lift(Y)),
+            *(Tap(Y, A), EnterPin(Y, right=True), Shows(Y, "Done"), Lift(Y)),
+            *(Sync(), Nightly(), Sync(), Nightly(), Sync()),
+        ),
+        Expect(
+            accounts={purse(A): -LUNCH, OPERATOR_LOSS: -LUNCH, pending(A): LUNCH, merchant(Y): LUNCH},
+            cards={A: OnCard(3, -LUNCH, Made(Y, 3))},
+            goods={Y: (LUNCH,)},
+            classes=(Found("torn", LUNCH),),
+        ),
+        pin=True,
+    ),
+    Sequence(
         "torn, and the step on top of it is still open",
         "An open step is nobody's to decide but its own terminal's; that it was written, and on what, the card's next "
         "tap proves all the same (SPEC, Open, torn, recovered, 1 and 4).",
