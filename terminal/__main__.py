@@ -17,10 +17,14 @@ from terminal.console import standard_console
 from terminal.enrol import new_key, take_grant
 from terminal.identity import IdentityError
 from terminal.ports import JournalError, JournalInUse
-from terminal.texts import en
+from terminal.texts import en, zh_hans, zh_hant
 from terminal.views import Words
 
-LANGUAGES: dict[str, Words] = {"en": en.SENTENCES}
+LANGUAGES: dict[str, Words] = {
+    "en": en.SENTENCES,
+    "zh-Hans": zh_hans.SENTENCES,
+    "zh-Hant": zh_hant.SENTENCES,
+}
 OK, WRONG_CONFIG, NO_IDENTITY, IN_USE, JOURNAL = 0, 2, 3, 4, 5
 
 

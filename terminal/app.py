@@ -38,6 +38,7 @@ from terminal.journal_store import JournalStore
 from terminal.mqtt_line import TlsUnusable
 from terminal.news import News, chip_stepped, hooks_of
 from terminal.office import CardOffice
+from terminal.offline import Offline, OfflineCause
 from terminal.policy_store import PolicyStore
 from terminal.ports import JournalBroken, JournalDamaged
 from terminal.shell import Post, Shell
@@ -174,5 +175,5 @@ def _link(
         return SyncLink(config.line, identity, journal, policy, MachineClock(), newest_ack=acked, hooks=hooks)
     except TlsUnusable as error:
         _log.error("no line to the server: %s", error)
-        till.gauges.no_link = str(error)
+        till.gauges.no_link = Offline(OfflineCause.TLS, str(error))
         return None

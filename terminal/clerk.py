@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import assert_never
 
+from protocol.authorise import Listed
 from protocol.basket import Basket, BasketRefusal
 from protocol.entries import CASH, Kind, PriceOverridden
 from protocol.ids import Seq
@@ -46,6 +47,7 @@ from terminal.desk import (
     Ringing,
 )
 from terminal.face import Face
+from terminal.help import help_text
 from terminal.load import Load
 from terminal.office import CardOffice
 from terminal.purchase import Purchase
@@ -172,7 +174,7 @@ class Clerk:
             case ShowStatus():
                 self.face.say("\n".join(status_lines(self.status(), self.campus, self.words)))
             case Help():
-                self.face.say(self.words["help"])
+                self.face.say(help_text(self.words))
             case Export():
                 await self._export(command, shell)
             case _:
@@ -258,7 +260,17 @@ class Clerk:
             return self._say("said.card_here")
         if not _is_free(shell.desk):
             return self._say("said.not_now")
-        return self.office.begin(command.order, command.pin)
+        order = command.order
+        key = (order.card, order.generation)
+        known = shell.derived.standing(key, shell.lists.book.standing(key))
+        figures = {"card": order.card, "generation": order.generation}
+        if known.listed is not Listed.GOOD:
+            return self._say("office.listed", **figures)
+        if known.counter_floor or known.load_floor:
+            return self._say("office.in_use", **figures)
+        if key not in shell.lists.loads:
+            self._say("office.not_listed", **figures)
+        return self.office.begin(order, command.pin)
 
     @property
     def _office_at_work(self) -> bool:

@@ -1,7 +1,7 @@
 """What people type at the console: one command per line, or the sentence that says how to write it."""
 
 import re
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 
 from protocol.basket import QTY_MAX
@@ -149,6 +149,8 @@ class Mistake:
 
     key: str
     figures: dict[str, str | int]
+    command: str = ""
+    """Whose usage the sentence may show; empty where no command was meant."""
 
 
 Command = (
@@ -176,7 +178,7 @@ Command = (
 
 class _Wrong(Exception):
     def __init__(self, key: str, **figures: str | int) -> None:
-        self.mistake = Mistake(f"mistake.{key}", figures)
+        self.key, self.figures = f"mistake.{key}", figures
 
 
 def read_command(line: str) -> Command | Mistake | None:
@@ -192,23 +194,29 @@ def read_command(line: str) -> Command | Mistake | None:
     known = _COMMANDS.get(name)
     if known is None:
         return Mistake("mistake.unknown", {"word": _shown(words[0])})
-    usage, counts, make = known
+    counts, make = known
+    command = name.replace(" ", "_")
     if len(rest) not in counts:
-        return Mistake("mistake.usage", {"usage": usage})
+        return Mistake("mistake.usage", {}, command)
     try:
         return make(*rest)
     except _Wrong as wrong:
-        wrong.mistake.figures.setdefault("usage", usage)
-        return wrong.mistake
+        return Mistake(wrong.key, wrong.figures, command)
 
 
-def _amount(word: str, verb: str, *, zero: bool = False) -> Cents:
+def mistake_text(mistake: Mistake, words: Mapping[str, str]) -> str:
+    """What to say about it."""
+    usage = words[f"usage.{mistake.command}"] if mistake.command else ""
+    return words[mistake.key].format(usage=usage, **mistake.figures)
+
+
+def _amount(word: str, *, zero: bool = False) -> Cents:
     try:
         cents = parse_cents(word)
     except ValueError:
         raise _Wrong("amount", word=_shown(word)) from None
     if cents == 0 and not zero:
-        raise _Wrong("amount_zero", verb=verb)
+        raise _Wrong("amount_zero")
     if cents > SALE_CENTS_MAX:
         raise _Wrong("amount_max", word=_shown(word))
     return cents
@@ -253,27 +261,27 @@ def _shown(word: str) -> str:
 
 def _give_back(receipt: str, amount: str) -> GiveBack:
     """The receipt may be given as it is printed, terminal number and all."""
-    return GiveBack(Seq(_number(receipt.rpartition("-")[2], U32_MAX)), _amount(amount, "given back"))
+    return GiveBack(Seq(_number(receipt.rpartition("-")[2], U32_MAX)), _amount(amount))
 
 
 def _open_shift(name: str, drawer: str) -> OpenShift:
-    return OpenShift(StaffId(_name(name)), _amount(drawer, "counted", zero=True))
+    return OpenShift(StaffId(_name(name)), _amount(drawer, zero=True))
 
 
 def _close_shift(counted: str) -> CloseShift:
-    return CloseShift(_amount(counted, "counted", zero=True))
+    return CloseShift(_amount(counted, zero=True))
 
 
 def _ring(amount: str) -> Ring:
-    return Ring(_amount(amount, "rung"))
+    return Ring(_amount(amount))
 
 
 def _topup(amount: str) -> TakeTopUp:
-    return TakeTopUp(_amount(amount, "topped up"))
+    return TakeTopUp(_amount(amount))
 
 
 def _reprice(product: str, cents: str, *reason: str) -> Reprice:
-    return Reprice(ProductId(_name(product)), _amount(cents, "sold", zero=True), text_of(" ".join(reason)))
+    return Reprice(ProductId(_name(product)), _amount(cents, zero=True), text_of(" ".join(reason)))
 
 
 def _enter_pin(digits: str) -> EnterPin:
@@ -286,25 +294,25 @@ def _export(path: str, which: str = "") -> Export:
     return Export(path, whole=bool(which))
 
 
-_COMMANDS: dict[str, tuple[str, Container[int], Callable[..., Command]]] = {
-    "ring": ("ring 12.50", (1,), _ring),
-    "item": ("item ID [QTY]", (1, 2), _ring_item),
-    "clear": ("clear", (0,), Clear),
-    "pay": ("pay", (0,), Pay),
-    "cash": ("cash", (0,), TakeCash),
-    "price": ("price ID 2.50 REASON", range(3, LINE_CHARS_MAX), _reprice),
-    "export": ("export FILE [all]", (1, 2), _export),
-    "confirm": ("confirm", (0,), Confirm),
-    "cancel": ("cancel", (0,), Cancel),
-    "pin": ("pin 1234", (1,), _enter_pin),
-    "refund": ("refund RECEIPT 3.00", (2,), _give_back),
-    "load": ("load", (0,), CollectLoad),
-    "topup": ("topup 50.00", (1,), _topup),
-    "shift": ("shift open NAME 100.00, or shift close 123.00", (), Help),
-    "shift open": ("shift open NAME 100.00", (2,), _open_shift),
-    "shift close": ("shift close 123.00", (1,), _close_shift),
-    "replace": ("replace CARD GENERATION student|staff|visitor [PIN]", (3, 4), _issue),
-    "status": ("status", (0,), ShowStatus),
-    "help": ("help", (0,), Help),
-    "quit": ("quit", (0,), Quit),
+_COMMANDS: dict[str, tuple[Container[int], Callable[..., Command]]] = {
+    "ring": ((1,), _ring),
+    "item": ((1, 2), _ring_item),
+    "clear": ((0,), Clear),
+    "pay": ((0,), Pay),
+    "cash": ((0,), TakeCash),
+    "price": (range(3, LINE_CHARS_MAX), _reprice),
+    "export": ((1, 2), _export),
+    "confirm": ((0,), Confirm),
+    "cancel": ((0,), Cancel),
+    "pin": ((1,), _enter_pin),
+    "refund": ((2,), _give_back),
+    "load": ((0,), CollectLoad),
+    "topup": ((1,), _topup),
+    "shift": ((), Help),
+    "shift open": ((2,), _open_shift),
+    "shift close": ((1,), _close_shift),
+    "replace": ((3, 4), _issue),
+    "status": ((0,), ShowStatus),
+    "help": ((0,), Help),
+    "quit": ((0,), Quit),
 }

@@ -17,8 +17,8 @@ from typing import BinaryIO
 
 import msgspec
 
-from terminal.commands import LINE_CHARS_MAX, Command, Mistake, Quit, read_command
-from terminal.views import View, Words, cents_text
+from terminal.commands import LINE_CHARS_MAX, Command, Mistake, Quit, mistake_text, read_command
+from terminal.views import Choice, View, Words, cents_text
 
 _log = logging.getLogger(__name__)
 
@@ -54,9 +54,14 @@ class Console:
 
     def _text_of(self, view: View) -> list[str]:
         amount = "" if view.amount_cents is None else f"   {cents_text(view.amount_cents, self._words)}"
-        choices = " | ".join(self._words[f"choice.{choice}"] for choice in view.choices)
+        choices = " | ".join(self._choice_text(choice) for choice in view.choices)
         lines = [f"== {view.title}{amount}", *(f"   {line}" for line in view.lines), f"   {view.advice}"]
         return [*lines, f"   [{choices}]"] if choices else lines
+
+    def _choice_text(self, choice: Choice) -> str:
+        """The command that is typed, and what it means where that is another word."""
+        means = self._words[f"choice.{choice}"]
+        return choice if means == choice else f"{choice} {means}"
 
     def _write_json(self, event: dict[str, object]) -> None:
         self._write_bytes(msgspec.json.encode(event))
@@ -117,7 +122,7 @@ async def obey(
         if isinstance(command, Quit):
             return
         if isinstance(command, Mistake):
-            console.say(words[command.key].format(**command.figures))
+            console.say(mistake_text(command, words))
         elif command is not None:
             await do(command)
     if not ends:

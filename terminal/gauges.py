@@ -9,6 +9,7 @@ from protocol.messages import Grant
 from protocol.sync_sender import Phase
 from terminal.journal_copy import JournalCopy
 from terminal.journal_store import JournalStore
+from terminal.offline import Offline, OfflineCause
 from terminal.shell import Shell
 from terminal.status import Status
 from terminal.sync_link import SyncLink
@@ -23,7 +24,7 @@ class Gauges:
     shell: Shell
     now: Callable[[], Now]
     link: SyncLink | None = None
-    no_link: str = "no broker is configured"
+    no_link: Offline = Offline(OfflineCause.NO_BROKER)
     copy: JournalCopy | None = None
     reader_fault: str = ""
     verified: Seq = Seq(0)
@@ -36,7 +37,7 @@ class Gauges:
             tno=self.grant.tno,
             shift=self.shell.derived.shift,
             now=now,
-            offline_cause=self.link.status.cause if self.link else self.no_link,
+            offline=self.link.status.cause if self.link else self.no_link,
             tip=self.journal.tip.seq,
             acked=self.shell.derived.acked,
             forked=self.link is not None and self.link.status.phase is Phase.DIVERGED,

@@ -14,6 +14,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from terminal.offline import Offline, OfflineCause
+
 RECONNECT_FIRST_S, RECONNECT_LAST_S = 1, 60
 KEEPALIVE_S = 30
 """A broker that went away without a word is noticed after one and a half times this long."""
@@ -48,7 +50,7 @@ class LineUp:
 class LineDown:
     """There is no connection, and why."""
 
-    cause: str
+    cause: Offline
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,15 +119,16 @@ class MqttLine:
     def _on_connect(
         self, _client: Client, _data: object, _flags: ConnectFlags, reason: ReasonCode, _more: Properties | None
     ) -> None:
-        self._deliver(LineDown(f"the broker refuses us: {reason}") if reason.is_failure else LineUp())
+        self._deliver(LineDown(Offline(OfflineCause.REFUSED, str(reason))) if reason.is_failure else LineUp())
 
     def _on_disconnect(
         self, _client: Client, _data: object, _flags: DisconnectFlags, reason: ReasonCode, _more: Properties | None
     ) -> None:
-        self._deliver(LineDown(f"disconnected: {reason}"))
+        self._deliver(LineDown(Offline(OfflineCause.LOST, str(reason))))
 
     def _on_connect_fail(self, _client: Client, _data: object) -> None:
-        self._deliver(LineDown(f"no answer from {self._settings.host}:{self._settings.port}"))
+        where = f"{self._settings.host}:{self._settings.port}"
+        self._deliver(LineDown(Offline(OfflineCause.NO_ANSWER, where)))
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         self._deliver(Received(message.topic, bytes(message.payload)))

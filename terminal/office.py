@@ -10,9 +10,9 @@ from hardware.cards.issue import NewCard, personalise
 from hardware.cards.keys import CardKeys
 from hardware.cards.open_card import open_card
 from hardware.cards.pin import pin_verifier
-from hardware.ports import CardChannel, CardError, CardNotOurs, CardRefused, PurseUnreadable
+from hardware.ports import CardChannel, CardError, CardLeftField, CardNotOurs, CardRefused, PurseUnreadable
 from protocol.entries import Body, Kind
-from protocol.ids import Counter
+from protocol.ids import CardNo, Counter
 from protocol.money import Cents
 from protocol.purse import CardRead, Identity, Purse
 from terminal.card_port import Run
@@ -30,6 +30,8 @@ from terminal.replace import (
     Personalised,
     PersonaliseFailed,
     Phase,
+    Unmade,
+    WhyNot,
     step,
 )
 
@@ -37,7 +39,11 @@ Append = Callable[[Kind, Body], Awaitable[object]]
 
 
 class CardInUse(CardError):
-    """No blank: a card of another number that still holds money."""
+    """No blank: a card of another number that still holds money, or may."""
+
+    def __init__(self, code: Unmade, number: CardNo) -> None:
+        super().__init__(f"card {number}: {code}")
+        self.why = WhyNot(code, str(number))
 
 
 class CardOffice:
@@ -85,7 +91,7 @@ class CardOffice:
                 try:
                     return Personalised(await self._run(lambda: self._personalise(order)))
                 except CardError as error:
-                    return PersonaliseFailed(str(error))
+                    return PersonaliseFailed(_why_not(error))
             case AppendEntry(kind, body):
                 await append(kind, body)
                 return EntryStored(kind)
@@ -119,6 +125,20 @@ def _refuse_in_use(read: CardRead, order: IssueOrder) -> None:
     if number == order.card:
         return
     if purse is None:
-        raise CardInUse(f"this is card {number}, and what is on it cannot be read: tap it again, or close it first")
+        raise CardInUse(Unmade.OTHER_UNREAD, number)
     if purse.main_cents or purse.subsidy_cents:
-        raise CardInUse(f"this is card {number} with money on it: close it first")
+        raise CardInUse(Unmade.OTHER_CARD, number)
+
+
+def _why_not(error: CardError) -> WhyNot:
+    match error:
+        case CardInUse():
+            return error.why
+        case CardLeftField():
+            return WhyNot(Unmade.LEFT)
+        case CardNotOurs():
+            return WhyNot(Unmade.NOT_OURS, str(error))
+        case PurseUnreadable():
+            return WhyNot(Unmade.UNREADABLE, str(error))
+        case _:
+            return WhyNot(Unmade.REFUSED, str(error))

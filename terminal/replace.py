@@ -8,6 +8,7 @@ Personalising moves no money: a new card is empty. So a blank that is torn away 
 entry is written only after the card was read back. `step` is the whole machine.
 """
 
+import enum
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -39,12 +40,33 @@ class Personalising:
     order: IssueOrder
 
 
+class Unmade(enum.StrEnum):
+    """Why a card was not made; each has a sentence."""
+
+    LEFT = "left"
+    NOT_OURS = "not_ours"
+    REFUSED = "refused"
+    UNREADABLE = "unreadable"
+    OTHER_CARD = "other_card"
+    """No blank: a card of another number that still holds money."""
+    OTHER_UNREAD = "other_unread"
+    """No blank: a card of another number, and what it holds cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class WhyNot:
+    """Why, and what it is about: a card's number, or what a technician wants to know."""
+
+    code: Unmade
+    detail: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Failed:
     """The blank could not be personalised, and why; nothing is lost."""
 
     order: IssueOrder
-    why: str
+    why: WhyNot
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +104,7 @@ class Personalised:
 class PersonaliseFailed:
     """It was not written, or not wholly."""
 
-    why: str
+    why: WhyNot
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +142,7 @@ def step(phase: Phase, event: Event) -> tuple[Phase, tuple[Effect, ...]]:
             return Personalising(order), (Personalise(order),)
         case Personalised(read), Personalising(order):
             if read.identity.key != (order.card, order.generation) or read.purse is None:
-                return Failed(order, "the card does not show what was written"), ()
+                return Failed(order, WhyNot(Unmade.REFUSED, "it does not show what was written")), ()
             body = CardIssued(read.id, read.uid.hex(), read.key_set, max(0, order.generation - 1))
             return Issuing(order, body), (AppendEntry(Kind.CARD_ISSUED, body),)
         case PersonaliseFailed(why), Personalising(order):

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from protocol.ids import Seq, TerminalId, Tno
 from protocol.instants import MINUTE_MS, CampusTime, Now, UtcMs
 from terminal.derived import ShiftTotals
+from terminal.offline import Offline
 from terminal.views import Words, age_text, cents_text
 
 MEGABYTE = 1_000_000
@@ -19,8 +20,8 @@ class Status:
     tno: Tno
     shift: ShiftTotals
     now: Now
-    offline_cause: str
-    """Empty while the server is there."""
+    offline: Offline | None
+    """None while the server is there."""
     tip: Seq
     acked: Seq
     forked: bool
@@ -45,8 +46,8 @@ class Status:
 def status_lines(status: Status, campus: CampusTime, words: Words) -> tuple[str, ...]:
     """The status in sentences."""
     shift, reader = status.shift, words["reader.gone"] if status.reader_fault else words["reader.ready"]
-    sync = "status.offline" if status.offline_cause else "status.online"
-    figures = {"unsent": status.unsent, "acked": status.acked, "tip": status.tip, "cause": status.offline_cause}
+    sync, cause = ("status.offline", _cause_text(status.offline, words)) if status.offline else ("status.online", "")
+    figures = {"unsent": status.unsent, "acked": status.acked, "tip": status.tip, "cause": cause}
     lists_key = "status.lists" if status.lists_as_of else "status.no_lists"
     staff = shift.staff or words["status.nobody"]
     lines = [
@@ -72,6 +73,10 @@ def status_lines(status: Status, campus: CampusTime, words: Words) -> tuple[str,
         expected = cents_text(shift.expected_cents, words)
         lines.append(words["status.shift"].format(number=shift.number, expected=expected, **totals))
     return tuple(lines)
+
+
+def _cause_text(offline: Offline, words: Words) -> str:
+    return words[f"cause.{offline.cause}"].format(detail=offline.detail)
 
 
 def time_text(at: UtcMs, campus: CampusTime) -> str:

@@ -53,6 +53,7 @@ from protocol.sync_sender import (
 from terminal.identity import Identity
 from terminal.lists_inbox import ListsInbox
 from terminal.mqtt_line import LineDown, LineEvent, LineSettings, LineUp, MqttLine, Received
+from terminal.offline import Offline, OfflineCause
 from terminal.policy_store import Applied, PolicyStore
 from terminal.ports import Journal, JournalError
 from terminal.sync_archive import Archive
@@ -78,8 +79,8 @@ class LinkStatus:
     """What the face shows of the line to the server."""
 
     online: bool
-    cause: str
-    """Why not; empty while online."""
+    cause: Offline | None
+    """Why not; None while online."""
     phase: Phase
     unsent: int
     acked: Seq
@@ -140,7 +141,8 @@ class SyncLink:
         self._ticked_ms = clock.mono_ms()
         self._instance = ""
         self._stalled = False
-        self._ack_jws, self._acked_at, self._cause = b"", UtcMs(0), "not started"
+        self._ack_jws, self._acked_at = b"", UtcMs(0)
+        self._cause: Offline | None = Offline(OfflineCause.NOT_STARTED)
         self._remember_ack(newest_ack)
 
     @property
@@ -163,13 +165,13 @@ class SyncLink:
 
     async def run(self) -> None:
         """Talk until cancelled."""
-        self._loop, self._cause = asyncio.get_running_loop(), "connecting"
+        self._loop, self._cause = asyncio.get_running_loop(), Offline(OfflineCause.CONNECTING)
         self._line.start()
         try:
             while True:
                 await self._next()
         finally:
-            self._cause = "stopped"
+            self._cause = Offline(OfflineCause.STOPPED)
             await asyncio.to_thread(self._line.stop)
 
     def _deliver_from_thread(self, event: LineEvent) -> None:
@@ -227,7 +229,7 @@ class SyncLink:
             await self._step(Appended(Seq(self._sender.tip + 1), self._clock.mono_ms()))
 
     async def _line_up(self) -> None:
-        grant, self._cause = self._identity.grant, ""
+        grant, self._cause = self._identity.grant, None
         _log.info("online")
         self._line.subscribe((topics.down(grant.tid, "+"), topics.SERVER))
         self._lists.line_up(self._line)

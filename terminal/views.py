@@ -153,7 +153,7 @@ def office_view(phase: office.Phase, words: Words) -> View:
         case office.Personalising() | office.Issuing():
             return View("office_hold", Tone.HOLD, words["title.hold"], words["advice.hold"], None, (line,))
         case office.Failed(_, why):
-            lines = (line, words["line.why"].format(why=why))
+            lines = (line, words[f"office.{why.code}"].format(detail=why.detail))
             title, advice = words["title.office_failed"], words["advice.office_failed"]
             return View("office_failed", Tone.REFUSED, title, advice, None, lines, cancel)
         case office.Issued():

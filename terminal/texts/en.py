@@ -64,7 +64,6 @@ SENTENCES: Final[dict[str, str]] = {
     "line.owes_handover": "paid shortly before the last stop: {cents}, receipt {tno}-{seq}; tap that card",
     "line.open": "open: {cents} with card {card}; tap it again within {minutes} min",
     "line.issue": "card {card}, generation {generation}, {card_class}",
-    "line.why": "{why}",
     # Why a sale is refused, and what to do
     "refused.terminal_revoked": "This terminal may not sell any more.",
     "advice.terminal_revoked": "Use another till and call a technician.",
@@ -110,7 +109,6 @@ SENTENCES: Final[dict[str, str]] = {
     "advice.total_too_large": "Clear and ring it in parts.",
     "refused.nothing_to_load": "Nothing is waiting for this card.",
     "advice.nothing_to_load": "If it was topped up just now, try again in a moment.",
-    "refused.card": "The card office could not finish this card.",
     # What a command was answered with
     "basket.basket_full": "The basket is full. Ask for the card, then ring the rest.",
     "basket.qty_too_large": "That is too many of one item. Ring fewer, or two lines.",
@@ -141,14 +139,32 @@ SENTENCES: Final[dict[str, str]] = {
     "said.may_not": "This terminal has no right for that ({capability}). Use a station that has it.",
     "said.journal_low": "There is no room left on the disk. What was paid is kept; call a technician.",
     "said.card_here": "Take the card off the reader first.",
-    "said.bye": "Closed. {unsent} entries wait to be sent.",
     "said.reader_gone": "The card reader does not answer. Plug it in; selling goes on as soon as it does.",
     "said.reader_back": "The card reader is back.",
+    # The card office
+    "office.listed": (
+        "Card {card}, generation {generation}, is blocked or closed; it is not made again. Order a replacement at the "
+        "server: that is the next generation."
+    ),
+    "office.in_use": (
+        "Card {card}, generation {generation}, has been in use; it is not made again. Order a replacement at the "
+        "server: that is the next generation."
+    ),
+    "office.not_listed": (
+        "No list here names card {card}, generation {generation}: this terminal cannot know whether the server gave "
+        "out that number. Compare it with the order."
+    ),
+    "office.left": "The card went away before it was finished.",
+    "office.not_ours": "The card takes no key of this terminal: no blank, or a stranger's ({detail}).",
+    "office.refused": "The card did not take what was written ({detail}).",
+    "office.unreadable": "The card's answer makes no sense ({detail}).",
+    "office.other_card": "This is card {detail} with money on it. Close it first.",
+    "office.other_unread": "This is card {detail}, and what is on it cannot be read. Try again, or close it first.",
     # A line that could not be read
     "mistake.unknown": "{word!r} is not a command. Type help to see them all. Nothing was changed.",
     "mistake.usage": "Write it like this: {usage}. Nothing was changed.",
     "mistake.amount": "{word!r} is not an amount: write digits, with at most two after the point, as in 12.50.",
-    "mistake.amount_zero": "An amount of nothing cannot be {verb}. Write more than 0.",
+    "mistake.amount_zero": "The amount must be more than 0.",
     "mistake.amount_max": "{word} is more than one operation may move. Do it in parts.",
     "mistake.count": "{word!r} is not a number of pieces: write 1 to {most}.",
     "mistake.number": "{word!r} is not a number. Write it like this: {usage}.",
@@ -175,6 +191,14 @@ SENTENCES: Final[dict[str, str]] = {
     "status.copied": "second medium holds entry {seq}",
     "status.copy_fault": "SECOND MEDIUM FAILS ({fault}); entry {seq} was the last",
     "status.shift": "shift {number}: {sales} sales, {cents}; drawer should hold {expected}",
+    "cause.no_broker": "no broker is configured",
+    "cause.tls": "no TLS: {detail}",
+    "cause.not_started": "not started",
+    "cause.connecting": "connecting",
+    "cause.no_answer": "no answer from {detail}",
+    "cause.refused": "the broker refuses us: {detail}",
+    "cause.lost": "disconnected: {detail}",
+    "cause.stopped": "stopped",
     "clock.none": "not known, counted on since the last start",
     "clock.rtc": "own clock",
     "clock.ntp": "network",
@@ -196,10 +220,44 @@ SENTENCES: Final[dict[str, str]] = {
     "class.visitor": "visitor",
     "class.other": "class {number}",
     "amount": "¥{cents}",
-    "help": (
-        "ring 12.50 | item ID [QTY] | price ID 2.50 REASON | clear | pay | cash | confirm | cancel | pin 1234\n"
-        "refund RECEIPT 3.00 | load | topup 50.00\n"
-        "shift open NAME 100.00 | shift close 123.00\n"
-        "replace CARD GENERATION student|staff|visitor [PIN] | export FILE [all] | status | help | quit"
-    ),
+    # Commands: how they are written, and what they do
+    "usage.ring": "ring 12.50",
+    "usage.item": "item ID [QTY]",
+    "usage.price": "price ID 2.50 REASON",
+    "usage.clear": "clear",
+    "usage.pay": "pay",
+    "usage.cash": "cash",
+    "usage.confirm": "confirm",
+    "usage.cancel": "cancel",
+    "usage.pin": "pin 1234",
+    "usage.refund": "refund RECEIPT 3.00",
+    "usage.load": "load",
+    "usage.topup": "topup 50.00",
+    "usage.shift": "shift open NAME 100.00, or shift close 123.00",
+    "usage.shift_open": "shift open NAME 100.00",
+    "usage.shift_close": "shift close 123.00",
+    "usage.replace": "replace CARD GENERATION student|staff|visitor [PIN]",
+    "usage.export": "export FILE [all]",
+    "usage.status": "status",
+    "usage.help": "help",
+    "usage.quit": "quit",
+    "help.ring": "ring an amount",
+    "help.item": "ring an item of the price list",
+    "help.price": "sell what is rung at another price",
+    "help.clear": "empty the basket",
+    "help.pay": "ask for the card",
+    "help.cash": "take notes and coins instead",
+    "help.confirm": "yes",
+    "help.cancel": "no, or on to the next customer",
+    "help.pin": "the card's PIN, typed by the customer",
+    "help.refund": "give back some or all of a sale",
+    "help.load": "put on a card what waits for it",
+    "help.topup": "take cash and put it on a card",
+    "help.shift_open": "begin a shift; so much is in the drawer",
+    "help.shift_close": "end it; so much was counted",
+    "help.replace": "make a card that the server ordered",
+    "help.export": "write what is unsent (or all) to a file",
+    "help.status": "how the terminal is",
+    "help.help": "show these commands",
+    "help.quit": "end the program",
 }

@@ -19,12 +19,14 @@ from hardware.cards.keys import CardKeys, KeyNotHeld, Role
 from hardware.ports import CardChannel, CardLeftField
 from hardware.simulated.reader import SimulatedReader
 from hardware.simulated.tearing import Moment, Tear
+from protocol.authorise import Listed
 from protocol.entries import CashSale, ClockChanged, Kind, PriceOverridden
-from protocol.ids import Epoch, ProductId, Seq, SiteId, TerminalId, Tno
+from protocol.ids import CardNo, Counter, Epoch, Generation, ProductId, Seq, SiteId, TerminalId, Tno
 from protocol.instants import HOUR_MS, ClockSource, MonoMs, Now, UtcMs
 from protocol.limits import ClassLimits, LimitRules
 from protocol.messages import Grant, sign
 from protocol.money import Cents
+from protocol.policy import CardBook, CardRow, CardsFile, FloorRow
 from protocol.purse import CardClass, Technology
 from protocol.signing import to_base64url
 from protocol.tampering import examine
@@ -41,11 +43,12 @@ from terminal.enrol import new_key
 from terminal.identity import IdentityError, save_grant
 from terminal.journal_copy import name_of
 from terminal.journal_store import JournalStore
+from terminal.lists import Lists
 from terminal.news import chip_stepped
 from terminal.ports import Draft, JournalBroken, JournalInUse
 from terminal.texts.en import SENTENCES
 from terminal.timekeeper import Timebase
-from tests.hardware.card_bench import KEYS, OFFICE, TILL, blank, issued
+from tests.hardware.card_bench import KEYS, OFFICE, TILL, WHO, blank, issued
 from tests.protocol.samples import GRANT, NOON, SERVER_KEY
 from tests.terminal.counter import CounterBench, data_directory
 from tests.terminal.journals import IDENTITY, TRUST, open_store
@@ -117,7 +120,7 @@ async def test_the_whole_journal_goes_into_a_file_that_verifies(counter: Counter
     assert "All: entries 1 to 2, the whole journal" in await counter.answer(f"export {path} all")
     report = examine(path.read_bytes().splitlines(), IDENTITY.start, IDENTITY.key.public, head=counter.journal.tip)
     assert (report.entries, report.findings) == (2, ())
-    assert read_command("export x some") == Mistake("mistake.usage", {"usage": "export FILE [all]"})
+    assert read_command("export x some") == Mistake("mistake.usage", {}, "export")
 
 
 async def test_a_refund_goes_onto_the_card_that_paid(counter: CounterBench) -> None:
@@ -217,6 +220,23 @@ async def test_a_card_with_somebody_s_money_is_no_blank(counter: CounterBench) -
     assert failed.phase == "office_failed" and "card 7 with money" in failed.lines[1]
     await counter.takes_off()
     assert (await counter.taps(blank(Technology.DESFIRE))).phase == "office_done", "another blank is taken"
+
+
+async def test_the_office_makes_no_plastic_that_its_list_or_journal_knows_better(counter: CounterBench) -> None:
+    """What no list names it cannot know, and says so."""
+    rows = (CardRow(CardNo(77), Generation(1), Listed.CLOSED),)
+    floors = (FloorRow(CardNo(78), Generation(1), Counter(3)),)
+    book = CardBook(CardsFile(rows, (), floors))
+    await counter.till.turn(lambda shell: shell.apply_lists(Lists(shell.lists.prices, book=book)))
+    assert "Card 77, generation 1, is blocked or closed" in await counter.answer("replace 77 1 student")
+    assert "Card 78, generation 1, has been in use" in await counter.answer("replace 78 1 student")
+    assert counter.face.views[-1].phase == "ringing", "no blank was asked for"
+    assert "cannot know whether the server gave out that number" in await counter.answer("replace 77 2 student")
+    assert counter.face.views[-1].phase == "office"
+    await counter.types("cancel", "ring 1", "pay")
+    await counter.taps(issued(Technology.DESFIRE).card)
+    await counter.takes_off()
+    assert "has been in use" in await counter.answer(f"replace {WHO.card} {WHO.generation} student")
 
 
 async def test_a_blank_that_is_torn_away_is_made_again(counter: CounterBench) -> None:

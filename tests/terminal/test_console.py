@@ -29,6 +29,7 @@ from terminal.commands import (
     RingItem,
     TakeCash,
     TakeTopUp,
+    mistake_text,
     read_command,
 )
 from terminal.console import Console, Lines, obey
@@ -80,7 +81,7 @@ def test_commands_are_read(line: str, command: Command | None) -> None:
 def test_a_line_that_is_no_command_gets_a_sentence(line: str) -> None:
     mistake = read_command(line)
     assert isinstance(mistake, Mistake)
-    text = SENTENCES[mistake.key].format(**mistake.figures)
+    text = mistake_text(mistake, SENTENCES)
     assert text[-1] == "." and "{" not in text
 
 
@@ -93,7 +94,7 @@ def test_no_line_at_all_raises(line: str) -> None:
 
 def test_a_pin_is_never_repeated() -> None:
     mistake = read_command("pin 123456789")
-    assert isinstance(mistake, Mistake) and "123456789" not in SENTENCES[mistake.key].format(**mistake.figures)
+    assert isinstance(mistake, Mistake) and "123456789" not in mistake_text(mistake, SENTENCES)
     assert "1234" not in repr(read_command("pin 1234")) + repr(read_command("replace 1 1 student 1234"))
 
 

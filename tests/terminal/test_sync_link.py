@@ -23,6 +23,7 @@ from server.broker import Broker
 from terminal.identity import Identity
 from terminal.journal_store import JournalStore
 from terminal.mqtt_line import LineSettings, TlsFiles, TlsUnusable
+from terminal.offline import Offline, OfflineCause
 from terminal.policy_store import Applied, PolicyStore
 from terminal.ports import JournalBroken
 from terminal.sync_archive import Archive
@@ -142,21 +143,21 @@ async def test_everything_arrives_and_the_face_can_say_so(terminal: Terminal, se
         await until(lambda: link.status.unsent == 0)
         assert server.rows == await all_rows(terminal.store)
         status = link.status
-        assert (status.online, status.cause, status.phase, status.acked) == (True, "", Phase.SENDING, 600)
+        assert (status.online, status.cause, status.phase, status.acked) == (True, None, Phase.SENDING, 600)
         assert (status.acked_at, terminal.times[-1]) == (NOON, NOON)
         await terminal.sell(link)
         await until(lambda: link.status.unsent == 0)
         assert server.rows == await all_rows(terminal.store)
         assert server.states == [ONLINE]
     await until(lambda: server.states == [ONLINE, OFFLINE])
-    assert (link.status.online, link.status.cause) == (False, "stopped")
+    assert (link.status.online, link.status.cause) == (False, Offline(OfflineCause.STOPPED))
     assert terminal.acked == sorted(terminal.acked)
 
 
 async def test_without_a_broker_the_terminal_sells_and_says_why_it_is_alone(terminal: Terminal, broker: Broker) -> None:
     broker.stop()
     async with terminal.linked() as link:
-        await until(lambda: "no answer from 127.0.0.1" in link.status.cause)
+        await until(lambda: "no_answer: 127.0.0.1" in str(link.status.cause))
         await terminal.sell(link, 3)
         assert link.status.unsent == 6
         broker.start()
@@ -175,7 +176,7 @@ async def test_a_broker_that_is_killed_and_comes_back_loses_nothing(
             await until(lambda: link.status.online)
             broker.kill()
             await until(lambda: not link.status.online)
-            assert "disconnected" in link.status.cause
+            assert "lost" in str(link.status.cause)
             await terminal.sell(link, 20)
             broker.start()
         await until(lambda: link.status.unsent == 0)

@@ -19,6 +19,8 @@ from protocol.price_list import Names, PriceList, Product
 from protocol.pricing import TotalTooLarge, Unpriced
 from protocol.purse import CardClass, CardId, CardRead, Identity, Mark, Technology
 from terminal import replace as office
+from terminal.__main__ import LANGUAGES
+from terminal.commands import _COMMANDS
 from terminal.derived import ShiftTotals
 from terminal.desk import (
     AwaitingCard,
@@ -33,7 +35,9 @@ from terminal.desk import (
     Ringing,
     TapAgain,
 )
+from terminal.help import help_text, width_of
 from terminal.load import Load, NothingToLoad
+from terminal.offline import Offline, OfflineCause
 from terminal.purchase import NotPriced, Purchase
 from terminal.refund import RefundRefusal
 from terminal.shift import ShiftRefusal
@@ -58,6 +62,10 @@ CODES = sorted(
     | {f"choice.{choice}" for choice in Choice}
     | {f"class.{known.name.lower()}" for known in CardClass}
     | {f"clock.{source}" for source in ClockSource}
+    | {f"cause.{cause}" for cause in OfflineCause}
+    | {f"office.{code}" for code in office.Unmade}
+    | {f"usage.{name.replace(' ', '_')}" for name in _COMMANDS}
+    | {f"help.{name.replace(' ', '_')}" for name in _COMMANDS if name != "shift"}
 )
 
 
@@ -195,7 +203,8 @@ def test_the_card_office_shows_whose_card_it_makes() -> None:
     waiting = office_view(office.AwaitingBlank(order), SENTENCES)
     assert waiting.tone is Tone.WAITING and waiting.lines == ("card 12, generation 2, student",)
     assert office_view(office.Personalising(order), SENTENCES).tone is Tone.HOLD
-    assert "sector 3" in office_view(office.Failed(order, "sector 3"), SENTENCES).lines[1]
+    failed = office.Failed(order, office.WhyNot(office.Unmade.NOT_OURS, "sector 3"))
+    assert "no blank, or a stranger's (sector 3)" in office_view(failed, SENTENCES).lines[1]
     assert disk_view(SENTENCES).tone is Tone.REFUSED
 
 
@@ -205,9 +214,9 @@ def test_ages_and_classes_in_words() -> None:
     assert (class_text(2, SENTENCES), class_text(9, SENTENCES)) == ("staff", "class 9")
 
 
-def status(cause: str, **changed: object) -> Status:
+def status(offline: Offline | None = None, **changed: object) -> Status:
     as_it_is = {
-        "tid": "till-07", "tno": TNO, "shift": ShiftTotals(), "now": AT, "offline_cause": cause, "tip": Seq(10),
+        "tid": "till-07", "tno": TNO, "shift": ShiftTotals(), "now": AT, "offline": offline, "tip": Seq(10),
         "acked": Seq(7), "forked": False, "lists_as_of": UtcMs(AT.utc_ms), "lists_age_ms": 0, "reader_fault": "",
         "disk_bytes": 10**9, "disk_low": False, "verified": Seq(10), "copied": None, "copy_fault": "",
     }  # fmt: skip
@@ -215,10 +224,10 @@ def status(cause: str, **changed: object) -> Status:
 
 
 def test_the_status_says_what_is_unsent_and_why() -> None:
-    online = "\n".join(status_lines(status(""), CampusTime(), SENTENCES))
+    online = "\n".join(status_lines(status(), CampusTime(), SENTENCES))
     assert "online; 3 entries to send" in online and "2026-11-30 00:00" not in online
     offline = status(
-        "no broker",
+        Offline(OfflineCause.NO_ANSWER, "b:1883"),
         shift=ShiftTotals(ShiftNo(2)),
         disk_low=True,
         reader_fault="gone",
@@ -229,7 +238,7 @@ def test_the_status_says_what_is_unsent_and_why() -> None:
     )
     text = "\n".join(status_lines(offline, CampusTime(), SENTENCES))
     for part in (
-        "offline (no broker)",
+        "offline (no answer from b:1883)",
         "LOW",
         "NOT ANSWERING",
         "no lists yet",
@@ -259,6 +268,41 @@ def test_every_language_has_the_same_sentences_with_the_same_figures() -> None:
         assert set(sentences) == set(SENTENCES), name
         for key, text in sentences.items():
             assert figures(text) == figures(SENTENCES[key]), f"{name}: {key}"
+
+
+TYPED = {"language", "amount", "line.item"}
+"""Signs and figures; the usage of commands is typed, too."""
+SIMPLIFIED_ONLY = "机钱员单这还请输应结号读写余额车门问间时实现发变终线网络联权务种类笔从级处预贴录项册证"
+TRADITIONAL_ONLY = "機錢員單這還請輸應結號讀寫餘額車門問間時實現發變終線網絡聯權務種類筆從級處預貼錄項冊證"
+
+
+@pytest.mark.parametrize("name", ["zh_hans", "zh_hant"])
+def test_chinese_is_written_in_chinese_signs(name: str) -> None:
+    """No English was left, no half-width comma follows an ideograph, and no sign belongs to the other script."""
+    for key, text in languages()[name].items():
+        words = re.sub(r"\{[^}]*\}", "", text)
+        if key.startswith("usage.") or key in TYPED:
+            continue
+        assert re.search(r"[\u4e00-\u9fff]", words), f"{key}: {text}"
+        assert not re.search(r"[\u4e00-\u9fff][,.;!?()]", words), f"{key}: {text}"
+    other = TRADITIONAL_ONLY if name == "zh_hans" else SIMPLIFIED_ONLY
+    assert not set(other) & set("".join(languages()[name].values()))
+
+
+def test_a_typed_language_is_one_of_those_that_are_there() -> None:
+    assert {words["language"] for words in LANGUAGES.values()} == set(languages())
+    for words in LANGUAGES.values():
+        assert getattr(RICE.names, words["language"]) in ("Rice", "米饭", "米飯")
+
+
+@pytest.mark.parametrize("name", ["en", "zh_hans", "zh_hant"])
+def test_the_help_stands_in_columns_and_fits_a_screen(name: str) -> None:
+    lines = help_text(languages()[name]).splitlines()
+    assert all(width_of(line) <= 76 for line in lines), [line for line in lines if width_of(line) > 76]
+    for key, text in languages()[name].items():
+        if key.startswith("help."):
+            (line,) = [line for line in lines if line.endswith(f" {text}")]
+            assert width_of(line) - width_of(text) == 30, line
 
 
 def test_no_sentence_is_asked_for_that_is_not_there() -> None:

@@ -1,0 +1,24 @@
+"""What `help` prints: each command as it is typed, and what it does, in two columns of one language."""
+
+import unicodedata
+
+from terminal.views import Words
+
+_COLUMN = 30
+"""Where the second column starts. A longer usage has a line to itself."""
+
+
+def help_text(words: Words) -> str:
+    """All commands, in the order of the language file."""
+    names = [key.removeprefix("help.") for key in words if key.startswith("help.")]
+    return "\n".join(_line(words[f"usage.{name}"], words[f"help.{name}"]) for name in names)
+
+
+def width_of(text: str) -> int:
+    """How many columns of a character screen a text takes: ideographs and full-width signs take two."""
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
+
+
+def _line(usage: str, does: str) -> str:
+    space = _COLUMN - width_of(usage)
+    return f"{usage}{' ' * space}{does}" if space > 1 else f"{usage}\n{' ' * _COLUMN}{does}"

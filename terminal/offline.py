@@ -1,0 +1,28 @@
+"""Why there is no line to the server: a code that every language has a sentence for, and where or what exactly."""
+
+import enum
+from dataclasses import dataclass
+
+
+class OfflineCause(enum.StrEnum):
+    """Every language has `cause.<code>`."""
+
+    NO_BROKER = "no_broker"
+    TLS = "tls"
+    NOT_STARTED = "not_started"
+    CONNECTING = "connecting"
+    NO_ANSWER = "no_answer"
+    REFUSED = "refused"
+    LOST = "lost"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Offline:
+    """One cause, and where or what exactly."""
+
+    cause: OfflineCause
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.cause}: {self.detail}" if self.detail else self.cause
