@@ -18,7 +18,7 @@ from typing import BinaryIO
 import msgspec
 
 from terminal.commands import LINE_CHARS_MAX, Command, Mistake, Quit, mistake_text, read_command
-from terminal.views import Choice, View, Words, cents_text
+from terminal.views import Choice, Tone, View, Words, cents_text
 
 _log = logging.getLogger(__name__)
 
@@ -30,18 +30,26 @@ class Console:
 
     def __init__(self, words: Words, out: BinaryIO, *, as_json: bool = False) -> None:
         self._words, self._out, self._as_json = words, out, as_json
+        self._shown: View | None = None
+        self._has_answered = False
 
     def show(self, view: View) -> None:
-        """The picture, as text or as data."""
+        """The picture, as text or as data.
+
+        People get an answer without the same picture behind it once more: an old "Paid" would look like its outcome.
+        """
+        is_old_news = self._has_answered and view == self._shown and view.tone in (Tone.READY, Tone.APPROVED)
+        self._shown, self._has_answered = view, False
         if self._as_json:
             amount = {} if view.amount_cents is None else {"amount": view.amount_cents}
             picture = {"phase": view.phase, "tone": view.tone, "title": view.title, "advice": view.advice}
             self._write_json({"event": "view", **picture, **amount, "lines": view.lines, "choices": view.choices})
-        else:
+        elif not is_old_news:
             self._write("\n".join(self._text_of(view)))
 
     def say(self, text: str) -> None:
         """An answer."""
+        self._has_answered = True
         if self._as_json:
             self._write_json({"event": "said", "text": text})
         else:

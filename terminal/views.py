@@ -65,6 +65,7 @@ class Choice(enum.StrEnum):
     """What the cashier can press, named like the commands."""
 
     PAY = "pay"
+    CASH = "cash"
     CLEAR = "clear"
     CONFIRM = "confirm"
     CANCEL = "cancel"
@@ -92,7 +93,7 @@ def view_of(desk: Desk, minute_of_day: int, words: Words) -> View:
             return _ringing(desk, basket, minute_of_day, words)
         case AwaitingCard(order):
             cents = _order_cents(order, minute_of_day)
-            return _view(phase, Tone.WAITING, words, _tap_key(order), "tap", cents, (), (Choice.CANCEL,))
+            return _view(phase, Tone.WAITING, words, _tap_key(order), "tap", cents, (), _ways_on(order))
         case PinEntry(order):
             cents = _order_cents(order, minute_of_day)
             return _view(phase, Tone.ASKING, words, "pin", "pin", cents, (), (Choice.PIN, Choice.CANCEL))
@@ -105,7 +106,7 @@ def view_of(desk: Desk, minute_of_day: int, words: Words) -> View:
         case NotDone(order, reason):
             cents = _order_cents(order, minute_of_day)
             why, what = refusal_texts(reason, words)
-            return View("not_done", Tone.REFUSED, words["title.refused"], what, cents, (why,), (Choice.CANCEL,))
+            return View("not_done", Tone.REFUSED, words["title.refused"], what, cents, (why,), _ways_on(order))
         case RepeatAsked(order):
             cents, choices = _order_cents(order, minute_of_day), (Choice.CONFIRM, Choice.CANCEL)
             return _view(phase, Tone.ASKING, words, "repeat", "repeat", cents, (), choices)
@@ -208,7 +209,7 @@ def _ringing(desk: Desk, basket: Basket, minute: int, words: Words) -> View:
         return View("ringing", Tone.READY, words["title.ready"], words["advice.ready"], None, notes)
     lines = tuple(_item_line(item, basket, minute, words) for item in basket.items)
     title = words["title.rung"].format(count=sum(item.qty for item in basket.items))
-    cents, choices = _basket_cents(basket, minute), (Choice.PAY, Choice.CLEAR)
+    cents, choices = _basket_cents(basket, minute), (Choice.PAY, Choice.CASH, Choice.CLEAR)
     return View("ringing", Tone.READY, title, words["advice.rung"], cents, (*lines, *notes), choices)
 
 
@@ -259,6 +260,11 @@ def _name(phase: Phase) -> str:
     """PinEntry -> pin_entry."""
     name = type(phase).__name__
     return "".join(f"_{char.lower()}" if char.isupper() and index else char.lower() for index, char in enumerate(name))
+
+
+def _ways_on(order: Order) -> tuple[Choice, ...]:
+    """What can be done beside tapping a card."""
+    return (Choice.CASH, Choice.CANCEL) if isinstance(order, Purchase) else (Choice.CANCEL,)
 
 
 def _tap_key(order: Order) -> str:

@@ -183,7 +183,7 @@ SENTENCES: Final[dict[str, str]] = {
     "status.reader": "reader {reader}",
     "status.space": "disk {free} MB free{low}",
     "status.low": ", LOW: nothing new is begun",
-    "status.verified": "journal checked to entry {seq}",
+    "status.verified": "entries 1 to {seq} checked since the start",
     "status.forked": (
         "THE SERVER HOLDS ANOTHER HISTORY of this journal. Nothing is sold here any more. Keep this journal as it is, "
         "and ask the operator for a new epoch (a new key and grant)"
@@ -211,6 +211,7 @@ SENTENCES: Final[dict[str, str]] = {
     "age.unknown": "of unknown age",
     # Choices and classes
     "choice.pay": "pay",
+    "choice.cash": "cash",
     "choice.clear": "clear",
     "choice.confirm": "confirm",
     "choice.cancel": "cancel",

@@ -170,7 +170,7 @@ SENTENCES: Final[dict[str, str]] = {
     "status.reader": "读卡器{reader}",
     "status.space": "磁盘剩余 {free} MB{low}",
     "status.low": "，空间不足：不再开始新的交易",
-    "status.verified": "流水已核对到第 {seq} 条",
+    "status.verified": "启动后已核对第 1 到第 {seq} 条流水",
     "status.forked": (
         "服务器上的流水与本机的不同！本机已停止交易。请原样保留本机的流水，并请管理员开始新的纪元（新的密钥和授权）"
     ),
@@ -197,6 +197,7 @@ SENTENCES: Final[dict[str, str]] = {
     "age.unknown": "很久",
     # Choices and classes
     "choice.pay": "刷卡",
+    "choice.cash": "现金",
     "choice.clear": "清空",
     "choice.confirm": "确认",
     "choice.cancel": "取消",

@@ -170,7 +170,7 @@ SENTENCES: Final[dict[str, str]] = {
     "status.reader": "讀卡機{reader}",
     "status.space": "磁碟剩餘 {free} MB{low}",
     "status.low": "，空間不足：不再開始新的交易",
-    "status.verified": "流水已核對到第 {seq} 筆",
+    "status.verified": "啟動後已核對第 1 到第 {seq} 筆流水",
     "status.forked": (
         "伺服器上的流水與本機的不同！本機已停止交易。請原樣保留本機的流水，並請管理員開始新的紀元（新的金鑰和授權）"
     ),
@@ -197,6 +197,7 @@ SENTENCES: Final[dict[str, str]] = {
     "age.unknown": "很久",
     # Choices and classes
     "choice.pay": "刷卡",
+    "choice.cash": "現金",
     "choice.clear": "清空",
     "choice.confirm": "確認",
     "choice.cancel": "取消",

@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import os
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -34,6 +35,7 @@ from terminal.commands import (
 )
 from terminal.console import Console, Lines, obey
 from terminal.replace import IssueOrder
+from terminal.texts import zh_hans
 from terminal.texts.en import SENTENCES
 from terminal.views import Choice, Tone, View
 
@@ -102,6 +104,26 @@ def test_a_view_as_text() -> None:
     out = io.BytesIO()
     Console(SENTENCES, out).show(VIEW)
     assert out.getvalue().decode() == "== Tap a card   ¥12.50\n   a line\n   Hold it there.\n   [cancel]\n"
+
+
+def test_an_answer_is_not_followed_by_an_old_picture() -> None:
+    """Nobody shall take the "Paid" of the sale before for the outcome of what was refused just now."""
+    paid, asking = replace(VIEW, tone=Tone.APPROVED), replace(VIEW, tone=Tone.TAP_AGAIN)
+    for view, times in ((paid, 1), (asking, 2)):
+        out = io.BytesIO()
+        console = Console(SENTENCES, out)
+        console.show(view)
+        console.say("no")
+        console.show(view)
+        assert out.getvalue().decode().count(f"== {VIEW.title}") == times
+        console.show(view)
+        assert out.getvalue().decode().count(f"== {VIEW.title}") == times + 1, "asked for, it is shown"
+
+
+def test_a_choice_is_typed_in_english_and_explained() -> None:
+    out = io.BytesIO()
+    Console(zh_hans.SENTENCES, out).show(replace(VIEW, choices=(Choice.PAY,)))
+    assert out.getvalue().decode().endswith("[pay 刷卡]\n")
 
 
 def test_a_view_as_data_is_one_line() -> None:

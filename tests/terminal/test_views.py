@@ -120,20 +120,20 @@ def test_a_basket_shows_each_line_and_what_it_costs_for_everybody() -> None:
     added = rung(1_250).add(ProductId("rice"), 2)
     assert isinstance(added, Basket)
     assert shown(Ringing(added)) == (
-        "ringing | ready | 3 rung | 1550 | 1 x amount  ¥12.50 | 2 x Rice  ¥3.00 | pay | clear"
+        "ringing | ready | 3 rung | 1550 | 1 x amount  ¥12.50 | 2 x Rice  ¥3.00 | pay | cash | clear"
     )
 
 
 def test_a_product_that_is_gone_has_no_price_and_the_amount_is_not_guessed() -> None:
     added = Basket(PRICES).add(ProductId("soup"))
     assert isinstance(added, Basket)
-    assert shown(Ringing(added)) == "ringing | ready | 1 rung | None | 1 x soup  no price | pay | clear"
+    assert shown(Ringing(added)) == "ringing | ready | 1 rung | None | 1 x soup  no price | pay | cash | clear"
 
 
 @pytest.mark.parametrize(
     ("phase", "text"),
     [
-        (AwaitingCard(purchase(1_250)), "awaiting_card | waiting | Tap a card | 1250 | cancel"),
+        (AwaitingCard(purchase(1_250)), "awaiting_card | waiting | Tap a card | 1250 | cash | cancel"),
         (AwaitingCard(Load(None)), "awaiting_card | waiting | Collect a top-up: tap the card | None | cancel"),
         (
             AwaitingCard(TopUp(Cents(5_000), ChannelId("cash"))),
@@ -155,7 +155,7 @@ def test_a_product_that_is_gone_has_no_price_and_the_amount_is_not_guessed() -> 
         ),
         (
             NotDone(purchase(1_250), Refused(Refusal.BALANCE_TOO_LOW, 300)),
-            "not_done | refused | Not sold | 1250 | The card has only ¥3.00 to pay with. | cancel",
+            "not_done | refused | Not sold | 1250 | The card has only ¥3.00 to pay with. | cash | cancel",
         ),
     ],
 )
