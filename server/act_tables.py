@@ -40,6 +40,25 @@ proposal = Table(
 )
 """What one person proposed and a second one has yet to confirm; the row goes when it is done."""
 
+trail = Table(
+    "trail",
+    metadata,
+    Column("number", RowId, primary_key=True, autoincrement=True),
+    Column("operator", String(80), nullable=False),
+    Column("roles", String(80), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("action", String(40), nullable=False),
+    Column("subject", String(160), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("proposed_by", String(80), nullable=False),
+    Index("trail_by_subject", "subject"),
+    Index("trail_by_operator", "operator", "number"),
+    Index("trail_by_time", "at"),
+)
+"""Who asked for which change; rows are only ever added. No personal data: a person is named by the id in the subject,
+and of what was sent only the SHA-256 is kept."""
+
 due = Table(
     "due",
     metadata,

@@ -42,8 +42,13 @@ from server.reconcile import api as reconcile_api
 from server.reconcile.service import Around, Reconcile
 from server.terminals import api as terminals_api
 from server.terminals.service import Terminals
+from server.trail import api as trail_api
+from server.trail.recorder import Recorder
+from server.trail.service import Trail
 from server.upkeep import api as upkeep_api
 from server.upkeep.service import Upkeep
+
+PREFIX = "/api/1"
 
 log = logging.getLogger(__name__)
 
@@ -158,7 +163,8 @@ def _compose(settings: Settings, clock: Callable[[], UtcMs], database: Database,
             version="1",
             docs_url=None,
             redoc_url=None,
-            middleware=[Middleware(Door), Middleware(BodyLimit)],
+            generate_unique_id_function=lambda route: route.name,
+            middleware=[Middleware(Door), Middleware(Recorder, database, clock, f"{PREFIX}/"), Middleware(BodyLimit)],
         ),
         link,
     )
@@ -173,11 +179,11 @@ def _mount(house: House) -> None:
     state.bookings = house.bookings
     state.keys, state.ingest, state.upkeep, state.ledger = house.keys, house.ingest, house.upkeep, house.ledger
     state.terminals, state.people, state.cards, state.policy = house.terminals, house.people, house.cards, house.policy
-    state.reconcile = house.reconcile
+    state.reconcile, state.trail = house.reconcile, Trail(house.database)
     answer_problems(app)
     desks = (terminals_api, cards_api, people_api, policy_api, ledger_api, booking_api)
-    for api in (*desks, reconcile_api, upkeep_api, auth_api):
-        app.include_router(api.router, prefix="/api/1")
+    for api in (*desks, reconcile_api, upkeep_api, auth_api, trail_api):
+        app.include_router(api.router, prefix=PREFIX)
 
     @app.get("/health", tags=["health"])
     async def health() -> dict[str, str]:

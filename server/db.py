@@ -16,6 +16,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from server.act_tables import act
+from server.note import leave_note
 from server.numbers import CLOSED_THROUGH, read_setting, write_setting
 
 _DRIVERS = ("sqlite+aiosqlite", "postgresql+psycopg")
@@ -85,10 +86,14 @@ class Database:
     async def writing(self) -> AsyncGenerator[AsyncConnection]:
         """One transaction that may write: committed when the block ends well, else rolled back.
 
-        On SQLite it is the only writer from its first moment; on PostgreSQL the caller locks the rows it needs.
+        On SQLite it is the only writer from its first moment; on PostgreSQL the caller locks the rows it needs. The
+        first one of an operator's request says in the trail who asked for it.
         """
         async with self._writer.begin() as connection:
             yield connection
+            note = await leave_note(connection)
+        if note is not None:
+            note.is_written = True
 
     async def transact(self, work: Callable[[AsyncConnection], Awaitable[_Result]]) -> _Result:
         """Do some work in one transaction and return its answer after the commit.

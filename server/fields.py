@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from protocol.ids import U16_MAX, U32_MAX
 from protocol.money import SALE_CENTS_MAX
 
-_BIG = 2**53 - 1
+_BIG = INSTANT_MAX = 2**53 - 1
 
 CardNumber = Annotated[int, Field(ge=1, le=U32_MAX)]
 GenerationNumber = Annotated[int, Field(ge=1, le=U16_MAX)]

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.act_tables import request
 from server.errors import Conflict
+from server.note import Outcome, note_outcome
 
 
 async def was_done(connection: AsyncConnection, cause: str, form: object) -> bool:
@@ -15,6 +16,8 @@ async def was_done(connection: AsyncConnection, cause: str, form: object) -> boo
     known = await connection.scalar(select(request.c.digest).where(request.c.cause == cause))
     if known is not None and known != _digest(form):
         raise Conflict("request_id_used", "this request id was used for something else")
+    if known is not None:
+        note_outcome(Outcome.REPEATED)
     return known is not None
 
 

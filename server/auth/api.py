@@ -42,6 +42,7 @@ AtFinance = Annotated[Operator, Depends(allowed(Permission.FINANCE))]
 AtTerminals = Annotated[Operator, Depends(allowed(Permission.TERMINALS))]
 AtLists = Annotated[Operator, Depends(allowed(Permission.LISTS))]
 Deciding = Annotated[Operator, Depends(allowed(Permission.DECIDE))]
+Auditing = Annotated[Operator, Depends(allowed(Permission.AUDIT))]
 
 
 def _two_people(request: Request) -> TwoPeople:

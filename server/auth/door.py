@@ -3,6 +3,7 @@
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from server.auth.rules import Operator
 from server.auth.service import Operators
 from server.problems import problem
 
@@ -10,22 +11,28 @@ BEHIND = "/api/"
 
 
 class Door:
-    """ASGI middleware before the API; what an operator may do is asked further in."""
+    """ASGI middleware before the API: `operator` of the scope is who asks; what they may do is asked further in."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(BEHIND) and not _is_known(scope):
-            text = "a valid bearer token is needed"
-            refused = problem(401, "http_401", text, text)
-            refused.headers["WWW-Authenticate"] = "Bearer"
-            await refused(scope, receive, send)
-            return
+        if scope["type"] == "http" and scope["path"].startswith(BEHIND):
+            scope["operator"] = _asking(scope)
+            if scope["operator"] is None:
+                await _refuse(scope, receive, send)
+                return
         await self._app(scope, receive, send)
 
 
-def _is_known(scope: Scope) -> bool:
+async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    text = "a valid bearer token is needed"
+    refused = problem(401, "http_401", text, text)
+    refused.headers["WWW-Authenticate"] = "Bearer"
+    await refused(scope, receive, send)
+
+
+def _asking(scope: Scope) -> Operator | None:
     operators: Operators = scope["app"].state.operators
     scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
-    return scheme.lower() == "bearer" and operators.of_token(token) is not None
+    return operators.of_token(token) if scheme.lower() == "bearer" else None

@@ -22,6 +22,8 @@ class Permission(enum.StrEnum):
     LISTS = "lists"
     DECIDE = "decide"
     """Take part in a decision of two people."""
+    AUDIT = "audit"
+    """Read who did what."""
 
 
 class Role(enum.StrEnum):
@@ -31,6 +33,7 @@ class Role(enum.StrEnum):
     CARD_OFFICE = "card_office"
     FINANCE = "finance"
     TECHNICIAN = "technician"
+    AUDITOR = "auditor"
     ADMIN = "admin"
 
 
@@ -82,6 +85,8 @@ def _allowed(role: Role) -> frozenset[Permission]:
             return frozenset({Permission.LOOK, Permission.DESK_MONEY, Permission.FINANCE, Permission.DECIDE})
         case Role.TECHNICIAN:
             return frozenset({Permission.LOOK, Permission.TERMINALS, Permission.LISTS})
+        case Role.AUDITOR:
+            return frozenset({Permission.LOOK, Permission.AUDIT})
         case Role.ADMIN:
             return frozenset(Permission)
         case _:

@@ -13,6 +13,7 @@ from server.auth import store
 from server.auth.rules import Operator, Proposal, Step, two_people
 from server.db import Database
 from server.errors import Conflict
+from server.note import Outcome, note_outcome
 
 _Result = TypeVar("_Result")
 
@@ -92,7 +93,9 @@ async def _second_of(connection: AsyncConnection, asked: Proposal) -> Proposal |
     step = two_people(known, asked)
     if step is Step.SAME_PERSON:
         raise Conflict("second_person_needed", "you proposed this yourself; another operator must confirm it")
-    if step is Step.CONFIRMED:
+    if step is Step.CONFIRMED and known is not None:
+        note_outcome(Outcome.DONE, proposed_by=known.by)
         return known
+    note_outcome(Outcome.PROPOSED)
     await store.put(connection, asked)
     return None

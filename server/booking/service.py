@@ -23,6 +23,7 @@ from server.ingest.reach import Reach
 from server.ingest.saving import Work, write
 from server.ledger.accounts import VAULT, Account, AccountKind, Postings, balanced, difference_of, pending
 from server.ledger.rules import reversed_postings
+from server.note import note_subject
 from server.numbers import next_number
 from server.requests import done_before, was_done
 
@@ -126,6 +127,7 @@ class Bookings:
         *,
         alone: bool = False,
     ) -> bool:
+        note_subject(act.cause)
         form = [str(leg.account) + f"={leg.cents}" for leg in act.legs] + [act.name, act.reason, act.evidence]
 
         async def book(connection: AsyncConnection) -> bool:

@@ -20,6 +20,7 @@ from protocol.instants import MINUTE_MS, BusinessDay, CampusTime, UtcMs
 from server.db import Database
 from server.errors import Conflict, NotFound
 from server.ingest.saving import open_case_once
+from server.note import note_subject
 from server.one_by_one import OneByOne, Subject
 from server.reconcile import store, store_proofs
 from server.reconcile.columns import evidence_of
@@ -206,6 +207,7 @@ class Reconcile:
 
     async def take_document(self, day: BusinessDay, document: Document) -> None:
         """Keep what somebody else says about the end of a day."""
+        note_subject(f"days/{day}/documents/{document.account.kind}/{document.account.owner}".rstrip("/"))
         async with self._database.writing() as connection:
             await store_proofs.save_document(connection, day, document, self._clock())
 

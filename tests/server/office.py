@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from msgspec.structs import replace as with_members
 
 from server.app import House, open_house
 from server.auth.rules import Role
@@ -20,6 +21,7 @@ TOKENS = {
     "cleo": (Role.CARD_OFFICE,),
     "eve": (Role.VIEWER,),
     "tom": (Role.TECHNICIAN,),
+    "uma": (Role.AUDITOR,),
 }
 
 
@@ -59,10 +61,11 @@ class Desk:
 
 
 @asynccontextmanager
-async def open_desk(directory: Path) -> AsyncGenerator[Desk]:
+async def open_desk(directory: Path, database: str = "") -> AsyncGenerator[Desk]:
     clock = Clock()
     clock.pass_ms(3_600_000)
-    async with open_house(settings_in(directory), clock) as house:
+    settings = settings_in(directory)
+    async with open_house(with_members(settings, database=database or settings.database), clock) as house:
         transport = httpx.ASGITransport(house.app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
             yield Desk(house, clock, client)

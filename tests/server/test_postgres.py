@@ -28,9 +28,11 @@ from server.ledger.accounts import OPERATOR_LOSS, balanced, pending
 from server.reconcile.results import DayReport
 from server.reconcile.service import Reconcile
 from tests.server.desk import Clock, assert_balances_are_sums, keys_in, put_book, rows_of
+from tests.server.office import open_desk
 from tests.server.postgres import new_database, private_postgres
 from tests.server.test_holes import sell
 from tests.server.test_ingest_differential import assert_same
+from tests.server.test_trail import Walk, told, walk_cards, walk_money, walk_terminals
 from tests.server.world import CAMPUS, MERCHANT, NOON, SITE, Lunch, Till, plastic
 
 pytestmark = pytest.mark.integration
@@ -169,6 +171,16 @@ async def test_pending_credit_is_granted_whatever_commits_first(url: str, tmp_pa
             assert (await house.cards.run())["loads_granted"] == 1
         assert (await house.cards.run())["loads_granted"] == 1
         assert (await house.cards.get(first)).rows[0]["loaded_total_cents"] == 300
+
+
+async def test_every_change_is_written_down_here_too(url: str, tmp_path: Path) -> None:
+    async with open_desk(tmp_path, url) as desk:
+        walk = Walk(desk)
+        for part in (walk_terminals, walk_cards, walk_money):
+            await part(walk)
+        assert {row["subject"] for row in await told(desk, "?subject=cards/2&operator=ann")} == {
+            *("cards/2/close", "cards/2/payouts")
+        }
 
 
 async def owe(connection: AsyncConnection, no: CardNo, cents: int) -> None:
