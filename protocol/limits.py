@@ -56,6 +56,8 @@ class LimitRules(_Rule, frozen=True):
     only_in_meals: Annotated[int, Meta(ge=0, le=1)] = 0
     offline: tuple[OfflineStep, ...] = ()
     subsidy_period: U8 = 0
+    topup: Amount = Cents(0)
+    """The most that one top-up puts onto a card at once (0: any); what is above waits for the server's load."""
 
     def for_class(self, card_class: int) -> ClassLimits | None:
         """The limits of a class; None where this site does not serve it."""

@@ -20,7 +20,7 @@ class TopUp:
 
 
 def decide_topup(order: TopUp, read: CardRead | None, facts: Facts) -> StepDraft | Refused | TopUpStep:
-    """DESFire is credited offline; Classic always by the server's signed load (SPEC, "Loads").
+    """DESFire is credited offline, up to the station's limit; Classic always by the server's load (SPEC, "Loads").
 
     The second is an entry only: the cash is taken, the receipt says *waiting*, the load is collected later.
     """
@@ -29,7 +29,8 @@ def decide_topup(order: TopUp, read: CardRead | None, facts: Facts) -> StepDraft
         return refused
     assert read is not None and read.purse is not None
     too_full = read.purse.main_cents + order.amount > PURSE_CENTS_MAX
-    if read.technology is not Technology.DESFIRE or too_full:
+    too_much = 0 < facts.house.rules.topup < order.amount
+    if read.technology is not Technology.DESFIRE or too_full or too_much:
         return TopUpStep(read.id, order.amount, channel=order.channel, to=TopUpTo.LOAD, card_last=read.last)
     body = TopUpStep(
         **figures_of(read, main_cents=order.amount), amount=order.amount, channel=order.channel, to=TopUpTo.CARD

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from protocol.entries import Operation
 from protocol.ids import TerminalId, Tno
 from protocol.instants import DAY_MS
+from protocol.limits import LimitRules
 from protocol.purse import Technology
 from server.ingest.book import StepId, TerminalStatus
 from server.reconcile.facts import CardFacts, HoleFact, TerminalFact, Terms
@@ -108,12 +109,11 @@ class Silence:
         What a card spends in a day travels on the card. A load can also take back a subsidy, whatever the limits.
         """
         unlimited = missing * terminal.debit_cents_max
-        since = max(link.before.at, terminal.reported_at, terminal.granted_at)
-        followed = [(at, rules) for at, rules in terminal.limits if at <= link.after.at]
-        if terminal.can_load or not any(at <= since for at, _ in followed):
+        followed = _followed(terminal, link)
+        if terminal.can_load or not followed:
             return unlimited
-        served = [limits for _, rules in followed if (limits := rules.for_class(self.card.card_class)) is not None]
-        days = max(0, link.after.at - since) // DAY_MS + 2
+        served = [limits for rules in followed if (limits := rules.for_class(self.card.card_class)) is not None]
+        days = max(0, link.after.at - _silent_since(terminal, link)) // DAY_MS + 2
         a_sale = max((limits.sale or terminal.debit_cents_max for limits in served), default=0)
         a_day = max((limits.day or unlimited for limits in served), default=0)
         return min(missing * a_sale, days * a_day)
@@ -123,13 +123,26 @@ class Silence:
         if not terminal.can_load:
             return refundable
         waiting = max(0, self.card.loaded_total - self._collected(link))
-        offline = missing * terminal.credit_cents_max if self.card.technology == Technology.DESFIRE else 0
+        a_topup = [rules.topup or terminal.credit_cents_max for rules in _followed(terminal, link)]
+        most = max(a_topup, default=terminal.credit_cents_max)
+        offline = missing * most if self.card.technology == Technology.DESFIRE else 0
         return max(refundable, waiting + offline)
 
     def _collected(self, link: Link) -> int:
         """What the card had collected by the earlier state: totals on a card never fall."""
         loads = (step for step in self.card.steps if step.settled_on_card and step.operation is Operation.LOAD)
         return max((step.loaded_after for step in loads if step.counter_after <= link.before.counter), default=0)
+
+
+def _silent_since(terminal: TerminalFact, link: Link) -> int:
+    return max(link.before.at, terminal.reported_at, terminal.granted_at)
+
+
+def _followed(terminal: TerminalFact, link: Link) -> list[LimitRules]:
+    """The lists that it can have followed when it made a link's steps; none where it can have had no list."""
+    listed = [(at, rules) for at, rules in terminal.limits if at <= link.after.at]
+    since = _silent_since(terminal, link)
+    return [rules for _, rules in listed] if any(at <= since for at, _ in listed) else []
 
 
 def _refundable(terminal: TerminalFact, link: Link) -> int:

@@ -181,6 +181,30 @@ def test_cash_at_a_silent_station_reaches_a_desfire_card() -> None:
     assert history.found() == [(Difference.SILENT_LOADER, 2_000, 2_000)]
 
 
+@pytest.mark.parametrize(
+    ("topup", "listed_at", "cls"),
+    [
+        (2_000, 0, Difference.SILENT_LOADER),
+        (1_999, 0, Difference.CARD_ABOVE_LEDGER),
+        (0, 0, Difference.SILENT_LOADER),
+        (1_999, NOON + 1, Difference.SILENT_LOADER),
+    ],
+)
+def test_a_silent_station_explains_no_more_cash_than_its_limit_allowed(
+    topup: int, listed_at: int, cls: Difference
+) -> None:
+    """Value out of nowhere hides behind no station; a list that came later bounds nothing."""
+    history = History(technology="desfire")
+    two_sales(history, missing=1, moved=2_000)
+    history.silent(STATION)
+    limits = ((UtcMs(listed_at), LimitRules(topup=Cents(topup))),)
+    history.terminals = [
+        replace(known, reported_at=UtcMs(0), limits=limits) if known.tno == STATION else known
+        for known in history.terminals
+    ]
+    assert history.only().cls is cls
+
+
 def test_a_silent_till_brings_nothing_but_its_own_last_sale_back() -> None:
     history = History(technology="desfire")
     two_sales(history, missing=1, moved=100)

@@ -7,7 +7,7 @@ import pytest
 
 from protocol.authorise import House, Listed, Refusal, Refused, Standing
 from protocol.basket import Basket
-from protocol.entries import Kind, Operation, RefundStep, SaleRefused, SaleStep
+from protocol.entries import Kind, Operation, RefundStep, SaleRefused, SaleStep, TopUpStep, TopUpTo
 from protocol.ids import CardNo, ChannelId, Counter, Generation, LoadSeq, MerchantId, Seq, Tno
 from protocol.instants import BusinessDay, ClockSource, MonoMs, Now, UtcMs
 from protocol.limits import NO_LIMITS, ClassLimits, LimitRules, When
@@ -513,6 +513,21 @@ def test_cash_goes_onto_desfire_now_and_onto_classic_by_a_load(desk: Till) -> No
     desk.does(PayPressed(order)).taps(empty)
     assert desk.kinds[2:] == [Kind.TOPUP_PREPARED]
     assert isinstance(desk.desk.phase, Done)
+
+
+@pytest.mark.parametrize(
+    ("limit", "cents", "at_once"), [(2_000, 2_000, True), (2_000, 2_001, False), (0, 99_999, True)]
+)
+def test_more_cash_than_a_station_may_put_on_at_once_waits_for_the_server(
+    desk: Till, limit: int, cents: int, at_once: bool
+) -> None:
+    """So a station that nobody hears of can have given a card no more than that with each step."""
+    facts = replace(FACTS, house=House(LimitRules(topup=Cents(limit)), 0))
+    desk.does(PayPressed(TopUp(Cents(cents), ChannelId("cash")))).taps(facts=facts)
+    entry = desk.entries[-1]
+    assert isinstance(entry.body, TopUpStep)
+    assert (entry.kind, entry.body.to) == (Kind.TOPUP_PREPARED, TopUpTo.CARD if at_once else TopUpTo.LOAD)
+    assert isinstance(desk.desk.phase, Done) is not at_once
 
 
 def opened(ms: int = 0, clock: ClockSource = ClockSource.NTP) -> Open:

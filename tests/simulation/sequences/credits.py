@@ -565,6 +565,20 @@ CASH_IN = (
         on=CLASSIC,
     ),
     Sequence(
+        "more cash than a station may put on a card at once",
+        "Above the limit the cash becomes a load of the server, as on MIFARE Classic (SPEC, Loads, 6).",
+        (
+            *(SetLimits(topup=TEA), Sync(), *cash(S, A, TEA), *cash(S, A, CASH), Sync()),
+            *(*collect(T, A), Sync()),
+        ),
+        Expect(
+            accounts={purse(A): TEA + CASH, drawer(S): -TEA - CASH},
+            cards={A: OnCard(2, TEA + CASH, Made(T))},
+            goods={S: (TEA, CASH), T: (CASH,)},
+        ),
+        on=DESFIRE,
+    ),
+    Sequence(
         "torn cash, on the card, tapped again",
         "Proven on the card: settled (SPEC, Open, torn, recovered, 8).",
         (*cash(S, A, CASH, Torn.AFTER), *(Tap(S, A), Shows(S, "Done"), Lift(S)), Sync()),

@@ -335,6 +335,8 @@ class SetLimits:
     day: Sum = NOTHING
     period: int = 0
     """The subsidy period that runs."""
+    topup: Sum = NOTHING
+    """More cash than this waits for the server."""
 
 
 @dataclass(frozen=True, slots=True)

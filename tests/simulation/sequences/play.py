@@ -282,7 +282,8 @@ class Play:
     def _(self, step: told.SetLimits) -> None:
         pin_above, day = Cents(self._cents(step.pin_above)), Cents(self._cents(step.day))
         limits = tuple(ClassLimits(number, day=day, pin_above=pin_above) for number in CardClass)
-        self.campus.server.rules = LimitRules(limits, subsidy_period=step.period)
+        topup = Cents(self._cents(step.topup))
+        self.campus.server.rules = LimitRules(limits, subsidy_period=step.period, topup=topup)
 
     @do.register
     def _(self, step: told.BackUp) -> None:
