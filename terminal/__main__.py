@@ -54,8 +54,11 @@ def main() -> int:
         return _failed(error, NO_IDENTITY)
     except JournalInUse as error:
         return _failed(error, IN_USE)
-    except (JournalError, OSError) as error:
+    except JournalError as error:
         return _failed(error, JOURNAL)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _failed(f"{where}{error.strerror or error}", JOURNAL)
     return OK
 
 
@@ -67,7 +70,7 @@ def _sell(path: Path, *, as_json: bool) -> None:
     asyncio.run(run(config, words, standard_console(words, as_json=as_json), sys.stdin.fileno()))
 
 
-def _failed(error: Exception, code: int) -> int:
+def _failed(error: Exception | str, code: int) -> int:
     print(f"fanka terminal: {error}", file=sys.stderr)
     return code
 

@@ -177,6 +177,11 @@ def _master_keys(row: _CardKeys, may: frozenset[May]) -> MasterKeys:
     except ValueError:
         # Its cause would show the key.
         raise ConfigWrong(f"card_keys of set {row.key_set}: each key is 16 bytes in base64url") from None
+    needed = {"credit": may & {May.LOAD, May.TOPUP, May.OFFICE}, "office": may & {May.OFFICE}}
+    for name, why in needed.items():
+        if why and not getattr(row, name):
+            rights = ", ".join(sorted(why))
+            raise ConfigWrong(f"card_keys of set {row.key_set}: the {name} key is missing, and `may` has {rights}")
     if May.OFFICE in may:
         return keys
     return keys.for_a_station() if may & {May.LOAD, May.TOPUP} else keys.for_a_till()

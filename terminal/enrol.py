@@ -49,6 +49,8 @@ def new_key(directory: Path) -> VerifyKey:
 
 def take_grant(directory: Path, answer: bytes) -> Identity:
     """Keep what the server answered. Raises IdentityError, JournalMissing."""
+    if not (directory / KEY_FILE).exists():
+        raise IdentityError(f"{directory} holds no key. Begin with: python -m terminal --new-key {directory}")
     if not (directory / JOURNAL_FILE).exists():
         raise missing(directory / JOURNAL_FILE)
     try:

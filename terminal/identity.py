@@ -74,6 +74,8 @@ def load_identity(directory: Path) -> Identity:
 
     Raises NotEnrolled where a file is missing, IdentityError where one is wrong.
     """
+    if directory.exists() and not directory.is_dir():
+        raise IdentityError(f"{directory} is no directory: name the one that enrolment made")
     trust = _read_trust(directory / TRUST_FILE)
     key = _read_key(directory / KEY_FILE)
     path = directory / GRANT_FILE

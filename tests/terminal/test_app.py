@@ -603,6 +603,7 @@ def bend(old: str, new: str) -> Callable[[Path], None]:
         (bend("key_set = 1", "key_set = 0"), r"card_keys 1\.key_set: expected a whole number from 1 to 255"),
         (bend("key_set = 1", 'key_set = "1"'), r"key_set: expected a whole number from 1 to 255, not text"),
         (bend("[[card_keys]]", "[[card_key]]"), "card_key"),
+        (bend("[reader]", 'may = ["topup"]\n[reader]'), "the credit key is missing, and `may` has topup"),
         (bend("[reader]", '[broker]\nhost = "b"\ncert = "x"\n[reader]'), "cert and key belong together"),
         (bend("[reader]", "[broker]\nport = 1\n[reader]"), r"broker: the key 'host' is missing: text in quotes"),
         (bend("[reader]", "broker = 1\n[reader]"), r"broker: expected a table with host, port, .*, not a number"),

@@ -88,6 +88,19 @@ def test_an_epoch_is_not_begun_on_top_of_another(tmp_path: Path, kept: str) -> N
     assert len([name for name in ("journal.key", "journal.db") if (tmp_path / name).exists()]) == 1
 
 
+def test_without_a_key_it_says_where_to_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert run_main(monkeypatch, "--take-grant", str(tmp_path)) == NO_IDENTITY
+    assert run_main(monkeypatch, "--new-key", str(tmp_path / "file")) == JOURNAL
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].endswith(f"Begin with: python -m terminal --new-key {tmp_path}")
+    assert said[1] == f"fanka terminal: {tmp_path / 'file'}: File exists"
+    with pytest.raises(IdentityError, match="is no directory"):
+        load_identity(tmp_path / "file")
+
+
 def test_a_grant_comes_to_a_journal_that_is_there(tmp_path: Path) -> None:
     public = to_base64url(new_key(tmp_path).raw)
     (tmp_path / "journal.db").unlink()
