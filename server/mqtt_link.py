@@ -123,7 +123,8 @@ class MqttLink:
     def _on_disconnect(
         self, _client: Client, _data: object, _flags: DisconnectFlags, reason: ReasonCode, _properties: object
     ) -> None:
-        self._later(self._now_down, f"the connection is lost ({reason})")
+        told = "" if reason == "Unspecified error" else f" ({reason})"  # the broker went without a word
+        self._later(self._now_down, f"the connection is lost{told}")
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         found = _addressed(message)
@@ -139,7 +140,7 @@ class MqttLink:
             log.info("a message came after the end")
 
     def _now_up(self) -> None:
-        log.info("broker %s: %s", self._where, "connected again" if self._outage else "connected")
+        log.info("broker %s: connected", self._where)
         self.is_up, self._outage = True, ""
         self.connected.set()
 

@@ -116,6 +116,10 @@ class MqttLine:
         if unwanted and self._client.is_connected():
             self._client.unsubscribe(unwanted)
 
+    @property
+    def _where(self) -> str:
+        return f"{self._settings.host}:{self._settings.port}"
+
     def _on_connect(
         self, _client: Client, _data: object, _flags: ConnectFlags, reason: ReasonCode, _more: Properties | None
     ) -> None:
@@ -124,11 +128,11 @@ class MqttLine:
     def _on_disconnect(
         self, _client: Client, _data: object, _flags: DisconnectFlags, reason: ReasonCode, _more: Properties | None
     ) -> None:
-        self._deliver(LineDown(Offline(OfflineCause.LOST, str(reason))))
+        told = "" if reason == "Unspecified error" else f" ({reason})"  # the broker went without a word
+        self._deliver(LineDown(Offline(OfflineCause.LOST, f"{self._where}{told}")))
 
     def _on_connect_fail(self, _client: Client, _data: object) -> None:
-        where = f"{self._settings.host}:{self._settings.port}"
-        self._deliver(LineDown(Offline(OfflineCause.NO_ANSWER, where)))
+        self._deliver(LineDown(Offline(OfflineCause.NO_ANSWER, self._where)))
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         self._deliver(Received(message.topic, bytes(message.payload)))

@@ -197,7 +197,7 @@ SENTENCES: Final[dict[str, str]] = {
     "cause.connecting": "connecting",
     "cause.no_answer": "no answer from {detail}",
     "cause.refused": "the broker refuses us: {detail}",
-    "cause.lost": "disconnected: {detail}",
+    "cause.lost": "lost the connection to {detail}",
     "cause.stopped": "stopped",
     "clock.none": "not known, counted on since the last start",
     "clock.rtc": "own clock",

@@ -183,7 +183,7 @@ SENTENCES: Final[dict[str, str]] = {
     "cause.connecting": "正在连接",
     "cause.no_answer": "{detail} 无响应",
     "cause.refused": "消息服务器拒绝连接：{detail}",
-    "cause.lost": "连接中断：{detail}",
+    "cause.lost": "与 {detail} 的连接中断",
     "cause.stopped": "已停止",
     "clock.none": "未知，从上次开机起计",
     "clock.rtc": "本机时钟",

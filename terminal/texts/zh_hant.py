@@ -183,7 +183,7 @@ SENTENCES: Final[dict[str, str]] = {
     "cause.connecting": "正在連線",
     "cause.no_answer": "{detail} 無回應",
     "cause.refused": "訊息伺服器拒絕連線：{detail}",
-    "cause.lost": "連線中斷：{detail}",
+    "cause.lost": "與 {detail} 的連線中斷",
     "cause.stopped": "已停止",
     "clock.none": "未知，從上次開機起計",
     "clock.rtc": "本機時鐘",
