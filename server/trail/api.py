@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 
 from server.auth.api import Auditing
-from server.fields import INSTANT_MAX, Instant, Limit
+from server.fields import INSTANT_MAX, Instant, Label, Limit
 from server.problems import PROBLEMS
 from server.trail.schemas import TrailView
 from server.trail.service import Trail
@@ -23,7 +23,7 @@ async def read_trail(
     _: Auditing,
     trail: Annotated[Trail, Depends(_trail)],
     subject: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9._/:-]{1,160}$")] = None,
-    operator: Annotated[str | None, Query(pattern=r"^[^\x00-\x1f\x7f]{1,80}$")] = None,
+    operator: Label | None = None,
     since: Instant = 0,
     until: Instant = INSTANT_MAX,
     before: Annotated[int | None, Query(ge=1, le=2**53)] = None,

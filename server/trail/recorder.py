@@ -3,6 +3,7 @@
 Strangers leave nothing: who has no token must not be able to fill the table, and there is nobody to name.
 """
 
+import re
 from collections.abc import Callable
 from hashlib import sha256
 
@@ -14,6 +15,8 @@ from server.db import Database
 from server.note import NOTE, Note, Outcome
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_STRANGE = re.compile(r"[^A-Za-z0-9._/-]")
+"""Nothing that can be asked for is spelled with these, and no database need keep them."""
 
 
 class Recorder:
@@ -28,7 +31,7 @@ class Recorder:
             await self._app(scope, receive, send)
             return
         digest = sha256()
-        subject = str(scope["path"]).removeprefix(self._prefix)
+        subject = _STRANGE.sub("?", str(scope["path"]).removeprefix(self._prefix))
         note = Note(
             operator.name, ",".join(operator.roles), self._clock(), lambda: _action(scope), subject, digest.hexdigest
         )

@@ -164,8 +164,10 @@ async def test_who_has_no_right_is_written_down_too(desk: Desk) -> None:
     await desk.post("/ledger/movements", movement, who="cleo", expect=403)
     await desk.get("/trail", who="eve", expect=403)
     await desk.post("/cards", {}, who="uma", expect=403)
+    await desk.post("/terminals/%00\N{SNOWMAN}/revoke", who="cleo", expect=403)
     rows = [(row["operator"], row["action"], row["subject"], row["outcome"]) for row in await told(desk)]
     assert rows == [
+        ("cleo", "revoke", "terminals/??/revoke", "refused"),
         ("uma", "issue_cards", "cards", "refused"),
         ("eve", "read_trail", "trail", "refused"),
         ("cleo", "book_movement", "ledger/movements", "refused"),
