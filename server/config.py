@@ -13,7 +13,7 @@
     [[operators]]                         # "Authorization: Bearer TOKEN"; its sum: printf %s TOKEN | sha256sum
     name = "li.wei"
     token_sha256 = "ab0000000000000000000000000000000000000000000000000000000000cdef"
-    roles = ["finance"]                   # viewer, card_office, finance, technician, admin
+    roles = ["finance"]                   # viewer, card_office, finance, technician, auditor, admin
 
 Relative paths are relative to the file. Without `database` it is SQLite in `data`; without `[mqtt]` only HTTP is there.
 """
