@@ -266,7 +266,7 @@ class Clerk:
         figures = {"card": order.card, "generation": order.generation}
         if known.listed is not Listed.GOOD:
             return self._say("office.listed", **figures)
-        if known.counter_floor or known.load_floor:
+        if known.counter_floor or known.load_floor or shell.derived.was_here(key):
             return self._say("office.in_use", **figures)
         if key not in shell.lists.loads:
             self._say("office.not_listed", **figures)

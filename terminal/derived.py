@@ -12,6 +12,7 @@ from protocol.authorise import Standing
 from protocol.entries import (
     CASH,
     Body,
+    CardIssued,
     CardStep,
     CashSale,
     Checkpoint,
@@ -40,7 +41,7 @@ from terminal.signed_time import SignedTime
 from terminal.step_draft import Open
 from terminal.wake import Unfinished
 
-_FORM: Final = 3
+_FORM: Final = 4
 """Raised whenever `Derived` says something else, so that a newer program does not go on from an older one's state."""
 SOLD_DAYS = 2
 """Sales are remembered for refunds this long; a refund is given on the same business day only."""
@@ -110,6 +111,8 @@ class Derived(msgspec.Struct):
             case ShiftOpened(number, drawer):
                 self.shifts = number
                 self.shift = ShiftTotals(number, entry.staff, drawer)
+            case CardIssued(card):
+                self.floors.setdefault(_name(card.key), _Floor())
             case ShiftClosed():
                 self.shift = ShiftTotals()
             case CashSale():
@@ -138,6 +141,10 @@ class Derived(msgspec.Struct):
         if sold is not None and sold.left_cents < body.amount:
             return None
         return Receipt(Mark(entry.tno, body.prepared), entry.kind, body, Now(entry.at, entry.mono, entry.clock))
+
+    def was_here(self, card: CardKey) -> bool:
+        """Whether this very plastic was made or written here."""
+        return _name(card) in self.floors
 
     def standing(self, card: CardKey, listed: Standing) -> Standing:
         """What list and journal together know of a card: the higher floor counts."""
@@ -213,7 +220,7 @@ def snapshot_of(derived: Derived) -> bytes:
 def from_snapshot(raw: bytes) -> Derived | None:
     """Read a snapshot; None where it is not one of this form (then everything is folded from entry 1)."""
     try:
-        return msgspec.json.decode(raw, type=tuple[Literal[3], Derived])[1]
+        return msgspec.json.decode(raw, type=tuple[Literal[4], Derived])[1]
     except msgspec.DecodeError:
         return None
 

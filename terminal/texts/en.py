@@ -147,7 +147,7 @@ SENTENCES: Final[dict[str, str]] = {
         "server: that is the next generation."
     ),
     "office.in_use": (
-        "Card {card}, generation {generation}, has been in use; it is not made again. Order a replacement at the "
+        "Card {card}, generation {generation}, was made already; it is not made again. Order a replacement at the "
         "server: that is the next generation."
     ),
     "office.not_listed": (

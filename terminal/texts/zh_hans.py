@@ -139,7 +139,7 @@ SENTENCES: Final[dict[str, str]] = {
     "said.reader_back": "读卡器已恢复。",
     # The card office
     "office.listed": "卡 {card} 第 {generation} 张已挂失、冻结或注销，不能再制。请先在服务器上补办：补办的是下一张。",
-    "office.in_use": "卡 {card} 第 {generation} 张已在使用，不能再制。请先在服务器上补办：补办的是下一张。",
+    "office.in_use": "卡 {card} 第 {generation} 张已经制成，不能再制。请先在服务器上补办：补办的是下一张。",
     "office.not_listed": "本机的名单里没有卡 {card} 第 {generation} 张，无法知道它是否已发号。请与制卡单核对。",
     "office.left": "卡片在写完之前被拿开。",
     "office.not_ours": "卡片不接受本机的密钥：不是空白卡，或不是本校的卡（{detail}）。",

@@ -139,7 +139,7 @@ SENTENCES: Final[dict[str, str]] = {
     "said.reader_back": "讀卡機已恢復。",
     # The card office
     "office.listed": "卡 {card} 第 {generation} 張已掛失、凍結或註銷，不能再製。請先在伺服器上補發：補發的是下一張。",
-    "office.in_use": "卡 {card} 第 {generation} 張已在使用，不能再製。請先在伺服器上補發：補發的是下一張。",
+    "office.in_use": "卡 {card} 第 {generation} 張已經製成，不能再製。請先在伺服器上補發：補發的是下一張。",
     "office.not_listed": "本機的名單裡沒有卡 {card} 第 {generation} 張，無法知道它是否已發號。請與製卡單核對。",
     "office.left": "卡片在寫完之前被拿開。",
     "office.not_ours": "卡片不接受本機的金鑰：不是空白卡，或不是本校的卡（{detail}）。",

@@ -229,14 +229,18 @@ async def test_the_office_makes_no_plastic_that_its_list_or_journal_knows_better
     book = CardBook(CardsFile(rows, (), floors))
     await counter.till.turn(lambda shell: shell.apply_lists(Lists(shell.lists.prices, book=book)))
     assert "Card 77, generation 1, is blocked or closed" in await counter.answer("replace 77 1 student")
-    assert "Card 78, generation 1, has been in use" in await counter.answer("replace 78 1 student")
+    assert "Card 78, generation 1, was made already" in await counter.answer("replace 78 1 student")
     assert counter.face.views[-1].phase == "ringing", "no blank was asked for"
     assert "cannot know whether the server gave out that number" in await counter.answer("replace 77 2 student")
     assert counter.face.views[-1].phase == "office"
     await counter.types("cancel", "ring 1", "pay")
     await counter.taps(issued(Technology.DESFIRE).card)
     await counter.takes_off()
-    assert "has been in use" in await counter.answer(f"replace {WHO.card} {WHO.generation} student")
+    assert "was made already" in await counter.answer(f"replace {WHO.card} {WHO.generation} student")
+    await counter.types("replace 17 1 student")
+    assert (await counter.taps(blank(Technology.CLASSIC))).phase == "office_done"
+    await counter.takes_off()
+    assert "was made already" in await counter.answer("replace 17 1 student"), "two plastics of one generation"
 
 
 async def test_a_blank_that_is_torn_away_is_made_again(counter: CounterBench) -> None:
