@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 from collections.abc import Coroutine, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -144,6 +144,8 @@ async def _verify(journal: JournalStore, gauges: Gauges) -> None:
 
 async def _type(keyboard: int, console: Console, words: Words, till: Till, stop: asyncio.Event) -> None:
     await obey(Lines(keyboard), console, words, till.do, ends=os.isatty(keyboard))
+    with suppress(JournalBroken):
+        console.say(words["said.bye"].format(unsent=till.gauges.status().unsent))
     stop.set()
 
 

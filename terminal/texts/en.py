@@ -138,6 +138,7 @@ SENTENCES: Final[dict[str, str]] = {
     "said.not_exported": "{path} could not be written ({why}). Nothing is lost; try another place.",
     "said.may_not": "This terminal has no right for that ({capability}). Use a station that has it.",
     "said.journal_low": "There is no room left on the disk. What was paid is kept; call a technician.",
+    "said.bye": "The program ends. Entries not confirmed by the server: {unsent}. They stay here and are sent later.",
     "said.card_here": "Take the card off the reader first.",
     "said.reader_gone": "The card reader does not answer. Plug it in; selling goes on as soon as it does.",
     "said.reader_back": "The card reader is back.",

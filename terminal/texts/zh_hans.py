@@ -134,6 +134,7 @@ SENTENCES: Final[dict[str, str]] = {
     "said.not_exported": "无法写入 {path}（{why}）。记录没有丢失；请换一个位置。",
     "said.may_not": "本终端没有这项权限（{capability}）。请到有权限的终端办理。",
     "said.journal_low": "磁盘空间不足。已付款的记录都在；请联系技术员。",
+    "said.bye": "程序结束。服务器尚未确认的记录：{unsent} 条。记录保留在本机，以后上传。",
     "said.card_here": "请先拿开读卡器上的卡。",
     "said.reader_gone": "读卡器无响应。请插好；恢复后即可继续刷卡。",
     "said.reader_back": "读卡器已恢复。",

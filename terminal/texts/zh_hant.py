@@ -134,6 +134,7 @@ SENTENCES: Final[dict[str, str]] = {
     "said.not_exported": "無法寫入 {path}（{why}）。紀錄沒有遺失；請換一個位置。",
     "said.may_not": "本終端機沒有這項權限（{capability}）。請到有權限的終端機辦理。",
     "said.journal_low": "磁碟空間不足。已付款的紀錄都在；請聯絡技術人員。",
+    "said.bye": "程式結束。伺服器尚未確認的紀錄：{unsent} 筆。紀錄保留在本機，以後上傳。",
     "said.card_here": "請先拿開讀卡機上的卡。",
     "said.reader_gone": "讀卡機無回應。請插好；恢復後即可繼續刷卡。",
     "said.reader_back": "讀卡機已恢復。",

@@ -505,8 +505,9 @@ async def test_it_starts_ends_and_starts_again_without_a_network(tmp_path: Path)
     assert [event["kind"] for event in first if event["event"] == "entry"] == ["booted", "shift_opened", "checkpoint"]
     second = await work(config, "status", "quit")
     assert [event["seq"] for event in second if event["event"] == "entry"] == [4, 5]
-    status = next(event["text"] for event in second if event["event"] == "said")
+    status, bye = (event["text"] for event in second if event["event"] == "said")
     assert "operator Wang, shift 1" in status and "no broker is configured" in status
+    assert "not confirmed by the server: 4" in bye
 
 
 def lines_in(path: Path) -> int:
