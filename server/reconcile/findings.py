@@ -234,5 +234,5 @@ def _reaches(step: StepFact, link: Link) -> bool:
 
 
 def _is_named(step: StepFact, link: Link) -> bool:
-    seen = link.seen(step.counter_after)
+    seen = link.marks().get(step.counter_after)
     return seen is not None and (seen.tno, seen.seq) == (step.id[0], step.id[2])

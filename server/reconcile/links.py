@@ -49,6 +49,8 @@ class Filler:
     cause: str = ""
     why: str = ""
     decided_by_time: bool = False
+    last: tuple[SeenStep, ...] = ()
+    """What the card showed when it was begun."""
 
     def agrees_with(self, seen: SeenStep | None) -> bool:
         """Whether a mark that the card shows at its counter lets it be the step that was made."""
@@ -102,10 +104,18 @@ class Link:
         same = (self.before.counter, self.before.main, self.before.subsidy)
         return same == (self.after.counter, self.after.main, self.after.subsidy)
 
-    def seen(self, counter: int) -> SeenStep | None:
-        """What the later tap saw on the card of the step that reached a counter."""
-        last = self.after.step.last if self.after.step else ()
-        return next((seen for seen in last if seen.ok and seen.counter == counter), None)
+    def marks(self) -> dict[int, SeenStep]:
+        """What the card showed, by counter: to the later tap, and to every step below that is named by such a mark."""
+        found: dict[int, SeenStep] = {}
+        for seen in self.after.step.last if self.after.step else ():
+            if seen.ok:
+                found.setdefault(seen.counter, seen)
+        for filler in sorted(self.fillers, key=lambda filler: -filler.counter_after):
+            if filler.is_named_by(found.get(filler.counter_after)):
+                for seen in filler.last:
+                    if seen.ok:
+                        found.setdefault(seen.counter, seen)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +150,8 @@ def fillers_of(steps: Iterable[StepFact], parked: Sequence[Parked], holes: Seque
         if step.undecided:
             by_time = step.resolved is Resolution.STUDENT
             moved, known = (step.cents, step.ledger_cents), step.counter_after
-            found.append(Filler(_kind_of(step), known, *moved, step.id, step.tid, decided_by_time=by_time))
+            word = Filler(_kind_of(step), known, *moved, step.id, step.tid, decided_by_time=by_time, last=step.last)
+            found.append(word)
     for entry in parked:
         kind, known = FillerKind.PARKED, entry.counter_after
         found.append(Filler(kind, known, entry.cents, 0, entry.id, entry.tid, why=entry.why))
@@ -163,8 +174,9 @@ def _options(link: Link) -> list[tuple[bool, list[Filler]]]:
     for filler in link.fillers:
         by_counter.setdefault(filler.counter_after, []).append(filler)
     options: list[tuple[bool, list[Filler]]] = []
+    marks = link.marks()
     for counter in sorted(by_counter):
-        seen = link.seen(counter)
+        seen = marks.get(counter)
         booked = [filler for filler in by_counter[counter] if filler.kind is FillerKind.HOLE]
         named = booked or [filler for filler in by_counter[counter] if filler.is_named_by(seen)]
         may = named or [filler for filler in by_counter[counter] if filler.agrees_with(seen)]

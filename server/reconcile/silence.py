@@ -13,7 +13,7 @@ from protocol.entries import Operation
 from protocol.ids import TerminalId, Tno
 from protocol.instants import DAY_MS
 from protocol.limits import LimitRules
-from protocol.purse import Technology
+from protocol.purse import SeenStep, Technology
 from server.ingest.book import StepId, TerminalStatus
 from server.reconcile.facts import CardFacts, HoleFact, TerminalFact, Terms
 from server.reconcile.links import Filling, Link
@@ -45,10 +45,10 @@ class Silence:
     by_tno: Mapping[Tno, TerminalFact]
     holes: tuple[HoleFact, ...] = ()
 
-    def word_on(self, link: Link, counter: int) -> tuple[Word, Tno | None]:
-        """What the later tap's reading of the card says of the step that reached a counter."""
-        seen = link.seen(counter)
-        if seen is None or seen.tno == 0:
+    def word_on(self, seen: SeenStep) -> tuple[Word, Tno | None]:
+        """What a mark on the card says of the step that reached its counter."""
+        counter = seen.counter
+        if seen.tno == 0:
             return Word.NOTHING, None
         tno = Tno(seen.tno)
         if any((*step.id[::2], step.counter_after) == (tno, seen.seq, counter) for step in self.card.steps):
@@ -64,9 +64,9 @@ class Silence:
         """What the card says of the steps of a link that nothing known fills."""
         filled = {filler.counter_after for filler, _ in filling.made}
         said: list[tuple[Word, Tno]] = []
-        for seen in link.after.step.last if link.after.step else ():
-            if seen.ok and link.before.counter < seen.counter <= link.after.counter and seen.counter not in filled:
-                word, tno = self.word_on(link, seen.counter)
+        for seen in link.marks().values():
+            if link.before.counter < seen.counter <= link.after.counter and seen.counter not in filled:
+                word, tno = self.word_on(seen)
                 if tno is not None:
                     said.append((word, tno))
         return said

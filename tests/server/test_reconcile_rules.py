@@ -330,6 +330,18 @@ def test_a_pin_try_fills_a_counter_or_does_not() -> None:
     assert history.found() == []
 
 
+def test_what_pin_tries_saw_is_followed_down_the_card() -> None:
+    """The newest mark names the second try, and what that saw names the first: nobody silent was there between."""
+    history = History()
+    history.opened_with(1_000)
+    sold = history.step(0, 1_000, -100)
+    first = history.step(1, 700, 0, stage=Stage.PREPARED, last=(mark(TILL, sold[2], 1),))
+    second = history.step(2, 700, 0, stage=Stage.PREPARED, last=(mark(TILL, first[2], 2),))
+    history.step(3, 700, -100, last=(mark(TILL, second[2], 3),))
+    history.silent(OTHER)
+    assert history.found() == [(Difference.BALANCE_CONTRADICTION, -200, -200)]
+
+
 def test_a_debit_proven_without_goods() -> None:
     history = History()
     history.opened_with(1_000)
