@@ -1,20 +1,19 @@
 """What must hold after every moment of a run, every night, and at its end."""
 
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from protocol.authorise import Refusal
-from protocol.entries import CardStep, Kind, PinTried, SaleRefused, SaleStep
-from protocol.ids import CardKey, TerminalId
-from protocol.journal import Sealed
+from protocol.entries import CardStep, Kind, PinTried, SaleStep
+from protocol.ids import CardKey
 from server.ingest.book import CardStatus, StepRow
 from server.ingest.waiting import SECOND_COUNT, SECOND_OUTCOME
 from server.ledger.accounts import Account, AccountKind, purse, subsidy
 from server.ledger.rules import Resolution
 from server.reconcile.facts import Difference, Finding
-from tests.simulation.drawers import miscounts_of
+from tests.simulation.classes import Classes
 from tests.simulation.oracle import SILENCE, Expected, Oracle, cents_of
+from tests.simulation.planted import Broken, Planted
 from tests.simulation.plastic import Plastic
 from tests.simulation.till import Till
 from tests.simulation.truth import Goods
@@ -23,42 +22,9 @@ from tests.simulation.wealth import due_to_merchants, wealth_of
 _SECOND_USE = (Difference.FORK, Difference.FALLBACK)
 _STAYS_PARKED = (SECOND_OUTCOME, SECOND_COUNT)
 """What a second history says of something that is known already."""
-_UNCOUNTED = (Difference.GAP, Difference.CARD_ABOVE_LEDGER)
-"""What somebody silent may have done instead: a re-imaged till's first history never said that nothing follows."""
 
 if TYPE_CHECKING:
     from tests.simulation.life import Life
-
-
-@dataclass
-class Planted:
-    """What was done to cards, by card: the proof must find just this."""
-
-    cloned: set[CardKey] = field(default_factory=set)
-    faded: set[CardKey] = field(default_factory=set)
-    replaced: set[CardKey] = field(default_factory=set)
-    forged: dict[CardKey, tuple[int, Difference]] = field(default_factory=dict)
-    """What a forger did to a card at which counter."""
-    unreadable: set[CardKey] = field(default_factory=set)
-    told: set[tuple[CardKey, str]] = field(default_factory=set)
-    """Classes that a named sequence has led to, by card."""
-    miscounted: Counter[str] = field(default_factory=Counter)
-    """Cents that cashiers counted too much, by till."""
-    counts: Counter[str] = field(default_factory=Counter)
-    """How many differences of each class there were, summed over all nights."""
-
-    @property
-    def tampered(self) -> set[CardKey]:
-        """Cards whose memory was changed by other hands than a till's."""
-        return self.cloned | self.faded | self.unreadable | set(self.forged)
-
-
-class Broken(AssertionError):
-    """A promise was broken; `card` is the one concerned, if any."""
-
-    def __init__(self, what: str, card: CardKey | None = None) -> None:
-        super().__init__(what)
-        self.card = card
 
 
 class Checks:
@@ -175,6 +141,7 @@ class Checks:
             ("open", expected.open_cents, (Difference.OPEN,)),
             ("torn", expected.torn_cents, (Difference.TORN,)),
             ("silent", expected.silent_cents, tuple(silence)),
+            ("set aside", expected.aside_cents, (Difference.HOLE,)),
         )
         if expected.is_ambiguous:
             every = tuple({cls for _, _, classes in pairs for cls in classes})
@@ -217,7 +184,7 @@ class Checks:
         self._wealth_is_right(sums)
         for card in self._campus.cards:
             self._purse_is_right(card, sums)
-        self._classes_are_right()
+        Classes(self._campus, self.planted, self.count).are_right()
 
     def _entries_are_complete(self) -> None:
         held = Counter((row.tno, row.hash) for row in self._campus.server.book.entries.values())
@@ -278,76 +245,6 @@ class Checks:
     def _may_differ(step: StepRow) -> bool:
         """Only what is torn and not proven may be on one side only."""
         return step.undecided or step.resolved is Resolution.STUDENT
-
-    def _classes_are_right(self) -> None:
-        findings = self._campus.reconcile()
-        self._damages_are_found(findings)
-        allowed = {Difference.TORN, Difference.OPEN, Difference.DEBITED_NOT_DELIVERED, Difference.LOAD_UNMATCHED}
-        for finding in findings:
-            if finding.cls in allowed or finding.card in self.planted.tampered:
-                continue
-            if (finding.card, finding.cls) in self.planted.told:
-                continue
-            if finding.cls is Difference.SHIFT_DIFFERENCE:  # `_drawers_are_found` has looked at each of them
-                continue
-            if finding.cls in (Difference.CHAIN_BREAK, Difference.DUPLICATE) and self._campus.old_media:
-                continue
-            if finding.cls is Difference.OVERDUE and finding.card in self.planted.replaced:
-                continue
-            raise Broken(f"found what was not planted: {finding}", finding.card)
-
-    def _damages_are_found(self, findings: list[Finding]) -> None:
-        """What a forger, a worn chip or a cashier did."""
-        oracle = Oracle(self._campus)
-        for key, (counter, cls) in self.planted.forged.items():
-            if oracle.settled_after(key, counter) and key not in self.planted.cloned:
-                classes = {cls, *(SILENCE if self._campus.old_media and cls in _UNCOUNTED else ())}
-                found = any(finding.card == key and finding.cls in classes for finding in findings)
-                self.count(cls, 1, int(found))
-                if not found:
-                    raise Broken(f"{cls} was planted and not found", key)
-        refusals = (row.entry.body for row in self._campus.truth.rows if _says_unreadable(row))
-        told = {body.card.key for body in refusals if isinstance(body, SaleRefused) and body.card}
-        unreadable = {finding.card for finding in findings if finding.cls is Difference.PURSE_UNREADABLE}
-        self.count(Difference.PURSE_UNREADABLE, len(told), len(unreadable))
-        if told != unreadable:
-            raise Broken(f"unreadable: {told}, found: {unreadable}", next(iter(told ^ unreadable)))
-        self._drawers_are_found(findings)
-
-    def _drawers_are_found(self, findings: list[Finding]) -> None:
-        """Every cent between cash and books is in the finding of its drawer, and each cashier's mistake is one."""
-        found = sorted(
-            (finding.terminals[0], finding.text.partition(":")[0], finding.amount)
-            for finding in findings
-            if finding.cls is Difference.SHIFT_DIFFERENCE
-        )
-        wrong = sorted((tid, f"shift {shift}", cents) for tid, shift, cents in miscounts_of(self._campus))
-        self.count(Difference.SHIFT_DIFFERENCE, len(wrong), len(found))
-        if wrong != found:
-            raise Broken(f"drawers were wrong by {wrong}, found: {found}")
-        there = sum(self._campus.truth.cash_in.values())
-        cash = (AccountKind.DRAWER, AccountKind.VAULT)
-        booked = -sum(cents for account, cents in self.sums().items() if account.kind in cash)
-        if booked != there + sum(cents for *_, cents in found):
-            raise Broken(f"{there} of cash is there, {booked} in the books, found: {found}")
-        self._mistakes_are_found(found)
-
-    def _mistakes_are_found(self, found: list[tuple[TerminalId, str, int]]) -> None:
-        """Where a till began a new history or epoch in a shift, the cashier counts what an earlier one left there too:
-        the mistake is not the drawer's difference then."""
-        twofold = {till.name for till, _ in self._campus.old_media}
-        twofold |= {till.name for till in self._campus.all_tills if till.archives}
-        told = Counter[str]()
-        for tid, _, cents in found:
-            told[tid] += cents
-        for till in {*self.planted.miscounted, *told} - twofold:
-            if self.planted.miscounted[till] != told[till]:
-                raise Broken(f"{till}: wrong by {self.planted.miscounted[till]}, found: {told[till]}")
-
-
-def _says_unreadable(row: Sealed) -> bool:
-    body = row.entry.body
-    return isinstance(body, SaleRefused) and body.card is not None and body.reason == Refusal.PURSE_UNREADABLE
 
 
 def _is_booked(step: StepRow) -> bool:

@@ -18,6 +18,7 @@ class Fault(enum.StrEnum):
     PARTITION = "partition"
     CRASH_IN_A_SALE = "crash in a sale"
     POWER_CUT = "power cut"
+    RESTART = "program restart"
     SERVER_CRASH = "server crash"
     TORN_CARD = "torn card"
     CLONE = "clone"

@@ -22,6 +22,7 @@ from tests.simulation.faults import Fault, swarm, weather
 from tests.simulation.network import FAIR
 from tests.simulation.office import Kept
 from tests.simulation.people import People, Walk
+from tests.simulation.planted import Forged
 from tests.simulation.plastic import CardState, Plastic
 from tests.simulation.sequences.format import Sequence
 from tests.simulation.stage import DAYS, Stage
@@ -144,6 +145,7 @@ class Life:
         strikes: dict[Fault, tuple[int, Callable[[], None]]] = {
             Fault.PARTITION: (3, self._part),
             Fault.POWER_CUT: (2, self._cut),
+            Fault.RESTART: (2, self._restart),
             Fault.SERVER_CRASH: (3, self._crash_server),
             Fault.CLOCK_JUMP: (1, self._jump_clock),
             Fault.DISK_FULL: (2, self._fill_disk),
@@ -187,7 +189,7 @@ class Life:
             self.later(self.rng.randrange(2 * HOUR_MS), till.clock.set_right)
         if Fault.CRASH_IN_A_SALE in self.faults and self.rng.random() < 0.2:
             till.cut_power(at=self.rng.randint(1, 4))
-        till.boot()
+        till.boot(program_only=self.rng.random() < 0.4)
         till.power.forget_plan()
 
     def _change_weather(self, till: Till) -> None:
@@ -209,6 +211,17 @@ class Life:
         if till.is_on:
             till.cut_power()
             self._moment_passed(till)
+
+    def _restart(self) -> None:
+        till = self._any_till()
+        if till.is_on:
+            self.campus.counts[Fault.RESTART] += 1
+            till.end()
+            self.later(self.rng.choice((2_000, 20_000, 12 * MINUTE_MS)), lambda: self._start_program(till))
+
+    def _start_program(self, till: Till) -> None:
+        if not till.is_on:
+            till.boot(program_only=True)
 
     def _crash_server(self) -> None:
         self.campus.server.crash_next(self.rng.choice(("before commit", "after commit")))
@@ -254,7 +267,7 @@ class Life:
         self.campus.counts[Fault.FORGED_CARD] += 1
         self.campus.tell("forger", f"changes the card by {cents}: {cls}", card.key)
         card.forge(cents, step=step)
-        planted.forged[card.key] = (held.counter + step, cls)
+        planted.forged[card.key] = Forged(held.counter + step, cls, cents)
 
     def _wear_out(self) -> None:
         card = self.rng.choice([card for card in self.cards if card.technology is Technology.CLASSIC])
@@ -367,5 +380,7 @@ class Life:
                 campus.pass_time(3 * MINUTE_MS)
         campus.pass_time(HOUR_MS)
         campus.sync()
+        campus.server.nightly()
+        self.checks.night()
         campus.server.let_through()
         campus.server.nightly()

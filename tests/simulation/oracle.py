@@ -32,6 +32,8 @@ class Expected:
     open_cents: int
     torn_cents: int
     silent_cents: int
+    aside_cents: int
+    """On the card, and told by a second history alone."""
     is_ambiguous: bool
     """A step that is not on the card could as well fill a counter that nobody has told of: only the sum is sure."""
     undelivered: frozenset[tuple[int, int]]
@@ -84,7 +86,7 @@ class Oracle:
             if step.card == card.key and mark not in known and isinstance(step.body, SaleStep):
                 cents["torn"] += step.body.amount
         ambiguous = not unknown.isdisjoint(self._elsewhere(card.key, marks))
-        sums = (cents["open"], cents["torn"], cents["unknown"], ambiguous)
+        sums = (cents["open"], cents["torn"], cents["unknown"], cents["aside"], ambiguous)
         return Expected(*sums, frozenset(undelivered), frozenset(marks | set(self._for_the_student)))
 
     def _is_proven(self, card: Plastic, index: int) -> bool:
@@ -117,6 +119,31 @@ class Oracle:
                 if settled and isinstance(body, CardStep) and body.touches_card:
                     uses[body.card.key, body.counter_after] += 1
         return {card for (card, _), count in uses.items() if count > 1}
+
+    def second_histories(self) -> Counter[int]:
+        """By chain, how often an entry that arrived is followed by another one than the first."""
+        followers: dict[tuple[int, str], set[bytes]] = {}
+        for row in self._truth.rows:
+            if row.hash in self._held | self._aside:
+                followers.setdefault((row.entry.tno, row.entry.prev), set()).add(row.hash)
+        forks: Counter[int] = Counter()
+        for (tno, _), hashes in followers.items():
+            forks[tno] += len(hashes) - 1
+        return +forks
+
+    def second_outcomes(self) -> tuple[set[tuple[int, int]], set[tuple[int, int]]]:
+        """Marks of steps of which more than one outcome arrived: certainly one too many, and possibly.
+
+        A torn step may get a better outcome later, so that it depends on which came first.
+        """
+        must, may = set[tuple[int, int]](), set[tuple[int, int]]()
+        for mark, intents in self._truth.intents.items():
+            for intent in intents:
+                arrived = {outcome.hash: outcome for outcome in self._arrived(intent)}.values()
+                final = [outcome for outcome in arrived if not outcome.entry.kind.endswith("_torn")]
+                may |= {mark} if len(arrived) > 1 else set()
+                must |= {mark} if len(final) > 1 and len(intents) == 1 else set()
+        return must, may
 
     def settled_after(self, card: CardKey, counter: int) -> bool:
         """Whether an entry arrived that was settled on the card above this counter."""

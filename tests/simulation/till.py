@@ -128,10 +128,14 @@ class Till:
         elif self.is_on:
             self._lose_power("now")
 
-    def boot(self) -> None:
-        """Start the program on what the disk says. A power cut during the start leaves the till off."""
+    def boot(self, *, program_only: bool = False) -> None:
+        """Start the program on what the disk says. A power cut during the start leaves the till off.
+
+        `program_only`: the machine was on all the while, and its time since boot goes on.
+        """
         assert not self.is_on
-        self.clock.boot()
+        if not program_only:
+            self.clock.boot()
         disk = self.disk
         journal = SimulatedJournal(disk, self.power, self._is_durable)
         keys = STATION_KEYS if self.can_load else TILL_KEYS
@@ -165,7 +169,7 @@ class Till:
         self.cut_power()
         self.boot()
 
-    def _lose_power(self, where: str) -> None:
+    def _stop(self) -> None:
         self._shell = None
         self.power.forget_plan()
         self.reader.take_away()
@@ -173,8 +177,18 @@ class Till:
             self._card.arm(None)
             self._card.observe()
         self._card = None
+
+    def _lose_power(self, where: str) -> None:
+        self._stop()
         self.campus.counts["power cut" if where == "now" else "crash in a sale"] += 1
         self._tell(f"loses power: {where}")
+
+    def end(self) -> None:
+        """End the program in order, as for a new version of it."""
+        self._work(self.shell.checkpoint(ends=True))
+        if self.is_on:
+            self._stop()
+            self._tell("ends its program")
 
     def checkpoint(self) -> None:
         """Write down where the next start may begin."""
