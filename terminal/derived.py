@@ -16,6 +16,7 @@ from protocol.entries import (
     CardStep,
     CashSale,
     Checkpoint,
+    Fault,
     LoadStep,
     Operation,
     PinTried,
@@ -41,8 +42,10 @@ from terminal.signed_time import SignedTime
 from terminal.step_draft import Open
 from terminal.wake import Unfinished
 
-_FORM: Final = 4
+_FORM: Final = 5
 """Raised whenever `Derived` says something else, so that a newer program does not go on from an older one's state."""
+HISTORY: Final = "history"
+"""The device of a `fault` that notes another history of this chain at the server."""
 SOLD_DAYS = 2
 """Sales are remembered for refunds this long; a refund is given on the same business day only."""
 SOLD_MAX = 20_000
@@ -89,6 +92,8 @@ class Derived(msgspec.Struct):
     """The newest PIN try, as its compact JWS, until another entry shows its card."""
     signed: SignedTime = SignedTime()
     """How late it is at the very least."""
+    forked: bool = False
+    """Whether the server was found to hold another history: nothing is sold into this epoch any more."""
     ended: bool = False
     """Whether the program ended in order here: whoever was at the counter saw the sale settled last."""
     floors: dict[str, _Floor] = msgspec.field(default_factory=dict[str, _Floor])
@@ -113,6 +118,8 @@ class Derived(msgspec.Struct):
                 self.shift = ShiftTotals(number, entry.staff, drawer)
             case CardIssued(card):
                 self.floors.setdefault(_name(card.key), _Floor())
+            case Fault(device):
+                self.forked = self.forked or device == HISTORY
             case ShiftClosed():
                 self.shift = ShiftTotals()
             case CashSale():
@@ -220,7 +227,7 @@ def snapshot_of(derived: Derived) -> bytes:
 def from_snapshot(raw: bytes) -> Derived | None:
     """Read a snapshot; None where it is not one of this form (then everything is folded from entry 1)."""
     try:
-        return msgspec.json.decode(raw, type=tuple[Literal[4], Derived])[1]
+        return msgspec.json.decode(raw, type=tuple[Literal[5], Derived])[1]
     except msgspec.DecodeError:
         return None
 

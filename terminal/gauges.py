@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from protocol.ids import Seq
 from protocol.instants import Now
 from protocol.messages import Grant
-from protocol.sync_sender import Phase
 from terminal.journal_copy import JournalCopy
 from terminal.journal_store import JournalStore
 from terminal.offline import Offline, OfflineCause
@@ -40,7 +39,7 @@ class Gauges:
             offline=self.link.status.cause if self.link else self.no_link,
             tip=self.journal.tip.seq,
             acked=self.shell.derived.acked,
-            forked=self.link is not None and self.link.status.phase is Phase.DIVERGED,
+            forked=self.shell.derived.forked,
             lists_as_of=lists.as_of,
             lists_age_ms=self.shell.lists_age_ms(now),
             reader_fault=self.reader_fault,

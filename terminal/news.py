@@ -9,6 +9,7 @@ from protocol.journal import Sealed
 from protocol.messages import Ack, TipAnswer
 from protocol.texts import text_of
 from terminal.clock import TerminalClock
+from terminal.derived import HISTORY
 from terminal.desk import Receipt
 from terminal.face import Face
 from terminal.journal_copy import JournalCopy
@@ -53,6 +54,14 @@ async def chip_stepped(till: Till, was: UtcMs) -> None:
     await till.turn(take)
 
 
+async def _stop_selling(shell: Shell, tip: TipAnswer) -> None:
+    """For good: the journal keeps it over a restart without a network."""
+    shell.revoked = True
+    if not shell.derived.forked:
+        text = text_of(f"the server holds another entry {tip.seq}: {tip.hash}")
+        await shell.append(Kind.FAULT, Fault(HISTORY, text))
+
+
 def hooks_of(till: Till, clock: TerminalClock, face: Face) -> Hooks:
     """What is done about what the server says."""
 
@@ -84,10 +93,7 @@ def hooks_of(till: Till, clock: TerminalClock, face: Face) -> Hooks:
     async def diverged(tip: TipAnswer) -> None:
         _log.error("the server holds another entry %d of this chain: enrol again, that begins a new epoch", tip.seq)
 
-        async def take(shell: Shell) -> None:
-            shell.revoked = True
-
-        await till.turn(take)
+        await till.turn(lambda shell: _stop_selling(shell, tip))
         face.note("diverged", seq=tip.seq)
 
     async def alarm(text: str) -> None:

@@ -24,7 +24,7 @@ from protocol.entries import CashSale, ClockChanged, Kind, PriceOverridden
 from protocol.ids import CardNo, Counter, Epoch, Generation, ProductId, Seq, SiteId, TerminalId, Tno
 from protocol.instants import HOUR_MS, ClockSource, MonoMs, Now, UtcMs
 from protocol.limits import ClassLimits, LimitRules
-from protocol.messages import Grant, sign
+from protocol.messages import Grant, TipAnswer, sign
 from protocol.money import Cents
 from protocol.policy import CardBook, CardRow, CardsFile, FloorRow
 from protocol.purse import CardClass, Technology
@@ -34,7 +34,7 @@ from terminal.__main__ import main
 from terminal.app import run
 from terminal.card_thread import CardThread
 from terminal.clerk import Rights
-from terminal.clock import LATE_MS, TerminalClock
+from terminal.clock import LATE_MS, MachineClock, TerminalClock
 from terminal.commands import Mistake, read_command
 from terminal.config import Config, ConfigWrong, May, _File, read_config
 from terminal.console import Console
@@ -44,7 +44,7 @@ from terminal.identity import IdentityError, save_grant
 from terminal.journal_copy import name_of
 from terminal.journal_store import JournalStore
 from terminal.lists import Lists
-from terminal.news import chip_stepped
+from terminal.news import chip_stepped, hooks_of
 from terminal.ports import Draft, JournalBroken, JournalInUse
 from terminal.texts.en import SENTENCES
 from terminal.timekeeper import Timebase
@@ -338,6 +338,21 @@ async def test_only_an_interrupted_cashier_is_asked_about_the_last_sale(journal:
         await first.till.close()
     await started_again(first)
     assert (first.shell.desk.unconfirmed is None) == (ends == "in order")
+
+
+async def test_another_history_at_the_server_stops_a_till_for_good(counter: CounterBench) -> None:
+    """Also after a restart without a network: what it sold then would belong to a history that is over."""
+    clock = TerminalClock(MachineClock(), Timebase(NOON, MonoMs(0), ClockSource.SERVER))
+    hooks = hooks_of(counter.till, clock, counter.face)
+    tip = TipAnswer(1, GRANT.tid, GRANT.epoch, Seq(1), to_base64url(bytes(32)), NOON)
+    await hooks.diverged(tip)
+    await hooks.diverged(tip)
+    assert counter.kinds().count(Kind.FAULT) == 1, "one story in the journal"
+    await counter.till.close()
+    await started_again(counter)
+    counter.shell.revoked = False
+    assert (await counter.types("ring 1", "pay")).lines == ("This terminal may not sell any more.",)
+    assert "THE SERVER HOLDS ANOTHER HISTORY" in await counter.answer("status")
 
 
 async def started_again(counter: CounterBench) -> None:
