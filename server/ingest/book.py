@@ -5,7 +5,7 @@ the simulation keeps one for ever.
 """
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from protocol.entries import CardStep, Operation, RefundStep, Stage
@@ -16,6 +16,7 @@ from protocol.money import Cents
 from protocol.purse import SeenStep
 from protocol.signing import VerifyKey
 from protocol.sync_receiver import Branch
+from server.ingest.chain_hashes import ChainHashes
 from server.ledger.accounts import AccountKind, Postings, owner_of, purse, subsidy, suspense
 from server.ledger.rules import ON_CARD, Resolution, Use
 
@@ -198,6 +199,11 @@ class StepRow:
         return self.stage is Stage.SETTLED and self.use in ON_CARD and not self.unclaimed
 
     @property
+    def is_of_branch(self) -> bool:
+        """Whether only a second history says that it was settled."""
+        return self.use in (Use.BRANCH, Use.DISPUTED)
+
+    @property
     def unclaimed(self) -> bool:
         """Whether it was sold on a second history and no tap has confirmed that the card paid."""
         return self.use is Use.BRANCH and not self.claimed
@@ -269,28 +275,6 @@ class Case:
     text: str
 
 
-class _Hashes(Mapping[tuple[int, Seq], bytes]):
-    """The entries of one chain seen as hashes only; of a booked hole the hash that the entry after it demands."""
-
-    def __init__(self, entries: dict[tuple[Tno, int, int], EntryRow], tno: Tno, demanded: dict[int, bytes]) -> None:
-        self._entries, self._tno, self._demanded = entries, tno, demanded
-
-    def __getitem__(self, key: tuple[int, Seq]) -> bytes:
-        row = self._entries.get((self._tno, *key))
-        if row is not None:
-            return row.hash
-        if key[0] != 0:
-            raise KeyError(key)
-        return self._demanded[key[1]]
-
-    def __iter__(self) -> Iterator[tuple[int, Seq]]:
-        yield from ((branch, Seq(seq)) for tno, branch, seq in self._entries if tno == self._tno)
-        yield from ((0, Seq(seq)) for seq in self._demanded if (self._tno, 0, seq) not in self._entries)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-
 @dataclass(slots=True)
 class Book:
     """Everything at hand. Keys are ids; lists only ever grow."""
@@ -344,7 +328,7 @@ class Book:
 
     def hashes_of(self, tno: Tno) -> Mapping[tuple[int, Seq], bytes]:
         """Hashes by (branch, seq) of what is at hand of a chain."""
-        return _Hashes(self.entries, tno, {hole.last: hole.hash for hole in self.holes_of(tno, HoleStatus.BOOKED)})
+        return ChainHashes(self.entries, tno, {hole.last: hole.hash for hole in self.holes_of(tno, HoleStatus.BOOKED)})
 
     def holes_of(self, tno: Tno, *statuses: HoleStatus) -> list[HoleRow]:
         """The holes of a chain that are in one of these states, first entries first."""
@@ -372,9 +356,9 @@ class Book:
 
     def open_chain_fork(self, tno: Tno, branch: int, after: Seq) -> None:
         """A terminal has two histories: a restored image, or a copied key."""
-        is_last = branch == BRANCHES_MAX
-        text = f"the chain goes on otherwise {branch} times; no further history is taken" if is_last else ""
-        self.open_case(CaseClass.CHAIN_FORK, None, (tno, branch, after), Cents(0), text or "the chain goes on twice")
+        is_last, text = branch == BRANCHES_MAX, "the chain goes on twice"
+        text += "; it is the last further history that is taken" if is_last else ""
+        self.open_case(CaseClass.CHAIN_FORK, None, (tno, branch, after), Cents(0), text)
 
     def post(self, cause: str, day: BusinessDay, postings: Postings) -> None:
         """Post once: the same cause a second time is a broken invariant. Cached balances follow."""

@@ -1,7 +1,7 @@
 """What no single tap decided: by the card's own chain of marks, torn steps at last in favour of the card's holder.
 
     torn --------------------marks lead from it up to a step that counts--> resolved
-      \\-----------------------------thirty days without proof--> resolved for the student
+      \\-----------------------------thirty days without proof--> resolved for the student (no second history's)
     sold on a second history --marks lead from it up to such a step--> the merchant is paid
 
 A step whose own word is missing (open, torn, a PIN try) is on the card for certain once a later step that counts builds
@@ -38,7 +38,7 @@ def decide_late(book: Book, step: StepRow, now: UtcMs, day: BusinessDay) -> bool
     proven = _proven(book, step)
     if proven is not None:
         resolve(book, step, proven, day)
-    elif now - step.torn_at > IN_FAVOUR_AFTER_MS:
+    elif not step.id[1] and now - step.torn_at > IN_FAVOUR_AFTER_MS:
         resolve(book, step, Resolution.STUDENT, day)
     return not step.undecided
 

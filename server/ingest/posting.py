@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from protocol.authorise import Refusal
 from protocol.entries import (
-    Body,
     CardBlocked,
     CardIssued,
     CardStep,
+    CashSale,
     Entry,
     Kind,
     LoadStep,
@@ -59,7 +59,7 @@ from server.ingest.totals import (
     note_arrival,
 )
 from server.ingest.waiting import INCONSISTENT, NO_RIGHT, SECOND_OUTCOME, UNKNOWN_CARD, UNPROVEN
-from server.ledger.accounts import AccountKind, Postings, drawer, suspense
+from server.ledger.accounts import AccountKind, Postings, balanced, drawer, suspense
 from server.ledger.rules import (
     Resolution,
     Situation,
@@ -74,16 +74,21 @@ from server.ledger.rules import (
     share_of,
 )
 
+_NEEDS_PROOF = (RefundStep, TopUpStep, LoadStep, CashSale, ShiftOpened, ShiftClosed, CardIssued, CardBlocked)
+"""What a second history cannot say alone: sales of cards have a rule of their own (`steps.use_of`)."""
 _OWED = (AccountKind.PENDING, AccountKind.PENDING_SUBSIDY)
 
 
 def post_entry(book: Book, chain: ChainRow, branch: int, entry: Entry, day: BusinessDay) -> str:
     """Post an entry; the answer says why it is parked instead, or is empty."""
-    fault = _beyond_rights(chain, entry.body) or _unproven(branch, entry.body) or _misfit(book, chain, branch, entry)
+    fault = (
+        _beyond_rights(book, chain, branch, entry)
+        or (UNPROVEN if branch and isinstance(entry.body, _NEEDS_PROOF) else "")
+        or _misfit(book, chain, branch, entry)
+    )
     if not fault:
         return _post(book, chain, branch, entry, day)
-    if isinstance(entry.body, CardStep):
-        _set_aside(book, chain, branch, entry, entry.body, day)
+    _set_aside(book, chain, branch, entry, day)
     return fault
 
 
@@ -94,7 +99,7 @@ def post_parked(
 
     `allowed`: two people have let it be posted although its terminal has no right to it.
     """
-    fault = ("" if allowed else _beyond_rights(chain, entry.body)) or _misfit(book, chain, branch, entry)
+    fault = ("" if allowed else _beyond_rights(book, chain, branch, entry)) or _misfit(book, chain, branch, entry)
     if fault:
         return fault
     cause = park_cause(chain.tno, branch, entry.seq)
@@ -103,17 +108,16 @@ def post_parked(
     return _post(book, chain, branch, entry, day)
 
 
-def _unproven(branch: int, body: Body) -> str:
-    waits = isinstance(body, RefundStep | TopUpStep | LoadStep | CardIssued | CardBlocked)
-    return UNPROVEN if branch and waits else ""
-
-
-def _beyond_rights(chain: ChainRow, body: Body) -> str:
-    match body:
+def _beyond_rights(book: Book, chain: ChainRow, branch: int, entry: Entry) -> str:
+    """Why a terminal, or a second history of it, may not say this alone, whatever its card says; empty when it may."""
+    match entry.body:
         case TopUpStep() | LoadStep():
             return "" if chain.can_load else NO_RIGHT
         case CardIssued():
             return "" if chain.can_issue else NO_RIGHT
+        case Vend(prepared) if branch and entry.kind is not Kind.VEND_DISPENSED:
+            sold = book.find_step(chain, branch, prepared)
+            return UNPROVEN if sold is not None and sold.stage is Stage.SETTLED and not sold.is_of_branch else ""
         case _:
             return ""
 
@@ -149,15 +153,20 @@ def park_cause(tno: Tno, branch: int, seq: int) -> str:
     return f"park:{tno}.{branch}.{seq}"
 
 
-def _set_aside(book: Book, chain: ChainRow, branch: int, entry: Entry, body: CardStep, day: BusinessDay) -> None:
-    """Money of an entry that cannot be posted yet waits in suspense, no card's holder gets it; the merchant is paid."""
-    staged = stage_of(entry.kind)
-    if staged is not None and not isinstance(body, LoadStep):  # a load moves only what is owed, and that stays owed
-        aside = suspense(chain.tno, branch, entry.seq)
-        cash = drawer(chain.tid, chain.tno, entry.shift)
+def _set_aside(book: Book, chain: ChainRow, branch: int, entry: Entry, day: BusinessDay) -> None:
+    """Money of an entry that cannot be posted yet waits in suspense, no card's holder gets it.
+
+    The merchant of a card's sale is paid, but not on the word of a second history; cash lies in the drawer whoever
+    tells of it. A load moves only what is owed, and that stays owed; a shift only what is ours.
+    """
+    body, staged, aside = entry.body, stage_of(entry.kind), suspense(chain.tno, branch, entry.seq)
+    cash, legs = drawer(chain.tid, chain.tno, entry.shift), Postings()
+    if isinstance(body, CashSale):
+        legs = balanced((cash, -body.amount), (aside, body.amount))
+    elif staged and (isinstance(body, RefundStep | TopUpStep) or (isinstance(body, SaleStep) and not branch)):
         legs = postings_of_step(staged[1], body, Situation(cash, aside, Use.UNKNOWN_CARD))
-        kept = tuple(replace(leg, account=aside) if leg.account.kind in _OWED else leg for leg in legs)
-        post_cash(book, chain, entry.shift, park_cause(chain.tno, branch, entry.seq), day, kept)
+        legs = tuple(replace(leg, account=aside) if leg.account.kind in _OWED else leg for leg in legs)
+    post_cash(book, chain, entry.shift, park_cause(chain.tno, branch, entry.seq), day, legs)
 
 
 def _misfit(book: Book, chain: ChainRow, branch: int, entry: Entry) -> str:

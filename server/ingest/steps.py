@@ -14,24 +14,26 @@ def use_of(book: Book, step: StepRow, branch: int, at: UtcMs) -> tuple[Use, Step
     """Classify a settled step among the uses of its counter; the other use where one is replaced or replaces it.
 
     A step that builds on a fork is part of the fork. A sale on another branch of its terminal's chain counts only
-    once a later tap of the card confirms it; against any other use of the counter it has no say, so that a copied
-    terminal freezes no honest card. Where a hole is booked from what the card showed, that was the counter's use.
+    once a later tap of the card confirms it; against any other use of the counter it has no say, nor on top of a fork,
+    so that a copied terminal freezes no honest card. Where a hole is booked from what the card showed, that was the
+    counter's use.
     """
     card = book.cards.get(step.card)
     if card is None:
         return Use.UNKNOWN_CARD, None
+    is_second = branch > 0 and isinstance(step.body, SaleStep)
     if card.status is CardStatus.RELEASED:
         return (Use.FIRST if book.debited(step) else Use.RELEASED), None
     if not _touches(step):
         return Use.FIRST, None
     if _builds_on_fork(book, step):
-        return Use.FORK, None
+        return (Use.DISPUTED if is_second else Use.FORK), None
     others = [
         other for other in book.steps_at(step.card, step.counter_after) if other is not step and other.moved_purse
     ]
     booked = book.provisional.get((step.card, step.counter_after))
     is_taken = booked is not None and not book.stands_for(booked, step)
-    if branch and isinstance(step.body, SaleStep):
+    if is_second:
         return (Use.DISPUTED if others or is_taken else Use.BRANCH), next(iter(others), None)
     if is_taken:
         return Use.FORK, None

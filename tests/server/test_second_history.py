@@ -2,12 +2,13 @@
 
 from msgspec.structs import replace as with_members
 
-from protocol.entries import CardBlocked, CardIssued, Kind, Reason, RefundTo, TopUpTo
+from protocol.entries import CardBlocked, CardIssued, Kind, Reason, RefundTo, TopUpTo, Vend
+from protocol.ids import Seq
 from protocol.purse import Technology
 from server.ingest.book import Book, CardRow, CardStatus
 from server.ingest.keeping import held_back, post_again
 from server.ingest.late import decide_late
-from server.ingest.waiting import UNPROVEN
+from server.ingest.waiting import NO_SALE, UNKNOWN_CARD, UNPROVEN
 from server.ledger.accounts import AccountKind
 from tests.server.test_ingest_posting import LATER, balance, book_for, send, settled_sale
 from tests.server.test_rights import owed, top_up
@@ -118,6 +119,36 @@ def test_a_refund_of_a_second_history_s_sale_is_given_when_the_sale_is_confirmed
     assert post_what_may(book) == 1
     assert balance(book, AccountKind.PENDING) == 200
     assert (balance(book, AccountKind.MERCHANT), balance(book, AccountKind.SUSPENSE)) == (150, 0)
+
+
+def test_a_sale_of_a_second_history_pays_no_merchant_for_a_stranger_s_card() -> None:
+    stranger, moved = plastic(8), (AccountKind.MERCHANT, AccountKind.SUSPENSE, AccountKind.PURSE)
+    _, copy, book = forked()
+    settled_sale(copy, stranger, 300)
+    send(book, copy)
+    assert [balance(book, kind) for kind in moved] == [0, 0, 0]
+    assert waiting(book) == [UNKNOWN_CARD] * 2
+    book.cards[stranger.id.key] = CardRow(stranger.id.key)
+    assert post_what_may(book) == 2
+    assert [balance(book, kind) for kind in moved] == [0, 300, -300]
+
+
+def test_a_delivery_of_the_first_history_s_sale_waits_although_its_sale_was_missing_when_it_was_told() -> None:
+    """Retried because its sale has come, it waits for two people all the same."""
+    till, card = Till(1), plastic(7)
+    sold = settled_sale(till, card, 300)
+    copy = till.restored(len(till.chain))
+    till.append(Kind.DRAWER_OPENED, Reason("change"))
+    copy.append(Kind.VEND_FAILED, Vend(Seq(sold)))
+    book = book_for(till)
+    send(book, till)
+    send(book, copy)
+    assert waiting(book) == [UNKNOWN_CARD, UNKNOWN_CARD, NO_SALE]
+    book.cards[card.id.key] = CardRow(card.id.key)
+    assert post_what_may(book) == 2
+    assert waiting(book) == [UNPROVEN]
+    assert post_what_may(book) == 0
+    assert (balance(book, AccountKind.MERCHANT), balance(book, AccountKind.PENDING)) == (300, 0)
 
 
 def test_a_second_history_blocks_no_card_and_makes_none_known_until_two_people_agree() -> None:

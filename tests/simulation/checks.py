@@ -4,11 +4,11 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from protocol.authorise import Refusal
-from protocol.entries import CardStep, Kind, PinTried, SaleStep
+from protocol.entries import CardStep, CashSale, Kind, PinTried, SaleStep
 from protocol.ids import CardKey
-from server.ingest.book import CardStatus, StepRow
-from server.ingest.waiting import SECOND_COUNT, SECOND_OUTCOME
-from server.ledger.accounts import Account, AccountKind, purse, subsidy
+from server.ingest.book import CardStatus, StepId, StepRow
+from server.ingest.waiting import SECOND_COUNT, SECOND_OUTCOME, UNPROVEN
+from server.ledger.accounts import Account, AccountKind, purse, subsidy, suspense
 from server.ledger.rules import Resolution
 from server.reconcile.facts import Difference, Finding
 from tests.simulation.classes import Classes
@@ -17,6 +17,7 @@ from tests.simulation.planted import Broken, Planted
 from tests.simulation.plastic import Plastic
 from tests.simulation.till import Till
 from tests.simulation.truth import Goods
+from tests.simulation.unproven import Unproven
 from tests.simulation.wealth import due_to_merchants, wealth_of
 
 _SECOND_USE = (Difference.FORK, Difference.FALLBACK)
@@ -172,6 +173,31 @@ class Checks:
             for posting in posted.postings:
                 sums[posting.account] += posting.cents
         return sums
+
+    # What waits for two people -----------------------------------------------------------------------------------
+
+    def second_histories(self) -> None:
+        """Just what no card speaks for waits, its money aside; two people let it through and none of it stays there."""
+        unproven, book, sums = Unproven(self._campus), self._campus.server.book, self.sums()
+        cash: list[StepId] = []
+        for place, entry in unproven.told:
+            tampered = isinstance(entry.body, CardStep) and entry.body.card.key in self.planted.tampered
+            waits, is_held = unproven.waits(place, entry), book.entries[place].parked == UNPROVEN
+            if tampered or waits is None or place in self._campus.server.kept.released:
+                continue
+            self.count("waits for two people", int(waits), int(is_held))
+            if waits != is_held:
+                where = f"{place} {entry.kind}: {book.entries[place].parked}"
+                raise Broken(f"waits for two people: {is_held}, should: {waits}: {where}")
+            cents = unproven.cents_aside(entry) if is_held else None
+            if cents is not None and sums[suspense(*place)] != cents:
+                raise Broken(f"{sums[suspense(*place)]} is set aside for {place} {entry.kind}, {cents} should be")
+            cash += [place] if isinstance(entry.body, CashSale) else []
+        self._campus.server.let_through()
+        sums = self.sums()
+        stays = [place for place in cash if sums[suspense(*place)] or book.entries[place].parked]
+        if stays:
+            raise Broken(f"two people let it through, and it still waits: {stays}")
 
     # At the end --------------------------------------------------------------------------------------------------
 

@@ -29,7 +29,7 @@ from tests.simulation.stage import DAYS, Stage
 from tests.simulation.till import Till
 
 CARDS, VISITS_PER_DAY = 20, 110
-FIRST_CENTS = 12_000
+FIRST_CENTS, CASH_CENTS = 12_000, 270
 PIN_ABOVE_CENTS = 2_000
 _RUSHES = ((HOUR_MS // 2, HOUR_MS), (3 * HOUR_MS, 5 * HOUR_MS // 2), (9 * HOUR_MS, 2 * HOUR_MS))
 """Start after opening, and length, of breakfast, lunch and dinner."""
@@ -339,6 +339,17 @@ class Life:
             return
         self.campus.counts[Fault.RE_IMAGE] += 1
         till.reimage(image)
+        self._sell_for_cash(till)
+
+    def _sell_for_cash(self, till: Till) -> None:
+        """Before the till hears that the server holds another history of it."""
+        if not till.is_on:
+            return
+        if not till.shell.derived.shift.number:
+            till.open_shift(0)
+        till.cash_sale(CASH_CENTS)
+        if self.seed % 2:
+            till.close_shift()
 
     def _replace(self) -> None:
         card = self.rng.choice(self.cards)
@@ -382,5 +393,5 @@ class Life:
         campus.sync()
         campus.server.nightly()
         self.checks.night()
-        campus.server.let_through()
+        self.checks.second_histories()
         campus.server.nightly()

@@ -16,7 +16,7 @@ from protocol.messages import version_of
 from protocol.money import Cents
 from protocol.signing import SigningKey, from_base64url, sha256_of
 from server.cards import rules
-from server.ingest.book import Book, CardRow, CardStatus, ChainRow
+from server.ingest.book import Book, CardRow, CardStatus, ChainRow, StepId
 from server.ingest.keeping import held_back, post_again
 from server.ingest.late import decide_late
 from server.ingest.totals import explain
@@ -43,6 +43,8 @@ class Kept:
     """Numbers of the desk's documents that are in the books."""
     closed: dict[CardKey, tuple[UtcMs, int]] = dataclasses.field(default_factory=dict)
     """Closed cards: since when, and the number of the first list that says so."""
+    released: set[StepId] = dataclasses.field(default_factory=set)
+    """Entries that two people have let be posted."""
 
 
 class Office:
@@ -192,6 +194,7 @@ class Office:
         for row in [row for row in held if tid in ("", self.book.chains[row.tno].tid)]:
             self._campus.tell("desk", f"lets entry {row.tno}.{row.branch}.{row.seq} {row.kind} through")
             post_again(self.book, row, allowed=True)
+            self.kept.released.add((row.tno, row.branch, row.seq))
 
     def release_rests(self) -> None:
         """Set the rest of closed cards free: every till has reported past the closing, or a week is over."""

@@ -258,6 +258,7 @@ def copy_of(kept: Kept) -> Kept:
     copied.book = _copied(kept.book, {})
     copied.entered = set(kept.entered)
     copied.closed = dict(kept.closed)
+    copied.released = set(kept.released)
     return copied
 
 

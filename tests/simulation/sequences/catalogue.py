@@ -5,6 +5,7 @@ from tests.simulation.sequences.clones import FALLBACKS, FLOORS, FORKS
 from tests.simulation.sequences.counter import CLOCKS, ONE_TAP, PIN, POWER, VENDED, WEAK_PIN
 from tests.simulation.sequences.credits import CASH_IN, EARLY_REFUNDS, LOADS, REFUNDS, REVOKED, SUBSIDIES
 from tests.simulation.sequences.drawers import DRAWERS
+from tests.simulation.sequences.second import SECOND
 from tests.simulation.sequences.torn import CHAINED, OPEN, RECOVERED, TORN, WEAK
 
 SEQUENCES = (
@@ -13,6 +14,6 @@ SEQUENCES = (
     *(*LOADS, *REVOKED, *SUBSIDIES, *REFUNDS, *EARLY_REFUNDS, *CASH_IN),
     *(*FALLBACKS, *FORKS, *FLOORS),
     *(*IMAGES, *SAME_PLACE, *MID_SALE, *ENDED, *HOLES, *REPLACED),
-    *DRAWERS,
+    *(*DRAWERS, *SECOND),
 )
 assert len({sequence.name for sequence in SEQUENCES}) == len(SEQUENCES), "names are unique"

@@ -233,6 +233,14 @@ class Vended:
 
 
 @dataclass(frozen=True, slots=True)
+class SellForCash:
+    """The cashier sells for notes and coins."""
+
+    till: Till
+    amount: Sum
+
+
+@dataclass(frozen=True, slots=True)
 class Cut:
     """The power fails now."""
 
@@ -566,6 +574,7 @@ Step = (
     | Collect
     | Checkpoint
     | Vended
+    | SellForCash
     | CutAt
     | Cut
     | Boot

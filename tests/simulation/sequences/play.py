@@ -208,6 +208,10 @@ class Play:
         self._till(step.till).cut_power(step.point)
 
     @do.register
+    def _(self, step: told.SellForCash) -> None:
+        self._till(step.till).cash_sale(self._cents(step.amount))
+
+    @do.register
     def _(self, step: told.Cut) -> None:
         self._till(step.till).cut_power()
 
