@@ -15,7 +15,7 @@ from protocol.entries import CardBlocked, CardIssued, CashSale, Kind, Reason
 from protocol.ids import CardNo
 from protocol.instants import DAY_MS, BusinessDay
 from protocol.money import Cents
-from server import tables
+from server import act_tables, tables
 from server.app import open_house
 from server.config import Settings
 from server.db import Database
@@ -30,8 +30,10 @@ from server.reconcile.service import Reconcile
 from tests.server.desk import Clock, assert_balances_are_sums, keys_in, put_book, rows_of
 from tests.server.office import open_desk
 from tests.server.postgres import new_database, private_postgres
+from tests.server.test_cards import enrol, send
 from tests.server.test_holes import sell
 from tests.server.test_ingest_differential import assert_same
+from tests.server.test_rights import top_up
 from tests.server.test_trail import Walk, told, walk_cards, walk_money, walk_terminals
 from tests.server.world import CAMPUS, MERCHANT, NOON, SITE, Lunch, Till, plastic
 
@@ -181,6 +183,53 @@ async def test_every_change_is_written_down_here_too(url: str, tmp_path: Path) -
         assert {row["subject"] for row in await told(desk, "?subject=cards/2&operator=ann")} == {
             *("cards/2/close", "cards/2/payouts")
         }
+
+
+@pytest.mark.parametrize("together", [["bob"] * 4, ["ann", "bob"] * 2], ids=["one clicks twice", "both at once"])
+async def test_parked_entries_are_let_through_once_whoever_asks_at_once(
+    url: str, tmp_path: Path, together: list[str]
+) -> None:
+    """Requests of two people, the server's own work and the next batch meet; no cent is moved twice."""
+    async with open_desk(tmp_path, url) as desk:
+        till, card = Till(1), plastic(1)
+        await enrol(desk, till)
+        assert (await desk.post("/cards", {}, expect=201))["numbers"] == [card.id.no]
+        for cents in (700, 300):
+            top_up(till, card, cents)
+        await send(desk, till)
+        till.append(Kind.CASH_SALE, CashSale(MERCHANT, Cents(70)))
+        accept = f"/api/1/terminals/{till.tid}/accept-quarantined"
+        if "ann" not in together:
+            await desk.post(f"/terminals/{till.tid}/accept-quarantined", expect=202)
+        asked = [desk.client.post(accept, headers={"Authorization": f"Bearer {who}-token"}) for who in together]
+        answers, _, _ = await asyncio.gather(asyncio.gather(*asked), desk.house.upkeep.run(), send(desk, till, 4))
+        assert sum(answer.json().get("count", 0) for answer in answers if answer.status_code == 200) == 4
+        assert await desk.get(f"/terminals/{till.tid}/parked") == []
+        sums = (await desk.get("/ledger/trial-balance"))["cents_by_kind"]
+        moved = {kind: cents for kind, cents in sums.items() if cents}
+        assert moved == {"purse": 1_000, "merchant": 70, "drawer": -1_070}
+        await assert_balances_are_sums(desk.house.database)
+
+
+@pytest.mark.parametrize("together", [["bob"] * 4, ["ann", "bob"] * 2], ids=["one clicks twice", "both at once"])
+async def test_a_correction_is_booked_once_whoever_asks_at_once(url: str, tmp_path: Path, together: list[str]) -> None:
+    async with open_desk(tmp_path, url) as desk:
+        (no,) = (await desk.post("/cards", {}, expect=201))["numbers"]
+        legs = [
+            {"kind": "operator_loss", "cents": -40},
+            {"kind": "purse", "owner": f"{no}/1", "cents": 40},
+        ]
+        form = {"id": "request-1", "legs": legs, "reason": "typed in twice", "evidence": "note 17"}
+        if "ann" not in together:
+            await desk.post("/ledger/corrections", form, expect=202)
+        headers = [{"Authorization": f"Bearer {who}-token"} for who in together]
+        asked = [desk.client.post("/api/1/ledger/corrections", json=form, headers=known) for known in headers]
+        statuses = sorted([answer.status_code for answer in await asyncio.gather(*asked)])
+        assert 200 in statuses and set(statuses) <= {200, 202, 409}
+        assert [act["cause"] for act in await desk.get("/ledger/acts")] == ["correction:request-1"]
+        assert (await desk.house.cards.get(CardNo(no))).rows[0]["main_cents"] == 40
+        assert await rows_of(desk.house.database, select(act_tables.proposal)) == []
+        await assert_balances_are_sums(desk.house.database)
 
 
 async def owe(connection: AsyncConnection, no: CardNo, cents: int) -> None:
