@@ -43,7 +43,8 @@ async def load(
     book = Book(campus, load_key)
     for tno in sorted(set(tnos)):
         await _load_chain(connection, book, tno, seqs)
-    await _load_cards(connection, book, reach.cards | await _cards_of_prepared(connection, book, reach))
+    named = await _cards_of_prepared(connection, book, reach) | await _plastics_of(connection, reach.issued)
+    await _load_cards(connection, book, reach.cards | named)
     await _load_debts(connection, book, reach)
     await _load_steps(connection, book, reach)
     await _load_provisional(connection, book, reach)
@@ -126,6 +127,14 @@ async def _cards_of_prepared(connection: AsyncConnection, book: Book, reach: Rea
     same = and_(step.tno == places.c.tno, step.branch == places.c.branch, step.seq == places.c.seq)
     query = select(step.card, step.generation).distinct().join_from(places, tables.step, same)
     return {(CardNo(row.card), Generation(row.generation)) for row in await connection.execute(query)}
+
+
+async def _plastics_of(connection: AsyncConnection, numbers: Iterable[CardNo]) -> set[CardKey]:
+    """Every generation that is known of these cards."""
+    card = tables.card.c
+    query = select(card.card, card.generation).where(card.card.in_(sorted(numbers)))
+    rows = await connection.execute(query) if numbers else ()
+    return {(CardNo(row.card), Generation(row.generation)) for row in rows}
 
 
 async def _load_cards(connection: AsyncConnection, book: Book, keys: Iterable[CardKey]) -> None:

@@ -58,7 +58,7 @@ from server.ingest.totals import (
     load_fault,
     note_arrival,
 )
-from server.ingest.waiting import INCONSISTENT, NO_RIGHT, SECOND_OUTCOME, UNKNOWN_CARD, UNPROVEN
+from server.ingest.waiting import INCONSISTENT, NEVER_ISSUED, NO_RIGHT, SECOND_OUTCOME, UNKNOWN_CARD, UNPROVEN
 from server.ledger.accounts import AccountKind, Postings, balanced, drawer, suspense
 from server.ledger.rules import (
     Resolution,
@@ -89,6 +89,11 @@ def post_entry(book: Book, chain: ChainRow, branch: int, entry: Entry, day: Busi
     if not fault:
         return _post(book, chain, branch, entry, day)
     _set_aside(book, chain, branch, entry, day)
+    if isinstance(entry.body, CardIssued) and fault == NEVER_ISSUED:
+        text = (
+            "a terminal tells of a plastic that the server never issued; it would get what the number's holder is owed"
+        )
+        book.open_case(CaseClass.CARD_ABOVE_LEDGER, entry.body.card.key, (chain.tno, branch, entry.seq), Cents(0), text)
     return fault
 
 
@@ -113,8 +118,9 @@ def _beyond_rights(book: Book, chain: ChainRow, branch: int, entry: Entry) -> st
     match entry.body:
         case TopUpStep() | LoadStep():
             return "" if chain.can_load else NO_RIGHT
-        case CardIssued():
-            return "" if chain.can_issue else NO_RIGHT
+        case CardIssued(card):
+            is_next = card.key not in book.cards and any(no == card.no for no, _ in book.cards)
+            return (NEVER_ISSUED if is_next else "") if chain.can_issue else NO_RIGHT
         case Vend(prepared) if branch and entry.kind is not Kind.VEND_DISPENSED:
             sold = book.find_step(chain, branch, prepared)
             return UNPROVEN if sold is not None and sold.stage is Stage.SETTLED and not sold.is_of_branch else ""

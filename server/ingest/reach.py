@@ -38,6 +38,8 @@ class Reach:
     """Issue numbers that may be granted a load."""
     sold: frozenset[int] = frozenset()
     """Prepared entries of sales that are settled: refunds of them may have come before."""
+    issued: frozenset[CardNo] = frozenset()
+    """Issue numbers of which every plastic that is known matters."""
 
 
 NOTHING = Reach(frozenset(), frozenset(), frozenset())
@@ -52,6 +54,7 @@ def reach_of(entries: Iterable[Entry]) -> Reach:
     counted: set[int] = set()
     topped_up: set[CardNo] = set()
     sold: set[int] = set()
+    issued: set[CardNo] = set()
     for entry in entries:
         body = entry.body
         match body:
@@ -70,6 +73,7 @@ def reach_of(entries: Iterable[Entry]) -> Reach:
                 prepared.add(body.prepared)
             case CardBlocked() | CardIssued():
                 cards.add(body.card.key)
+                issued |= {body.card.no} if isinstance(body, CardIssued) else set()
             case CashSale():
                 shifts.add(entry.shift)
             case ShiftOpened() | ShiftClosed():
@@ -78,7 +82,8 @@ def reach_of(entries: Iterable[Entry]) -> Reach:
             case _:
                 pass
     steps = (frozenset(cards), frozenset(counters), frozenset(prepared))
-    return Reach(*steps, frozenset(shifts), frozenset(counted), frozenset(topped_up), frozenset(sold))
+    drawers = (frozenset(shifts), frozenset(counted))
+    return Reach(*steps, *drawers, frozenset(topped_up), frozenset(sold), issued=frozenset(issued))
 
 
 def counters_near(body: CardStep) -> set[Reached]:

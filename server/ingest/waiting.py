@@ -3,6 +3,7 @@
 UNKNOWN_CARD = "unknown card"
 NO_SALE = "no settled sale that this delivery belongs to"
 NO_RIGHT = "the terminal has no right to this; two people may let it be posted"
+NEVER_ISSUED = "the server made no such generation of this card known; two people may let it be posted"
 UNPROVEN = "told by a second history of the terminal alone; its card, or two people, may confirm it"
 QUARANTINED = "quarantined: the terminal was revoked before this arrived"
 

@@ -7,10 +7,11 @@ import pytest
 from msgspec.structs import replace as with_members
 
 from protocol.entries import CardBlocked, CardIssued, Kind, TopUpTo
-from server.ingest.book import Book, CardRow
+from protocol.ids import Generation
+from server.ingest.book import Book, CardRow, CaseClass
 from server.ingest.keeping import held_back, post_again
 from server.ingest.rules import Ack, take_batch
-from server.ingest.waiting import NO_RIGHT
+from server.ingest.waiting import NEVER_ISSUED, NO_RIGHT
 from server.ledger.accounts import AccountKind
 from tests.server.desk import assert_balances_are_sums
 from tests.server.office import Desk, open_desk
@@ -85,6 +86,43 @@ def test_a_till_makes_no_card_known() -> None:
     assert post_again(book, issued, allowed=True)
     assert post_again(book, blocked)
     assert book.cards[card.id.key].status == "blocked"
+
+
+def test_no_station_makes_a_next_plastic_known_that_was_never_issued() -> None:
+    """Whatever is owed to the number's holder would be its own; two people say whether there is such a card."""
+    station, card = Till(1), plastic(7)
+    made_up = with_members(card.id, generation=Generation(2))
+    for known in (card.id, made_up):
+        station.append(Kind.CARD_ISSUED, CardIssued(known, "04a1b2c3"))
+    book = book_for(station, cards=(card,))
+    take_batch(book, station.tno, station.lines, LATER)
+    first, row = book.entries.values()
+    assert (first.parked, row.parked) == ("", NEVER_ISSUED)
+    assert list(book.cards) == [card.id.key]
+    (case,) = book.cases
+    assert (case.cls, case.card, case.step) == (CaseClass.CARD_ABOVE_LEDGER, made_up.key, (station.tno, 0, 2))
+    assert held_back(book, row)
+    assert post_again(book, row, allowed=True)
+    assert made_up.key in book.cards
+
+
+async def test_a_made_up_plastic_gets_nothing_that_its_number_is_owed(desk: Desk) -> None:
+    """Accepted by two people it is still a case: until that is closed no load goes to it."""
+    station = Till(1)
+    await enrol(desk, station, can_issue=True)
+    (no,) = (await desk.post("/cards", {}, expect=201))["numbers"]
+    made_up = with_members(plastic(no).id, generation=Generation(2))
+    station.append(Kind.CARD_ISSUED, CardIssued(made_up, "04a1b2c3"))
+    await send(desk, station)
+    assert [row["why"] for row in await desk.get(f"/terminals/{station.tid}/parked")] == [NEVER_ISSUED]
+    assert len((await desk.get(f"/cards/{no}"))["plastics"]) == 1
+    (case,) = await desk.get("/cases")
+    assert (case["cls"], case["card"], case["generation"]) == ("card_above_ledger", no, 2)
+    await desk.house.upkeep.run()
+    accept = f"/terminals/{station.tid}/accept-quarantined"
+    await desk.post(accept, expect=202)
+    assert (await desk.post(accept, who="bob"))["count"] == 1
+    assert len((await desk.get(f"/cards/{no}"))["plastics"]) == 2
 
 
 async def test_the_register_says_who_may_load_and_two_people_what_else_is_posted(desk: Desk) -> None:
