@@ -279,7 +279,10 @@ def test_a_torn_refund_that_was_decided_before_its_sale_was_known_is_put_right()
 async def test_a_lost_terminal_s_open_refund_is_shared_alike(tmp_path: Path) -> None:
     till, other, card, clock = Till(1), Till(2), aided(), Clock()
     clock.pass_ms(3_600_000)
-    till.append(Kind.REFUND_PREPARED, refund_of(card, 400, settled_sale(till, card), RefundTo.CARD))
+    sold = settled_sale(till, card)
+    for cents in (10, 20):
+        settled_sale(till, card, cents)
+    till.append(Kind.REFUND_PREPARED, refund_of(card, 400, sold, RefundTo.CARD))
     settled_sale(other, card, 50)
     async with Database(sqlite_url(tmp_path)) as database:
         await database.create_all()
@@ -295,7 +298,9 @@ async def test_a_lost_terminal_s_open_refund_is_shared_alike(tmp_path: Path) -> 
 async def test_the_database_shares_it_alike_when_another_till_decides(tmp_path: Path) -> None:
     till, other, card, clock = Till(1), Till(2), aided(), Clock()
     clock.pass_ms(3_600_000)
-    torn_refund(till, card, 400, settled_sale(till, card))
+    sold = settled_sale(till, card)
+    settled_sale(till, card, 10)
+    torn_refund(till, card, 400, sold)
     settled_sale(other, card, 50)
     in_memory = book_for(till, other, cards=(card,))
     send(in_memory, till)
