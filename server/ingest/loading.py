@@ -179,7 +179,7 @@ async def _load_steps(connection: AsyncConnection, book: Book, reach: Reach) -> 
         )
         for row in await fetched(connection, select(step).join_from(named, step, same)):
             found[row["number"]] = step_of(row)
-    for row in await _sales_given_back(connection, found.values()):
+    for row in await _sales_given_back(connection, book, found.values()):
         found[row["number"]] = step_of(row)
     for number in sorted(found):
         book.add_step(found[number])
@@ -202,8 +202,8 @@ async def _later_refunds(connection: AsyncConnection, book: Book, reach: Reach) 
     return [row for row in found if (row["card"], row["generation"]) in book.cards]
 
 
-async def _sales_given_back(connection: AsyncConnection, steps: Iterable[StepRow]) -> Sequence[RowMapping]:
-    """The sales of refunds that this transaction may have to decide."""
+async def _sales_given_back(connection: AsyncConnection, book: Book, steps: Iterable[StepRow]) -> list[RowMapping]:
+    """The sales, on cards that are locked, of refunds that this transaction may have to decide."""
     undecided = [step for step in steps if step.stage in (Stage.PREPARED, Stage.TORN) and not step.resolved]
     places = {
         (step.id[0], branch, step.body.of)
@@ -215,7 +215,8 @@ async def _sales_given_back(connection: AsyncConnection, steps: Iterable[StepRow
         return []
     step, named = tables.step, given(connection, ("tno", "branch", "seq"), places)
     same = and_(step.c.tno == named.c.tno, step.c.branch == named.c.branch, step.c.seq == named.c.seq)
-    return await fetched(connection, select(step).join_from(named, step, same))
+    rows = await fetched(connection, select(step).join_from(named, step, same))
+    return [row for row in rows if (row["card"], row["generation"]) in book.cards]
 
 
 def _places(connection: AsyncConnection, book: Book, seqs: Iterable[int]) -> FromClause:
