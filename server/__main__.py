@@ -1,4 +1,7 @@
-"""Start the server: `python -m server --config FILE`. One process: API, ingest and broker connection."""
+"""Start the server: `python -m server --config FILE`. One process: API, ingest and broker connection.
+
+`python -m server broker --config FILE` only makes the broker's directory ready, for Mosquitto to be started from.
+"""
 
 import argparse
 import asyncio
@@ -12,7 +15,9 @@ from pathlib import Path
 
 import uvicorn
 
-from server.app import House, open_house, running
+from server.app import House, open_house, prepare_broker, running, utc_now
+from server.broker.authority import AuthorityUnusable, open_authority
+from server.broker.configuration import CONFIG
 from server.config import ConfigWrong, HttpSettings, Settings, read_settings
 from server.db import DatabaseUnusable
 from server.keys import KeysUnusable
@@ -41,13 +46,18 @@ class _Api(uvicorn.Server):
 def main() -> int:
     """Run until SIGTERM or SIGINT. Returns 0; 2 when the configuration is wrong, 3 when the HTTP port is taken."""
     parser = argparse.ArgumentParser(prog="python -m server", description=__doc__)
+    parser.add_argument("what", nargs="?", choices=["run", "broker"], default="run", help="run, or prepare the broker")
     parser.add_argument("--config", type=Path, required=True, help="a TOML file")
+    given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
-        asyncio.run(_serve(read_settings(parser.parse_args().config)))
+        settings = read_settings(given.config)
+        if given.what == "broker":
+            return _prepare(settings)
+        asyncio.run(_serve(settings))
     except PortTaken as error:
         return _failed(error, PORT_TAKEN)
-    except (ConfigWrong, DatabaseUnusable, KeysUnusable) as error:
+    except (AuthorityUnusable, ConfigWrong, DatabaseUnusable, KeysUnusable) as error:
         return _failed(error, WRONG_CONFIG)
     return OK
 
@@ -55,6 +65,15 @@ def main() -> int:
 def _failed(error: Exception, code: int) -> int:
     print(f"fanka server: {error}", file=sys.stderr)
     return code
+
+
+def _prepare(settings: Settings) -> int:
+    now = utc_now()
+    site = prepare_broker(settings, open_authority(Path(settings.data) / "authority", now), now)
+    if site is None:
+        raise ConfigWrong("there is no [broker] table: this machine runs no Mosquitto for this server")
+    print(f"ready: mosquitto --config-file {site.settings.file(CONFIG)}")
+    return 0
 
 
 async def _serve(settings: Settings) -> None:

@@ -21,10 +21,16 @@ from server.auth.service import Operators, TwoPeople
 from server.body_limit import BodyLimit
 from server.booking import api as booking_api
 from server.booking.service import Bookings
+from server.broker.authority import open_authority
+from server.broker.certificates import Pair
+from server.broker.site import BrokerSite
 from server.cards import api as cards_api
 from server.cards.service import Cards
-from server.config import ConfigWrong, Settings, campus_of, operators_of, timing_of
+from server.config import ConfigWrong, MqttSettings, Settings, broker_of, campus_of, operators_of, timing_of
 from server.db import Database
+from server.enrolment import api as enrolment_api
+from server.enrolment.gate import Gate
+from server.enrolment.service import Enrolments
 from server.fields import View
 from server.ingest.service import Ingest
 from server.keys import ServerKeys, open_keys
@@ -49,6 +55,7 @@ from server.upkeep import api as upkeep_api
 from server.upkeep.service import Upkeep
 
 PREFIX = "/api/1"
+GATE_LOOKS_S = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +73,7 @@ class House:
     ledger: Ledger
     bookings: Bookings
     terminals: Terminals
+    enrolments: Enrolments
     people: People
     cards: Cards
     policy: Policy
@@ -73,6 +81,8 @@ class House:
     nightly: Nightly
     app: FastAPI
     link: MqttLink | None = None
+    gate: Gate | None = None
+    """Who may connect to the broker, where that is this machine's."""
 
 
 class Health(View):
@@ -99,7 +109,19 @@ async def open_house(settings: Settings, clock: Callable[[], UtcMs] = utc_now) -
         may_create = await database.is_new()
         keys = await asyncio.to_thread(open_keys, Path(settings.data) / "keys", may_create=may_create)
         await database.create_all()
-        yield _compose(settings, clock, database, keys)
+        authority = await asyncio.to_thread(open_authority, Path(settings.data) / "authority", clock())
+        site = await asyncio.to_thread(prepare_broker, settings, authority, clock())
+        yield _compose(settings, clock, database, keys, authority, site)
+
+
+def prepare_broker(settings: Settings, authority: Pair, at: UtcMs) -> BrokerSite | None:
+    """Make the directory of this machine's broker, or bring it up to date. Raises AuthorityUnusable, OSError."""
+    wanted = broker_of(settings)
+    if wanted is None:
+        return None
+    site = BrokerSite(wanted, authority)
+    site.prepare(at)
+    return site
 
 
 def _make_directory(path: Path) -> None:
@@ -117,6 +139,8 @@ def _make_directory(path: Path) -> None:
 async def running(house: House) -> AsyncGenerator[House]:
     """The house with its broker connection and everything that runs by the clock."""
     tasks = [asyncio.create_task(_upkeep(house))]
+    if house.gate is not None:
+        tasks.append(asyncio.create_task(_watch_the_gate(house.gate)))
     if house.link is not None:
         await house.link.start()
         tasks.append(asyncio.create_task(_publish(house, house.link)))
@@ -130,11 +154,19 @@ async def running(house: House) -> AsyncGenerator[House]:
             await house.link.stop()
 
 
-def _compose(settings: Settings, clock: Callable[[], UtcMs], database: Database, keys: ServerKeys) -> House:
+def _compose(
+    settings: Settings,
+    clock: Callable[[], UtcMs],
+    database: Database,
+    keys: ServerKeys,
+    authority: Pair,
+    site: BrokerSite | None,
+) -> House:
     campus, timing = campus_of(settings), timing_of(settings)
     ingest = Ingest(database, keys, campus, clock)
     cards = Cards(database, keys, campus, clock)
-    link = MqttLink(settings.mqtt, ingest, keys, clock) if settings.mqtt is not None else None
+    mqtt = settings.mqtt if site is None else _own_broker(site)
+    link = MqttLink(mqtt, ingest, keys, clock) if mqtt is not None else None
     upkeep = Upkeep(database, keys.load.public, campus, clock)
     policy = Policy(database, keys, cards, clock, timing.lists_valid_ms)
     around = Around(
@@ -142,7 +174,7 @@ def _compose(settings: Settings, clock: Callable[[], UtcMs], database: Database,
         Audit(database, clock).run,
     )
     reconcile = Reconcile(database, campus, clock, around)
-    together = TwoPeople(database, clock)
+    together, terminals = TwoPeople(database, clock), Terminals(database, keys, clock)
     house = House(
         settings,
         clock,
@@ -152,7 +184,8 @@ def _compose(settings: Settings, clock: Callable[[], UtcMs], database: Database,
         upkeep,
         Ledger(database),
         Bookings(database, together, campus, clock, settings.money.alone_cents_max),
-        Terminals(database, keys, clock),
+        terminals,
+        Enrolments(database, authority, terminals.grant_in, clock),
         People(database, clock),
         cards,
         policy,
@@ -167,9 +200,17 @@ def _compose(settings: Settings, clock: Callable[[], UtcMs], database: Database,
             middleware=[Middleware(Door), Middleware(Recorder, database, clock, f"{PREFIX}/"), Middleware(BodyLimit)],
         ),
         link,
+        Gate(database, site, clock) if site is not None else None,
     )
     _mount(house)
     return house
+
+
+def _own_broker(site: BrokerSite) -> MqttSettings:
+    files = site.server_tls()
+    return MqttSettings(
+        port=site.settings.port, ca=str(files.ca), cert=str(files.certificate), key=str(files.key), reconnect_max_s=5
+    )
 
 
 def _mount(house: House) -> None:
@@ -179,11 +220,13 @@ def _mount(house: House) -> None:
     state.bookings = house.bookings
     state.keys, state.ingest, state.upkeep, state.ledger = house.keys, house.ingest, house.upkeep, house.ledger
     state.terminals, state.people, state.cards, state.policy = house.terminals, house.people, house.cards, house.policy
-    state.reconcile, state.trail = house.reconcile, Trail(house.database)
+    state.reconcile, state.trail, state.enrolments = house.reconcile, Trail(house.database), house.enrolments
     answer_problems(app)
     desks = (terminals_api, cards_api, people_api, policy_api, ledger_api, booking_api)
-    for api in (*desks, reconcile_api, upkeep_api, auth_api, trail_api):
-        app.include_router(api.router, prefix=PREFIX)
+    routers = [api.router for api in (*desks, reconcile_api, upkeep_api, auth_api, trail_api)]
+    for router in (*routers, enrolment_api.desk):
+        app.include_router(router, prefix=PREFIX)
+    app.include_router(enrolment_api.machines)
 
     @app.get("/health", tags=["health"])
     async def health() -> dict[str, str]:
@@ -222,6 +265,13 @@ async def _upkeep(house: House) -> None:
         await _kept_alive("upkeep", once)
         await _kept_alive("the night's work", night)
         await asyncio.sleep(house.settings.upkeep_every_s)
+
+
+async def _watch_the_gate(gate: Gate) -> None:
+    """Let terminals in and keep them out as the register says, soon after a change."""
+    while True:
+        await _kept_alive("telling the broker who may connect", gate.look)
+        await asyncio.sleep(GATE_LOOKS_S)
 
 
 async def _publish(house: House, link: MqttLink) -> None:

@@ -7,15 +7,18 @@
     host = "127.0.0.1"                    # /health, /ready, /openapi.json; everything else is under /api/1
     port = 8080
 
-    [mqtt]
-    host = "broker.campus.example"
+    [broker]                              # Mosquitto on this machine, run from a directory that the server keeps true
+    directory = "broker"
+    names = ["broker.campus.example"]     # what terminals call it
+
 
     [[operators]]                         # "Authorization: Bearer TOKEN"; its sum: printf %s TOKEN | sha256sum
     name = "li.wei"
     token_sha256 = "ab0000000000000000000000000000000000000000000000000000000000cdef"
     roles = ["finance"]                   # viewer, card_office, finance, technician, auditor, admin
 
-Relative paths are relative to the file. Without `database` it is SQLite in `data`; without `[mqtt]` only HTTP is there.
+Relative paths are relative to the file. Without `database` it is SQLite in `data`. A broker on another machine is named
+in `[mqtt]` (host, port, ca, cert, key) instead of `[broker]`; without either only HTTP is there.
 """
 
 from dataclasses import dataclass
@@ -28,6 +31,7 @@ from msgspec import Meta
 from protocol.instants import HOUR_MS, MINUTE_MS, CampusTime
 from protocol.settings import SettingsWrong, decode_settings
 from server.auth.rules import Operator, Role
+from server.broker.configuration import SERVERS_MAX, BrokerSettings
 
 _Port = Annotated[int, Meta(ge=0, le=65_535)]
 
@@ -51,12 +55,23 @@ class MqttSettings(_Table, frozen=True):
     """The broker; with `ca` the connection is TLS, with `cert` and `key` mutual TLS."""
 
     host: str = "127.0.0.1"
-    port: Annotated[int, Meta(ge=1, le=65_535)] = 1883
+    port: Annotated[int, Meta(ge=1, le=65_535)] = 8883
     client_id: str = "fanka-server"
     ca: str = ""
     cert: str = ""
     key: str = ""
     reconnect_max_s: Annotated[int, Meta(ge=1, le=300)] = 30
+
+
+class BrokerTable(_Table, frozen=True):
+    """Mosquitto on this machine, with certificates of our own authority; then `[mqtt]` is not needed."""
+
+    directory: str = "broker"
+    host: str = "0.0.0.0"  # noqa: S104  terminals are elsewhere; without a certificate nobody is let in
+    port: Annotated[int, Meta(ge=1, le=65_535)] = 8883
+    names: tuple[str, ...] = ()
+    servers: Annotated[int, Meta(ge=1, le=SERVERS_MAX)] = 1
+    """How many programs of the server connect to it."""
 
 
 class CampusSettings(_Table, frozen=True):
@@ -96,6 +111,7 @@ class Settings(_Table, frozen=True):
     database: str = ""
     http: HttpSettings = HttpSettings()
     mqtt: MqttSettings | None = None
+    broker: BrokerTable | None = None
     campus: CampusSettings = CampusSettings()
     lists: ListSettings = ListSettings()
     money: MoneySettings = MoneySettings()
@@ -121,12 +137,20 @@ def read_settings(path: Path) -> Settings:
         raise ConfigWrong(f"{path}: {error}") from error
     tokens = [operator.token_sha256 for operator in settings.operators]
     names = [operator.name for operator in settings.operators]
+    if settings.mqtt and settings.broker:
+        raise ConfigWrong(f"{path}: [broker] is Mosquitto on this machine, [mqtt] one elsewhere; there is one broker")
     if len(set(tokens)) != len(tokens) or len(set(names)) != len(names):
         raise ConfigWrong(f"{path}: two operators have the same name or the same token")
-    data = (path.parent / settings.data).resolve()
-    database = settings.database or f"sqlite+aiosqlite:///{data / 'server.db'}"
-    mqtt = _with_files(settings.mqtt, path) if settings.mqtt else None
-    return msgspec.structs.replace(settings, data=str(data), database=database, mqtt=mqtt)
+    base = path.parent.resolve()
+    data = base / settings.data
+    broker = settings.broker
+    return msgspec.structs.replace(
+        settings,
+        data=str(data.resolve()),
+        database=settings.database or f"sqlite+aiosqlite:///{data.resolve() / 'server.db'}",
+        mqtt=_with_files(settings.mqtt, path) if settings.mqtt else None,
+        broker=msgspec.structs.replace(broker, directory=str(base / broker.directory)) if broker else None,
+    )
 
 
 def _with_files(mqtt: MqttSettings, path: Path) -> MqttSettings:
@@ -140,6 +164,16 @@ def _with_files(mqtt: MqttSettings, path: Path) -> MqttSettings:
     if bool(mqtt.cert) != bool(mqtt.key) or (mqtt.cert and not mqtt.ca):
         raise ConfigWrong(f"{path}: mqtt: cert and key belong together, and beside ca")
     return msgspec.structs.replace(mqtt, **whole)
+
+
+def broker_of(settings: Settings) -> BrokerSettings | None:
+    """The broker of this machine."""
+    found = settings.broker
+    if found is None:
+        return None
+    return BrokerSettings(
+        directory=Path(found.directory), port=found.port, host=found.host, names=found.names, servers=found.servers
+    )
 
 
 def campus_of(settings: Settings) -> CampusTime:

@@ -21,6 +21,8 @@ class Due(enum.StrEnum):
     """Pending credit of a card was touched, or the card may be granted some again."""
     LISTS = "lists"
     """A list that terminals get has changed."""
+    REGISTER = "register"
+    """The broker must hear who may connect."""
 
 
 NO_CARD = CardNo(0)

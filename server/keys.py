@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from protocol.signing import KEY_BYTES, SigningKey, from_base64url, to_base64url
+from server.durable import replace_file
 
 PURPOSES = ("grant", "ack", "list", "load")
 TRUST_FILE = "trust.json"
@@ -47,7 +48,7 @@ def open_keys(directory: Path, *, may_create: bool = True) -> ServerKeys:
     is_first = may_create and not trust.exists()
     keys = ServerKeys(*(_open_key(directory / f"{purpose}.key", may_create=is_first) for purpose in PURPOSES))
     if not trust.exists():
-        trust.write_bytes(keys.trust_json())
+        replace_file(trust, keys.trust_json())
     if trust.read_bytes() != keys.trust_json():
         raise KeysUnusable(f"{trust} tells of other keys than lie beside it. Put back the keys that terminals know.")
     return keys
@@ -57,7 +58,7 @@ def _open_key(path: Path, *, may_create: bool) -> SigningKey:
     if not path.exists():
         if not may_create:
             raise KeysUnusable(f"{path} is missing, and terminals believe in it. Put it back from the backup.")
-        _create(path)
+        replace_file(path, to_base64url(os.urandom(KEY_BYTES)).encode() + b"\n", _SECRET_MODE)
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & ~_SECRET_MODE:
         raise KeysUnusable(f"{path} is open to others (mode {mode:04o}). Run: chmod 600 {path}")
@@ -66,25 +67,3 @@ def _open_key(path: Path, *, may_create: bool) -> SigningKey:
     except ValueError:
         # Its cause would show the content.
         raise KeysUnusable(f"{path} does not hold 32 bytes in base64url. Put back the right file.") from None
-
-
-def _create(path: Path) -> None:
-    """Write a new key so that it is there whole or not at all, even if the power goes."""
-    draft = path.with_suffix(".new")
-    draft.unlink(missing_ok=True)
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _SECRET_MODE)
-    try:
-        os.write(handle, to_base64url(os.urandom(KEY_BYTES)).encode() + b"\n")
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    draft.rename(path)
-    _sync_directory(path.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,22 +1,26 @@
 """Start a terminal: `python -m terminal --config FILE`. Commands come from standard input, `help` names them.
 
-Before its first start it is enrolled (docs/enrolment.md): `--new-key DIR` makes a journal and its key and prints the
-public key for the server, `--take-grant DIR` keeps the server's answer, which comes from standard input.
+Before its first start it is enrolled (docs/enrolment.md): `--enrol URL` with a claim code from the desk. Without a
+network to the server `--new-key DIR` makes a journal and its key and prints the public key for the server, and
+`--take-grant DIR` keeps the server's answer, which comes from standard input.
 """
 
 import argparse
 import asyncio
 import logging
+import platform
 import sys
 from pathlib import Path
 
 from protocol.signing import to_base64url
 from terminal.app import run
+from terminal.claim import ServerAt, enrol
 from terminal.config import ConfigWrong, read_config
 from terminal.console import standard_console
 from terminal.enrol import new_key, take_grant
-from terminal.identity import IdentityError
+from terminal.identity import Identity, IdentityError
 from terminal.ports import JournalError, JournalInUse
+from terminal.rescue import NothingToRescue, rescue
 from terminal.texts import en, zh_hans, zh_hant
 from terminal.views import Words
 
@@ -33,8 +37,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m terminal", description=__doc__)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--config", type=Path, metavar="FILE", help="sell; a TOML file, docs/terminal.toml shows one")
+    what.add_argument("--rescue", type=Path, metavar="DIR", help="write a dead terminal's journal to standard output")
     what.add_argument("--new-key", type=Path, metavar="DIR", help="begin an epoch: print a new journal's public key")
     what.add_argument("--take-grant", type=Path, metavar="DIR", help="keep the grant that the server answered")
+    what.add_argument(
+        "--enrol", metavar="URL", help="become the terminal that a claim code is for; needs --code, --data"
+    )
+    parser.add_argument("--code", default="", help="the claim code from the desk, such as 4T7QX-W2M9K")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="where this terminal keeps its journal and its keys")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line, for programs")
     parser.add_argument("--verbose", action="store_true", help="say on standard error what goes on")
     options = parser.parse_args()
@@ -43,11 +53,16 @@ def main() -> int:
     try:
         if options.config:
             _sell(options.config, as_json=options.json)
+        elif options.rescue:
+            return _rescue(options.rescue)
+        elif options.enrol:
+            if not options.code or not options.data:
+                parser.error("--enrol needs --code CODE and --data DIR")
+            _enrolled(enrol(options.data, ServerAt(options.enrol), options.code, platform.node(), _say))
         elif options.new_key:
             print(to_base64url(new_key(options.new_key).raw))
         else:
-            grant = take_grant(options.take_grant, sys.stdin.buffer.read()).grant
-            print(f"{grant.tid} is enrolled: epoch {grant.epoch}, number {grant.tno}, site {grant.site}")
+            _enrolled(take_grant(options.take_grant, sys.stdin.buffer.read()))
     except ConfigWrong as error:
         return _failed(error, WRONG_CONFIG)
     except IdentityError as error:
@@ -68,6 +83,27 @@ def _sell(path: Path, *, as_json: bool) -> None:
     if words is None:
         raise ConfigWrong(f"{path}: no language {config.language!r}; there is: {', '.join(LANGUAGES)}")
     asyncio.run(run(config, words, standard_console(words, as_json=as_json), sys.stdin.fileno()))
+
+
+def _rescue(directory: Path) -> int:
+    try:
+        found = rescue(directory)
+    except NothingToRescue as error:
+        return _failed(error, NO_IDENTITY)
+    sys.stdout.buffer.write(b"".join(line + b"\n" for line in found.lines))
+    print(f"{len(found.lines)} entries were read", file=sys.stderr)
+    if found.broke_off:
+        return _failed(f"the rest cannot be read: {found.broke_off}", JOURNAL)
+    return OK
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _enrolled(identity: Identity) -> None:
+    grant = identity.grant
+    print(f"{grant.tid} is enrolled: epoch {grant.epoch}, number {grant.tno}, site {grant.site}")
 
 
 def _failed(error: Exception | str, code: int) -> int:

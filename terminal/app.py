@@ -25,6 +25,7 @@ from protocol.instants import UtcMs
 from protocol.journal import read_entry
 from terminal.card_port import CardPort
 from terminal.card_thread import CardThread
+from terminal.claim import ServerAt
 from terminal.clerk import Clerk, Rights
 from terminal.clock import ChipWatch, MachineClock, TerminalClock
 from terminal.config import Config, May
@@ -41,6 +42,7 @@ from terminal.office import CardOffice
 from terminal.offline import Offline, OfflineCause
 from terminal.policy_store import PolicyStore
 from terminal.ports import JournalBroken, JournalDamaged
+from terminal.renewal import CertificateKeeper
 from terminal.shell import Post, Shell
 from terminal.sync_link import SyncLink
 from terminal.till import Till
@@ -101,6 +103,10 @@ async def run(config: Config, words: Words, console: Console, keyboard: int, rea
             _verify(journal, gauges),
             _type(keyboard, console, words, till, stop),
         ]
+        if config.server_url and news.link is not None:
+            server = ServerAt(config.server_url)
+            keeper = CertificateKeeper(config.directory, server, identity, clock.now, news.link.renewed)
+            works.append(keeper.run())
         if config.second_medium is not None:
             news.copy = gauges.copy = JournalCopy(journal, config.second_medium, name_of(grant))
         works += [more.run() for more in (news.link, news.copy) if more is not None]

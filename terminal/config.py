@@ -17,6 +17,7 @@ from protocol.ids import MerchantField, MerchantId
 from protocol.instants import CampusTime
 from protocol.settings import SettingsWrong, decode_settings
 from protocol.signing import from_base64url
+from terminal.identity import CA_FILE, TLS_FILE
 from terminal.mqtt_line import LineSettings, TlsFiles
 
 _T = TypeVar("_T", bound=msgspec.Struct)
@@ -54,11 +55,15 @@ class _Reader(_Table, frozen=True):
 
 class _Broker(_Table, frozen=True):
     host: str
-    port: Annotated[int, Meta(ge=1, le=65_535)] = 1883
+    port: Annotated[int, Meta(ge=1, le=65_535)] = 8883
     ca: str = ""
     cert: str = ""
     key: str = ""
     reconnect_last_s: Annotated[int, Meta(ge=1, le=3_600)] = 60
+
+
+class _Server(_Table, frozen=True):
+    url: str
 
 
 class _Campus(_Table, frozen=True):
@@ -87,6 +92,7 @@ class _File(_Table, frozen=True):
     """Whether the machine has a battery-backed clock that is worth believing."""
     reader: _Reader = _Reader()
     broker: _Broker | None = None
+    server: _Server | None = None
     campus: _Campus = _Campus()
     card_keys_file: str = ""
     card_keys: tuple[_CardKeys, ...] = ()
@@ -106,6 +112,8 @@ class Config:
     """A PC/SC reader; empty: the first there is."""
     line: LineSettings | None
     """None: a terminal that was never meant to have a network."""
+    server_url: str
+    """Where the server answers HTTP; empty: the certificate is renewed by enrolling again."""
     campus: CampusTime
     card_keys: CardKeys = field(repr=False)
     key_set_new: int
@@ -139,7 +147,8 @@ def read_config(path: Path) -> Config:
         second_medium=base / file.second_medium if file.second_medium else None,
         clock_chip=file.clock_chip,
         reader_name=file.reader.name,
-        line=_line(file.broker, base) if file.broker else None,
+        line=_line(file.broker, base, (base / file.directory).resolve()) if file.broker else None,
+        server_url=file.server.url if file.server else "",
         campus=CampusTime(file.campus.offset_min, file.campus.day_starts_min),
         card_keys=CardKeys(_master_keys(row, frozenset(file.may)) for row in rows),
         key_set_new=rows[0].key_set,
@@ -161,11 +170,14 @@ def _require_private(path: Path) -> None:
         raise ConfigWrong(f"{path} holds card keys and is open to others (mode {mode:04o}). Run: chmod 600 {path}")
 
 
-def _line(broker: _Broker, base: Path) -> LineSettings:
-    cert, key = (base / name if name else None for name in (broker.cert, broker.key))
-    if (cert is None) != (key is None):
-        raise ConfigWrong("broker: cert and key belong together: write both or neither")
-    tls = TlsFiles(base / broker.ca, cert, key) if broker.ca else None
+def _line(broker: _Broker, base: Path, directory: Path) -> LineSettings:
+    """With what enrolment brought, unless the file names other certificates."""
+    tls = TlsFiles(directory / CA_FILE, directory / TLS_FILE, directory / TLS_FILE)
+    named = (broker.ca, broker.cert, broker.key)
+    if any(named):
+        if not all(named):
+            raise ConfigWrong("broker: ca, cert and key belong together: write all of them or none")
+        tls = TlsFiles(*(base / name for name in named))
     return LineSettings(broker.host, broker.port, tls, broker.reconnect_last_s)
 
 

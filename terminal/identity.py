@@ -6,6 +6,8 @@ In the data directory:
     journal.key    the 32-byte Ed25519 seed, base64url; mode 0600 (key tier 0)
     grant.jws      the epoch grant as the server signed it
     trust.json     the server's public keys by purpose
+    tls.pem        key and certificate for the broker (`terminal/claim.py`); mode 0600
+    ca.crt         whom to believe to be the broker
 
 The seed leaves this file only as a `SigningKey`, which shows nothing of it.
 """
@@ -24,6 +26,7 @@ from protocol.signing import KEY_BYTES, SigningKey, VerifyKey, from_base64url, t
 from terminal.durable_file import replace_file
 
 JOURNAL_FILE, KEY_FILE, GRANT_FILE, TRUST_FILE = "journal.db", "journal.key", "grant.jws", "trust.json"
+TLS_FILE, CA_FILE = "tls.pem", "ca.crt"
 _SECRET_MODE = 0o600
 
 
@@ -77,7 +80,7 @@ def load_identity(directory: Path) -> Identity:
     if directory.exists() and not directory.is_dir():
         raise IdentityError(f"{directory} is no directory: name the one that enrolment made")
     trust = _read_trust(directory / TRUST_FILE)
-    key = _read_key(directory / KEY_FILE)
+    key = read_journal_key(directory / KEY_FILE)
     path = directory / GRANT_FILE
     grant_jws = _read(path).strip()
     try:
@@ -122,7 +125,8 @@ def _read(path: Path) -> bytes:
         raise IdentityError(f"{path} cannot be read: {error.strerror}. Check owner and mode.") from error
 
 
-def _read_key(path: Path) -> SigningKey:
+def read_journal_key(path: Path) -> SigningKey:
+    """The key that signs this epoch's entries. Raises NotEnrolled where there is none, IdentityError."""
     text = _read(path).strip()
     found = path.stat()
     if stat.S_IMODE(found.st_mode) & ~_SECRET_MODE:

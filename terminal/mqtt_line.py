@@ -24,11 +24,11 @@ _QUEUED_MESSAGES_MAX = 64
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """Whom to believe, the broker's CA; and who we are, if the broker asks: our certificate and its key."""
+    """Whom to believe, the broker's CA; and who we are: our certificate and its key, which may share a file."""
 
     ca: Path
-    certificate: Path | None = None
-    key: Path | None = None
+    certificate: Path
+    key: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class LineSettings:
 
     host: str
     port: int
-    tls: TlsFiles | None = None
+    tls: TlsFiles
     reconnect_last_s: int = RECONNECT_LAST_S
 
 
@@ -82,14 +82,18 @@ class MqttLine:
         client.max_queued_messages_set(_QUEUED_MESSAGES_MAX)
         client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
         client.on_connect_fail, client.on_message = self._on_connect_fail, self._on_message
-        if settings.tls is not None:
-            client.tls_set_context(_tls_context(settings.tls))  # pyright: ignore[reportUnknownMemberType]
+        self._tls = _tls_context(settings.tls)
+        client.tls_set_context(self._tls)  # pyright: ignore[reportUnknownMemberType]
         self._client = client
 
     def start(self) -> None:
         """Connect and keep connecting."""
         self._client.connect_async(self._settings.host, self._settings.port, KEEPALIVE_S)
         self._client.loop_start()
+
+    def renewed(self) -> None:
+        """Another certificate lies there: connect with it from the next time on. Raises OSError."""
+        self._tls.load_cert_chain(self._settings.tls.certificate, self._settings.tls.key)
 
     def stop(self) -> None:
         """Say the will ourselves, disconnect, and end the thread. Blocks for a moment."""
@@ -139,15 +143,15 @@ class MqttLine:
 
 
 def _tls_context(files: TlsFiles) -> ssl.SSLContext:
-    for path in filter(None, (files.ca, files.certificate, files.key)):
+    paths = (files.ca, files.certificate, files.key)
+    for path in paths:
         if not path.is_file():
             raise TlsUnusable(f"{path}: there is no such file")
     try:
         context = ssl.create_default_context(cafile=files.ca)
-        if files.certificate is not None:
-            context.load_cert_chain(files.certificate, files.key)
+        context.load_cert_chain(files.certificate, files.key)
     except OSError as error:
-        names = ", ".join(str(path) for path in (files.ca, files.certificate, files.key) if path)
+        names = ", ".join(map(str, paths))
         raise TlsUnusable(f"{names}: no certificates as TLS needs them ({error.strerror or error})") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context

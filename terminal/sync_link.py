@@ -163,6 +163,10 @@ class SyncLink:
         """The journal grew. Never blocks and never fails; missed calls are made up for by the next one."""
         self._deliver(_Grown())
 
+    def renewed(self) -> None:
+        """Another certificate lies there. Raises OSError."""
+        self._line.renewed()
+
     async def run(self) -> None:
         """Talk until cancelled."""
         self._loop, self._cause = asyncio.get_running_loop(), Offline(OfflineCause.CONNECTING)
@@ -218,6 +222,8 @@ class SyncLink:
     async def _tick(self) -> None:
         self._ticked_ms = self._clock.mono_ms()
         await self._catch_up()
+        if not self._cause:
+            self._lists.ticked(self._line, self._ticked_ms)
         stalled, self._stalled = self._stalled, False
         if stalled and self._sender.phase is not Phase.OFFLINE:
             await self._step(Connected(self._clock.mono_ms()))
@@ -232,7 +238,7 @@ class SyncLink:
         grant, self._cause = self._identity.grant, None
         _log.info("online")
         self._line.subscribe((topics.down(grant.tid, "+"), topics.SERVER))
-        self._lists.line_up(self._line)
+        self._lists.line_up(self._line, self._clock.mono_ms())
         self._line.publish(topics.up(grant.tid, "state"), ONLINE, retain=True)
         await self._catch_up()
         await self._step(Connected(self._clock.mono_ms()))

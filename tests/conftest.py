@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 
 from hardware.simulated.pcscd import PrivatePcscd
-from server.broker import Broker, BrokerSettings, free_port
+from tests.brokers import OwnBroker
 
 settings.register_profile("fanka", deadline=None)
 settings.load_profile("fanka")  # a busy machine is not a bug
@@ -24,7 +24,7 @@ def pcscd() -> Iterator[PrivatePcscd]:
 
 
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    """A running Mosquitto on a port of its own."""
-    with Broker(BrokerSettings(directory=tmp_path, port=free_port())) as broker:
+def broker(tmp_path: Path) -> Iterator[OwnBroker]:
+    """A running Mosquitto on a port of its own that lets in some terminals."""
+    with OwnBroker(tmp_path / "broker", ["till-1", "till-2", "till-01", "till-02", "till-07"]) as broker:
         yield broker

@@ -10,7 +10,6 @@ from protocol.entries import LoadStep, SaleStep, Stage
 from protocol.instants import BusinessDay
 from protocol.money import Cents
 from server.ingest.book import Book, CardStatus, CaseClass, StepId, StepRow
-from server.ingest.giving_back import terms_of_refund
 from server.ingest.steps import evidence, witnesses_of
 from server.ingest.totals import adopt_load, has_lapsed, note_arrival
 from server.ledger.accounts import Postings, drawer, suspense
@@ -49,8 +48,7 @@ def resolve(book: Book, step: StepRow, resolution: Resolution, day: BusinessDay)
     if book.cards[step.card].status is CardStatus.RELEASED and not borne:
         step.use = Use.RELEASED
     lapsed = has_lapsed(book.cards[step.card], step.body)
-    situation = terms_of_refund(book, step, situation_of(step, step.use or Use.FIRST))
-    situation = replace(situation, adopted_cents=adopted, lapsed=lapsed)
+    situation = replace(situation_of(step, step.use or Use.FIRST), adopted_cents=adopted, lapsed=lapsed)
     book.post(f"resolve:{name_of(step.id)}", day, postings_of_resolution(step.body, resolution, situation))
     if isinstance(step.body, SaleStep) and resolution is not Resolution.NOT_ON_CARD:
         text = (

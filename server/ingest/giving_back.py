@@ -44,7 +44,7 @@ def count_earlier_refunds(book: Book, sold: StepRow) -> list[StepRow]:
     same = sorted((step for step in named if _sale_of(book, step) is sold), key=lambda step: step.id)
     for step in same:
         _count(book, step, sold)
-    return [step for step in same if not sold.resolved and _is_credited(step)]
+    return [step for step in same if not (step.resolved or sold.resolved) and _is_credited(step)]
 
 
 def terms_of_refund(book: Book, step: StepRow, at: Situation) -> Situation:
@@ -70,14 +70,9 @@ def returned_of(step: StepRow) -> Share:
 
 def _sale_of(book: Book, step: StepRow) -> StepRow | None:
     """The sale that a refund gives back; None: it is no refund, or none of this card and merchant is known."""
-    body, (tno, branch, _) = step.body, step.id
-    if not isinstance(body, RefundStep):
-        return None
-    if chain := book.chains.get(tno):
-        sold = book.find_step(chain, branch, body.of)
-    else:  # somebody else's entries decide a refund of this chain
-        sold = book.steps.get((tno, branch, body.of)) or book.steps.get((tno, 0, body.of))
-    if sold is None or not isinstance(sold.body, SaleStep):
+    chain, body = book.chains.get(step.id[0]), step.body
+    sold = book.find_step(chain, step.id[1], body.of) if chain and isinstance(body, RefundStep) else None
+    if sold is None or not isinstance(sold.body, SaleStep) or not isinstance(body, RefundStep):
         return None
     return sold if (sold.card, sold.body.merchant) == (step.card, body.merchant) else None
 
@@ -91,8 +86,6 @@ def _count(book: Book, step: StepRow, sold: StepRow) -> None:
 
 def _is_credited(step: StepRow) -> bool:
     pending = isinstance(step.body, RefundStep) and step.body.to is RefundTo.PENDING
-    if step.resolved:
-        return step.resolved is not Resolution.ON_CARD
     return step.stage is Stage.VOIDED or (step.stage is Stage.SETTLED and pending)
 
 

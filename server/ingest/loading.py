@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, RowMapping, ScalarSelect, Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from protocol.entries import Operation, RefundStep, Stage
+from protocol.entries import Operation
 from protocol.ids import U32_MAX, CardKey, CardNo, Generation, ShiftNo, Tno
 from protocol.instants import BusinessDay, CampusTime
 from protocol.money import Cents
@@ -179,8 +179,6 @@ async def _load_steps(connection: AsyncConnection, book: Book, reach: Reach) -> 
         )
         for row in await fetched(connection, select(step).join_from(named, step, same)):
             found[row["number"]] = step_of(row)
-    for row in await _sales_given_back(connection, book, found.values()):
-        found[row["number"]] = step_of(row)
     for number in sorted(found):
         book.add_step(found[number])
 
@@ -200,23 +198,6 @@ async def _later_refunds(connection: AsyncConnection, book: Book, reach: Reach) 
             query = select(tables.step).where(step.tno == tno, step.branch == branch, step.seq > first)
             found += await fetched(connection, query.where(step.operation == Operation.REFUND))
     return [row for row in found if (row["card"], row["generation"]) in book.cards]
-
-
-async def _sales_given_back(connection: AsyncConnection, book: Book, steps: Iterable[StepRow]) -> list[RowMapping]:
-    """The sales, on cards that are locked, of refunds that this transaction may have to decide."""
-    undecided = [step for step in steps if step.stage in (Stage.PREPARED, Stage.TORN) and not step.resolved]
-    places = {
-        (step.id[0], branch, step.body.of)
-        for step in undecided
-        if isinstance(step.body, RefundStep)
-        for branch in (0, step.id[1])
-    }
-    if not places:
-        return []
-    step, named = tables.step, given(connection, ("tno", "branch", "seq"), places)
-    same = and_(step.c.tno == named.c.tno, step.c.branch == named.c.branch, step.c.seq == named.c.seq)
-    rows = await fetched(connection, select(step).join_from(named, step, same))
-    return [row for row in rows if (row["card"], row["generation"]) in book.cards]
 
 
 def _places(connection: AsyncConnection, book: Book, seqs: Iterable[int]) -> FromClause:

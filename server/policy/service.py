@@ -16,6 +16,7 @@ from server import due
 from server.cards.service import Cards
 from server.db import Database
 from server.due import Due
+from server.due_now import took
 from server.errors import Invalid, NotFound
 from server.keys import ServerKeys
 from server.numbers import LIST_NUMBER, hold, next_number, server_epoch
@@ -86,10 +87,7 @@ class Policy:
 
     async def took_changes(self) -> bool:
         """Whether a list has changed since this was last asked; who asks must then publish. Cheap where none has."""
-        async with self._database.reading() as connection:
-            if not await due.cards_due(connection, Due.LISTS):
-                return False
-        return await self._database.transact(lambda connection: due.take(connection, Due.LISTS))
+        return await took(self._database, Due.LISTS)
 
     async def server_epoch(self) -> int:
         """Which life of the server this is."""

@@ -15,6 +15,7 @@ from protocol.instants import UtcMs
 from protocol.messages import Grant, NotAMessage, sign, verified
 from protocol.signing import VerifyKey, from_base64url, sha256_of, to_base64url
 from server.db import Database
+from server.due import Due, leave
 from server.errors import Conflict, Invalid, NotFound
 from server.ingest.book import TerminalStatus
 from server.keys import ServerKeys
@@ -52,42 +53,44 @@ class Terminals:
                 raise Conflict("other_site", f"{tid} belongs to {known['site']}; register a new terminal for {site}")
             else:
                 await store.change(connection, tid, values)
+            await leave(connection, Due.REGISTER)
 
         await self._database.transact(put)
 
     async def grant(self, tid: TerminalId, journal_key: str) -> bytes:
         """The signed grant of an epoch for this journal key. The same key again gets the same grant."""
+        return await self._database.transact(lambda connection: self.grant_in(connection, tid, journal_key))
+
+    async def grant_in(self, connection: AsyncConnection, tid: TerminalId, journal_key: str) -> bytes:
+        """`grant` within a transaction."""
         try:
             key = VerifyKey(from_base64url(journal_key))
         except ValueError as error:
             raise Invalid("not_a_key", f"journal key: {error}") from error
-
-        async def give(connection: AsyncConnection) -> bytes:
-            known = await store.find(connection, tid)
-            if known is None:
-                raise NotFound("no_such_terminal", f"no terminal is called {tid}")
-            earlier = await store.chains(connection, tid)
-            newest = earlier[-1] if earlier else None
-            if newest is not None and newest["key"] == key.raw:
-                return bytes(newest["grant_jws"])
-            if any(row["key"] == key.raw for row in earlier):
-                raise Conflict("old_key", "this journal key belonged to an earlier epoch; make a new one")
-            grant = Grant(
-                SiteId(known["site"]),
-                tid,
-                Epoch(newest["epoch"] + 1 if newest else 1),
-                Tno(await next_number(connection, TNO)),
-                journal_key,
-                self._clock(),
-                newest["epoch"] if newest else 0,
-                Seq(newest["tip_seq"]) if newest else Seq(0),
-                to_base64url(newest["tip_hash"]) if newest else "",
-            )
-            jws = sign(grant, self._keys.grant)
-            await store.add_chain(connection, _chain_columns(grant, jws))
-            return jws
-
-        return await self._database.transact(give)
+        known = await store.find(connection, tid)
+        if known is None:
+            raise NotFound("no_such_terminal", f"no terminal is called {tid}")
+        earlier = await store.chains(connection, tid)
+        newest = earlier[-1] if earlier else None
+        if newest is not None and newest["key"] == key.raw:
+            return bytes(newest["grant_jws"])
+        if any(row["key"] == key.raw for row in earlier):
+            raise Conflict("old_key", "this journal key belonged to an earlier epoch; make a new one")
+        grant = Grant(
+            SiteId(known["site"]),
+            tid,
+            Epoch(newest["epoch"] + 1 if newest else 1),
+            Tno(await next_number(connection, TNO)),
+            journal_key,
+            self._clock(),
+            newest["epoch"] if newest else 0,
+            Seq(newest["tip_seq"]) if newest else Seq(0),
+            to_base64url(newest["tip_hash"]) if newest else "",
+        )
+        jws = sign(grant, self._keys.grant)
+        await store.add_chain(connection, _chain_columns(grant, jws))
+        await leave(connection, Due.REGISTER)
+        return jws
 
     async def adopt(self, jws: bytes) -> Grant:
         """Take back a grant that a restored server has forgotten: it carries our own signature."""

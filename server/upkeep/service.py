@@ -13,6 +13,7 @@ from protocol.signing import VerifyKey
 from server.auth.service import Agreed
 from server.db import Database
 from server.due import Due, leave
+from server.enrolment.revoking import revoke_certificates
 from server.errors import Conflict, NotFound
 from server.ingest.book import Book, HoleRow, HoleStatus, StepRow, TerminalStatus
 from server.ingest.deciding import decide_by
@@ -130,6 +131,9 @@ class Upkeep:
             for chain in chains:
                 chain.status = status
             await write(connection, work, self._clock())
+            if revoked:
+                await revoke_certificates(connection, tid, self._clock())
+            await leave(connection, Due.REGISTER)
 
         await self._database.transact(mark)
 

@@ -2,10 +2,11 @@
 
 import base64
 import hashlib
-import json
 import os
 import secrets
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
@@ -25,8 +26,13 @@ from hardware.simulated.reader import SimulatedReader
 from hardware.simulated.vpcd import VirtualSlot
 from protocol.journal import Sealed, read_entry
 from protocol.purse import CardRead, Technology
-from server.broker import Broker, BrokerSettings, free_port
-from terminal.enrol import new_key, take_grant
+from server.broker.authority import open_authority
+from server.broker.configuration import BrokerSettings
+from server.broker.process import Broker, free_port
+from server.broker.site import BrokerSite
+from terminal.claim import ServerAt, enrol
+from terminal.identity import Identity
+from tests.brokers import now
 from tests.integration.fuse import Card, Fuse
 from tests.integration.programs import Event, ProgramFailed, ServerProgram, TerminalProgram
 
@@ -114,9 +120,12 @@ class Campus:
     clock_chip: bool = True
     """Whether its terminals have a clock of their own."""
     lists_ms: int = 100
+    database: str = ""
+    """The database's URL; SQLite beside the server where there is none."""
     tills: dict[str, Till] = field(default_factory=dict[str, Till])
     _stack: ExitStack = field(default_factory=ExitStack)
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    _broker_port: int = field(default_factory=free_port)
     _card_keys: tuple[bytes, bytes, bytes] = field(
         default_factory=lambda: (os.urandom(16), os.urandom(16), os.urandom(16))
     )
@@ -133,12 +142,19 @@ class Campus:
         self._stack.close()
 
     def _open(self) -> None:
-        for name in ("broker", "pcscd", "server"):
+        for name in ("pcscd", "server"):
             (self.directory / name).mkdir(parents=True)
-        settings = BrokerSettings(directory=self.directory / "broker", port=free_port())
-        self.broker = self._stack.enter_context(Broker(settings))
+        config, broker = self._server_config(), self.directory / "server" / "broker"
+        prepared = subprocess.run(
+            [sys.executable, "-I", "-m", "server", "broker", "--config", str(config)], capture_output=True, text=True
+        )
+        if prepared.returncode:
+            raise ProgramFailed(prepared.stderr)
+        self.broker = self._stack.enter_context(Broker(BrokerSettings(directory=broker, port=self._broker_port)))
+        site = open_authority(self.directory / "server" / "data" / "authority", now())
+        self.site = BrokerSite(self.broker.settings, site)
         self.pcscd = self._stack.enter_context(PrivatePcscd(self.directory / "pcscd", self.reader_count))
-        self.server = ServerProgram(self.directory / "server", self._server_config())
+        self.server = ServerProgram(self.directory / "server", config)
         self._stack.enter_context(self.server)
         self.token_file.touch(0o600)
         self.token_file.write_text(self.token)
@@ -148,8 +164,8 @@ class Campus:
         port, token = free_port(), hashlib.sha256(self.token.encode()).hexdigest()
         path = self.directory / "server" / "server.toml"
         path.write_text(
-            f'data = "data"\nupkeep_every_s = 1\n'
-            f"[http]\nport = {port}\n[mqtt]\nport = {self.broker.settings.port}\nreconnect_max_s = 1\n"
+            f'data = "data"\nupkeep_every_s = 1\ndatabase = "{self.database}"\n'
+            f'[http]\nport = {port}\n[broker]\nhost = "127.0.0.1"\nport = {self._broker_port}\nservers = 2\n'
             f"[lists]\nlook_every_ms = {self.lists_ms}\n"
             f'[[operators]]\nname = "admin"\ntoken_sha256 = "{token}"\nroles = ["admin"]\n'
         )
@@ -212,18 +228,27 @@ class Campus:
         rights = {"can_load": can_load, "can_issue": "office" in may}
         particulars = {"site": SITE, "title": tid, "merchant": MERCHANT, **rights}
         self.ask("PUT", f"/terminals/{tid}", particulars)
-        key = new_key(directory / "data")
-        granted = self.ask("POST", f"/terminals/{tid}/epochs", {"journal_key": _base64(key.raw)})
-        grant = take_grant(directory / "data", json.dumps(granted).encode()).grant
+        tno = self.enrol(tid, directory / "data").grant.tno
         program = TerminalProgram(
             directory, self._terminal_config(directory, reader, may, broker_port), self.pcscd.socket_path
         )
         slot = self._stack.enter_context(VirtualSlot(self.pcscd.ports[reader]))
-        till = self.tills[tid] = Till(tid, grant.tno, directory, program, slot)
+        till = self.tills[tid] = Till(tid, tno, directory, program, slot)
         self._stack.callback(program.stop)
         if start:
             program.start()
         return till
+
+    def enrol(self, tid: str, data: Path) -> Identity:
+        """What a technician and the desk do with a registered terminal: a claim code, four words, a yes."""
+        code = self.ask("POST", f"/terminals/{tid}/claims")["code"]
+
+        def compare(said: str) -> None:
+            (machine,) = self.ask("GET", "/enrolments")
+            assert said.endswith(machine["words"])
+            self.ask("POST", f"/enrolments/{machine['number']}/approve", {"words": machine["words"]})
+
+        return enrol(data, ServerAt(self.server.url), code, "virtual", compare, time.sleep)
 
     def _terminal_config(self, directory: Path, reader: int, may: tuple[str, ...], broker_port: int) -> Path:
         debit, credit, office = (_base64(key) for key in self._card_keys)

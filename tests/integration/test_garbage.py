@@ -13,7 +13,6 @@ import pytest
 import zstandard
 from msgspec import structs
 from paho.mqtt.client import Client, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion
 
 from protocol import topics
 from protocol.entries import Body, Booted, Kind, SaleStep
@@ -24,6 +23,7 @@ from protocol.messages import Grant, Hello, encode_batch, encode_hello, verified
 from protocol.money import Cents
 from protocol.purse import CardId, Technology
 from protocol.signing import SigningKey, VerifyKey, from_base64url, to_base64url
+from tests.brokers import client_with
 from tests.integration.campus import MERCHANT, SITE, Campus, Till, wait_until
 from tests.protocol.samples import entry_after
 
@@ -43,7 +43,7 @@ def till(campus: Campus) -> Till:
 @pytest.fixture
 def broker(campus: Campus) -> Iterator[Client]:
     """Somebody at the broker who may say anything."""
-    client = Client(CallbackAPIVersion.VERSION2, "stranger")
+    client = client_with(campus.site.server_tls(2), "stranger")
     client.connect("127.0.0.1", campus.broker.settings.port)
     client.loop_start()
     yield client

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from server.broker import free_port
+from server.broker.process import free_port
 from tests.integration.programs import ROOT
 
 pytestmark = pytest.mark.integration

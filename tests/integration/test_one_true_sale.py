@@ -16,7 +16,7 @@ from protocol.journal import Break, verify_chain
 from protocol.messages import Ack, read_signed
 from protocol.purse import Technology
 from protocol.signing import to_base64url
-from server.broker import free_port
+from server.broker.process import free_port
 from terminal.identity import load_identity
 from tests.integration.campus import Campus, Till, wait_until
 from tests.integration.dying_server import STEPS

@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 from paho.mqtt.client import Client, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.enums import MQTTProtocolVersion
 
-from server.broker import MQTT_PACKET_BYTES_MAX, Broker, BrokerFailed, BrokerSettings, configuration
+from server.broker.certificates import new_authority
+from server.broker.configuration import MQTT_PACKET_BYTES_MAX, BrokerSettings, configuration
+from server.broker.process import Broker, BrokerFailed
+from server.broker.site import BrokerSite
+from tests.brokers import ANYBODY, OwnBroker, now
 
 pytestmark = pytest.mark.integration
 
@@ -18,9 +22,11 @@ WAIT_S = 5
 
 
 @contextmanager
-def connected(port: int, version: MQTTProtocolVersion = MQTTProtocolVersion.MQTTv5) -> Iterator[Client]:
-    client = Client(CallbackAPIVersion.VERSION2, protocol=version)
-    client.connect("127.0.0.1", port)
+def connected(
+    broker: OwnBroker, name: str = ANYBODY, version: MQTTProtocolVersion = MQTTProtocolVersion.MQTTv5
+) -> Iterator[Client]:
+    client = broker.client(name, version)
+    client.connect("127.0.0.1", broker.settings.port)
     client.loop_start()
     try:
         yield client
@@ -49,46 +55,47 @@ def receive(client: Client, topic: str) -> "queue.Queue[bytes]":
 
 
 @pytest.mark.parametrize("version", [MQTTProtocolVersion.MQTTv311, MQTTProtocolVersion.MQTTv5])
-def test_what_is_published_arrives(broker: Broker, version: MQTTProtocolVersion) -> None:
-    port = broker.settings.port
-    with connected(port, version) as server, connected(port, version) as terminal:
+def test_what_is_published_arrives(broker: OwnBroker, version: MQTTProtocolVersion) -> None:
+    with connected(broker, version=version) as server, connected(broker, "till-1", version) as terminal:
         journal = receive(server, "fanka/1/up/+/journal")
         publish(terminal, "fanka/1/up/till-1/journal", b"batch")
         assert journal.get(timeout=WAIT_S) == b"batch"
 
 
-def test_a_full_batch_fits_a_packet(broker: Broker) -> None:
+def test_a_full_batch_fits_a_packet(broker: OwnBroker) -> None:
     batch = bytes(256 * 1_024)
     assert len(batch) < MQTT_PACKET_BYTES_MAX
-    with connected(broker.settings.port) as client:
+    with connected(broker) as client:
         journal = receive(client, "fanka/1/up/till-1/journal")
         publish(client, "fanka/1/up/till-1/journal", batch)
         assert journal.get(timeout=WAIT_S) == batch
 
 
-def test_retained_messages_outlive_a_restart_but_not_a_power_cut(broker: Broker) -> None:
+def test_retained_messages_outlive_a_restart_but_not_a_power_cut(broker: OwnBroker) -> None:
     """Autosave may be a minute old, so after a cut the server publishes its lists again."""
-    with connected(broker.settings.port) as client:
+    with connected(broker) as client:
         publish(client, "fanka/1/server", b"one", retain=True)
     broker.stop()
     broker.start()
-    with connected(broker.settings.port) as client:
+    with connected(broker) as client:
         assert receive(client, "fanka/1/server").get(timeout=WAIT_S) == b"one"
         publish(client, "fanka/1/server", b"two", retain=True)
     broker.kill()
     broker.start()
-    with connected(broker.settings.port) as client:
+    with connected(broker) as client:
         assert receive(client, "fanka/1/server").get(timeout=WAIT_S) == b"one"
 
 
 def test_a_port_in_use_is_said(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
-        broker = Broker(BrokerSettings(directory=tmp_path, port=other.getsockname()[1]))
+        settings = BrokerSettings(directory=tmp_path, port=other.getsockname()[1])
+        BrokerSite(settings, new_authority("Test", now())).prepare(now())
+        broker = Broker(settings)
         with pytest.raises(BrokerFailed, match="in use"):
             broker.start()
 
 
-def test_nobody_listens_after_the_end(broker: Broker) -> None:
+def test_nobody_listens_after_the_end(broker: OwnBroker) -> None:
     broker.stop()
     broker.stop()
     with pytest.raises(ConnectionRefusedError):

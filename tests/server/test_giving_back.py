@@ -21,15 +21,7 @@ from server.ingest.service import Ingest
 from server.ledger.accounts import Account, AccountKind
 from server.ledger.rules import Resolution, Share, share_of
 from server.upkeep.service import Upkeep
-from tests.server.desk import (
-    Clock,
-    assert_balances_are_sums,
-    keys_in,
-    postings_in,
-    postings_of,
-    put_book,
-    sqlite_url,
-)
+from tests.server.desk import Clock, assert_balances_are_sums, keys_in, postings_in, put_book, sqlite_url
 from tests.server.test_ingest_posting import balance, book_for, send, settled_sale
 from tests.server.world import CAMPUS, LOAD_KEY, Plastic, Till, plastic, refund_of, sale_of
 
@@ -242,74 +234,3 @@ async def test_the_database_counts_it_too(tmp_path: Path) -> None:
             sums[Account(AccountKind(kind), owner)] += cents
         assert {account: cents for account, cents in sums.items() if cents} == accounts(in_order)
         await assert_balances_are_sums(database)
-
-
-@pytest.mark.parametrize("resolution", [Resolution.NOT_ON_CARD, Resolution.STUDENT])
-def test_a_torn_refund_that_never_reached_its_card_goes_to_the_purses_that_paid(resolution: Resolution) -> None:
-    """Whoever decides it: a subsidy does not become money of its holder's own."""
-    till, card = Till(1), aided()
-    sold = settled_sale(till, card)
-    begun = torn_refund(till, card, 400, sold)
-    book = book_for(till, cards=(card,))
-    send(book, till)
-    resolve(book, book.steps[(till.tno, 0, begun)], resolution, BusinessDay(0))
-    assert owed(book) == (200, 200)
-    assert balance(book, AccountKind.SUSPENSE) == 0
-
-
-def torn_refund(till: Till, card: Plastic, cents: int, of: int) -> int:
-    body = refund_of(card, cents, of, RefundTo.CARD)
-    begun: int = till.append(Kind.REFUND_PREPARED, body).seq
-    till.append(Kind.REFUND_TORN, with_members(body, prepared=begun))
-    return begun
-
-
-def test_a_torn_refund_that_was_decided_before_its_sale_was_known_is_put_right() -> None:
-    till, card = Till(1), aided()
-    begun = torn_refund(till, card, 400, settled_sale(till, card))
-    book = book_for(till, cards=(card,))
-    leave_out(book, till, 1)
-    send(book, till, 2)
-    resolve(book, book.steps[(till.tno, 0, begun)], Resolution.NOT_ON_CARD, BusinessDay(0))
-    assert owed(book) == (400, 0)
-    send(book, till, 0, 2)
-    assert owed(book) == (200, 200)
-
-
-async def test_a_lost_terminal_s_open_refund_is_shared_alike(tmp_path: Path) -> None:
-    till, other, card, clock = Till(1), Till(2), aided(), Clock()
-    clock.pass_ms(3_600_000)
-    sold = settled_sale(till, card)
-    for cents in (10, 20):
-        settled_sale(till, card, cents)
-    till.append(Kind.REFUND_PREPARED, refund_of(card, 400, sold, RefundTo.CARD))
-    settled_sale(other, card, 50)
-    async with Database(sqlite_url(tmp_path)) as database:
-        await database.create_all()
-        await put_book(database, book_for(till, other, cards=(card,)))
-        ingest = Ingest(database, keys_in(tmp_path), CAMPUS, clock)
-        for one in (till, other):
-            await ingest.take_lines(one.tid, one.lines)
-        assert await Upkeep(database, LOAD_KEY.public, CAMPUS, clock).declare_lost(till.tid) == 1
-        given = [row[2:] for row in await postings_in(database) if row[0].startswith("resolve")]
-        assert sorted(given)[:2] == [("pending", "7", 200), ("pending_subsidy", "7", 200)]
-
-
-async def test_the_database_shares_it_alike_when_another_till_decides(tmp_path: Path) -> None:
-    till, other, card, clock = Till(1), Till(2), aided(), Clock()
-    clock.pass_ms(3_600_000)
-    sold = settled_sale(till, card)
-    settled_sale(till, card, 10)
-    torn_refund(till, card, 400, sold)
-    settled_sale(other, card, 50)
-    in_memory = book_for(till, other, cards=(card,))
-    send(in_memory, till)
-    send(in_memory, other)
-    assert owed(in_memory) == (200, 200)
-    async with Database(sqlite_url(tmp_path)) as database:
-        await database.create_all()
-        await put_book(database, book_for(till, other, cards=(card,)))
-        ingest = Ingest(database, keys_in(tmp_path), CAMPUS, clock)
-        for one in (till, other):
-            await ingest.take_lines(one.tid, one.lines)
-        assert await postings_in(database) == postings_of(in_memory)

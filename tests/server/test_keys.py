@@ -42,9 +42,9 @@ def test_a_damaged_key_is_refused_without_showing_it(tmp_path: Path) -> None:
 
 def test_an_interrupted_start_leaves_no_half_key(tmp_path: Path) -> None:
     """What was left of a key that was being written is thrown away."""
-    (tmp_path / "grant.new").write_bytes(b"half")
+    (tmp_path / "grant.key.new").write_bytes(b"half")
     open_keys(tmp_path)
-    assert not (tmp_path / "grant.new").exists()
+    assert not (tmp_path / "grant.key.new").exists()
 
 
 def test_keys_show_nothing_of_themselves(tmp_path: Path) -> None:
@@ -93,4 +93,4 @@ def test_the_example_of_a_settings_file_is_one(tmp_path: Path) -> None:
     path = tmp_path / "server.toml"
     path.write_text("\n".join(line[4:] for line in lines if line.startswith("    ")))
     settings = read_settings(path)
-    assert settings.mqtt is not None and [operator.name for operator in settings.operators] == ["li.wei"]
+    assert settings.broker is not None and [operator.name for operator in settings.operators] == ["li.wei"]

@@ -13,7 +13,6 @@ from pathlib import Path
 import httpx
 import pytest
 from paho.mqtt.client import Client, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion
 
 from protocol import topics
 from protocol.entries import Kind, Reason
@@ -32,9 +31,9 @@ from protocol.messages import (
 from protocol.policy import CardsFile, read_file
 from protocol.signing import to_base64url
 from server.app import open_house, running
-from server.broker import Broker
 from server.config import MqttSettings
 from server.mqtt_link import MqttLink
+from tests.brokers import ANYBODY, OwnBroker
 from tests.server.desk import Clock
 from tests.server.office import Desk, settings_in
 from tests.server.test_cards import enrol
@@ -50,10 +49,10 @@ WAIT_S = 10
 class Line:
     """A terminal's connection: what it hears, by topic."""
 
-    def __init__(self, port: int) -> None:
-        self._loop, self._port = asyncio.get_running_loop(), port
+    def __init__(self, broker: OwnBroker, name: str) -> None:
+        self._loop, self._port = asyncio.get_running_loop(), broker.settings.port
         self._heard: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
-        self._client = Client(CallbackAPIVersion.VERSION2)
+        self._client = broker.client(name)
         self._client.on_message = self._on_message
 
     async def open(self, *subscriptions: str) -> None:
@@ -87,8 +86,8 @@ class Line:
 
 
 @asynccontextmanager
-async def line_to(broker: Broker, *subscriptions: str) -> AsyncGenerator[Line]:
-    line = Line(broker.settings.port)
+async def line_to(broker: OwnBroker, name: str, *subscriptions: str) -> AsyncGenerator[Line]:
+    line = Line(broker, name)
     await line.open(*subscriptions)
     try:
         yield line
@@ -96,11 +95,18 @@ async def line_to(broker: Broker, *subscriptions: str) -> AsyncGenerator[Line]:
         line.close()
 
 
+def mqtt_settings(broker: OwnBroker) -> MqttSettings:
+    files = broker.site.server_tls()
+    return MqttSettings(
+        port=broker.settings.port, ca=str(files.ca), cert=str(files.certificate), key=str(files.key), reconnect_max_s=1
+    )
+
+
 @pytest.fixture
-async def desk(broker: Broker, tmp_path: Path) -> AsyncIterator[Desk]:
+async def desk(broker: OwnBroker, tmp_path: Path) -> AsyncIterator[Desk]:
     clock = Clock()
     clock.pass_ms(3_600_000)
-    settings = settings_in(tmp_path, MqttSettings(port=broker.settings.port))
+    settings = settings_in(tmp_path, mqtt_settings(broker))
     async with open_house(settings, clock) as house, running(house):
         assert house.link is not None
         await wait_until_up(house.link)
@@ -118,11 +124,11 @@ async def wait_until_up(link: MqttLink) -> None:
 
 
 async def test_a_lost_broker_is_logged_once_and_once_when_it_is_back(
-    broker: Broker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    broker: OwnBroker, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whoever reads the log in the morning finds the outage, and not a line for every try."""
     caplog.set_level("INFO", "server.mqtt_link")
-    settings = settings_in(tmp_path, MqttSettings(port=broker.settings.port, reconnect_max_s=1))
+    settings = settings_in(tmp_path, mqtt_settings(broker))
     async with open_house(settings) as house, running(house):
         assert house.link is not None
         await wait_until_up(house.link)
@@ -136,11 +142,11 @@ async def test_a_lost_broker_is_logged_once_and_once_when_it_is_back(
     assert said == ["connected", "the connection is lost; tried again and again, at most every 1 s", "connected"]
 
 
-async def test_a_batch_is_acknowledged_over_the_broker(desk: Desk, broker: Broker) -> None:
+async def test_a_batch_is_acknowledged_over_the_broker(desk: Desk, broker: OwnBroker) -> None:
     till = Till(1)
     await enrol(desk, till)
     sell(till, plastic(7), 100)
-    async with line_to(broker, topics.down(till.tid, "+")) as line:
+    async with line_to(broker, till.tid, topics.down(till.tid, "+")) as line:
         line.say(
             topics.up(till.tid, "hello"), encode_hello(Hello(till.epoch, till.tno, till.start.seq, till.start.prev))
         )
@@ -166,12 +172,12 @@ async def ack_in_the_end(line: Line, till: Till) -> object:
     raise TimeoutError
 
 
-async def test_garbage_is_without_effect(desk: Desk, broker: Broker) -> None:
+async def test_garbage_is_without_effect(desk: Desk, broker: OwnBroker) -> None:
     till, other = Till(1), Till(2)
     await enrol(desk, till)
     await enrol(desk, other)
     till.append(Kind.DRAWER_OPENED, Reason("change"))
-    async with line_to(broker, topics.down(till.tid, "+")) as line:
+    async with line_to(broker, ANYBODY, topics.down(till.tid, "+")) as line:
         for payload in (
             b"",
             b"\x00" * 1_000,
@@ -197,25 +203,25 @@ async def manifest_with_cards(desk: Desk, line: Line) -> Manifest:
             return manifest
 
 
-async def test_lists_and_state_are_retained_and_follow_changes(desk: Desk, broker: Broker) -> None:
+async def test_lists_and_state_are_retained_and_follow_changes(desk: Desk, broker: OwnBroker) -> None:
     till = Till(1)
     await enrol(desk, till)
     no = (await desk.post("/cards", {}, expect=201))["numbers"][0]
-    async with line_to(broker, topics.manifest(SITE), topics.SERVER, f"fanka/1/lists/{SITE}/f/+") as line:
+    async with line_to(broker, "till-01", topics.manifest(SITE), topics.SERVER, topics.list_part(SITE, "+")) as line:
         state = verified(await line.hear(topics.SERVER), ServerState, desk.house.keys.ack.public)
         assert state.server_epoch == 1
         await desk.post(f"/cards/{no}/block")
         manifest = await manifest_with_cards(desk, line)
     (part,) = manifest.files["cards"].parts
-    async with line_to(broker, topics.list_part(SITE, part)) as late:
+    async with line_to(broker, "till-01", topics.list_part(SITE, part)) as late:
         cards = read_file(await late.hear(topics.list_part(SITE, part)), CardsFile)
         assert [(row.no, row.listed.value) for row in cards.rows] == [(no, "blocked")]
 
 
-async def test_everything_is_published_again_when_the_broker_comes_back_empty(desk: Desk, broker: Broker) -> None:
+async def test_everything_is_published_again_when_the_broker_comes_back_empty(desk: Desk, broker: OwnBroker) -> None:
     till = Till(1)
     await enrol(desk, till)
-    async with line_to(broker, topics.manifest(SITE)) as line:
+    async with line_to(broker, "till-01", topics.manifest(SITE)) as line:
         await line.hear(topics.manifest(SITE))
     broker.kill()
     for file in broker.settings.directory.glob("*.db"):
@@ -223,14 +229,17 @@ async def test_everything_is_published_again_when_the_broker_comes_back_empty(de
             file.unlink()
     await asyncio.sleep(0.1)
     broker.start()
-    async with line_to(broker, topics.manifest(SITE), topics.SERVER) as line:
+    async with line_to(broker, "till-01", topics.manifest(SITE), topics.SERVER) as line:
         await line.hear(topics.SERVER)
         await line.hear(topics.manifest(SITE))
 
 
-def test_the_program_starts_says_so_and_stops(broker: Broker, tmp_path: Path) -> None:
-    config = tmp_path / "server.toml"
-    config.write_text(f'data = "data"\n[http]\nport = 0\n[mqtt]\nport = {broker.settings.port}\n')
+def test_the_program_starts_says_so_and_stops(broker: OwnBroker, tmp_path: Path) -> None:
+    config, files = tmp_path / "server.toml", broker.site.server_tls()
+    config.write_text(
+        f'data = "data"\n[http]\nport = 0\n[mqtt]\nport = {broker.settings.port}\n'
+        f'ca = "{files.ca}"\ncert = "{files.certificate}"\nkey = "{files.key}"\n'
+    )
     command = [sys.executable, "-I", "-m", "server", "--config", str(config)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=tmp_path) as process:
         assert process.stdout is not None

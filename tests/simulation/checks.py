@@ -135,8 +135,8 @@ class Checks:
             raise Broken(f"used a counter twice: {sorted(second)}, found: {found}", next(iter(second ^ found), None))
 
     def _compare_card(self, expected: Expected, card: Plastic, findings: list[Finding]) -> None:
-        silence = SILENCE | {Difference.CHAIN_BREAK} if expected.told_otherwise else SILENCE
-        if self._life.restored and not self._life.mended and expected.is_forgotten:
+        silence = SILENCE | {Difference.CHAIN_BREAK} if self._campus.old_media else SILENCE
+        if self._life.restored and not self._life.mended:
             silence |= {Difference.GAP, Difference.CARD_ABOVE_LEDGER}
         pairs: tuple[tuple[str, int, tuple[Difference, ...]], ...] = (
             ("open", expected.open_cents, (Difference.OPEN,)),

@@ -34,10 +34,6 @@ class Expected:
     silent_cents: int
     aside_cents: int
     """On the card, and told by a second history alone."""
-    told_otherwise: bool
-    """Some of the silent cents are steps whose place in their chain another history has taken: its mark may say so."""
-    is_forgotten: bool
-    """Some are of a terminal, or bring value, that the server may not know since it was restored: excused by nobody."""
     is_ambiguous: bool
     """A step that is not on the card could as well fill a counter that nobody has told of: only the sum is sure."""
     undelivered: frozenset[tuple[int, int]]
@@ -55,12 +51,6 @@ class Oracle:
         self._aside = {row.hash for row in rows if row.parked == UNPROVEN}
         """What a second history alone tells: it says of no card how far it is, and has a class of its own."""
         self._held = {row.hash for row in rows} - self._aside
-        self._chains = set(campus.server.book.chains)
-        self._tips: Counter[int] = Counter()
-        """How far the server knows the first history of each chain."""
-        for row in rows:
-            if not row.branch:
-                self._tips[row.tno] = max(self._tips[row.tno], row.seq)
         self._for_the_student: dict[tuple[int, int], StepRow] = {
             (step.id[0], step.id[2]): step
             for step in campus.server.book.steps.values()
@@ -74,7 +64,6 @@ class Oracle:
         shown = self._newest_known(card.key)
         cents: Counter[str] = Counter()
         undelivered, unknown = set[tuple[int, int]](), set[int]()
-        told_otherwise = is_forgotten = False
         for index, made in enumerate(card.path):
             if made.counter > shown:
                 break
@@ -90,8 +79,6 @@ class Oracle:
                 continue
             if status == "unknown":
                 unknown.add(made.counter)
-                told_otherwise |= made.seq <= self._tips[made.tno]
-                is_forgotten |= made.cents > 0 or made.tno not in self._chains
             cents[status] += made.cents
         marks = {(made.tno, made.seq) for made in card.path}
         known = {(made.tno, made.seq) for made in card.path if made.counter <= shown}
@@ -99,7 +86,7 @@ class Oracle:
             if step.card == card.key and mark not in known and isinstance(step.body, SaleStep):
                 cents["torn"] += step.body.amount
         ambiguous = not unknown.isdisjoint(self._elsewhere(card.key, marks))
-        sums = (cents["open"], cents["torn"], cents["unknown"], cents["aside"], told_otherwise, is_forgotten, ambiguous)
+        sums = (cents["open"], cents["torn"], cents["unknown"], cents["aside"], ambiguous)
         return Expected(*sums, frozenset(undelivered), frozenset(marks | set(self._for_the_student)))
 
     def _is_proven(self, card: Plastic, index: int) -> bool:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from paho.mqtt.client import Client, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from protocol import topics
 from protocol.ids import Epoch, Seq
@@ -20,6 +19,7 @@ from protocol.messages import (
     sign,
 )
 from protocol.signing import SigningKey, sha256_of, to_base64url
+from tests.brokers import OwnBroker
 from tests.protocol.samples import EPOCH, NOON, SERVER_KEY, SITE, START, TID
 
 Answer = Callable[[Ack], list[bytes]]
@@ -33,7 +33,7 @@ def signed(message: Signed, key: SigningKey = SERVER_KEY) -> bytes:
 class FakeServer:
     """Connected from construction to `close`. `answer` turns each ack into what is really sent."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, broker: OwnBroker) -> None:
         self.rows: list[bytes] = []
         self.branch: list[bytes] = []
         """Entries of other epochs."""
@@ -43,11 +43,10 @@ class FakeServer:
         self.start = START
         self.answer: Answer = lambda ack: [signed(ack)]
         self.is_deaf = False
-        self._client = Client(CallbackAPIVersion.VERSION2, "server", protocol=MQTTProtocolVersion.MQTTv5)
+        self._client = broker.client()
         self._client.on_connect = self._on_connect
         self._client.on_message = self._on_message
-        self._client.reconnect_delay_set(1, 1)
-        self._client.connect("127.0.0.1", port)
+        self._client.connect("127.0.0.1", broker.settings.port)
         self._client.loop_start()
 
     def close(self) -> None:

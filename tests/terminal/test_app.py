@@ -655,10 +655,10 @@ def test_the_example_of_a_settings_file_is_one_and_complete(tmp_path: Path) -> N
     path.chmod(0o600)
     config = read_config(path)
     assert (str(config.merchant), config.language, set(config.may)) == ("canteen-1", "en", {May.REFUND})
-    tables = tomllib.loads(re.sub(r"(?m)^# (?=[a-z_]+ = )", "", EXAMPLE.read_text()))
+    tables = tomllib.loads(re.sub(r"(?m)^# (?=[a-z_]+ = |\[)", "", EXAMPLE.read_text()))
     schema = msgspec.json.schema(_File)["$defs"]
     shown = {"_File": tables, "_CardKeys": tables["card_keys"][0]}
-    shown |= {f"_{name.title()}": tables[name] for name in ("reader", "broker", "campus")}
+    shown |= {f"_{name.title()}": tables[name] for name in ("reader", "broker", "server", "campus")}
     for name, table in shown.items():
         known = schema[name]["properties"]
         assert set(table) == set(known), name

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,6 @@ from protocol.journal import read_entry
 from protocol.messages import Ack, TipAnswer, Want, sign, verified
 from protocol.signing import SigningKey, sha256_of, to_base64url
 from protocol.sync_sender import Phase
-from server.broker import Broker
 from terminal.identity import Identity
 from terminal.journal_store import JournalStore
 from terminal.mqtt_line import LineSettings, TlsFiles, TlsUnusable
@@ -28,6 +27,7 @@ from terminal.policy_store import Applied, PolicyStore
 from terminal.ports import JournalBroken
 from terminal.sync_archive import Archive
 from terminal.sync_link import OFFLINE, ONLINE, Hooks, SyncLink
+from tests.brokers import OwnBroker
 from tests.protocol.samples import EPOCH, GRANT, KEY, LOAD_KEY, NOON, SERVER_KEY, SITE, TID
 from tests.terminal.fake_server import FakeServer, signed
 from tests.terminal.journals import FAULT, IDENTITY, TRUST, begun, draft, open_store, sell, settings_in
@@ -56,7 +56,8 @@ class Terminal:
 
     store: JournalStore
     policy: PolicyStore
-    port: int
+    broker: OwnBroker
+    tls: TlsFiles
     acked: list[int] = field(default_factory=list)
     applied: list[Applied] = field(default_factory=list)
     alarms: list[str] = field(default_factory=list)
@@ -68,7 +69,7 @@ class Terminal:
     async def linked(self) -> AsyncIterator[SyncLink]:
         """The link while it runs."""
         link = SyncLink(
-            LineSettings("127.0.0.1", self.port, reconnect_last_s=1),
+            LineSettings("127.0.0.1", self.broker.settings.port, self.tls, reconnect_last_s=1),
             IDENTITY,
             self.store,
             self.policy,
@@ -109,17 +110,17 @@ class Terminal:
 
 
 @pytest.fixture
-def server(broker: Broker) -> Iterator[FakeServer]:
-    server = FakeServer(broker.settings.port)
+def server(broker: OwnBroker) -> Iterator[FakeServer]:
+    server = FakeServer(broker)
     yield server
     server.close()
 
 
 @pytest.fixture
-async def terminal(tmp_path: Path, broker: Broker) -> AsyncIterator[Terminal]:
+async def terminal(tmp_path: Path, broker: OwnBroker) -> AsyncIterator[Terminal]:
     policy = PolicyStore(tmp_path / "lists", SITE, SERVER_KEY.public, LOAD_KEY.public, takes_loads=False)
-    store = await open_store(tmp_path)
-    terminal = Terminal(store, policy, broker.settings.port)
+    store, files = await open_store(tmp_path), broker.files(TID)
+    terminal = Terminal(store, policy, broker, TlsFiles(files.ca, files.certificate, files.key))
     yield terminal
     await terminal.store.close()
 
@@ -154,21 +155,23 @@ async def test_everything_arrives_and_the_face_can_say_so(terminal: Terminal, se
     assert terminal.acked == sorted(terminal.acked)
 
 
-async def test_without_a_broker_the_terminal_sells_and_says_why_it_is_alone(terminal: Terminal, broker: Broker) -> None:
+async def test_without_a_broker_the_terminal_sells_and_says_why_it_is_alone(
+    terminal: Terminal, broker: OwnBroker
+) -> None:
     broker.stop()
     async with terminal.linked() as link:
         await until(lambda: "no_answer: 127.0.0.1" in str(link.status.cause))
         await terminal.sell(link, 3)
         assert link.status.unsent == 6
         broker.start()
-        server = FakeServer(broker.settings.port)
+        server = FakeServer(broker)
         await until(lambda: link.status.unsent == 0)
         assert server.rows == await all_rows(terminal.store)
         server.close()
 
 
 async def test_a_broker_that_is_killed_and_comes_back_loses_nothing(
-    terminal: Terminal, server: FakeServer, broker: Broker
+    terminal: Terminal, server: FakeServer, broker: OwnBroker
 ) -> None:
     async with terminal.linked() as link:
         for _ in range(2):
@@ -377,8 +380,26 @@ async def test_lists_with_a_used_version_and_other_content_raise_an_alarm(
         assert link.status.alarm == ""
 
 
+async def test_a_terminal_that_came_before_the_broker_knew_it_gets_its_lists_all_the_same(
+    terminal: Terminal, server: FakeServer, broker: OwnBroker
+) -> None:
+    """Retained messages come at a subscription only, and then nothing may be read yet."""
+    lists = first_lists()
+    server.put_lists(lists.publish(), lists.parts)
+    broker.site.let_in({})
+    broker.site.reload()
+    await asyncio.sleep(0.2)
+    async with terminal.linked() as link:
+        await until(lambda: link.status.online)
+        await asyncio.sleep(0.2)
+        assert not terminal.applied
+        broker.site.let_in({TID: SITE})
+        broker.site.reload()
+        await until(lambda: terminal.applied)
+
+
 async def test_tls_files_that_are_missing_are_said_at_once(terminal: Terminal, tmp_path: Path) -> None:
-    line = replace(LineSettings("127.0.0.1", 1), tls=TlsFiles(tmp_path / "ca", tmp_path / "cert", tmp_path / "key"))
+    line = LineSettings("127.0.0.1", 1, TlsFiles(tmp_path / "ca", tmp_path / "cert", tmp_path / "key"))
     with pytest.raises(TlsUnusable, match="ca: there is no such file"):
         SyncLink(line, IDENTITY, terminal.store, terminal.policy, FastClock())
     assert read_entry((await terminal.store.append(draft(Kind.BOOTED, Booted("x")))).jws).seq == 1

@@ -1,0 +1,1 @@
+"""Mosquitto as this project runs it: certificates, who may say what, its configuration, a process for development."""

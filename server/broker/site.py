@@ -1,0 +1,145 @@
+"""The broker's directory: everything that Mosquitto needs to run for this site, kept true by the server.
+
+mosquitto.conf                       the configuration
+ca.crt, broker.crt, broker.key       whom it believes, and who it is
+access.list                          who may say and hear what
+revoked.pem                          certificates that are believed no longer
+fanka.server.crt, fanka.server.key   the server's own certificate at the broker; -2, -3 … for more programs of it
+"""
+
+import os
+import signal
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography import x509
+
+from protocol.ids import SiteId, TerminalId
+from protocol.instants import DAY_MS, UtcMs
+from server.broker.access import access_list
+from server.broker.authority import SECRET_MODE, open_pair
+from server.broker.certificates import (
+    CRL_DAYS,
+    SERVER_DAYS,
+    Pair,
+    Revoked,
+    for_broker,
+    for_client,
+    hosts_of,
+    new_key,
+    revocations,
+    server_name,
+)
+from server.broker.configuration import (
+    ACCESS,
+    CA,
+    CERTIFICATE,
+    CONFIG,
+    KEY,
+    PID,
+    REVOKED,
+    BrokerSettings,
+    configuration,
+)
+from server.durable import replace_file
+
+RENEW_BEFORE_DAYS = SERVER_DAYS // 3
+
+
+class BrokerUnreachable(Exception):
+    """Mosquitto could not be told to read its files again; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """Paths of an authority, a certificate and its key."""
+
+    ca: Path
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerSite:
+    """The directory of a site's broker, and the authority that its certificates come from."""
+
+    settings: BrokerSettings
+    authority: Pair = field(repr=False)
+
+    def prepare(self, at: UtcMs) -> None:
+        """Write what is missing, about to expire or changed by the settings; access and revocations stay as they are.
+
+        Raises AuthorityUnusable, OSError.
+        """
+        directory, authority = self.settings.directory, self.authority
+        names = sorted({*self.settings.names, "127.0.0.1", "localhost"})
+        directory.mkdir(parents=True, exist_ok=True)
+        replace_file(directory / CA, authority.certificate_pem())
+        if not self._holds(CERTIFICATE, KEY, at, names):
+            key = new_key()
+            self._keep(CERTIFICATE, KEY, Pair(for_broker(authority, names, key.public_key(), at), key))
+        for name in map(server_name, range(1, self.settings.servers + 1)):
+            if not self._holds(f"{name}.crt", f"{name}.key", at, []):
+                self._keep(f"{name}.crt", f"{name}.key", self.client(name, at, SERVER_DAYS))
+        if not (directory / ACCESS).exists():
+            self.let_in({})
+        if not (directory / REVOKED).exists():
+            self.take_back((), at)
+        replace_file(directory / CONFIG, configuration(self.settings).encode())
+
+    def client(self, name: str, at: UtcMs, days: int) -> Pair:
+        """A new key with a certificate for whoever is called so."""
+        key = new_key()
+        return Pair(for_client(self.authority, name, key.public_key(), at, days), key)
+
+    def server_tls(self, number: int = 1) -> TlsFiles:
+        """What one of the server's programs shows the broker."""
+        directory, name = self.settings.directory, server_name(number)
+        return TlsFiles(directory / CA, directory / f"{name}.crt", directory / f"{name}.key")
+
+    def let_in(self, terminals: Mapping[TerminalId, SiteId]) -> bool:
+        """Who may connect from the next reading on; whether that changed."""
+        return self._replace(ACCESS, access_list(terminals, self.settings.servers).encode())
+
+    def take_back(self, revoked: Iterable[Revoked], at: UtcMs) -> None:
+        """Sign the list of revocations anew; its number is the second it was made, so that it rises."""
+        replace_file(self.settings.directory / REVOKED, revocations(self.authority, revoked, at // 1_000, at))
+
+    def revocations_age_ms(self, at: UtcMs) -> int:
+        """How long ago the list of revocations was signed; beyond CRL_DAYS the broker turns everybody away."""
+        found = x509.load_pem_x509_crl((self.settings.directory / REVOKED).read_bytes())
+        ends = found.next_update_utc
+        assert ends is not None, "the list that take_back wrote says until when it holds"
+        return at - (round(ends.timestamp() * 1_000) - CRL_DAYS * DAY_MS)
+
+    def reload(self) -> None:
+        """Let Mosquitto read access, revocations and certificates again. Raises BrokerUnreachable."""
+        path = self.settings.file(PID)
+        try:
+            os.kill(int(path.read_text()), signal.SIGHUP)
+        except (OSError, ValueError) as error:
+            raise BrokerUnreachable(
+                f"Mosquitto of {path.parent} cannot be told of a change ({type(error).__name__}). "
+                "Start it with this directory's mosquitto.conf, as a user whom the server may signal."
+            ) from error
+
+    def _holds(self, certificate: str, key: str, at: UtcMs, names: list[str]) -> bool:
+        paths = self.settings.directory / certificate, self.settings.directory / key
+        if not all(path.exists() for path in paths):
+            return False
+        found = open_pair(*paths).certificate
+        ends_at = found.not_valid_after_utc.timestamp() * 1_000
+        ours = found.issuer == self.authority.certificate.subject
+        return ours and ends_at - at > RENEW_BEFORE_DAYS * DAY_MS and hosts_of(found) == names
+
+    def _keep(self, certificate: str, key: str, pair: Pair) -> None:
+        replace_file(self.settings.directory / key, pair.key_pem(), SECRET_MODE)
+        replace_file(self.settings.directory / certificate, pair.certificate_pem())
+
+    def _replace(self, name: str, content: bytes) -> bool:
+        path = self.settings.directory / name
+        if path.exists() and path.read_bytes() == content:
+            return False
+        replace_file(path, content)
+        return True

@@ -1,0 +1,1 @@
+"""How a machine becomes a terminal, and how it stops being one."""

@@ -1,0 +1,28 @@
+"""What the broker must know of the register: who may connect, and which certificates are believed no longer."""
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from protocol.ids import SiteId, TerminalId
+from protocol.instants import UtcMs
+from server.broker.certificates import Revoked
+from server.enrolment.tables import certificate
+from server.ingest.book import TerminalStatus
+from server.tables import chain, terminal
+
+
+async def admitted(connection: AsyncConnection) -> dict[TerminalId, SiteId]:
+    """Registered terminals and their sites, but for those whose newest epoch is revoked."""
+    newest = select(chain.c.tid, chain.c.status, chain.c.epoch).order_by(chain.c.epoch)
+    status = {row.tid: row.status for row in await connection.execute(newest)}
+    rows = await connection.execute(select(terminal.c.tid, terminal.c.site))
+    return {TerminalId(row.tid): SiteId(row.site) for row in rows if status.get(row.tid) != TerminalStatus.REVOKED}
+
+
+async def revoked(connection: AsyncConnection, at: UtcMs) -> list[Revoked]:
+    """Certificates that are believed no longer and have not ended by themselves."""
+    wanted = select(certificate.c.serial, certificate.c.revoked_at).where(
+        certificate.c.revoked_at > 0, certificate.c.ends_at > at
+    )
+    rows = await connection.execute(wanted.order_by(certificate.c.serial))
+    return [Revoked(int(row.serial, 16), UtcMs(row.revoked_at)) for row in rows]

@@ -1,0 +1,130 @@
+"""Enrolment over HTTP: machines that have no certificate yet, and the desk that decides about them."""
+
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Depends, Request
+
+from protocol.enrolment import shown_code
+from protocol.ids import TerminalId
+from protocol.instants import UtcMs
+from protocol.signing import from_base64url, to_base64url
+from server.auth.api import AtTerminals, Looking
+from server.enrolment.rules import State
+from server.enrolment.schemas import (
+    ApproveForm,
+    CertificateView,
+    ClaimView,
+    EnrolForm,
+    MachineView,
+    NonceView,
+    ProofForm,
+    RenewForm,
+    StandingView,
+    TicketForm,
+)
+from server.enrolment.service import Enrolments
+from server.errors import Invalid
+from server.fields import Id, RowNumber
+from server.problems import PROBLEMS
+
+desk = APIRouter(tags=["enrolment"], responses=PROBLEMS)
+machines = APIRouter(tags=["enrolment"], responses=PROBLEMS)
+"""Open to everybody who reaches the server: what a claim code, a ticket or a key proves is asked further in."""
+
+
+def _enrolments(request: Request) -> Enrolments:
+    found: Enrolments = request.app.state.enrolments
+    return found
+
+
+Service = Annotated[Enrolments, Depends(_enrolments)]
+
+
+@desk.post("/terminals/{tid}/claims", status_code=201)
+async def claim_terminal(operator: AtTerminals, service: Service, tid: Id) -> ClaimView:
+    """A claim code for a machine that shall be this terminal: one use, 48 hours. Earlier unused ones end."""
+    code, ends_at = await service.claim(TerminalId(tid), operator)
+    return ClaimView(code=shown_code(code), ends_at=ends_at)
+
+
+@desk.get("/enrolments")
+async def list_machines(_: Looking, service: Service) -> list[MachineView]:
+    """Machines that wait for somebody who compares their words."""
+    return [
+        MachineView(number=row["number"], tid=row["tid"], device=row["device"], words=words, asked_at=row["asked_at"])
+        for row, words in await service.waiting()
+    ]
+
+
+@desk.post("/enrolments/{number}/approve")
+async def approve_machine(
+    operator: AtTerminals, service: Service, number: RowNumber, form: ApproveForm
+) -> StandingView:
+    """The words on the machine's screen are these: it becomes the terminal."""
+    tid = await service.approve(number, form.words, operator)
+    return StandingView(state=State.APPROVED, tid=tid)
+
+
+@desk.post("/enrolments/{number}/refuse", status_code=204)
+async def refuse_machine(operator: AtTerminals, service: Service, number: RowNumber) -> None:
+    """This is not the machine that was meant."""
+    await service.refuse(number, operator)
+
+
+@machines.post("/enrol", status_code=201)
+async def begin_enrolment(request: Request, service: Service, form: EnrolForm) -> NonceView:
+    """Open an enrolment with a claim code."""
+    begun = await service.begin(
+        _address(request), form.code, form.request.encode(), _bytes(form.journal_key), form.device
+    )
+    return NonceView(ticket=begun.ticket, nonce=to_base64url(begun.nonce))
+
+
+@machines.post("/enrol/proof", status_code=204)
+async def prove_keys(request: Request, service: Service, form: ProofForm) -> None:
+    """Show that both keys are really there."""
+    await service.prove(_address(request), form.ticket, _bytes(form.journal_proof), _bytes(form.tls_proof))
+
+
+@machines.post("/enrol/standing")
+async def show_standing(request: Request, service: Service, form: TicketForm) -> StandingView:
+    """Whether somebody has decided; once approved, everything that the terminal needs."""
+    found = await service.standing(form.ticket)
+    if found.state is not State.APPROVED:
+        return StandingView(state=found.state, tid=found.tid)
+    trust: dict[str, str] = msgspec.json.decode(request.app.state.keys.trust_json(), type=dict[str, str])
+    return StandingView(
+        state=found.state,
+        tid=found.tid,
+        certificate=found.certificate,
+        authority=service.authority,
+        grant=found.grant,
+        trust=trust,
+    )
+
+
+@machines.post("/renew", status_code=201)
+async def renew_certificate(request: Request, service: Service, form: RenewForm) -> CertificateView:
+    """A certificate for a new TLS key, proven with the journal key."""
+    return CertificateView(
+        certificate=await service.renew(
+            _address(request),
+            TerminalId(form.tid),
+            form.epoch,
+            UtcMs(form.at),
+            form.request.encode(),
+            _bytes(form.proof),
+        )
+    )
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return from_base64url(text)
+    except ValueError as error:
+        raise Invalid("not_base64url", f"a key or proof: {error}") from error

@@ -1,0 +1,240 @@
+"""Enrols machines as terminals and renews their certificates.
+
+A person at the desk makes a claim code for a registered terminal. The machine opens an enrolment with it, proves both
+its keys over a nonce, and waits. Somebody who has compared the four words approves; the grant of a new epoch and the
+certificate are written in that transaction, and the machine fetches them with its ticket as often as it needs.
+"""
+
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from hashlib import sha256
+
+from sqlalchemy import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from protocol.enrolment import (
+    NONCE_BYTES,
+    NotACode,
+    claim_code,
+    code_digest,
+    four_words,
+    proof_text,
+    read_code,
+    renewal_text,
+)
+from protocol.ids import TerminalId
+from protocol.instants import UtcMs
+from protocol.signing import VerifyKey, to_base64url
+from server.auth.rules import Operator
+from server.broker.certificates import NotARequest, Pair, TlsKey, for_terminal, pem, proof_holds, read_request
+from server.db import Database
+from server.enrolment import store
+from server.enrolment.rules import CLAIM_HOLDS_MS, RENEWAL_SKEW_MS, Attempts, Claim, State, why_closed
+from server.errors import Conflict, Forbidden, Invalid, NotFound
+
+GrantIn = Callable[[AsyncConnection, TerminalId, str], Awaitable[bytes]]
+"""The register's grant of an epoch for a journal key, inside a transaction."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What a machine needs to prove its keys. `ticket` is a secret between it and the server."""
+
+    ticket: str
+    nonce: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far an enrolment is; certificate and grant are there once it is approved."""
+
+    state: State
+    tid: TerminalId
+    certificate: str
+    grant: str
+
+
+class Enrolments:
+    """Claims, enrolments and certificates."""
+
+    def __init__(self, database: Database, authority: Pair, grant_in: GrantIn, clock: Callable[[], UtcMs]) -> None:
+        self._database, self._authority, self._grant_in, self._clock = database, authority, grant_in, clock
+        self._attempts = Attempts()
+        self.authority = authority.certificate_pem().decode()
+        """What terminals believe of the broker."""
+
+    async def claim(self, tid: TerminalId, operator: Operator) -> tuple[str, UtcMs]:
+        """A new claim code for a registered terminal and until when it holds. Earlier unused ones of it end."""
+        code, now = claim_code(secrets.randbits(50)), self._clock()
+        ends_at = UtcMs(now + CLAIM_HOLDS_MS)
+
+        async def make(connection: AsyncConnection) -> None:
+            if await store.terminal_named(connection, tid) is None:
+                raise NotFound("no_such_terminal", f"no terminal is called {tid}; register it first")
+            await store.end_claims(connection, tid, now)
+            row = {
+                "digest": code_digest(code),
+                "tid": tid,
+                "made_by": operator.name,
+                "made_at": now,
+                "ends_at": ends_at,
+            }
+            await store.add_claim(connection, row)
+
+        await self._database.transact(make)
+        return code, ends_at
+
+    async def begin(self, address: str, typed: str, request: bytes, journal_key: bytes, device: str) -> Begun:
+        """Open an enrolment with a claim code; one that was opened with the same code before is over."""
+        self._let_ask(address)
+        _keys_of(request, journal_key)
+        try:
+            digest = code_digest(read_code(typed))
+        except NotACode as error:
+            raise Invalid("not_a_code", str(error)) from error
+        ticket, nonce, now = secrets.token_urlsafe(24), secrets.token_bytes(NONCE_BYTES), self._clock()
+
+        async def open_it(connection: AsyncConnection) -> None:
+            known = await store.claim_of(connection, digest)
+            closed = why_closed(Claim(known["ends_at"], known["tries"], known["used_at"]) if known else None, now)
+            if known is None or closed:
+                log.warning("ALARM an enrolment from %s was turned away: %s", address, closed)
+                raise Forbidden("claim_closed", closed)
+            await store.count_try(connection, digest)
+            await store.give_up(connection, digest, now)
+            row = {"ticket": _digest(ticket), "claim": digest, "tid": known["tid"], "device": device, "nonce": nonce}
+            keys = {"journal_key": journal_key, "request": request, "state": State.BEGUN, "asked_at": now}
+            await store.add(connection, {**row, **keys})
+
+        await self._database.transact(open_it)
+        return Begun(ticket, nonce)
+
+    async def prove(self, address: str, ticket: str, journal_proof: bytes, tls_proof: bytes) -> None:
+        """Both keys have signed the nonce: from now on a person decides."""
+        self._let_ask(address)
+
+        async def prove(connection: AsyncConnection) -> None:
+            known = await self._of_ticket(connection, ticket, to_change=True)
+            tls, journal = _keys_of(known["request"], known["journal_key"])
+            text = proof_text(known["nonce"], known["journal_key"], known["request"])
+            if not (journal.verifies(journal_proof, text) and proof_holds(tls, tls_proof, text)):
+                raise Forbidden("not_proven", "the nonce is not signed by both keys; begin again")
+            if known["state"] == State.BEGUN:
+                await store.decide(connection, known["number"], {"state": State.WAITING})
+
+        await self._database.transact(prove)
+
+    async def standing(self, ticket: str) -> Standing:
+        """How far an enrolment is; nobody guesses a ticket of 192 bits."""
+        async with self._database.reading() as connection:
+            known = await self._of_ticket(connection, ticket, to_change=False)
+        return Standing(
+            State(known["state"]), TerminalId(known["tid"]), known["certificate"].decode(), known["grant_jws"].decode()
+        )
+
+    async def waiting(self) -> list[tuple[RowMapping, str]]:
+        """Machines that wait for somebody, each with its four words."""
+        async with self._database.reading() as connection:
+            rows = await store.in_state(connection, State.WAITING)
+        return [(row, four_words(row["nonce"], row["journal_key"], row["request"])) for row in rows]
+
+    async def approve(self, number: int, words: str, operator: Operator) -> TerminalId:
+        """The words were compared: grant an epoch and sign the certificate. The words are asked for once more, so
+        that nobody approves another line than the one he compared."""
+        now = self._clock()
+
+        async def approve(connection: AsyncConnection) -> TerminalId:
+            known = await self._undecided(connection, number)
+            if words.split() != four_words(known["nonce"], known["journal_key"], known["request"]).split():
+                raise Conflict("other_words", "these are not the words of this machine: somebody may sit in between")
+            tid, key = TerminalId(known["tid"]), _keys_of(known["request"], known["journal_key"])[0]
+            jws = await self._grant_in(connection, tid, to_base64url(known["journal_key"]))
+            certificate = await self._certify(connection, tid, key, now)
+            await store.use_claim(connection, known["claim"], now)
+            done = {"state": State.APPROVED, "decided_by": operator.name, "decided_at": now}
+            await store.decide(connection, number, {**done, "grant_jws": jws, "certificate": certificate})
+            return tid
+
+        return await self._database.transact(approve)
+
+    async def refuse(self, number: int, operator: Operator) -> None:
+        """This is not the machine that was meant: its claim code is over with it."""
+        now = self._clock()
+
+        async def refuse(connection: AsyncConnection) -> None:
+            known = await self._undecided(connection, number)
+            await store.use_claim(connection, known["claim"], now)
+            await store.decide(
+                connection, number, {"state": State.REFUSED, "decided_by": operator.name, "decided_at": now}
+            )
+
+        await self._database.transact(refuse)
+
+    async def renew(self, address: str, tid: TerminalId, epoch: int, at: UtcMs, request: bytes, proof: bytes) -> str:
+        """A certificate for a new TLS key, asked for with the journal key of a terminal that is in good standing."""
+        self._let_ask(address)
+        if abs(at - self._clock()) > RENEWAL_SKEW_MS:
+            raise Forbidden("wrong_time", "the terminal's clock is wrong; ask for the time first")
+        key = _request_key(request)
+
+        async def renew(connection: AsyncConnection) -> str:
+            chain = await store.newest_chain(connection, tid)
+            if chain is None or chain["epoch"] != epoch or chain["status"] == "revoked":
+                raise Forbidden("not_in_good_standing", f"{tid} has no such epoch in good standing; enrol it again")
+            if not VerifyKey(chain["key"]).verifies(proof, renewal_text(tid, epoch, at, request)):
+                raise Forbidden("not_proven", "the request is not signed by the journal key of this epoch")
+            return (await self._certify(connection, tid, key, self._clock())).decode()
+
+        return await self._database.transact(renew)
+
+    async def _certify(self, connection: AsyncConnection, tid: TerminalId, key: TlsKey, now: UtcMs) -> bytes:
+        made = for_terminal(self._authority, tid, key, now)
+        await store.add_certificate(
+            connection,
+            {
+                "serial": f"{made.serial_number:x}",
+                "tid": tid,
+                "pem": pem(made).decode(),
+                "issued_at": now,
+                "ends_at": round(made.not_valid_after_utc.timestamp() * 1_000),
+            },
+        )
+        return pem(made)
+
+    def _let_ask(self, address: str) -> None:
+        if not self._attempts.allows(address, self._clock()):
+            raise Forbidden("too_often", "too many attempts from this address; wait a minute")
+
+    async def _of_ticket(self, connection: AsyncConnection, ticket: str, *, to_change: bool) -> RowMapping:
+        known = await store.of_ticket(connection, _digest(ticket), to_change=to_change)
+        if known is None:
+            raise NotFound("no_such_enrolment", "nothing was begun with this ticket; begin again with a claim code")
+        return known
+
+    async def _undecided(self, connection: AsyncConnection, number: int) -> RowMapping:
+        known = await store.numbered(connection, number)
+        if known is None or known["state"] != State.WAITING:
+            raise NotFound("not_waiting", f"no machine waits under number {number}")
+        return known
+
+
+def _keys_of(request: bytes, journal_key: bytes) -> tuple[TlsKey, VerifyKey]:
+    try:
+        return _request_key(request), VerifyKey(journal_key)
+    except ValueError as error:
+        raise Invalid("not_a_key", f"journal key: {error}") from error
+
+
+def _request_key(request: bytes) -> TlsKey:
+    try:
+        return read_request(request)
+    except NotARequest as error:
+        raise Invalid("not_a_request", str(error)) from error
+
+
+def _digest(ticket: str) -> str:
+    return sha256(ticket.encode()).hexdigest()

@@ -1,0 +1,88 @@
+"""Rows of claims, enrolments and certificates."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from server.enrolment.rules import State
+from server.enrolment.tables import certificate, claim, enrolment
+from server.tables import chain, terminal
+
+
+async def terminal_named(connection: AsyncConnection, tid: str) -> RowMapping | None:
+    """A registered terminal."""
+    return (await connection.execute(select(terminal).where(terminal.c.tid == tid))).mappings().one_or_none()
+
+
+async def newest_chain(connection: AsyncConnection, tid: str) -> RowMapping | None:
+    """The newest epoch of a terminal."""
+    query = select(chain).where(chain.c.tid == tid).order_by(chain.c.epoch.desc()).limit(1)
+    return (await connection.execute(query)).mappings().one_or_none()
+
+
+async def end_claims(connection: AsyncConnection, tid: str, at: int) -> None:
+    """Codes of a terminal that were not used open nothing any more."""
+    unused = claim.c.tid == tid, claim.c.used_at == 0, claim.c.ends_at > at
+    await connection.execute(update(claim).where(*unused).values(ends_at=at))
+
+
+async def add_claim(connection: AsyncConnection, values: dict[str, Any]) -> None:
+    """A new code's digest."""
+    await connection.execute(insert(claim).values(**values))
+
+
+async def claim_of(connection: AsyncConnection, digest: str) -> RowMapping | None:
+    """One claim, locked: a code opens one enrolment at a time."""
+    query = select(claim).where(claim.c.digest == digest).with_for_update()
+    return (await connection.execute(query)).mappings().one_or_none()
+
+
+async def count_try(connection: AsyncConnection, digest: str) -> None:
+    """A code was used to open an enrolment."""
+    await connection.execute(update(claim).where(claim.c.digest == digest).values(tries=claim.c.tries + 1))
+
+
+async def use_claim(connection: AsyncConnection, digest: str, at: int) -> None:
+    """A code has done its work."""
+    await connection.execute(update(claim).where(claim.c.digest == digest).values(used_at=at))
+
+
+async def give_up(connection: AsyncConnection, digest: str, at: int) -> None:
+    """Whatever was opened with this code and is not decided is over."""
+    open_yet = enrolment.c.claim == digest, enrolment.c.state.in_([State.BEGUN, State.WAITING])
+    await connection.execute(update(enrolment).where(*open_yet).values(state=State.REFUSED, decided_at=at))
+
+
+async def add(connection: AsyncConnection, values: dict[str, Any]) -> None:
+    """A new enrolment."""
+    await connection.execute(insert(enrolment).values(**values))
+
+
+async def of_ticket(connection: AsyncConnection, ticket: str, *, to_change: bool) -> RowMapping | None:
+    """The enrolment of a ticket's digest; locked where it shall be changed."""
+    query = select(enrolment).where(enrolment.c.ticket == ticket)
+    return (await connection.execute(query.with_for_update() if to_change else query)).mappings().one_or_none()
+
+
+async def numbered(connection: AsyncConnection, number: int) -> RowMapping | None:
+    """One enrolment, locked: it is decided once."""
+    query = select(enrolment).where(enrolment.c.number == number).with_for_update()
+    return (await connection.execute(query)).mappings().one_or_none()
+
+
+async def in_state(connection: AsyncConnection, state: State) -> Sequence[RowMapping]:
+    """Enrolments that are so far, oldest first."""
+    query = select(enrolment).where(enrolment.c.state == state).order_by(enrolment.c.number)
+    return (await connection.execute(query)).mappings().all()
+
+
+async def decide(connection: AsyncConnection, number: int, values: dict[str, Any]) -> None:
+    """The next state of an enrolment and what belongs to it."""
+    await connection.execute(update(enrolment).where(enrolment.c.number == number).values(**values))
+
+
+async def add_certificate(connection: AsyncConnection, values: dict[str, Any]) -> None:
+    """A certificate that was signed."""
+    await connection.execute(insert(certificate).values(**values))

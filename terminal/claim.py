@@ -1,0 +1,210 @@
+"""Enrolment with a claim code (SPEC, "Enrolment"): two keys made here, proven to the server, and approved by a person.
+
+    tls.pem    the TLS key (P-256, PKCS #8) and its certificate in one file, so that they always fit; mode 0600
+    ca.crt     the site's authority: whom to believe to be the broker
+
+An enrolment that was interrupted is begun again with the same code; the journal's key is made once.
+"""
+
+import contextlib
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from protocol.enrolment import NotACode, four_words, proof_text, read_code, renewal_text
+from protocol.instants import UtcMs
+from protocol.signing import from_base64url, to_base64url
+from terminal.durable_file import replace_file
+from terminal.enrol import new_key, take_grant
+from terminal.identity import (
+    CA_FILE,
+    GRANT_FILE,
+    KEY_FILE,
+    TLS_FILE,
+    Identity,
+    IdentityError,
+    read_journal_key,
+)
+
+LOOK_EVERY_S = 2.0
+ANSWER_S = 20.0
+_ANSWER_BYTES_MAX = 64 * 1_024
+_SECRET_MODE = 0o600
+_SERVER_FAILED = 500
+
+_Answer = TypeVar("_Answer", bound=msgspec.Struct)
+
+
+class _Nonce(msgspec.Struct, frozen=True):
+    ticket: str
+    nonce: str
+
+
+class _Standing(msgspec.Struct, frozen=True):
+    state: str
+    tid: str
+    certificate: str = ""
+    authority: str = ""
+    grant: str = ""
+    trust: dict[str, str] = {}
+
+
+class _Certificate(msgspec.Struct, frozen=True):
+    certificate: str
+
+
+class _Problem(msgspec.Struct, frozen=True):
+    detail: str = ""
+
+
+class NoAnswer(IdentityError):
+    """The server is not there or cannot answer now."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAt:
+    """The server's HTTP address, such as https://fanka.campus.example."""
+
+    url: str
+
+    def post(self, path: str, body: dict[str, object], kind: type[_Answer]) -> _Answer:
+        """Ask something. Raises IdentityError with the server's own sentence where it says no."""
+        answer = self._post(path, body)
+        try:
+            return msgspec.json.decode(answer, type=kind)
+        except msgspec.DecodeError as error:
+            raise IdentityError(f"{self.url}{path} gives no answer of Fanka's server: {error}") from error
+
+    def tell(self, path: str, body: dict[str, object]) -> None:
+        """Say something that has no answer."""
+        self._post(path, body)
+
+    def _post(self, path: str, body: dict[str, object]) -> bytes:
+        if not self.url.startswith(("http://", "https://")):
+            raise IdentityError(f"{self.url!r} is not the server's address; one begins with https:// or http://")
+        asked = urllib.request.Request(  # noqa: S310  the scheme was looked at
+            self.url.rstrip("/") + path, json.dumps(body).encode(), {"Content-Type": "application/json"}, method="POST"
+        )
+        try:
+            with urllib.request.urlopen(asked, timeout=ANSWER_S) as answer:  # noqa: S310
+                found: bytes = answer.read(_ANSWER_BYTES_MAX)
+                return found
+        except urllib.error.HTTPError as error:
+            if error.code >= _SERVER_FAILED:
+                raise NoAnswer(f"the server at {self.url} cannot answer now: {_detail(error)}") from error
+            raise IdentityError(f"the server says no: {_detail(error)}") from error
+        except OSError as error:
+            raise NoAnswer(f"no answer from {self.url}: {error}. Is the address right, is there a network?") from error
+
+
+def enrol(
+    directory: Path,
+    server: ServerAt,
+    typed: str,
+    device: str,
+    say: Callable[[str], None],
+    wait: Callable[[float], None] = time.sleep,
+) -> Identity:
+    """Become the terminal that a claim code is for; returns when a person has approved.
+
+    Raises IdentityError, OSError.
+    """
+    try:
+        code = read_code(typed)
+    except NotACode as error:
+        raise IdentityError(str(error)) from error
+    if (directory / GRANT_FILE).exists():
+        raise IdentityError(f"{directory} is enrolled already. For a new epoch move everything in it to a safe place.")
+    if not (directory / KEY_FILE).exists():
+        new_key(directory)
+    journal, tls = read_journal_key(directory / KEY_FILE), ec.generate_private_key(ec.SECP256R1())
+    request, public = _request(tls), journal.public.raw
+    opened = server.post(
+        "/enrol",
+        {"code": code, "request": request.decode(), "journal_key": to_base64url(public), "device": device},
+        _Nonce,
+    )
+    nonce = from_base64url(opened.nonce)
+    text = proof_text(nonce, public, request)
+    proofs = {"journal_proof": journal.sign(text), "tls_proof": tls.sign(text, ec.ECDSA(hashes.SHA256()))}
+    server.tell(
+        "/enrol/proof", {"ticket": opened.ticket, **{name: to_base64url(proof) for name, proof in proofs.items()}}
+    )
+    say(f"Compare these words with those at the desk: {four_words(nonce, public, request)}")
+    return _keep(directory, tls, _until_approved(server, opened.ticket, wait))
+
+
+def renew(directory: Path, server: ServerAt, identity: Identity, at: UtcMs) -> None:
+    """Have a certificate for a new TLS key and put both in place. Raises IdentityError, OSError."""
+    key, grant = ec.generate_private_key(ec.SECP256R1()), identity.grant
+    request = _request(key)
+    proof = identity.key.sign(renewal_text(grant.tid, grant.epoch, at, request))
+    body: dict[str, object] = {"tid": grant.tid, "epoch": grant.epoch, "at": at, "request": request.decode()}
+    answer = server.post("/renew", {**body, "proof": to_base64url(proof)}, _Certificate)
+    _keep_pair(directory, key, answer.certificate)
+
+
+def validity(directory: Path) -> tuple[UtcMs, UtcMs]:
+    """From when until when the certificate is valid. Raises IdentityError where there is none."""
+    path = directory / TLS_FILE
+    try:
+        found = x509.load_pem_x509_certificate(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise IdentityError(f"{path} cannot be read ({type(error).__name__}). Enrol the terminal again.") from error
+    begins, ends = found.not_valid_before_utc.timestamp(), found.not_valid_after_utc.timestamp()
+    return UtcMs(round(begins * 1_000)), UtcMs(round(ends * 1_000))
+
+
+def _until_approved(server: ServerAt, ticket: str, wait: Callable[[float], None]) -> _Standing:
+    while True:
+        with contextlib.suppress(NoAnswer):
+            found = server.post("/enrol/standing", {"ticket": ticket}, _Standing)
+            if found.state == "approved":
+                return found
+            if found.state == "refused":
+                raise IdentityError("the desk refused this machine, or another one used the code. Ask for a new code.")
+        wait(LOOK_EVERY_S)
+
+
+def _keep(directory: Path, key: ec.EllipticCurvePrivateKey, found: _Standing) -> Identity:
+    """The grant last: with it the terminal is enrolled."""
+    _keep_pair(directory, key, found.certificate)
+    replace_file(directory / CA_FILE, found.authority.encode())
+    return take_grant(directory, msgspec.json.encode({"grant": found.grant, "trust": found.trust}))
+
+
+def _keep_pair(directory: Path, key: ec.EllipticCurvePrivateKey, certificate: str) -> None:
+    try:
+        ours = x509.load_pem_x509_certificate(certificate.encode()).public_key() == key.public_key()
+    except ValueError:
+        ours = False
+    if not ours:
+        raise IdentityError("the server answered with a certificate that is not for our key. Enrol again.")
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    replace_file(directory / TLS_FILE, secret + certificate.encode(), _SECRET_MODE)
+
+
+def _request(key: ec.EllipticCurvePrivateKey) -> bytes:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "terminal")])
+    built = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    return built.public_bytes(serialization.Encoding.PEM)
+
+
+def _detail(error: urllib.error.HTTPError) -> str:
+    try:
+        return msgspec.json.decode(error.read(_ANSWER_BYTES_MAX), type=_Problem).detail or f"HTTP {error.code}"
+    except (msgspec.DecodeError, OSError):
+        return f"HTTP {error.code}"

@@ -1,0 +1,57 @@
+"""Reads the journal of a dead terminal from its memory card, for the server to take in like a batch.
+
+The files are copied first and never opened themselves: they are the evidence. Neither key nor grant is needed, for the
+server checks every signature.
+"""
+
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from terminal.identity import JOURNAL_FILE
+
+
+class NothingToRescue(Exception):
+    """There is no journal here; the text says where one was looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rescued:
+    """What could be read: entries in a row from the first, and what ended the reading, where it was not the end."""
+
+    lines: list[bytes]
+    broke_off: str
+
+
+def rescue(directory: Path) -> Rescued:
+    """All entries that can still be read. Raises NothingToRescue."""
+    journal = directory / JOURNAL_FILE
+    if not journal.exists():
+        raise NothingToRescue(
+            f"there is no {JOURNAL_FILE} in {directory}; name the data directory of the dead terminal"
+        )
+    with tempfile.TemporaryDirectory(prefix="fanka-") as name:
+        copy = Path(name) / JOURNAL_FILE
+        shutil.copyfile(journal, copy)
+        log = journal.with_name(f"{JOURNAL_FILE}-wal")
+        if log.exists():
+            shutil.copyfile(log, copy.with_name(log.name))
+        lines = list[bytes]()
+        try:
+            with closing(sqlite3.connect(copy)) as db:
+                lines.extend(_rows(db))
+        except sqlite3.Error as error:
+            return Rescued(lines, str(error))
+        return Rescued(lines, "")
+
+
+def _rows(db: sqlite3.Connection) -> Iterator[bytes]:
+    """One at a time, so that what comes before a broken page is had."""
+    for seq, jws in db.execute("SELECT seq, jws FROM entry ORDER BY seq"):
+        if not isinstance(jws, bytes):
+            raise sqlite3.DatabaseError(f"entry {seq} is no longer what was written")
+        yield jws

@@ -1,0 +1,115 @@
+"""The life of a terminal on real parts: Mosquitto with certificates, PostgreSQL, PC/SC; and each step can be seen."""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from protocol.purse import Technology
+from terminal.claim import ServerAt, renew, validity
+from terminal.identity import load_identity
+from tests.brokers import now
+from tests.integration.campus import Campus, Till, wait_until
+from tests.server.postgres import new_database, private_postgres
+
+pytestmark = pytest.mark.integration
+
+START, PRICE = 1_000, 100
+
+
+@pytest.fixture(scope="module")
+def campus() -> Iterator[Campus]:
+    """A campus on PostgreSQL, with two readers."""
+    with (
+        private_postgres() as postgres,
+        tempfile.TemporaryDirectory(prefix="fanka-") as directory,
+        Campus(Path(directory) / "c", 2, database=new_database(postgres, "campus")) as campus,
+    ):
+        try:
+            yield campus
+        finally:
+            for program in (campus.server, *(till.program for till in campus.tills.values())):
+                print(f"--- {program.log}\n{program.said()}")
+
+
+def epochs(campus: Campus, till: Till) -> list[tuple[int, int, str]]:
+    """Of each epoch its number, how many entries the server holds of it, and its status."""
+    found = campus.ask("GET", f"/terminals/{till.tid}")["epochs"]
+    return [(epoch["epoch"], epoch["tip"], epoch["status"]) for epoch in found]
+
+
+def rescued(dead: Path) -> bytes:
+    """A dead terminal's journal, read by a technician."""
+    command = [sys.executable, "-I", "-m", "terminal", "--rescue", str(dead)]
+    return subprocess.run(command, capture_output=True, check=True).stdout
+
+
+def test_enrol_sell_block_reimage_rescue_revoke(campus: Campus, office: Till) -> None:
+    # Enrolled with a claim code, it sells, and the ledger knows.
+    till = campus.add_till("till-1", 1)
+    (first, one), (second, two), (third, three), (fourth, four) = (
+        campus.issue(office, technology, START) for technology in (Technology.DESFIRE, Technology.CLASSIC) * 2
+    )
+    assert till.sell(one, PRICE)["title"] == "Paid"
+    campus.wait_online(till)
+    wait_until(lambda: campus.card(first)["main_cents"] == START - PRICE, "the sale in the ledger")
+    journal = till.directory / "data"
+    wait_until(lambda: epochs(campus, till) == [(1, len(rescued(journal).splitlines()), "active")], "all of its rows")
+
+    # A card is blocked and refused there within seconds.
+    mark = till.program.mark()
+    campus.ask("POST", f"/cards/{fourth}/block")
+    till.program.wait("lists", since=mark)
+    assert till.sell(four, PRICE)["title"] == "Not sold"
+    till.program.type("cancel")
+    assert campus.money_on(four) == START
+
+    # Its memory card dies with a sale that nobody has heard of; the machine is made anew and enrolled again.
+    campus.broker.stop()
+    assert till.sell(two, PRICE)["title"] == "Paid"
+    campus.broker.start()
+    assert till.program.kill() != 0
+    dead = till.directory / "dead"
+    (till.directory / "data").rename(dead)
+    campus.enrol(till.tid, till.directory / "data")
+    till.program.start()
+    assert till.sell(three, PRICE)["title"] == "Paid"
+    wait_until(lambda: campus.card(third)["main_cents"] == START - PRICE, "the new epoch's sale in the ledger")
+    assert [epoch for epoch, *_ in epochs(campus, till)] == [1, 2]
+    assert campus.card(second)["main_cents"] == START
+
+    # A technician reads the dead card out, and the lost sale is found.
+    taken = campus.send_text(f"/terminals/{till.tid}/journal", rescued(dead))
+    assert taken["asked_for"] == 0
+    assert epochs(campus, till)[0][1] == len(rescued(dead).splitlines())
+    assert [campus.card(no)["main_cents"] for no in (first, second, third)] == [START - PRICE] * 3
+    assert [campus.money_on(card) for card in (one, two, three)] == [START - PRICE] * 3
+
+    # Revoked, it is silenced and kept out; what it sold is told by rescue all the same, and kept aside.
+    campus.ask("POST", f"/terminals/{till.tid}/revoke")
+    wait_until(lambda: "offline" in till.program.ask("status"), "the end of the session")
+    wait_until(lambda: "the session of till-1 was ended: it was revoked" in campus.server.said(), "a word in the log")
+    held = epochs(campus, till)[1][1]
+    assert till.sell(one, PRICE)["title"] == "Paid", "it cannot know, and a student is not turned away"
+    assert till.program.stop() == 0
+    campus.send_text(f"/terminals/{till.tid}/journal", rescued(till.directory / "data"))
+    assert epochs(campus, till)[1][1] > held and epochs(campus, till)[1][2] == "revoked"
+    assert campus.ask("GET", f"/terminals/{till.tid}/parked") and campus.card(first)["main_cents"] == START - PRICE
+
+
+def test_a_certificate_is_renewed_and_let_in(campus: Campus, office: Till) -> None:
+    data = office.directory / "data"
+    before = validity(data)
+    assert office.program.stop() == 0
+    renew(data, ServerAt(campus.server.url), load_identity(data), now())
+    assert validity(data) >= before and (data / "tls.pem").stat().st_mode & 0o077 == 0
+    office.program.start()
+    wait_until(lambda: "offline" not in office.program.ask("status"), "a session with the new certificate")
+
+
+def test_nothing_secret_stands_in_a_log(campus: Campus) -> None:
+    said = "".join(path.read_text(errors="replace") for path in campus.directory.glob("*/log.txt"))
+    assert said and not [secret for secret in campus.secrets() if secret in said]

@@ -1,0 +1,63 @@
+"""A machine that wants to become a terminal, as the server meets it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from protocol.enrolment import four_words, proof_text, renewal_text
+from protocol.signing import SigningKey, from_base64url, sha256_of, to_base64url
+from server.broker.certificates import request_pem
+from tests.server.office import Desk
+
+
+@dataclass
+class Machine:
+    """Something with two keys that wants to be a terminal."""
+
+    desk: Desk
+    number: int = 1
+    tid: str = "till-1"
+    journal: SigningKey = field(init=False)
+    tls: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
+    ticket: str = ""
+    nonce: bytes = b""
+
+    def __post_init__(self) -> None:
+        self.journal = SigningKey(sha256_of(f"machine {self.number}".encode()))
+        self.request = request_pem(self.tls, "anything")
+
+    async def say(self, path: str, body: dict[str, Any], expect: int) -> Any:
+        answer = await self.desk.client.post(path, json=body)
+        assert answer.status_code == expect, answer.text
+        return answer.json() if answer.content else None
+
+    async def begin(self, code: str, expect: int = 201, **other: Any) -> Any:
+        body = {"code": code, "request": self.request.decode(), "journal_key": to_base64url(self.journal.public.raw)}
+        answer = await self.say("/enrol", {**body, "device": "pi-4711", **other}, expect)
+        if expect == 201:
+            self.ticket, self.nonce = answer["ticket"], from_base64url(answer["nonce"])
+        return answer
+
+    async def prove(self, expect: int = 204, nonce: bytes = b"") -> Any:
+        text = proof_text(nonce or self.nonce, self.journal.public.raw, self.request)
+        proofs = {
+            "journal_proof": to_base64url(self.journal.sign(text)),
+            "tls_proof": to_base64url(self.tls.sign(text, ec.ECDSA(hashes.SHA256()))),
+        }
+        return await self.say("/enrol/proof", {"ticket": self.ticket, **proofs}, expect)
+
+    @property
+    def words(self) -> str:
+        return four_words(self.nonce, self.journal.public.raw, self.request)
+
+    async def standing(self) -> Any:
+        return await self.say("/enrol/standing", {"ticket": self.ticket}, 200)
+
+    async def renew(self, expect: int = 201, epoch: int = 1, by: SigningKey | None = None, at: int = 0) -> Any:
+        at = at or self.desk.clock()
+        request = request_pem(ec.generate_private_key(ec.SECP256R1()), "new")
+        proof = (by or self.journal).sign(renewal_text(self.tid, epoch, at, request))
+        body = {"tid": self.tid, "epoch": epoch, "at": at, "request": request.decode(), "proof": to_base64url(proof)}
+        return await self.say("/renew", body, expect)

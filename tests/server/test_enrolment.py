@@ -1,0 +1,200 @@
+"""A machine becomes a terminal with a claim code, two proven keys and a person's yes; and no other way."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from protocol.instants import DAY_MS, HOUR_MS, MINUTE_MS
+from protocol.messages import Grant, verified
+from protocol.signing import SigningKey
+from server.broker.certificates import request_pem
+from server.enrolment.admission import admitted, revoked
+from server.enrolment.rules import ATTEMPTS_MAX, CLAIM_TRIES_MAX
+from tests.server.machines import Machine
+from tests.server.office import Desk, open_desk
+from tests.server.world import SITE
+
+TID = "till-1"
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    async with open_desk(tmp_path) as desk:
+        await desk.put(f"/terminals/{TID}", {"site": SITE})
+        yield desk
+
+
+async def claim(desk: Desk) -> str:
+    code: str = (await desk.post(f"/terminals/{TID}/claims", who="tom", expect=201))["code"]
+    return code
+
+
+async def enrolled(desk: Desk, number: int = 1) -> Machine:
+    machine = Machine(desk, number)
+    await machine.begin(await claim(desk))
+    await machine.prove()
+    (waiting,) = await desk.get("/enrolments")
+    await desk.post(f"/enrolments/{waiting['number']}/approve", {"words": machine.words}, who="tom")
+    return machine
+
+
+async def test_a_machine_becomes_a_terminal(desk: Desk) -> None:
+    machine = Machine(desk)
+    await machine.begin(await claim(desk))
+    assert (await machine.standing())["state"] == "begun" and await desk.get("/enrolments") == []
+    await machine.prove()
+    (waiting,) = await desk.get("/enrolments")
+    assert (waiting["tid"], waiting["device"], waiting["words"]) == (TID, "pi-4711", machine.words)
+    assert (await machine.standing())["certificate"] == ""
+    await desk.post(f"/enrolments/{waiting['number']}/approve", {"words": machine.words}, who="tom")
+    given = await machine.standing()
+    assert given == await machine.standing(), "an answer that got lost is asked for again"
+    certificate = x509.load_pem_x509_certificate(given["certificate"].encode())
+    certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(given["authority"].encode()))
+    assert certificate.subject.rfc4514_string() == f"CN={TID}", "the name is the register's, not the request's"
+    assert certificate.public_key() == machine.tls.public_key()
+    grant = verified(given["grant"].encode(), Grant, desk.house.keys.grant.public)
+    assert (grant.tid, grant.epoch, grant.verify_key) == (TID, 1, machine.journal.public)
+    assert set(given["trust"]) == {"grant", "ack", "list", "load"}
+
+
+async def test_a_code_enrols_one_machine(desk: Desk) -> None:
+    code = await claim(desk)
+    machine, thief = Machine(desk), Machine(desk, 2)
+    await machine.begin(code)
+    await machine.prove()
+    (waiting,) = await desk.get("/enrolments")
+    await desk.post(f"/enrolments/{waiting['number']}/approve", {"words": machine.words})
+    assert (await thief.begin(code, 403))["detail"] == "this code was used; a code enrols one machine"
+    await desk.post(f"/enrolments/{waiting['number']}/approve", {"words": machine.words}, expect=404)
+
+
+async def test_who_opens_a_code_again_puts_the_first_one_out(desk: Desk) -> None:
+    """The desk sees one machine, and its words tell which."""
+    code = await claim(desk)
+    first, second = Machine(desk), Machine(desk, 2)
+    await first.begin(code)
+    await first.prove()
+    await second.begin(code)
+    await second.prove()
+    (waiting,) = await desk.get("/enrolments")
+    assert waiting["words"] == second.words and (await first.standing())["state"] == "refused"
+    refused = await desk.post(f"/enrolments/{waiting['number']}/approve", {"words": first.words}, expect=409)
+    assert refused["code"] == "other_words" and (await second.standing())["state"] == "waiting"
+
+
+async def test_a_code_ends_by_time_by_tries_and_by_a_newer_one(desk: Desk) -> None:
+    old, code = await claim(desk), await claim(desk)
+    assert "expired" in (await Machine(desk).begin(old, 403))["detail"]
+    for _ in range(CLAIM_TRIES_MAX):
+        await Machine(desk).begin(code)
+    assert "tried 5 times" in (await Machine(desk).begin(code, 403))["detail"]
+    late = await claim(desk)
+    desk.clock.pass_ms(48 * HOUR_MS)
+    assert "expired" in (await Machine(desk).begin(late, 403))["detail"]
+    unknown = await Machine(desk).begin("00000-00000", 403)
+    assert unknown["detail"] == "no terminal is claimed with this code"
+
+
+async def test_nobody_guesses_codes_faster_than_a_person_types(desk: Desk) -> None:
+    machine = Machine(desk)
+    for _ in range(ATTEMPTS_MAX):
+        await machine.begin("00000-00001", 403)
+    code = await claim(desk)
+    assert (await machine.begin(code, 403))["code"] == "too_often"
+    desk.clock.pass_ms(MINUTE_MS)
+    await machine.begin(code)
+
+
+async def test_keys_that_are_not_there_are_found_out(desk: Desk) -> None:
+    machine, other = Machine(desk), Machine(desk, 2)
+    await machine.begin(await claim(desk))
+    await machine.prove(403, nonce=bytes(32))
+    other.ticket, other.nonce = machine.ticket, machine.nonce
+    await other.prove(403)
+    assert (await machine.standing())["state"] == "begun" and await desk.get("/enrolments") == []
+    await machine.say("/enrol/standing", {"ticket": "A" * 32}, 404)
+
+
+async def test_only_requests_for_keys_on_p_256_are_taken(desk: Desk) -> None:
+    code = await claim(desk)
+    curve = request_pem(ec.generate_private_key(ec.SECP384R1()), "x").decode()
+    name = x509.Name([])
+    long = rsa.generate_private_key(65537, 2048)
+    built = x509.CertificateSigningRequestBuilder().subject_name(name).sign(long, hashes.SHA256())
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    for text in (curve, built.public_bytes(Encoding.PEM).decode(), "-----BEGIN X-----\n" + "A" * 64):
+        assert (await Machine(desk).begin(code, 422, request=text))["code"] == "not_a_request"
+    lines = Machine(desk).request.decode().splitlines()
+    bent = "\n".join([*lines[:-2], "A" + lines[-2][1:], lines[-1]])
+    assert (await Machine(desk).begin(code, 422, request=bent))["code"] == "not_a_request"
+    await Machine(desk).begin(code)
+
+
+async def test_the_desk_refuses_and_the_code_is_over(desk: Desk) -> None:
+    code, machine = await claim(desk), Machine(desk)
+    await machine.begin(code)
+    await machine.prove()
+    (waiting,) = await desk.get("/enrolments")
+    await desk.client.post(
+        f"/api/1/enrolments/{waiting['number']}/refuse", headers={"Authorization": "Bearer tom-token"}
+    )
+    assert (await machine.standing())["state"] == "refused"
+    await machine.begin(code, 403)
+
+
+async def test_who_may_claim_and_approve(desk: Desk) -> None:
+    for who in ("eve", "cleo", "bob"):
+        await desk.post(f"/terminals/{TID}/claims", who=who, expect=403)
+        await desk.post("/enrolments/1/approve", {"words": "lusab babad gutih tugad"}, who=who, expect=403)
+    await desk.post("/terminals/nobody-here/claims", expect=404)
+    await desk.post("/enrolments/1/approve", {"words": "lusab babad gutih tugad"}, expect=404)
+
+
+async def test_a_machine_made_anew_is_a_new_epoch(desk: Desk) -> None:
+    await enrolled(desk)
+    again = await enrolled(desk, 2)
+    grant = verified((await again.standing())["grant"].encode(), Grant, desk.house.keys.grant.public)
+    assert (grant.epoch, grant.prev_epoch) == (2, 1)
+
+
+async def test_a_certificate_is_renewed_with_the_journal_key_alone(desk: Desk) -> None:
+    machine = await enrolled(desk)
+    desk.clock.pass_ms(300 * DAY_MS)
+    made = x509.load_pem_x509_certificate((await machine.renew())["certificate"].encode())
+    assert made.subject.rfc4514_string() == f"CN={TID}"
+    assert (await machine.renew(403, by=SigningKey(bytes(32))))["code"] == "not_proven"
+    assert (await machine.renew(403, epoch=2))["code"] == "not_in_good_standing"
+    assert (await machine.renew(403, at=desk.clock() - HOUR_MS))["code"] == "wrong_time"
+    await enrolled(desk, 2)
+    assert (await machine.renew(403))["code"] == "not_in_good_standing", "an old epoch renews nothing"
+
+
+async def test_who_is_revoked_is_shut_out_with_every_certificate(desk: Desk) -> None:
+    machine = await enrolled(desk)
+    await machine.renew()
+    async with desk.house.database.reading() as connection:
+        assert await admitted(connection) == {TID: SITE} and await revoked(connection, desk.clock()) == []
+    await desk.post(f"/terminals/{TID}/revoke", who="tom")
+    assert (await machine.renew(403))["code"] == "not_in_good_standing"
+    async with desk.house.database.reading() as connection:
+        assert await admitted(connection) == {}
+        assert len(await revoked(connection, desk.clock())) == 2
+    await enrolled(desk, 2)
+    async with desk.house.database.reading() as connection:
+        assert await admitted(connection) == {TID: SITE}, "made anew, it is a terminal like any other"
+        assert len(await revoked(connection, desk.clock())) == 2
+
+
+async def test_no_ticket_and_no_code_is_kept_as_it_is(desk: Desk, tmp_path: Path) -> None:
+    code = await claim(desk)
+    machine = Machine(desk)
+    await machine.begin(code)
+    await machine.prove()
+    held = b"".join(path.read_bytes() for path in tmp_path.rglob("*.db*"))  # noqa: ASYNC240  a test may wait
+    assert machine.ticket.encode() not in held and code.replace("-", "").encode() not in held
