@@ -287,6 +287,13 @@ _BOOKS = (
         "    return not any(is_silent(report, plastic.closed_at) for report in reports)",
         "    return True",
     ),
+    Mutant(
+        "late cash put back",
+        "cash that is told after the count lay in what was counted",
+        "server/ingest/shifts.py",
+        "    if book.shifts.get((chain.tno, shift)) is ShiftStatus.CLOSED:",
+        "    if False:",
+    ),
 )
 
 MUTANTS = _LINK + _COUNTER + _CARD + _BOOKS
