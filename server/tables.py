@@ -301,6 +301,15 @@ list_file = Table(
     PrimaryKeyConstraint("site", "name", "version"),
 )
 
+product = Table(
+    "product",
+    metadata,
+    Column("site", String(32), nullable=False),
+    Column("product", String(32), nullable=False),
+    PrimaryKeyConstraint("site", "product"),
+)
+"""Every product that a price list of a site ever had: entries may come long after it was taken off."""
+
 list_part = Table(
     "list_part",
     metadata,

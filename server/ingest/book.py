@@ -105,6 +105,8 @@ class ChainRow:
     """The register's word: it may put value onto cards and take money in for that."""
     can_issue: bool = False
     """The register's word: it may tell of cards that the server does not know."""
+    merchant: str = ""
+    """The register's word: whose sales it tells of; empty: anybody's."""
 
     def __post_init__(self) -> None:
         self.branches.setdefault(0, Branch(0, self.start))
@@ -291,6 +293,8 @@ class Book:
     cases: list[Case] = field(default_factory=list[Case])
     provisional: dict[Reached, str] = field(default_factory=dict[Reached, str])
     """Causes of provisional hole postings by (card, counter reached)."""
+    products: dict[SiteId, frozenset[str]] = field(default_factory=dict[SiteId, frozenset[str]])
+    """Of the products that the entries at hand name those of the site's price lists; no row for a site without any."""
     holes: dict[tuple[Tno, int], HoleRow] = field(default_factory=dict[tuple[Tno, int], HoleRow])
     """By (tno, first missing entry)."""
     shifts: dict[tuple[Tno, int], ShiftStatus] = field(default_factory=dict[tuple[Tno, int], ShiftStatus])

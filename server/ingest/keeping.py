@@ -10,7 +10,7 @@ from protocol.sync_receiver import Branch, Link
 from server.ingest.book import Book, ChainRow, EntryRow, TerminalStatus
 from server.ingest.posting import post_entry, post_parked
 from server.ingest.steps import seen_at
-from server.ingest.waiting import NEVER_ISSUED, NO_RIGHT, QUARANTINED, UNPROVEN
+from server.ingest.waiting import ASK_TWO_PEOPLE, QUARANTINED, UNPROVEN
 
 CLOCKS_APART_MAX_MS = 5 * MINUTE_MS
 """An entry from further in the future than that was written by a clock that is wrong."""
@@ -29,9 +29,7 @@ def keep_entry(book: Book, chain: ChainRow, branch: Branch, link: Link, now: Utc
 
 def held_back(book: Book, row: EntryRow) -> bool:
     """Whether only two people can let this entry be posted: nothing else has spoken for it yet."""
-    return row.parked in (NO_RIGHT, NEVER_ISSUED) or (
-        row.parked in (QUARANTINED, UNPROVEN) and not confirmed_by_card(book, row)
-    )
+    return row.parked in ASK_TWO_PEOPLE or (row.parked in (QUARANTINED, UNPROVEN) and not confirmed_by_card(book, row))
 
 
 def post_again(book: Book, row: EntryRow, *, allowed: bool = False) -> bool:

@@ -49,6 +49,7 @@ async def load(
     await _load_steps(connection, book, reach)
     await _load_provisional(connection, book, reach)
     await _load_shifts(connection, book, reach)
+    await _load_products(connection, book, reach)
     work = Work(book, copy_of(book))
     await load_posted(connection, work, book.provisional.values())
     return work
@@ -96,7 +97,8 @@ async def fetched(connection: AsyncConnection, query: Select[Any]) -> Sequence[R
 async def _load_chain(connection: AsyncConnection, book: Book, tno: Tno, seqs: tuple[int, int]) -> None:
     chain, branch, entry, hole, register = tables.chain, tables.branch, tables.entry, tables.hole, tables.terminal
     published = [_newest(name).label(f"{name}_published") for name in ("cards", "limits")]
-    query = select(chain, register.c.can_load, register.c.can_issue, *published).where(chain.c.tno == tno)
+    said = (register.c.can_load, register.c.can_issue, register.c.merchant)
+    query = select(chain, *said, *published).where(chain.c.tno == tno)
     query = query.outerjoin(register, register.c.tid == chain.c.tid).with_for_update(of=chain)
     row = (await fetched(connection, query))[0]
     branches = [branch_of(found) for found in await fetched(connection, select(branch).where(branch.c.tno == tno))]
@@ -109,6 +111,15 @@ async def _load_chain(connection: AsyncConnection, book: Book, tno: Tno, seqs: t
     for found in await fetched(connection, select(*_WITHOUT_JWS).where(*of_chain, or_(*near))):
         known = entry_of(found)
         book.entries[(tno, known.branch, known.seq)] = known
+
+
+async def _load_products(connection: AsyncConnection, book: Book, reach: Reach) -> None:
+    product, sites = tables.product.c, sorted({chain.site for chain in book.chains.values()})
+    for site in sites if reach.products else ():
+        of_site = select(product.product).where(product.site == site)
+        known = await connection.scalars(of_site.where(product.product.in_(sorted(reach.products))))
+        if await connection.scalar(of_site.limit(1)) is not None:
+            book.products[site] = frozenset(known)
 
 
 def _newest(name: str) -> ScalarSelect[int]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from protocol.authorise import Refusal
 from protocol.entries import (
+    Body,
     CardBlocked,
     CardIssued,
     CardStep,
@@ -39,6 +40,7 @@ from server.ingest.giving_back import (
     returned_of,
     terms_of_refund,
 )
+from server.ingest.rights import beyond_rights, unproven
 from server.ingest.shifts import note_shift, post_cash, post_count, shift_fault
 from server.ingest.steps import (
     arithmetic_fault,
@@ -58,7 +60,13 @@ from server.ingest.totals import (
     load_fault,
     note_arrival,
 )
-from server.ingest.waiting import INCONSISTENT, NEVER_ISSUED, NO_RIGHT, SECOND_OUTCOME, UNKNOWN_CARD, UNPROVEN
+from server.ingest.waiting import (
+    ASK_TWO_PEOPLE,
+    INCONSISTENT,
+    NEVER_ISSUED,
+    SECOND_OUTCOME,
+    UNKNOWN_CARD,
+)
 from server.ledger.accounts import AccountKind, Postings, balanced, drawer, suspense
 from server.ledger.rules import (
     Resolution,
@@ -74,21 +82,17 @@ from server.ledger.rules import (
     share_of,
 )
 
-_NEEDS_PROOF = (RefundStep, TopUpStep, LoadStep, CashSale, ShiftOpened, ShiftClosed, CardIssued, CardBlocked)
-"""What a second history cannot say alone: sales of cards have a rule of their own (`steps.use_of`)."""
 _OWED = (AccountKind.PENDING, AccountKind.PENDING_SUBSIDY)
 
 
 def post_entry(book: Book, chain: ChainRow, branch: int, entry: Entry, day: BusinessDay) -> str:
     """Post an entry; the answer says why it is parked instead, or is empty."""
     fault = (
-        _beyond_rights(book, chain, branch, entry)
-        or (UNPROVEN if branch and isinstance(entry.body, _NEEDS_PROOF) else "")
-        or _misfit(book, chain, branch, entry)
+        beyond_rights(book, chain, branch, entry) or unproven(branch, entry.body) or _misfit(book, chain, branch, entry)
     )
     if not fault:
         return _post(book, chain, branch, entry, day)
-    _set_aside(book, chain, branch, entry, day)
+    _set_aside(book, chain, branch, entry, day, is_merchant_sure=fault not in ASK_TWO_PEOPLE)
     if isinstance(entry.body, CardIssued) and fault == NEVER_ISSUED:
         text = (
             "a terminal tells of a plastic that the server never issued; it would get what the number's holder is owed"
@@ -104,28 +108,13 @@ def post_parked(
 
     `allowed`: two people have let it be posted although its terminal has no right to it.
     """
-    fault = ("" if allowed else _beyond_rights(book, chain, branch, entry)) or _misfit(book, chain, branch, entry)
+    fault = ("" if allowed else beyond_rights(book, chain, branch, entry)) or _misfit(book, chain, branch, entry)
     if fault:
         return fault
     cause = park_cause(chain.tno, branch, entry.seq)
     if cause in book.posted and f"un{cause}" not in book.posted:
         post_cash(book, chain, entry.shift, f"un{cause}", day, reversed_postings(book.posted[cause].postings))
     return _post(book, chain, branch, entry, day)
-
-
-def _beyond_rights(book: Book, chain: ChainRow, branch: int, entry: Entry) -> str:
-    """Why a terminal, or a second history of it, may not say this alone, whatever its card says; empty when it may."""
-    match entry.body:
-        case TopUpStep() | LoadStep():
-            return "" if chain.can_load else NO_RIGHT
-        case CardIssued(card):
-            is_next = card.key not in book.cards and any(no == card.no for no, _ in book.cards)
-            return (NEVER_ISSUED if is_next else "") if chain.can_issue else NO_RIGHT
-        case Vend(prepared) if branch and entry.kind is not Kind.VEND_DISPENSED:
-            sold = book.find_step(chain, branch, prepared)
-            return UNPROVEN if sold is not None and sold.stage is Stage.SETTLED and not sold.is_of_branch else ""
-        case _:
-            return ""
 
 
 def _post(book: Book, chain: ChainRow, branch: int, entry: Entry, day: BusinessDay) -> str:
@@ -159,20 +148,34 @@ def park_cause(tno: Tno, branch: int, seq: int) -> str:
     return f"park:{tno}.{branch}.{seq}"
 
 
-def _set_aside(book: Book, chain: ChainRow, branch: int, entry: Entry, day: BusinessDay) -> None:
+def _set_aside(
+    book: Book, chain: ChainRow, branch: int, entry: Entry, day: BusinessDay, *, is_merchant_sure: bool
+) -> None:
     """Money of an entry that cannot be posted yet waits in suspense, no card's holder gets it.
 
-    The merchant of a card's sale is paid, but not on the word of a second history; cash lies in the drawer whoever
-    tells of it. A load moves only what is owed, and that stays owed; a shift only what is ours.
+    The merchant of a card's sale is paid, but not on the word of a second history, and nobody pays or is paid where
+    that is in question; cash lies in the drawer whoever tells of it. A load moves only what is owed, and that stays
+    owed; a shift only what is ours.
     """
     body, staged, aside = entry.body, stage_of(entry.kind), suspense(chain.tno, branch, entry.seq)
     cash, legs = drawer(chain.tid, chain.tno, entry.shift), Postings()
     if isinstance(body, CashSale):
         legs = balanced((cash, -body.amount), (aside, body.amount))
-    elif staged and (isinstance(body, RefundStep | TopUpStep) or (isinstance(body, SaleStep) and not branch)):
+    elif staged and _may_wait_in_suspense(body, branch, is_merchant_sure=is_merchant_sure):
+        assert isinstance(body, CardStep)
         legs = postings_of_step(staged[1], body, Situation(cash, aside, Use.UNKNOWN_CARD))
         legs = tuple(replace(leg, account=aside) if leg.account.kind in _OWED else leg for leg in legs)
     post_cash(book, chain, entry.shift, park_cause(chain.tno, branch, entry.seq), day, legs)
+
+
+def _may_wait_in_suspense(body: Body, branch: int, *, is_merchant_sure: bool) -> bool:
+    match body:
+        case TopUpStep():
+            return True
+        case RefundStep():
+            return is_merchant_sure
+        case _:
+            return isinstance(body, SaleStep) and is_merchant_sure and not branch
 
 
 def _misfit(book: Book, chain: ChainRow, branch: int, entry: Entry) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from protocol.entries import (
+    Body,
     CardBlocked,
     CardIssued,
     CardStep,
@@ -11,6 +12,7 @@ from protocol.entries import (
     Entry,
     Kind,
     RefundStep,
+    SaleStep,
     ShiftClosed,
     ShiftOpened,
     TopUpStep,
@@ -19,6 +21,7 @@ from protocol.entries import (
 )
 from protocol.ids import CardKey, CardNo
 from protocol.journal import NotAnEntry, Sealed, read_entry
+from protocol.price_list import FREE_AMOUNT
 from protocol.sync_receiver import Link
 from server.ingest.book import Reached
 
@@ -40,6 +43,7 @@ class Reach:
     """Prepared entries of sales that are settled: refunds of them may have come before."""
     issued: frozenset[CardNo] = frozenset()
     """Issue numbers of which every plastic that is known matters."""
+    products: frozenset[str] = frozenset()
 
 
 NOTHING = Reach(frozenset(), frozenset(), frozenset())
@@ -55,8 +59,10 @@ def reach_of(entries: Iterable[Entry]) -> Reach:
     topped_up: set[CardNo] = set()
     sold: set[int] = set()
     issued: set[CardNo] = set()
+    products: set[str] = set()
     for entry in entries:
         body = entry.body
+        products |= products_of(body)
         match body:
             case CardStep():
                 cards.add(body.card.key)
@@ -83,7 +89,15 @@ def reach_of(entries: Iterable[Entry]) -> Reach:
                 pass
     steps = (frozenset(cards), frozenset(counters), frozenset(prepared))
     drawers = (frozenset(shifts), frozenset(counted))
-    return Reach(*steps, *drawers, frozenset(topped_up), frozenset(sold), issued=frozenset(issued))
+    named = (frozenset(topped_up), frozenset(sold))
+    return Reach(*steps, *drawers, *named, issued=frozenset(issued), products=frozenset(products))
+
+
+def products_of(body: Body) -> set[str]:
+    """The products of price lists that an entry sells or takes back."""
+    if not isinstance(body, SaleStep | RefundStep | CashSale):
+        return set()
+    return {str(line.product) for line in body.lines if line.product != FREE_AMOUNT}
 
 
 def counters_near(body: CardStep) -> set[Reached]:

@@ -76,6 +76,7 @@ def chain_of(row: Row, branches: dict[int, Branch]) -> ChainRow:
         row["limits_published"] or 0,
         bool(row["can_load"]),
         bool(row["can_issue"]),
+        row["merchant"] or "",
     )
 
 

@@ -47,6 +47,7 @@ def copy_of(book: Book) -> Book:
     return Book(
         book.campus,
         book.load_key,
+        products=book.products,
         chains={tno: replace(chain, branches=dict(chain.branches)) for tno, chain in book.chains.items()},
         cards={key: replace(card) for key, card in book.cards.items()},
         entries=dict(book.entries),

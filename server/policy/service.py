@@ -56,7 +56,7 @@ class Policy:
                 raise Invalid("not_a_price_list", str(error)) from error
             return raw
 
-        return await self._put(site, "prices", body)
+        return await self._put(site, "prices", body, tuple(product.id for product in products))
 
     async def put_limits(self, site: SiteId, rules: LimitRules) -> int:
         """New spending rules of a site. Returns their version."""
@@ -129,11 +129,12 @@ class Policy:
         gone = await store.drop_parts(connection, site, now - OLD_PARTS_STAY_MS)
         return Publication(site, sign(named, self._keys.list), parts, tuple(gone), versions)
 
-    async def _put(self, site: SiteId, name: str, body: Callable[[int], bytes]) -> int:
+    async def _put(self, site: SiteId, name: str, body: Callable[[int], bytes], products: tuple[str, ...] = ()) -> int:
         async def put(connection: AsyncConnection) -> int:
             version = version_of(await server_epoch(connection), await next_number(connection, LIST_NUMBER))
             raw = body(version)
             await store.put(connection, site, name, _file(version, raw), self._clock())
+            await store.keep_products(connection, site, products)
             await due.leave(connection, Due.LISTS)
             return version
 

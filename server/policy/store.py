@@ -10,7 +10,8 @@ from protocol.authorise import Listed
 from protocol.ids import CardNo, Counter, Generation, LoadSeq
 from protocol.policy import CardRow, FloorRow
 from server.ingest.book import CardStatus
-from server.tables import card, list_file, list_part, terminal
+from server.sets import insert_rows
+from server.tables import card, list_file, list_part, product, terminal
 
 MADE_FILES = ("cards", "loads")
 """Files that are made from the database: their old bodies can always be made again and are not kept."""
@@ -46,6 +47,12 @@ async def put(connection: AsyncConnection, site: str, name: str, file: StoredFil
     if name in MADE_FILES:
         older = (list_file.c.site == site, list_file.c.name == name, list_file.c.version < file.version)
         await connection.execute(update(list_file).where(*older).values(body=b""))
+
+
+async def keep_products(connection: AsyncConnection, site: str, names: Iterable[str]) -> None:
+    """Remember that these were sold; what a later list drops stays known."""
+    known = set(await connection.scalars(select(product.c.product).where(product.c.site == site)))
+    await insert_rows(connection, product, [{"site": site, "product": name} for name in sorted(set(names) - known)])
 
 
 async def sites(connection: AsyncConnection) -> list[str]:

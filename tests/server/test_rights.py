@@ -6,18 +6,20 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace as with_members
 
-from protocol.entries import CardBlocked, CardIssued, Kind, TopUpTo
-from protocol.ids import Generation
+from protocol.entries import CardBlocked, CardIssued, CashSale, Kind, Line, RefundStep, SaleStep, TopUpTo
+from protocol.ids import Generation, ProductId, SiteId
+from protocol.money import Cents
+from protocol.price_list import Names, Product
 from server.ingest.book import Book, CardRow, CaseClass
 from server.ingest.keeping import held_back, post_again
 from server.ingest.rules import Ack, take_batch
-from server.ingest.waiting import NEVER_ISSUED, NO_RIGHT
+from server.ingest.waiting import FOREIGN_MERCHANT, NEVER_ISSUED, NO_RIGHT, UNKNOWN_PRODUCT
 from server.ledger.accounts import AccountKind
 from tests.server.desk import assert_balances_are_sums
 from tests.server.office import Desk, open_desk
 from tests.server.test_cards import enrol, send
 from tests.server.test_ingest_posting import LATER, balance, book_for
-from tests.server.world import Plastic, Till, load_of, plastic, topup_of
+from tests.server.world import MERCHANT, SITE, Plastic, Till, load_of, plastic, refund_of, sale_of, topup_of
 
 
 @pytest.fixture
@@ -86,6 +88,76 @@ def test_a_till_makes_no_card_known() -> None:
     assert post_again(book, issued, allowed=True)
     assert post_again(book, blocked)
     assert book.cards[card.id.key].status == "blocked"
+
+
+def bought(card: Plastic, product: str, cents: int) -> SaleStep:
+    return with_members(sale_of(card, cents), lines=(Line(ProductId(product), 1, Cents(cents)),))
+
+
+def settle(till: Till, card: Plastic, body: SaleStep | RefundStep) -> int:
+    word = "sale" if isinstance(body, SaleStep) else "refund"
+    prepared = till.append(Kind(f"{word}_prepared"), body).seq
+    card.write(till.tno, body, prepared)
+    return till.append(Kind(f"{word}_settled"), with_members(body, prepared=prepared)).seq
+
+
+def test_nobody_is_paid_or_pays_for_what_a_terminal_tells_of_another_merchant() -> None:
+    """The register gives the till to somebody else: what it sold and took back waits, cash lies in its drawer."""
+    till, card = Till(1), plastic(7, main=1_000)
+    settle(till, card, bought(card, "rice", 300))
+    settle(till, card, refund_of(card, 100, 1))
+    till.append(Kind.CASH_SALE, CashSale(MERCHANT, Cents(50)))
+    book = book_for(till, cards=(card,))
+    book.chains[till.tno].merchant = "canteen-2"
+    take_batch(book, till.tno, till.lines, LATER)
+    rows = list(book.entries.values())
+    assert [row.parked for row in rows] == [FOREIGN_MERCHANT] * 5 and all(held_back(book, row) for row in rows)
+    assert owed(book) == (-50, 50, 0) and balance(book, AccountKind.MERCHANT) == 0
+    assert all(post_again(book, row, allowed=True) for row in rows)
+    assert owed(book) == (-50, 0, -200) and balance(book, AccountKind.MERCHANT) == 250
+
+
+def test_a_product_that_no_list_of_the_site_ever_had_waits_for_two_people() -> None:
+    till, card = Till(1), plastic(7, main=1_000)
+    for product in ("rice", "free", "gold"):
+        settle(till, card, bought(card, product, 300))
+    book = book_for(till, cards=(card,))
+    book.products[SITE] = frozenset({"rice"})
+    take_batch(book, till.tno, till.lines, LATER)
+    rows = list(book.entries.values())
+    assert [row.parked for row in rows] == [""] * 4 + [UNKNOWN_PRODUCT] * 2
+    assert (balance(book, AccountKind.PURSE), balance(book, AccountKind.MERCHANT)) == (-600, 600)
+    assert all(held_back(book, row) and post_again(book, row, allowed=True) for row in rows[4:])
+    assert (balance(book, AccountKind.PURSE), balance(book, AccountKind.MERCHANT)) == (-900, 900)
+
+
+async def test_what_was_on_a_list_of_the_site_is_known_for_ever_and_nothing_later_lets_the_rest_through(
+    desk: Desk,
+) -> None:
+    till, card = Till(1), plastic(1, main=2_000)
+    await enrol(desk, till)
+    await desk.post("/cards", {}, expect=201)
+    site, names = SiteId(SITE), Names("x", "x", "x")
+    for product in ("rice", "soup"):  # the second list drops the first one's
+        await desk.house.policy.put_prices(site, (Product(ProductId(product), names, Cents(300)),))
+    for product in ("rice", "soup", "gold"):
+        settle(till, card, bought(card, product, 300))
+    await send(desk, till)
+    parked = f"/terminals/{till.tid}/parked"
+    assert [row["why"] for row in await desk.get(parked)] == [UNKNOWN_PRODUCT] * 2
+    await desk.house.policy.put_prices(site, (Product(ProductId("gold"), names, Cents(300)),))
+    await desk.put(f"/terminals/{till.tid}", {"site": SITE, "merchant": "canteen-2"})
+    till.append(Kind.CASH_SALE, CashSale(MERCHANT, Cents(50)))
+    await send(desk, till, 6)
+    await desk.put(f"/terminals/{till.tid}", {"site": SITE, "merchant": MERCHANT})
+    await desk.house.upkeep.run()
+    assert [row["why"] for row in await desk.get(parked)] == [UNKNOWN_PRODUCT] * 2 + [FOREIGN_MERCHANT]
+    accept = f"/terminals/{till.tid}/accept-quarantined"
+    await desk.post(accept, expect=202)
+    assert (await desk.post(accept, who="bob"))["count"] == 3
+    kinds = (await desk.get("/ledger/trial-balance"))["cents_by_kind"]
+    moved = {kind: cents for kind, cents in kinds.items() if cents}
+    assert moved == {"purse": -900, "merchant": 950, "drawer": -50}
 
 
 def test_no_station_makes_a_next_plastic_known_that_was_never_issued() -> None:
