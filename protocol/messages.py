@@ -107,6 +107,14 @@ class ServerState(_Message, frozen=True, tag="server"):
     at: UtcField
 
 
+class ServerTime(_Message, frozen=True, tag="time"):
+    """The time, for a terminal whose clock makes certificates look out of date; its nonce shows that it is fresh."""
+
+    kid: ClassVar[str] = "ack"
+    nonce: HashField
+    at: UtcField
+
+
 class ListFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One list as the manifest names it: version, SHA-256 of the whole (hex), size, SHA-256 of each part (hex)."""
 
@@ -137,8 +145,8 @@ class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     ack: Annotated[str, Meta(max_length=2_000)] = ""
 
 
-Signed = Grant | Ack | TipAnswer | Want | ServerState | Manifest
-_Message_T = TypeVar("_Message_T", Grant, Ack, TipAnswer, Want, ServerState, Manifest)
+Signed = Grant | Ack | TipAnswer | Want | ServerState | ServerTime | Manifest
+_Message_T = TypeVar("_Message_T", Grant, Ack, TipAnswer, Want, ServerState, ServerTime, Manifest)
 
 _signed: msgspec.json.Decoder[Signed] = msgspec.json.Decoder(Signed)
 _hello = msgspec.json.Decoder(Hello)

@@ -14,13 +14,14 @@ from pathlib import Path
 
 from protocol.signing import to_base64url
 from terminal.app import run
-from terminal.claim import ServerAt, enrol
+from terminal.claim import enrol
 from terminal.config import ConfigWrong, read_config
 from terminal.console import standard_console
 from terminal.enrol import new_key, take_grant
 from terminal.identity import Identity, IdentityError
 from terminal.ports import JournalError, JournalInUse
 from terminal.rescue import NothingToRescue, rescue
+from terminal.server_http import ServerAt
 from terminal.texts import en, zh_hans, zh_hant
 from terminal.views import Words
 

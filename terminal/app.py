@@ -25,7 +25,6 @@ from protocol.instants import UtcMs
 from protocol.journal import read_entry
 from terminal.card_port import CardPort
 from terminal.card_thread import CardThread
-from terminal.claim import ServerAt
 from terminal.clerk import Clerk, Rights
 from terminal.clock import ChipWatch, MachineClock, TerminalClock
 from terminal.config import Config, May
@@ -37,12 +36,13 @@ from terminal.journal_copy import JournalCopy, name_of
 from terminal.journal_space import JournalSettings
 from terminal.journal_store import JournalStore
 from terminal.mqtt_line import TlsUnusable
-from terminal.news import News, chip_stepped, hooks_of
+from terminal.news import News, chip_stepped, hooks_of, with_time_asked
 from terminal.office import CardOffice
 from terminal.offline import Offline, OfflineCause
 from terminal.policy_store import PolicyStore
 from terminal.ports import JournalBroken, JournalDamaged
 from terminal.renewal import CertificateKeeper
+from terminal.server_http import ServerAt, ask_time
 from terminal.shell import Post, Shell
 from terminal.sync_link import SyncLink
 from terminal.till import Till
@@ -179,6 +179,9 @@ def _link(
     if config.line is None:
         return None
     hooks, acked = hooks_of(till, clock, till.face), journal.ack_jws
+    if config.server_url:
+        server = ServerAt(config.server_url)
+        hooks = with_time_asked(hooks, clock, lambda: asyncio.to_thread(ask_time, server, identity.trust.ack))
     try:
         return SyncLink(config.line, identity, journal, policy, MachineClock(), newest_ack=acked, hooks=hooks)
     except TlsUnusable as error:

@@ -7,14 +7,9 @@ An enrolment that was interrupted is begun again with the same code; the journal
 """
 
 import contextlib
-import json
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 from cryptography import x509
@@ -36,14 +31,10 @@ from terminal.identity import (
     IdentityError,
     read_journal_key,
 )
+from terminal.server_http import NoAnswer, ServerAt
 
 LOOK_EVERY_S = 2.0
-ANSWER_S = 20.0
-_ANSWER_BYTES_MAX = 64 * 1_024
 _SECRET_MODE = 0o600
-_SERVER_FAILED = 500
-
-_Answer = TypeVar("_Answer", bound=msgspec.Struct)
 
 
 class _Nonce(msgspec.Struct, frozen=True):
@@ -62,50 +53,6 @@ class _Standing(msgspec.Struct, frozen=True):
 
 class _Certificate(msgspec.Struct, frozen=True):
     certificate: str
-
-
-class _Problem(msgspec.Struct, frozen=True):
-    detail: str = ""
-
-
-class NoAnswer(IdentityError):
-    """The server is not there or cannot answer now."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServerAt:
-    """The server's HTTP address, such as https://fanka.campus.example."""
-
-    url: str
-
-    def post(self, path: str, body: dict[str, object], kind: type[_Answer]) -> _Answer:
-        """Ask something. Raises IdentityError with the server's own sentence where it says no."""
-        answer = self._post(path, body)
-        try:
-            return msgspec.json.decode(answer, type=kind)
-        except msgspec.DecodeError as error:
-            raise IdentityError(f"{self.url}{path} gives no answer of Fanka's server: {error}") from error
-
-    def tell(self, path: str, body: dict[str, object]) -> None:
-        """Say something that has no answer."""
-        self._post(path, body)
-
-    def _post(self, path: str, body: dict[str, object]) -> bytes:
-        if not self.url.startswith(("http://", "https://")):
-            raise IdentityError(f"{self.url!r} is not the server's address; one begins with https:// or http://")
-        asked = urllib.request.Request(  # noqa: S310  the scheme was looked at
-            self.url.rstrip("/") + path, json.dumps(body).encode(), {"Content-Type": "application/json"}, method="POST"
-        )
-        try:
-            with urllib.request.urlopen(asked, timeout=ANSWER_S) as answer:  # noqa: S310
-                found: bytes = answer.read(_ANSWER_BYTES_MAX)
-                return found
-        except urllib.error.HTTPError as error:
-            if error.code >= _SERVER_FAILED:
-                raise NoAnswer(f"the server at {self.url} cannot answer now: {_detail(error)}") from error
-            raise IdentityError(f"the server says no: {_detail(error)}") from error
-        except OSError as error:
-            raise NoAnswer(f"no answer from {self.url}: {error}. Is the address right, is there a network?") from error
 
 
 def enrol(
@@ -201,10 +148,3 @@ def _request(key: ec.EllipticCurvePrivateKey) -> bytes:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "terminal")])
     built = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
     return built.public_bytes(serialization.Encoding.PEM)
-
-
-def _detail(error: urllib.error.HTTPError) -> str:
-    try:
-        return msgspec.json.decode(error.read(_ANSWER_BYTES_MAX), type=_Problem).detail or f"HTTP {error.code}"
-    except (msgspec.DecodeError, OSError):
-        return f"HTTP {error.code}"

@@ -4,6 +4,8 @@ Only QoS 1, retained messages and a last will are used (SPEC, "Topics"). paho re
 time; a PUBACK tells nobody anything.
 """
 
+import contextlib
+import socket
 import ssl
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,12 +16,18 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from protocol.instants import UtcMs
 from terminal.offline import Offline, OfflineCause
 
 RECONNECT_FIRST_S, RECONNECT_LAST_S = 1, 60
 KEEPALIVE_S = 30
 """A broker that went away without a word is noticed after one and a half times this long."""
 _QUEUED_MESSAGES_MAX = 64
+GOOD_BYE_S, PROBE_S = 2.0, 5.0
+_NO_CHECK_TIME = 0x200000
+"""X509_V_FLAG_NO_CHECK_TIME (X509_VERIFY_PARAM_set_flags(3)), which `ssl` does not name."""
+_DATES = frozenset({9, 10})
+"""X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED (X509_STORE_CTX_get_error(3))."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,8 @@ class MqttLine:
         client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
         client.on_connect_fail, client.on_message = self._on_connect_fail, self._on_message
         self._tls = _tls_context(settings.tls)
+        self._now: Callable[[], UtcMs] | None = None
+        self._broke_off = False
         client.tls_set_context(self._tls)  # pyright: ignore[reportUnknownMemberType]
         self._client = client
 
@@ -95,11 +105,17 @@ class MqttLine:
         """Another certificate lies there: connect with it from the next time on. Raises OSError."""
         self._tls.load_cert_chain(self._settings.tls.certificate, self._settings.tls.key)
 
+    def judge_time_by(self, now: Callable[[], UtcMs]) -> None:
+        """The machine's clock is wrong: OpenSSL shall look at everything but dates, and we at those, by this clock."""
+        self._now = now
+        self._tls.verify_flags |= _NO_CHECK_TIME
+
     def stop(self) -> None:
         """Say the will ourselves, disconnect, and end the thread. Blocks for a moment."""
         if self._client.is_connected():
             topic, payload = self._will
-            self._client.publish(topic, payload, qos=1, retain=True)
+            with contextlib.suppress(RuntimeError, ValueError):  # the connection went meanwhile: the broker says it
+                self._client.publish(topic, payload, qos=1, retain=True).wait_for_publish(GOOD_BYE_S)
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -125,21 +141,58 @@ class MqttLine:
         return f"{self._settings.host}:{self._settings.port}"
 
     def _on_connect(
-        self, _client: Client, _data: object, _flags: ConnectFlags, reason: ReasonCode, _more: Properties | None
+        self, client: Client, _data: object, _flags: ConnectFlags, reason: ReasonCode, _more: Properties | None
     ) -> None:
-        self._deliver(LineDown(Offline(OfflineCause.REFUSED, str(reason))) if reason.is_failure else LineUp())
+        if reason.is_failure:
+            self._deliver(LineDown(Offline(OfflineCause.REFUSED, str(reason))))
+        elif self._now is not None and not _is_in_time(client.socket(), self._now()):
+            self._break_off(client)
+        else:
+            self._deliver(LineUp())
+
+    def _break_off(self, client: Client) -> None:
+        """Not `disconnect`, after which paho would not come back."""
+        self._broke_off = True
+        line = client.socket()
+        if isinstance(line, ssl.SSLSocket):
+            line.shutdown(socket.SHUT_RDWR)
 
     def _on_disconnect(
         self, _client: Client, _data: object, _flags: DisconnectFlags, reason: ReasonCode, _more: Properties | None
     ) -> None:
+        broke_off, self._broke_off = self._broke_off, False
+        if broke_off:
+            self._deliver(LineDown(Offline(OfflineCause.CERTIFICATE, "not valid now, by the server's time")))
+            return
         told = "" if reason == "Unspecified error" else f" ({reason})"  # the broker went without a word
         self._deliver(LineDown(Offline(OfflineCause.LOST, f"{self._where}{told}")))
 
     def _on_connect_fail(self, _client: Client, _data: object) -> None:
-        self._deliver(LineDown(Offline(OfflineCause.NO_ANSWER, self._where)))
+        self._deliver(LineDown(self._why_not()))
+
+    def _why_not(self) -> Offline:
+        """Connect once more by ourselves: paho keeps what went wrong to itself."""
+        host = self._settings.host
+        try:
+            with (
+                socket.create_connection((host, self._settings.port), PROBE_S) as line,
+                self._tls.wrap_socket(line, server_hostname=host),
+            ):
+                return Offline(OfflineCause.NO_ANSWER, self._where)
+        except ssl.SSLCertVerificationError as error:
+            cause = OfflineCause.DATES if error.verify_code in _DATES else OfflineCause.CERTIFICATE
+            return Offline(cause, error.verify_message)
+        except OSError:
+            return Offline(OfflineCause.NO_ANSWER, self._where)
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         self._deliver(Received(message.topic, bytes(message.payload)))
+
+
+def _is_in_time(line: object, now: UtcMs) -> bool:
+    shown = (line.getpeercert() if isinstance(line, ssl.SSLSocket) else None) or {}
+    begins, ends = (ssl.cert_time_to_seconds(str(shown[name])) * 1_000 for name in ("notBefore", "notAfter"))
+    return begins <= now <= ends
 
 
 def _tls_context(files: TlsFiles) -> ssl.SSLContext:

@@ -1,7 +1,8 @@
 """What happened here and what the server says: passed on to whom it concerns, each thing in its turn."""
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 
 from protocol.entries import CardStep, ClockChanged, Fault, Kind, ListsApplied
 from protocol.instants import ClockSource, UtcMs
@@ -12,6 +13,7 @@ from terminal.clock import TerminalClock
 from terminal.derived import HISTORY
 from terminal.desk import Receipt
 from terminal.face import Face
+from terminal.identity import IdentityError
 from terminal.journal_copy import JournalCopy
 from terminal.policy_store import Applied
 from terminal.shell import Shell
@@ -103,3 +105,17 @@ def hooks_of(till: Till, clock: TerminalClock, face: Face) -> Hooks:
         await till.turn(take)
 
     return Hooks(acked, applied, server_time, diverged, alarm)
+
+
+def with_time_asked(hooks: Hooks, clock: TerminalClock, ask: Callable[[], Awaitable[UtcMs]]) -> Hooks:
+    """The same, where the server's signed time can be had without the line that our clock may be keeping away."""
+
+    async def clock_doubtful() -> Callable[[], UtcMs] | None:
+        try:
+            await hooks.server_time(await ask())
+        except IdentityError as error:
+            _log.warning("the time cannot be asked for: %s", error)
+            return None
+        return lambda: clock.now().utc_ms
+
+    return replace(hooks, clock_doubtful=clock_doubtful)

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from protocol.instants import Now, UtcMs
-from terminal.claim import ServerAt, renew, validity
+from terminal.claim import renew, validity
 from terminal.identity import Identity, IdentityError
+from terminal.server_http import ServerAt
 
 LOOK_EVERY_S = 3_600.0
 

@@ -24,6 +24,7 @@ from protocol.messages import (
     Manifest,
     NotAMessage,
     ServerState,
+    ServerTime,
     TipAnswer,
     Want,
     batch_of,
@@ -93,6 +94,9 @@ class LinkStatus:
 async def _nothing(_: object) -> None: ...
 
 
+async def _no_clock() -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Hooks:
     """Who is told about what the server says. Exceptions of the journal in a hook are logged and forgotten."""
@@ -103,6 +107,8 @@ class Hooks:
     diverged: Callable[[TipAnswer], Awaitable[None]] = _nothing
     """The server holds another history: nothing may be sold into this chain any more."""
     alarm: Callable[[str], Awaitable[None]] = _nothing
+    clock_doubtful: Callable[[], Awaitable[Callable[[], UtcMs] | None]] = _no_clock
+    """Only its dates speak against the broker's certificate: what tells the time by the server's word, if it can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,11 +215,8 @@ class SyncLink:
                 await self._catch_up()
             case LineUp():
                 await self._line_up()
-            case LineDown(cause):
-                if not self._cause:
-                    _log.info("offline: %s", cause)
-                self._cause = cause
-                await self._step(Disconnected())
+            case LineDown() as down:
+                await self._line_down(down.cause)
             case Received(topic, payload):
                 await self._received(topic, payload)
             case _:
@@ -245,6 +248,16 @@ class SyncLink:
         for archive in self._archives:
             archive.line_up()
         await self._send_archives()
+
+    async def _line_down(self, offline: Offline) -> None:
+        if not self._cause:
+            _log.info("offline: %s", offline)
+        self._cause = offline
+        await self._step(Disconnected())
+        if offline.cause is OfflineCause.DATES:
+            now = await self._hooks.clock_doubtful()
+            if now is not None:
+                self._line.judge_time_by(now)
 
     async def _send_archives(self) -> None:
         """Old chains go out beside the present one, a batch at a time."""
@@ -304,7 +317,7 @@ class SyncLink:
                     await self._step(Wanted(want.seq, self._clock.mono_ms()))
             case ServerState():
                 await self._take_server_state(verified(jws, ServerState, key))
-            case Grant() | Manifest():
+            case Grant() | Manifest() | ServerTime():
                 raise NotAMessage("not meant for this topic")
             case _:
                 assert_never(message)

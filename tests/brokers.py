@@ -27,11 +27,15 @@ def now() -> UtcMs:
 class OwnBroker(Broker):
     """A broker process with the site that it runs from."""
 
-    def __init__(self, directory: Path, terminals: Iterable[str] = (), site: str = "north-campus") -> None:
+    def __init__(
+        self, directory: Path, terminals: Iterable[str] = (), site: str = "north-campus", at: UtcMs | None = None
+    ) -> None:
+        """`at`: when its own certificate was made; now, by default."""
         self.site = BrokerSite(
             BrokerSettings(directory=directory, port=free_port(), servers=2), new_authority("Test", now())
         )
-        self.site.prepare(now())
+        self.site.prepare(at or now())
+        self.site.take_back((), now())
         self.site.let_in({TerminalId(tid): SiteId(site) for tid in terminals})
         super().__init__(self.site.settings)
 

@@ -17,11 +17,13 @@ from server.enrolment.schemas import (
     ClaimView,
     EnrolForm,
     MachineView,
+    NonceForm,
     NonceView,
     ProofForm,
     RenewForm,
     StandingView,
     TicketForm,
+    TimeView,
 )
 from server.enrolment.service import Enrolments
 from server.errors import Invalid
@@ -117,6 +119,12 @@ async def renew_certificate(request: Request, service: Service, form: RenewForm)
             _bytes(form.proof),
         )
     )
+
+
+@machines.post("/time")
+async def tell_time(request: Request, service: Service, form: NonceForm) -> TimeView:
+    """The time, for a terminal whose clock makes every certificate look out of date."""
+    return TimeView(time=service.tell_time(_address(request), form.nonce).decode())
 
 
 def _address(request: Request) -> str:

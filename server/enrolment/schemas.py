@@ -63,6 +63,18 @@ class StandingView(View):
     trust: dict[str, str] = Field(default_factory=dict)
 
 
+class NonceForm(Form):
+    """Something that nobody asked with before."""
+
+    nonce: PublicKey
+
+
+class TimeView(View):
+    """The server's time, signed."""
+
+    time: str
+
+
 class RenewForm(Form):
     """A new TLS key of an enrolled terminal."""
 

@@ -26,7 +26,8 @@ from protocol.enrolment import (
 )
 from protocol.ids import TerminalId
 from protocol.instants import UtcMs
-from protocol.signing import VerifyKey, to_base64url
+from protocol.messages import ServerTime, sign
+from protocol.signing import SigningKey, VerifyKey, to_base64url
 from server.auth.rules import Operator
 from server.broker.certificates import NotARequest, Pair, TlsKey, for_terminal, pem, proof_holds, read_request
 from server.db import Database
@@ -61,8 +62,16 @@ class Standing:
 class Enrolments:
     """Claims, enrolments and certificates."""
 
-    def __init__(self, database: Database, authority: Pair, grant_in: GrantIn, clock: Callable[[], UtcMs]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        authority: Pair,
+        ack_key: SigningKey,
+        grant_in: GrantIn,
+        clock: Callable[[], UtcMs],
+    ) -> None:
         self._database, self._authority, self._grant_in, self._clock = database, authority, grant_in, clock
+        self._ack_key = ack_key
         self._attempts = Attempts()
         self.authority = authority.certificate_pem().decode()
         """What terminals believe of the broker."""
@@ -190,6 +199,11 @@ class Enrolments:
             return (await self._certify(connection, tid, key, self._clock())).decode()
 
         return await self._database.transact(renew)
+
+    def tell_time(self, address: str, nonce: str) -> bytes:
+        """The present time with somebody's nonce, signed."""
+        self._let_ask(address)
+        return sign(ServerTime(nonce, self._clock()), self._ack_key)
 
     async def _certify(self, connection: AsyncConnection, tid: TerminalId, key: TlsKey, now: UtcMs) -> bytes:
         made = for_terminal(self._authority, tid, key, now)

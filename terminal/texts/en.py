@@ -197,6 +197,8 @@ SENTENCES: Final[dict[str, str]] = {
     "cause.not_started": "not started",
     "cause.connecting": "connecting",
     "cause.no_answer": "no answer from {detail}",
+    "cause.certificate": "the broker's certificate cannot be trusted: {detail}",
+    "cause.dates": "the broker's certificate is out of date, or this machine's clock is: {detail}",
     "cause.refused": "the broker refuses us: {detail}",
     "cause.lost": "lost the connection to {detail}",
     "cause.stopped": "stopped",

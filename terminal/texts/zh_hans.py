@@ -183,6 +183,8 @@ SENTENCES: Final[dict[str, str]] = {
     "cause.not_started": "尚未启动",
     "cause.connecting": "正在连接",
     "cause.no_answer": "{detail} 无响应",
+    "cause.certificate": "消息服务器的证书不可信：{detail}",
+    "cause.dates": "消息服务器的证书已过期或尚未生效，也可能是本机时钟不准：{detail}",
     "cause.refused": "消息服务器拒绝连接：{detail}",
     "cause.lost": "与 {detail} 的连接中断",
     "cause.stopped": "已停止",

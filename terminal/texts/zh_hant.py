@@ -183,6 +183,8 @@ SENTENCES: Final[dict[str, str]] = {
     "cause.not_started": "尚未啟動",
     "cause.connecting": "正在連線",
     "cause.no_answer": "{detail} 無回應",
+    "cause.certificate": "訊息伺服器的憑證不可信：{detail}",
+    "cause.dates": "訊息伺服器的憑證已過期或尚未生效，也可能是本機時鐘不準：{detail}",
     "cause.refused": "訊息伺服器拒絕連線：{detail}",
     "cause.lost": "與 {detail} 的連線中斷",
     "cause.stopped": "已停止",

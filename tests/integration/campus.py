@@ -30,8 +30,9 @@ from server.broker.authority import open_authority
 from server.broker.configuration import BrokerSettings
 from server.broker.process import Broker, free_port
 from server.broker.site import BrokerSite
-from terminal.claim import ServerAt, enrol
+from terminal.claim import enrol
 from terminal.identity import Identity
+from terminal.server_http import ServerAt
 from tests.brokers import now
 from tests.integration.fuse import Card, Fuse
 from tests.integration.programs import Event, ProgramFailed, ServerProgram, TerminalProgram

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from protocol.purse import Technology
-from terminal.claim import ServerAt, renew, validity
+from terminal.claim import renew, validity
 from terminal.identity import load_identity
+from terminal.server_http import ServerAt
 from tests.brokers import now
 from tests.integration.campus import Campus, Till, wait_until
 from tests.server.postgres import new_database, private_postgres

@@ -53,7 +53,19 @@ from protocol.ids import (
 from protocol.instants import BusinessDay, ClockSource, MonoMs, Month, UtcMs
 from protocol.journal import Sealed, Tip, seal
 from protocol.load_record import encode_load, sign_load
-from protocol.messages import Ack, Grant, ListFile, Manifest, ServerState, Signed, TipAnswer, Want, sign, version_of
+from protocol.messages import (
+    Ack,
+    Grant,
+    ListFile,
+    Manifest,
+    ServerState,
+    ServerTime,
+    Signed,
+    TipAnswer,
+    Want,
+    sign,
+    version_of,
+)
 from protocol.money import Cents
 from protocol.policy import load_text
 from protocol.purse import CardClass, CardId, CardRead, Identity, LoadRecord, Mark, Purse, SeenStep, Spent, Technology
@@ -261,6 +273,7 @@ MESSAGES: Final[dict[str, tuple[Signed, str]]] = {
     "tip": (TipAnswer(1, TID, EPOCH, Seq(0), _HASH, NOON), "ack"),
     "want": (Want(TID, EPOCH, Seq(12), NOON), "ack"),
     "server": (ServerState(_HASH, 1, NOON), "ack"),
+    "time": (ServerTime(_HASH, NOON), "ack"),
     "manifest": (
         Manifest(
             SITE,

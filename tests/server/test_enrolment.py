@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from protocol.instants import DAY_MS, HOUR_MS, MINUTE_MS
-from protocol.messages import Grant, verified
-from protocol.signing import SigningKey
+from protocol.messages import Grant, ServerTime, verified
+from protocol.signing import SigningKey, to_base64url
 from server.broker.certificates import request_pem
 from server.enrolment.admission import admitted, revoked
 from server.enrolment.rules import ATTEMPTS_MAX, CLAIM_TRIES_MAX
@@ -173,6 +173,13 @@ async def test_a_certificate_is_renewed_with_the_journal_key_alone(desk: Desk) -
     assert (await machine.renew(403, at=desk.clock() - HOUR_MS))["code"] == "wrong_time"
     await enrolled(desk, 2)
     assert (await machine.renew(403))["code"] == "not_in_good_standing", "an old epoch renews nothing"
+
+
+async def test_the_time_is_told_to_whoever_asks_and_is_fresh(desk: Desk) -> None:
+    machine, nonce = Machine(desk), to_base64url(bytes(range(32)))
+    answer = await machine.say("/time", {"nonce": nonce}, 200)
+    told = verified(answer["time"].encode(), ServerTime, desk.house.keys.ack.public)
+    assert (told.nonce, told.at) == (nonce, desk.clock())
 
 
 async def test_who_is_revoked_is_shut_out_with_every_certificate(desk: Desk) -> None:

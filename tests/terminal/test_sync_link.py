@@ -5,7 +5,7 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from msgspec import structs
 from protocol import topics
 from protocol.entries import Booted, Kind
 from protocol.ids import Epoch, Seq, Tno
-from protocol.instants import MonoMs, UtcMs
+from protocol.instants import DAY_MS, MonoMs, UtcMs
 from protocol.journal import read_entry
 from protocol.messages import Ack, TipAnswer, Want, sign, verified
 from protocol.signing import SigningKey, sha256_of, to_base64url
@@ -27,7 +27,7 @@ from terminal.policy_store import Applied, PolicyStore
 from terminal.ports import JournalBroken
 from terminal.sync_archive import Archive
 from terminal.sync_link import OFFLINE, ONLINE, Hooks, SyncLink
-from tests.brokers import OwnBroker
+from tests.brokers import OwnBroker, now
 from tests.protocol.samples import EPOCH, GRANT, KEY, LOAD_KEY, NOON, SERVER_KEY, SITE, TID
 from tests.terminal.fake_server import FakeServer, signed
 from tests.terminal.journals import FAULT, IDENTITY, TRUST, begun, draft, open_store, sell, settings_in
@@ -64,6 +64,8 @@ class Terminal:
     diverged: list[TipAnswer] = field(default_factory=list)
     times: list[int] = field(default_factory=list)
     archives: list[Archive] = field(default_factory=list)
+    asked_for_time: int = 0
+    said_time: UtcMs | None = None
 
     @contextlib.asynccontextmanager
     async def linked(self) -> AsyncIterator[SyncLink]:
@@ -76,7 +78,9 @@ class Terminal:
             FastClock(),
             newest_ack=self.store.ack_jws,
             archives=self.archives,
-            hooks=Hooks(self._on_acked, self._on_applied, self._on_time, self._on_diverged, self._on_alarm),
+            hooks=Hooks(
+                self._on_acked, self._on_applied, self._on_time, self._on_diverged, self._on_alarm, self.clock_doubtful
+            ),
         )
         running = asyncio.create_task(link.run())
         try:
@@ -91,6 +95,11 @@ class Terminal:
         for _ in range(times):
             await sell(self.store)
             link.appended()
+
+    async def clock_doubtful(self) -> Callable[[], UtcMs] | None:
+        self.asked_for_time += 1
+        said = self.said_time
+        return None if said is None else lambda: said
 
     async def _on_acked(self, ack: Ack, jws: bytes) -> None:
         assert jws.count(b".") == 2
@@ -396,6 +405,45 @@ async def test_a_terminal_that_came_before_the_broker_knew_it_gets_its_lists_all
         broker.site.let_in({TID: SITE})
         broker.site.reload()
         await until(lambda: terminal.applied)
+
+
+REFUSED_LINE = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+"""paho leaves the socket of a failed TLS handshake to the garbage collector."""
+
+
+@REFUSED_LINE
+@pytest.mark.parametrize(
+    ("days_wrong", "comes_in", "cause"),
+    [(None, False, OfflineCause.DATES), (-3, False, OfflineCause.CERTIFICATE), (0, True, None)],
+)
+async def test_only_a_clock_that_the_server_has_set_makes_up_for_dates(
+    tmp_path: Path, days_wrong: int | None, comes_in: bool, cause: OfflineCause | None
+) -> None:
+    """The broker's certificate begins tomorrow; or it is this machine's clock that is a day behind."""
+    tomorrow = UtcMs(now() + DAY_MS)
+    with OwnBroker(tmp_path / "broker", [TID], at=tomorrow) as broker:
+        policy = PolicyStore(tmp_path / "lists", SITE, SERVER_KEY.public, LOAD_KEY.public, takes_loads=False)
+        files = broker.files(TID)
+        tls = TlsFiles(files.ca, files.certificate, files.key)
+        terminal = Terminal(await open_store(tmp_path), policy, broker, tls)
+        terminal.said_time = None if days_wrong is None else UtcMs(tomorrow + days_wrong * DAY_MS)
+        async with terminal.linked() as link:
+            await until(
+                lambda: link.status.online if comes_in else link.status.cause and link.status.cause.cause is cause
+            )
+            assert terminal.asked_for_time and link.status.online is comes_in
+        await terminal.store.close()
+
+
+@REFUSED_LINE
+async def test_a_broker_with_another_s_certificate_is_not_believed(
+    terminal: Terminal, server: FakeServer, broker: OwnBroker, tmp_path: Path
+) -> None:
+    other = OwnBroker(tmp_path / "other", [TID])
+    terminal.tls = replace(terminal.tls, ca=other.site.server_tls().ca)
+    async with terminal.linked() as link:
+        await until(lambda: link.status.cause is not None and link.status.cause.cause is OfflineCause.CERTIFICATE)
+    assert not server.hellos
 
 
 async def test_tls_files_that_are_missing_are_said_at_once(terminal: Terminal, tmp_path: Path) -> None:

@@ -1,0 +1,90 @@
+"""The server over HTTP: for what a terminal needs before it has a line, or instead of it."""
+
+import json
+import secrets
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+
+from protocol.instants import UtcMs
+from protocol.messages import NotAMessage, ServerTime, verified
+from protocol.signing import VerifyKey, to_base64url
+from terminal.identity import IdentityError
+
+ANSWER_S = 20.0
+_ANSWER_BYTES_MAX = 64 * 1_024
+_SERVER_FAILED = 500
+_NONCE_BYTES = 32
+
+_Answer = TypeVar("_Answer", bound=msgspec.Struct)
+
+
+class _Problem(msgspec.Struct, frozen=True):
+    detail: str = ""
+
+
+class _Time(msgspec.Struct, frozen=True):
+    time: str
+
+
+class NoAnswer(IdentityError):
+    """The server is not there or cannot answer now."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAt:
+    """The server's HTTP address, such as https://fanka.campus.example."""
+
+    url: str
+
+    def post(self, path: str, body: dict[str, object], kind: type[_Answer]) -> _Answer:
+        """Ask something. Raises IdentityError with the server's own sentence where it says no."""
+        answer = self._post(path, body)
+        try:
+            return msgspec.json.decode(answer, type=kind)
+        except msgspec.DecodeError as error:
+            raise IdentityError(f"{self.url}{path} gives no answer of Fanka's server: {error}") from error
+
+    def tell(self, path: str, body: dict[str, object]) -> None:
+        """Say something that has no answer."""
+        self._post(path, body)
+
+    def _post(self, path: str, body: dict[str, object]) -> bytes:
+        if not self.url.startswith(("http://", "https://")):
+            raise IdentityError(f"{self.url!r} is not the server's address; one begins with https:// or http://")
+        asked = urllib.request.Request(  # noqa: S310  the scheme was looked at
+            self.url.rstrip("/") + path, json.dumps(body).encode(), {"Content-Type": "application/json"}, method="POST"
+        )
+        try:
+            with urllib.request.urlopen(asked, timeout=ANSWER_S) as answer:  # noqa: S310
+                found: bytes = answer.read(_ANSWER_BYTES_MAX)
+                return found
+        except urllib.error.HTTPError as error:
+            if error.code >= _SERVER_FAILED:
+                raise NoAnswer(f"the server at {self.url} cannot answer now: {_detail(error)}") from error
+            raise IdentityError(f"the server says no: {_detail(error)}") from error
+        except OSError as error:
+            raise NoAnswer(f"no answer from {self.url}: {error}. Is the address right, is there a network?") from error
+
+
+def ask_time(server: ServerAt, ack_key: VerifyKey) -> UtcMs:
+    """The time by the server's signed word, given just now. Raises IdentityError."""
+    nonce = to_base64url(secrets.token_bytes(_NONCE_BYTES))
+    answer = server.post("/time", {"nonce": nonce}, _Time)
+    try:
+        said = verified(answer.time.encode(), ServerTime, ack_key)
+    except NotAMessage as error:
+        raise IdentityError(f"{server.url} told a time that the server did not sign: {error}") from error
+    if said.nonce != nonce:
+        raise IdentityError(f"{server.url} told a time that was asked for before")
+    return said.at
+
+
+def _detail(error: urllib.error.HTTPError) -> str:
+    try:
+        return msgspec.json.decode(error.read(_ANSWER_BYTES_MAX), type=_Problem).detail or f"HTTP {error.code}"
+    except (msgspec.DecodeError, OSError):
+        return f"HTTP {error.code}"
