@@ -281,6 +281,13 @@ _BOOKS = (
         "    return Cents(max(0, pending_cents))",
     ),
     Mutant(
+        "second history believed",
+        "what no card proves of a second history waits for two people",
+        "server/ingest/rights.py",
+        '    return UNPROVEN if branch and isinstance(body, _NEEDS_PROOF) else ""',
+        '    return ""',
+    ),
+    Mutant(
         "rest released at once",
         "the rest of a replaced card waits until every terminal has reported",
         "server/cards/rules.py",
