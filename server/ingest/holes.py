@@ -48,10 +48,11 @@ def note_request(book: Book, chain: ChainRow, batch: Sequence[Link], now: UtcMs)
         book.open_case(CaseClass.HOLE, None, (chain.tno, 0, first), Cents(0), text)
 
 
-def close_offers(book: Book, chain: ChainRow) -> None:
-    """Entries that were asked for have arrived in the usual way."""
+def close_offers(book: Book, chain: ChainRow, new: Sequence[Link]) -> None:
+    """Entries that were asked for have arrived in the usual way, or with the further history that they belong to."""
+    arrived = {(link.seq, link.hash) for link in new}
     for hole in book.holes_of(chain.tno, HoleStatus.ASKED, HoleStatus.OFFERED):
-        if hole.first <= chain.branches[0].tip.seq:
+        if hole.first <= chain.branches[0].tip.seq or (hole.last, hole.hash) in arrived:
             hole.status = HoleStatus.FILLED
 
 

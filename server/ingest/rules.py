@@ -140,5 +140,5 @@ def _keep(book: Book, chain: ChainRow, branch: Branch, new: Sequence[Link], now:
         keep_entry(book, chain, branch, link, now)
         branch = replace(branch, tip=Tip(link.seq, link.hash))
         chain.branches[branch.number] = branch
-    close_offers(book, chain)
+    close_offers(book, chain, new)
     return Ack(branch.tip)

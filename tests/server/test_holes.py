@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace as with_members
 from sqlalchemy import select
 
-from protocol.entries import Kind
+from protocol.entries import Kind, Reason
 from protocol.ids import Seq
 from protocol.journal import Tip
 from protocol.purse import Technology
@@ -90,6 +90,20 @@ def test_an_offer_ends_when_the_entries_arrive() -> None:
     assert isinstance(street.send(street.one, 2), Ack)
     assert street.book.holes[(street.one.tno, 3)].status is HoleStatus.FILLED
     assert street.book.cards[street.card.id.key].main_cents == -470
+
+
+def test_an_offer_ends_when_the_entries_arrive_as_a_further_history() -> None:
+    """A restored server took the other history for the first one: what it asked for belongs to this one."""
+    street = Street()
+    image = street.one.restored(1)
+    image.append(Kind.DRAWER_OPENED, Reason("another history"))
+    street.send(image, 0)
+    for _ in range(2):
+        assert isinstance(street.send(street.one, 4), Ask)
+    hole = street.book.holes[(street.one.tno, 3)]
+    assert hole.status is HoleStatus.OFFERED
+    assert isinstance(street.send(street.one, 0), Ack)
+    assert (hole.status, sorted(street.book.chains[street.one.tno].branches)) == (HoleStatus.FILLED, [0, 1])
 
 
 @BOTH

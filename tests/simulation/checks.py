@@ -180,11 +180,12 @@ class Checks:
     def second_histories(self) -> None:
         """Just what no card speaks for waits, its money aside; two people let it through and none of it stays there."""
         unproven, book, sums = Unproven(self._campus), self._campus.server.book, self.sums()
-        cash: list[StepId] = []
+        silent = {key for key, row in book.cards.items() if row.status is CardStatus.RELEASED} | self.planted.tampered
+        cash: list[StepId] = []  # a card whose rest was paid out speaks for nothing any more: people look at it
         for place, entry in unproven.told:
-            tampered = isinstance(entry.body, CardStep) and entry.body.card.key in self.planted.tampered
+            is_silent = isinstance(entry.body, CardStep) and entry.body.card.key in silent
             waits, is_held = unproven.waits(place, entry), book.entries[place].parked == UNPROVEN
-            if tampered or waits is None or place in self._campus.server.kept.released:
+            if is_silent or waits is None or place in self._campus.server.kept.released:
                 continue
             self.count("waits for two people", int(waits), int(is_held))
             if waits != is_held:
