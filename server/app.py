@@ -108,7 +108,7 @@ async def open_house(settings: Settings, clock: Callable[[], UtcMs] = utc_now) -
     async with Database(settings.database) as database:
         may_create = await database.is_new()
         keys = await asyncio.to_thread(open_keys, Path(settings.data) / "keys", may_create=may_create)
-        await database.create_all()
+        await database.migrate()
         authority = await asyncio.to_thread(open_authority, Path(settings.data) / "authority", clock())
         site = await asyncio.to_thread(prepare_broker, settings, authority, clock())
         yield _compose(settings, clock, database, keys, authority, site)

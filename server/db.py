@@ -15,9 +15,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from server.act_tables import act
 from server.note import leave_note
 from server.numbers import CLOSED_THROUGH, read_setting, write_setting
+from server.schema import SchemaUnknown, upgrade
 
 _DRIVERS = ("sqlite+aiosqlite", "postgresql+psycopg")
 READERS_MAX = 8
@@ -70,10 +70,13 @@ class Database:
             cause = " ".join(str(error.orig if isinstance(error, DBAPIError) else error).split())
             raise DatabaseUnusable(f"the database {self._shown} cannot be opened: {cause}") from error
 
-    async def create_all(self) -> None:
-        """Create the tables that are missing."""
+    async def migrate(self) -> None:
+        """Bring the schema up to this program's. Raises DatabaseUnusable where it is of another."""
         async with self.writing() as connection:
-            await connection.run_sync(act.metadata.create_all)
+            try:
+                await connection.run_sync(upgrade)
+            except SchemaUnknown as error:
+                raise DatabaseUnusable(f"the database {self._shown}: {error}") from error
             if await read_setting(connection, CLOSED_THROUGH) is None:  # a row that is not there cannot be locked
                 await write_setting(connection, CLOSED_THROUGH, "0")
 

@@ -65,7 +65,7 @@ async def _measure(batches: int) -> list[Line]:
 async def _server(stack: AsyncExitStack, directory: Path, book: Book, now: UtcMs) -> Ingest:
     directory.mkdir()  # noqa: ASYNC240 - before anything runs beside it
     database = await stack.enter_async_context(Database(sqlite_url(directory)))
-    await database.create_all()
+    await database.migrate()
     await put_book(database, book)
     return Ingest(database, open_keys(directory / "keys"), CAMPUS, lambda: now)
 

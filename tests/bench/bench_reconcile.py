@@ -136,7 +136,7 @@ async def _time_none(database: Database, query: Select[Any]) -> float:
 async def _database() -> AsyncIterator[Database]:
     with on_disk() as directory:
         async with Database(OTHER_DATABASE or f"sqlite+aiosqlite:///{Path(directory) / 'bench.db'}") as database:
-            await database.create_all()
+            await database.migrate()
             try:
                 yield database
             finally:

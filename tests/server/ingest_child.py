@@ -23,7 +23,7 @@ async def main(directory: Path, *, die: bool) -> None:
     clock.pass_ms(3_600_000)
     lines = street.one.lines
     async with Database(sqlite_url(directory)) as database:
-        await database.create_all()
+        await database.migrate()
         if die:
             await put_book(database, street.book)
         ingest = Ingest(database, keys_in(directory), CAMPUS, clock)

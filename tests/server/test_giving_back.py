@@ -219,7 +219,7 @@ async def test_the_database_counts_it_too(tmp_path: Path) -> None:
     in_order = book_for(till, cards=(card,))
     send(in_order, till)
     async with Database(sqlite_url(tmp_path)) as database:
-        await database.create_all()
+        await database.migrate()
         await put_book(database, book_for(till, cards=(card,)))
         ingest = Ingest(database, keys_in(tmp_path), CAMPUS, clock)
         upkeep = Upkeep(database, LOAD_KEY.public, CAMPUS, clock)

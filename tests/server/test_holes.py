@@ -195,7 +195,7 @@ def test_a_sale_whose_outcome_fell_into_a_hole_is_posted_provisionally() -> None
 async def test_the_database_books_and_fills_the_same_hole(tmp_path: Path) -> None:
     street = Street()
     async with Database(sqlite_url(tmp_path)) as database:
-        await database.create_all()
+        await database.migrate()
         await put_book(database, street.book)
         ingest = Ingest(database, keys_in(tmp_path), CAMPUS, street.clock)
         upkeep = Upkeep(database, LOAD_KEY.public, CAMPUS, street.clock)
@@ -226,7 +226,7 @@ async def test_a_later_tap_extends_a_booked_hole(tmp_path: Path) -> None:
     """When the hole was booked nobody had seen the card since; a later tap shows the missing sale."""
     street = Street()
     async with Database(sqlite_url(tmp_path)) as database:
-        await database.create_all()
+        await database.migrate()
         await put_book(database, street.book)
         ingest = Ingest(database, keys_in(tmp_path), CAMPUS, street.clock)
         upkeep = Upkeep(database, LOAD_KEY.public, CAMPUS, street.clock)

@@ -69,7 +69,7 @@ async def test_database_and_memory_agree(seed: int, tmp_path: Path) -> None:
     clock, book = Clock(), lunch.book()
     clock.pass_ms(3_600_000)
     async with Database(sqlite_url(tmp_path)) as database:
-        await database.create_all()
+        await database.migrate()
         await put_book(database, lunch.book())
         ingest = Ingest(database, keys_in(tmp_path), CAMPUS, clock)
         for delivery in lunch.deliveries():

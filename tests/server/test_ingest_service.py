@@ -55,7 +55,7 @@ class Server:
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[Server]:
     async with Database(sqlite_url(tmp_path)) as database:
-        await database.create_all()
+        await database.migrate()
         await put_book(database, Street().book)
         yield Server(database, tmp_path)
 

@@ -56,7 +56,7 @@ def url(cluster: str) -> str:
 @pytest.fixture
 async def database(url: str) -> AsyncIterator[Database]:
     async with Database(url) as database:
-        await database.create_all()
+        await database.migrate()
         yield database
 
 

@@ -25,7 +25,7 @@ PEOPLE = {"finance": Operator("lin", (Role.FINANCE,)), "viewer": Operator("mei",
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     async with Database(sqlite_url(tmp_path)) as database:
-        await database.create_all()
+        await database.migrate()
         _, clock = await put_lunch(database, 1)
         app = FastAPI()
         answer_problems(app)

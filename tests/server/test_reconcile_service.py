@@ -37,7 +37,7 @@ BANK = Account(AccountKind.BANK)
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
     async with Database(sqlite_url(tmp_path)) as database:
-        await database.create_all()
+        await database.migrate()
         yield database
 
 

@@ -55,7 +55,7 @@ class Site:
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
     async with Database(sqlite_url(tmp_path)) as database:
-        await database.create_all()
+        await database.migrate()
         site = Site(database, tmp_path)
         book = Book(CAMPUS, LOAD_KEY.public, chains={till.tno: till.row() for till in (site.one, site.two)})
         book.cards[site.card.id.key] = CardRow(site.card.id.key)

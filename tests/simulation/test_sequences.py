@@ -138,7 +138,7 @@ async def test_the_database_says_the_same(life: Campus, tmp_path: Path) -> None:
     """Every entry of that life through the server's own transactions: posting for posting what memory says."""
     book, clock = empty_book(life), Clock(life.server.now)
     async with Database(sqlite_url(tmp_path)) as database:
-        await database.create_all()
+        await database.migrate()
         await put_book(database, empty_book(life))
         ingest = Ingest(database, replace(open_keys(tmp_path / "keys"), load=LOAD_KEY), CAMPUS_TIME, clock)
         for tno, run in runs_of(in_handfuls(life.truth.rows)):
