@@ -83,7 +83,7 @@ class Clerk:
     now: Callable[[], Now]
     status: Callable[[], Status]
     export: Callable[[str, Seq], Awaitable[int]]
-    """Write the entries from one on to a file; how many. Raises OSError."""
+    """Write the entries from one on to a file; how many. Raises OSError, ValueError."""
 
     async def do(self, command: Command, shell: Shell) -> None:
         """Carry out one command. Raises JournalError."""
@@ -184,8 +184,11 @@ class Clerk:
         path, first = command.path, Seq(1 if command.whole else shell.derived.acked + 1)
         try:
             count = await self.export(path, first)
-        except OSError as error:
-            return self._say("said.not_exported", path=path, why=error.strerror or str(error))
+        except FileExistsError:
+            return self._say("said.export_taken", path=path)
+        except (OSError, ValueError) as error:  # ValueError: what can be typed and is no name of a file
+            why = error.strerror if isinstance(error, OSError) else None
+            return self._say("said.not_exported", path=path, why=why or str(error))
         if command.whole:
             return self._say("said.exported_all", path=path, count=count)
         key = "said.exported" if count else "said.exported_none"

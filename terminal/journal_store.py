@@ -10,6 +10,7 @@ whether the entry that failed is on disk (SPEC, "Storage").
 
 import asyncio
 import contextlib
+import errno
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable
@@ -169,10 +170,14 @@ class JournalStore:
     async def export(self, path: Path | str, from_seq: Seq) -> int:
         """Write the entries from `from_seq` on as lines, all or nothing; returns how many. Raises OSError.
 
-        The server takes the file like a batch (SPEC, "Storage").
+        The server takes the file like a batch (SPEC, "Storage"). It takes the place of no other file, and none of ours:
+        FileExistsError.
         """
+        path = Path(path)
+        if path.exists() or path.resolve().is_relative_to(self._settings.path.parent.resolve()):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
         lines = [sealed.jws async for sealed in self.entries_after(Seq(from_seq - 1))]
-        await asyncio.to_thread(replace_file, Path(path), b"".join(line + b"\n" for line in lines))
+        await asyncio.to_thread(replace_file, path, b"".join(line + b"\n" for line in lines))
         return len(lines)
 
     async def recover(self) -> None:

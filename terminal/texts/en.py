@@ -136,6 +136,7 @@ SENTENCES: Final[dict[str, str]] = {
     "said.exported_none": "Nothing is unsent; {path} is empty. For the whole journal: export FILE all",
     "said.exported_all": "All: entries 1 to {count}, the whole journal, are in {path}. The server takes that file.",
     "said.not_exported": "{path} could not be written ({why}). Nothing is lost; try another place.",
+    "said.export_taken": "{path} exists, or is a place of the till's own. It was left alone; give another name.",
     "said.may_not": "This terminal has no right for that ({capability}). Use a station that has it.",
     "said.journal_low": "There is no room left on the disk. What was paid is kept; call a technician.",
     "said.bye": "The program ends. Entries not confirmed by the server: {unsent}. They stay here and are sent later.",

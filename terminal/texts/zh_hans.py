@@ -132,6 +132,7 @@ SENTENCES: Final[dict[str, str]] = {
     "said.exported_none": "没有未上传的记录；{path} 是空的。要全部流水：export 文件 all",
     "said.exported_all": "全部流水（第 1 到第 {count} 条记录）已写入 {path}，服务器接受此文件。",
     "said.not_exported": "无法写入 {path}（{why}）。记录没有丢失；请换一个位置。",
+    "said.export_taken": "{path} 已经存在，或位于本机自己的文件之中，没有改动。请换一个文件名。",
     "said.may_not": "本终端没有这项权限（{capability}）。请到有权限的终端办理。",
     "said.journal_low": "磁盘空间不足。已付款的记录都在；请联系技术员。",
     "said.bye": "程序结束。服务器尚未确认的记录：{unsent} 条。记录保留在本机，以后上传。",

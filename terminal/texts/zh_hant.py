@@ -132,6 +132,7 @@ SENTENCES: Final[dict[str, str]] = {
     "said.exported_none": "沒有未上傳的紀錄；{path} 是空的。要全部流水：export 檔案 all",
     "said.exported_all": "全部流水（第 1 到第 {count} 筆紀錄）已寫入 {path}，伺服器接受此檔案。",
     "said.not_exported": "無法寫入 {path}（{why}）。紀錄沒有遺失；請換一個位置。",
+    "said.export_taken": "{path} 已經存在，或位於本機自己的檔案之中，沒有更動。請換一個檔名。",
     "said.may_not": "本終端機沒有這項權限（{capability}）。請到有權限的終端機辦理。",
     "said.journal_low": "磁碟空間不足。已付款的紀錄都在；請聯絡技術人員。",
     "said.bye": "程式結束。伺服器尚未確認的紀錄：{unsent} 筆。紀錄保留在本機，以後上傳。",

@@ -69,6 +69,12 @@ async def counter(journal: JournalStore) -> CounterBench:
     return bench
 
 
+@pytest.fixture
+def stick(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where exports go."""
+    return tmp_path_factory.mktemp("stick")
+
+
 # Commands ---------------------------------------------------------------------------------------------------------
 
 
@@ -102,21 +108,55 @@ async def test_a_price_changed_by_hand_says_who_and_why(counter: CounterBench) -
     assert (await counter.types("item rice")).amount_cents == 350, "only what was rung before"
 
 
-async def test_what_the_server_has_not_got_goes_into_a_file(counter: CounterBench, tmp_path: Path) -> None:
+async def test_what_the_server_has_not_got_goes_into_a_file(counter: CounterBench, stick: Path) -> None:
     await counter.answer("shift open Wang 1")
     counter.shell.acked(Seq(1), "")
-    assert "Unsent: entries 2 to 2 are in" in await counter.answer(f"export {tmp_path}/unsent")
-    assert (tmp_path / "unsent").read_bytes() == counter.entries[1].jws + b"\n"
+    assert "Unsent: entries 2 to 2 are in" in await counter.answer(f"export {stick}/unsent")
+    assert (stick / "unsent").read_bytes() == counter.entries[1].jws + b"\n"
     counter.shell.acked(Seq(2), "")
-    assert "Nothing is unsent" in await counter.answer(f"export {tmp_path}/unsent")
-    assert (tmp_path / "unsent").read_bytes() == b""
-    assert "could not be written" in await counter.answer(f"export {tmp_path}/no/unsent")
+    assert "Nothing is unsent" in await counter.answer(f"export {stick}/nothing")
+    assert (stick / "nothing").read_bytes() == b""
+    assert "could not be written" in await counter.answer(f"export {stick}/no/unsent")
 
 
-async def test_the_whole_journal_goes_into_a_file_that_verifies(counter: CounterBench, tmp_path: Path) -> None:
+async def test_an_export_takes_no_other_file_s_place(
+    tmp_path: Path, stick: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await open_store(data_directory(tmp_path))
+    counter = CounterBench(store, OFFICE)
+    await counter.shell.start()
+    settings, ours, link = tmp_path / "terminal.toml", tmp_path / "data" / "fresh", stick / "link"
+    settings.write_text("kept")
+    link.symlink_to(tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    journal = tmp_path / "data" / "journal.db"
+    for path in (
+        journal,
+        "data/journal.db",
+        settings,
+        ours,
+        "data/../data/fresh",
+        link / "fresh",
+        ".",
+        "/",
+        "..",
+        "data",
+    ):
+        assert "It was left alone" in await counter.answer(f"export {path} all"), path
+    for path in ("data\0", "x" * 300, "nowhere/.."):
+        assert "could not be written" in await counter.answer(f"export {path}"), path
+    assert settings.read_text() == "kept" and not ours.exists()
+    await counter.types("shift open Wang 1", "ring 1", "cash")
+    await store.close()
+    again = await open_store(tmp_path / "data")
+    assert again.tip.seq == len(counter.entries), "sales go where they went before"
+    await again.close()
+
+
+async def test_the_whole_journal_goes_into_a_file_that_verifies(counter: CounterBench, stick: Path) -> None:
     await counter.answer("shift open Wang 1")
     counter.shell.acked(Seq(2), "")
-    path = tmp_path / "all"
+    path = stick / "all"
     assert "All: entries 1 to 2, the whole journal" in await counter.answer(f"export {path} all")
     report = examine(path.read_bytes().splitlines(), IDENTITY.start, IDENTITY.key.public, head=counter.journal.tip)
     assert (report.entries, report.findings) == (2, ())

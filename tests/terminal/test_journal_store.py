@@ -567,13 +567,14 @@ async def test_a_log_cut_anywhere_ends_the_chain_earlier_and_nothing_else(tmp_pa
 # Out of the house
 
 
-async def test_an_export_is_a_batch_in_a_file(store: JournalStore, tmp_path: Path) -> None:
+async def test_an_export_is_a_batch_in_a_file(store: JournalStore, tmp_path_factory: pytest.TempPathFactory) -> None:
+    stick = tmp_path_factory.mktemp("stick")
     await sell(store, 3)
-    assert await store.export(tmp_path / "unsent.jsonl", Seq(4)) == 3
-    lines = (tmp_path / "unsent.jsonl").read_bytes().splitlines()
+    assert await store.export(stick / "unsent.jsonl", Seq(4)) == 3
+    lines = (stick / "unsent.jsonl").read_bytes().splitlines()
     assert [read_entry(line).seq for line in lines] == [4, 5, 6]
     with pytest.raises(OSError, match="No such file"):
-        await store.export(tmp_path / "missing" / "unsent.jsonl", Seq(4))
+        await store.export(stick / "missing" / "unsent.jsonl", Seq(4))
 
 
 async def test_after_closing_everything_is_refused(tmp_path: Path) -> None:
