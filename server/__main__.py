@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import shlex
 import signal
 import socket
 import sys
@@ -15,8 +16,8 @@ from pathlib import Path
 
 import uvicorn
 
-from server.app import House, open_house, prepare_broker, running, utc_now
-from server.broker.authority import AuthorityUnusable, open_authority
+from server.app import House, authority_of, open_house, prepare_broker, running, utc_now
+from server.broker.authority import AuthorityUnusable
 from server.broker.configuration import CONFIG
 from server.config import ConfigWrong, HttpSettings, Settings, read_settings
 from server.db import DatabaseUnusable
@@ -69,10 +70,11 @@ def _failed(error: Exception, code: int) -> int:
 
 def _prepare(settings: Settings) -> int:
     now = utc_now()
-    site = prepare_broker(settings, open_authority(Path(settings.data) / "authority", now), now)
+    is_first = not (Path(settings.data) / "keys").exists()
+    site = prepare_broker(settings, authority_of(settings, now, may_create=is_first), now)
     if site is None:
         raise ConfigWrong("there is no [broker] table: this machine runs no Mosquitto for this server")
-    print(f"ready: mosquitto --config-file {site.settings.file(CONFIG)}")
+    print(f"ready: /usr/sbin/mosquitto --config-file {shlex.quote(str(site.settings.file(CONFIG)))}")
     return 0
 
 

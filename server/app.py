@@ -23,7 +23,7 @@ from server.booking import api as booking_api
 from server.booking.service import Bookings
 from server.broker.authority import open_authority
 from server.broker.certificates import Pair
-from server.broker.site import BrokerSite
+from server.broker.site import BrokerSite, BrokerUnreachable
 from server.cards import api as cards_api
 from server.cards.service import Cards
 from server.config import ConfigWrong, MqttSettings, Settings, broker_of, campus_of, operators_of, timing_of
@@ -109,18 +109,26 @@ async def open_house(settings: Settings, clock: Callable[[], UtcMs] = utc_now) -
         may_create = await database.is_new()
         keys = await asyncio.to_thread(open_keys, Path(settings.data) / "keys", may_create=may_create)
         await database.migrate()
-        authority = await asyncio.to_thread(open_authority, Path(settings.data) / "authority", clock())
+        authority = await asyncio.to_thread(authority_of, settings, clock(), may_create=may_create)
         site = await asyncio.to_thread(prepare_broker, settings, authority, clock())
         yield _compose(settings, clock, database, keys, authority, site)
 
 
+def authority_of(settings: Settings, at: UtcMs, *, may_create: bool) -> Pair:
+    """The site's authority, in its place. Raises AuthorityUnusable."""
+    return open_authority(Path(settings.data) / "authority", at, may_create=may_create)
+
+
 def prepare_broker(settings: Settings, authority: Pair, at: UtcMs) -> BrokerSite | None:
-    """Make the directory of this machine's broker, or bring it up to date. Raises AuthorityUnusable, OSError."""
+    """Make the directory of this machine's broker, or bring it up to date. Raises ConfigWrong."""
     wanted = broker_of(settings)
     if wanted is None:
         return None
     site = BrokerSite(wanted, authority)
-    site.prepare(at)
+    try:
+        site.prepare(at)
+    except OSError as error:
+        raise ConfigWrong(f"broker.directory: {error.filename}: {error.strerror}") from error
     return site
 
 
@@ -269,8 +277,21 @@ async def _upkeep(house: House) -> None:
 
 async def _watch_the_gate(gate: Gate) -> None:
     """Let terminals in and keep them out as the register says, soon after a change."""
+    is_deaf = False
+
+    async def look() -> None:
+        nonlocal is_deaf
+        try:
+            await gate.look()
+        except BrokerUnreachable as error:
+            if not is_deaf:
+                log.warning("ALARM %s It is tried again every second.", error)
+            is_deaf = True
+        else:
+            is_deaf = False
+
     while True:
-        await _kept_alive("telling the broker who may connect", gate.look)
+        await _kept_alive("telling the broker who may connect", look)
         await asyncio.sleep(GATE_LOOKS_S)
 
 

@@ -167,13 +167,16 @@ def _with_files(mqtt: MqttSettings, path: Path) -> MqttSettings:
 
 
 def broker_of(settings: Settings) -> BrokerSettings | None:
-    """The broker of this machine."""
+    """The broker of this machine. Raises ConfigWrong."""
     found = settings.broker
     if found is None:
         return None
-    return BrokerSettings(
-        directory=Path(found.directory), port=found.port, host=found.host, names=found.names, servers=found.servers
-    )
+    try:
+        return BrokerSettings(
+            directory=Path(found.directory), port=found.port, host=found.host, names=found.names, servers=found.servers
+        )
+    except ValueError as error:
+        raise ConfigWrong(f"[broker]: {error}") from error
 
 
 def campus_of(settings: Settings) -> CampusTime:

@@ -7,6 +7,7 @@ from the topic; the broker lets a terminal publish under its own certificate nam
 """
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import ssl
@@ -58,6 +59,7 @@ class MqttLink:
         self._outage = ""
         """Why there is no connection, as it was told last; empty while there is one, and before the first try."""
         self._stopping = False
+        self._tls: ssl.SSLContext | None = None
         self._client = self._new_client()
 
     async def start(self) -> None:
@@ -94,7 +96,9 @@ class MqttLink:
     def _new_client(self) -> Client:
         client = Client(CallbackAPIVersion.VERSION2, client_id=self._settings.client_id)
         if self._settings.ca:
-            client.tls_set_context(_tls_context(self._settings))  # pyright: ignore[reportUnknownMemberType]  (untyped)
+            self._tls = _tls_context(self._settings)
+            client.on_pre_connect = self._load_again
+            client.tls_set_context(self._tls)  # pyright: ignore[reportUnknownMemberType]  (untyped)
         client.reconnect_delay_set(1, self._settings.reconnect_max_s)
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
@@ -116,6 +120,12 @@ class MqttLink:
             log.error("the broker refused our subscription to %s", UP_ALL)
             return
         self._later(self._now_up)
+
+    def _load_again(self, _client: Client, _data: object) -> None:
+        """The certificate may have been made anew since the last connection."""
+        if self._tls is not None and self._settings.cert:
+            with contextlib.suppress(OSError):  # it is being written: the one that is loaded still holds
+                self._tls.load_cert_chain(self._settings.cert, self._settings.key)
 
     def _on_connect_fail(self, *_: object) -> None:
         self._later(self._now_down, "it does not answer")

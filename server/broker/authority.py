@@ -19,13 +19,20 @@ class AuthorityUnusable(Exception):
     """A file of the authority is missing, damaged or open to others; the text says which and what to do."""
 
 
-def open_authority(directory: Path, at: UtcMs) -> Pair:
-    """Read the authority; where neither file exists yet, make it. Raises AuthorityUnusable."""
+def open_authority(directory: Path, at: UtcMs, *, may_create: bool) -> Pair:
+    """Read the authority; at the first start make it: never where terminals may believe in another.
+
+    `may_create`: the database is new too, and nobody has a certificate. Raises AuthorityUnusable.
+    """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     key, certificate = directory / CA_KEY, directory / CA_FILE
-    if not key.exists() and not certificate.exists():
+    if not certificate.exists():
+        if not may_create:
+            raise AuthorityUnusable(
+                f"{certificate} is missing, and terminals believe in it. Put it back from the backup."
+            )
         made = new_authority("Fanka site authority", at)
-        replace_file(key, made.key_pem(), SECRET_MODE)
+        replace_file(key, made.key_pem(), SECRET_MODE)  # one that a power cut has left alone here signed nothing yet
         replace_file(certificate, made.certificate_pem())
     return open_pair(certificate, key)
 

@@ -169,6 +169,15 @@ def revocations(authority: Pair, revoked: Iterable[Revoked], number: int, at: Ut
     return built.sign(authority.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
+def is_signed_by(certificate: x509.Certificate, authority: Pair) -> bool:
+    """Whether it is this authority's own signature, and not only its name."""
+    try:
+        certificate.verify_directly_issued_by(authority.certificate)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
 def hosts_of(certificate: x509.Certificate) -> list[str]:
     """The names and addresses that a certificate is for, in order; none for a client's."""
     try:

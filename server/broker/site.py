@@ -8,6 +8,8 @@ fanka.server.crt, fanka.server.key   the server's own certificate at the broker;
 """
 
 import os
+import pwd
+import shutil
 import signal
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +20,7 @@ from cryptography import x509
 from protocol.ids import SiteId, TerminalId
 from protocol.instants import DAY_MS, UtcMs
 from server.broker.access import access_list
-from server.broker.authority import SECRET_MODE, open_pair
+from server.broker.authority import SECRET_MODE, AuthorityUnusable, open_pair
 from server.broker.certificates import (
     CRL_DAYS,
     SERVER_DAYS,
@@ -27,6 +29,7 @@ from server.broker.certificates import (
     for_broker,
     for_client,
     hosts_of,
+    is_signed_by,
     new_key,
     revocations,
     server_name,
@@ -44,6 +47,8 @@ from server.broker.configuration import (
 )
 from server.durable import replace_file
 
+ACCOUNT = "mosquitto"
+_EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104  not listened on here, but looked for
 RENEW_BEFORE_DAYS = SERVER_DAYS // 3
 
 
@@ -67,26 +72,34 @@ class BrokerSite:
     settings: BrokerSettings
     authority: Pair = field(repr=False)
 
-    def prepare(self, at: UtcMs) -> None:
+    def prepare(self, at: UtcMs) -> bool:
         """Write what is missing, about to expire or changed by the settings; access and revocations stay as they are.
 
-        Raises AuthorityUnusable, OSError.
+        Whether anything changed. Asked at every start and every day. Raises OSError.
         """
         directory, authority = self.settings.directory, self.authority
-        names = sorted({*self.settings.names, "127.0.0.1", "localhost"})
+        names = self._names()
         directory.mkdir(parents=True, exist_ok=True)
-        replace_file(directory / CA, authority.certificate_pem())
+        changed = self._replace(CA, authority.certificate_pem())
         if not self._holds(CERTIFICATE, KEY, at, names):
             key = new_key()
             self._keep(CERTIFICATE, KEY, Pair(for_broker(authority, names, key.public_key(), at), key))
+            changed = True
         for name in map(server_name, range(1, self.settings.servers + 1)):
             if not self._holds(f"{name}.crt", f"{name}.key", at, []):
                 self._keep(f"{name}.crt", f"{name}.key", self.client(name, at, SERVER_DAYS))
+                changed = True
         if not (directory / ACCESS).exists():
             self.let_in({})
-        if not (directory / REVOKED).exists():
+        if not self._is_our_list():
             self.take_back((), at)
-        replace_file(directory / CONFIG, configuration(self.settings).encode())
+        changed |= self._replace(CONFIG, configuration(self.settings).encode())
+        self._hand_over()
+        return changed
+
+    def here(self) -> str:
+        """Where this machine reaches the broker."""
+        return "127.0.0.1" if self.settings.host in _EVERYWHERE else self.settings.host
 
     def client(self, name: str, at: UtcMs, days: int) -> Pair:
         """A new key with a certificate for whoever is called so."""
@@ -117,7 +130,10 @@ class BrokerSite:
         """Let Mosquitto read access, revocations and certificates again. Raises BrokerUnreachable."""
         path = self.settings.file(PID)
         try:
-            os.kill(int(path.read_text()), signal.SIGHUP)
+            number = int(path.read_text())
+            if Path(f"/proc/{number}/comm").read_text().strip() != "mosquitto":
+                raise ProcessLookupError  # the file outlived a power cut, and the number is somebody else's
+            os.kill(number, signal.SIGHUP)
         except (OSError, ValueError) as error:
             raise BrokerUnreachable(
                 f"Mosquitto of {path.parent} cannot be told of a change ({type(error).__name__}). "
@@ -128,10 +144,33 @@ class BrokerSite:
         paths = self.settings.directory / certificate, self.settings.directory / key
         if not all(path.exists() for path in paths):
             return False
-        found = open_pair(*paths).certificate
+        try:
+            found = open_pair(*paths).certificate
+        except AuthorityUnusable:
+            return False  # what we sign ourselves is made again, whatever a power cut has left
         ends_at = found.not_valid_after_utc.timestamp() * 1_000
-        ours = found.issuer == self.authority.certificate.subject
-        return ours and ends_at - at > RENEW_BEFORE_DAYS * DAY_MS and hosts_of(found) == names
+        return (
+            is_signed_by(found, self.authority)
+            and ends_at - at > RENEW_BEFORE_DAYS * DAY_MS
+            and hosts_of(found) == names
+        )
+
+    def _names(self) -> list[str]:
+        own = {self.settings.host} - _EVERYWHERE
+        return sorted({*self.settings.names, *own, "127.0.0.1", "localhost"})
+
+    def _is_our_list(self) -> bool:
+        path, authority = self.settings.directory / REVOKED, self.authority
+        try:
+            return x509.load_pem_x509_crl(path.read_bytes()).is_signature_valid(authority.key.public_key())
+        except (OSError, ValueError):
+            return False
+
+    def _hand_over(self) -> None:
+        """Started by root, Mosquitto becomes a user of its own, who must read the key and write beside it."""
+        if os.geteuid() == 0 and _has_account(ACCOUNT):
+            for path in (self.settings.directory, self.settings.directory / KEY):
+                shutil.chown(path, ACCOUNT, ACCOUNT)
 
     def _keep(self, certificate: str, key: str, pair: Pair) -> None:
         replace_file(self.settings.directory / key, pair.key_pem(), SECRET_MODE)
@@ -143,3 +182,11 @@ class BrokerSite:
             return False
         replace_file(path, content)
         return True
+
+
+def _has_account(name: str) -> bool:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True

@@ -20,7 +20,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from protocol.ids import SiteId, TerminalId
 from protocol.instants import DAY_MS, UtcMs
 from server.broker.certificates import Pair, Revoked
-from server.broker.site import BrokerSite
+from server.broker.site import BrokerSite, BrokerUnreachable
 from server.db import Database
 from server.due import Due
 from server.due_now import took
@@ -40,6 +40,7 @@ class Gate:
         self._database, self._site, self._clock = database, site, clock
         self._let_in: frozenset[TerminalId] = frozenset()
         self._revoked: frozenset[int] = frozenset()
+        self._to_end: set[TerminalId] = set()
         self._untold = True
         """Mosquitto may not have read what lies there."""
         self._looked_at = 0.0
@@ -49,8 +50,8 @@ class Gate:
 
         Raises BrokerUnreachable: the next look tries again.
         """
-        changed = await took(self._database, Due.REGISTER)
-        if changed or self._untold or time.monotonic() - self._looked_at >= LOOKS_THROUGH_S:
+        self._untold |= await took(self._database, Due.REGISTER)  # kept until it is done: a disk may be full meanwhile
+        if self._untold or time.monotonic() - self._looked_at >= LOOKS_THROUGH_S:
             await self._look_through()
             self._looked_at = time.monotonic()
 
@@ -62,12 +63,15 @@ class Gate:
         if self._untold:
             await asyncio.to_thread(self._site.reload)
             self._untold = False
-        shut_out, self._let_in = self._let_in - terminals.keys(), frozenset(terminals)
-        for tid in sorted(shut_out):
+        self._to_end |= self._let_in - terminals.keys()
+        self._let_in = frozenset(terminals)
+        for tid in sorted(self._to_end - self._let_in):
             await asyncio.to_thread(self._end_session, tid)
+            self._to_end.discard(tid)
 
     def _write(self, terminals: Mapping[TerminalId, SiteId], revoked: Sequence[Revoked]) -> None:
         now, serials = self._clock(), frozenset(known.serial for known in revoked)
+        self._untold |= self._site.prepare(now)
         self._untold |= self._site.let_in(terminals)
         if serials != self._revoked or self._site.revocations_age_ms(now) >= DAY_MS:
             self._site.take_back(revoked, now)
@@ -80,13 +84,12 @@ class Gate:
         client.tls_set_context(_context(self._site, pair))  # pyright: ignore[reportUnknownMemberType]
         client.connect_timeout = ENDS_SESSION_S
         try:
-            client.connect("127.0.0.1", settings.port)
+            client.connect(self._site.here(), settings.port)
             client.loop(ENDS_SESSION_S)
             client.disconnect()
         except OSError as error:
-            log.warning("the session of %s could not be ended: %s", tid, error)
-        else:
-            log.warning("the session of %s was ended: it was revoked", tid)
+            raise BrokerUnreachable(f"the session of {tid} cannot be ended yet: {error}.") from error
+        log.warning("the session of %s was ended: it was revoked", tid)
 
 
 def _context(site: BrokerSite, pair: Pair) -> ssl.SSLContext:

@@ -152,7 +152,7 @@ class Campus:
         if prepared.returncode:
             raise ProgramFailed(prepared.stderr)
         self.broker = self._stack.enter_context(Broker(BrokerSettings(directory=broker, port=self._broker_port)))
-        site = open_authority(self.directory / "server" / "data" / "authority", now())
+        site = open_authority(self.directory / "server" / "data" / "authority", now(), may_create=False)
         self.site = BrokerSite(self.broker.settings, site)
         self.pcscd = self._stack.enter_context(PrivatePcscd(self.directory / "pcscd", self.reader_count))
         self.server = ServerProgram(self.directory / "server", config)

@@ -1,0 +1,159 @@
+"""The broker's directory through power cuts and lost files, and a gate that forgets nothing it has to tell."""
+
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from protocol.ids import TerminalId
+from protocol.instants import DAY_MS, UtcMs
+from server.broker import site as site_module
+from server.broker.authority import AuthorityUnusable, open_authority
+from server.broker.certificates import Pair, new_authority
+from server.broker.configuration import ACCESS, CERTIFICATE, KEY, PID, REVOKED, BrokerSettings
+from server.broker.process import Broker, free_port
+from server.broker.site import BrokerSite, BrokerUnreachable
+from server.durable import replace_file
+from server.enrolment.gate import Gate
+from tests.brokers import now
+from tests.server.machines import Machine
+from tests.server.office import Desk, open_desk
+from tests.server.test_enrolment import claim, enrolled
+from tests.server.world import NOON, SITE
+
+
+def made(directory: Path, authority: Pair | None = None, at: UtcMs = NOON) -> BrokerSite:
+    site = BrokerSite(BrokerSettings(directory=directory, port=free_port()), authority or new_authority("Fanka", at))
+    site.prepare(at)
+    return site
+
+
+def broker_certificate(directory: Path) -> x509.Certificate:
+    return x509.load_pem_x509_certificate((directory / CERTIFICATE).read_bytes())
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    async with open_desk(tmp_path) as desk:
+        await desk.put("/terminals/till-1", {"site": SITE})
+        yield desk
+
+
+def test_power_that_goes_while_the_authority_is_made_costs_nothing(tmp_path: Path) -> None:
+    open_authority(tmp_path, NOON, may_create=True)
+    (tmp_path / "ca.crt").unlink()
+    again = open_authority(tmp_path, NOON, may_create=True)
+    assert open_authority(tmp_path, NOON, may_create=False).certificate == again.certificate
+
+
+def test_an_authority_that_is_gone_is_not_made_anew_behind_the_terminals_backs(tmp_path: Path) -> None:
+    with pytest.raises(AuthorityUnusable, match="Put it back"):
+        open_authority(tmp_path, NOON, may_create=False)
+    assert not (tmp_path / "ca.key").exists()
+
+
+def test_power_that_goes_between_a_key_and_its_certificate_costs_nothing(tmp_path: Path) -> None:
+    site = made(tmp_path)
+    replace_file(tmp_path / KEY, site.client("x", NOON, 1).key_pem(), 0o600)
+    assert site.prepare(NOON) and not site.prepare(NOON)
+
+
+def test_what_another_authority_of_the_same_name_has_signed_is_signed_anew(tmp_path: Path) -> None:
+    made(tmp_path)
+    site = made(tmp_path)
+    broker_certificate(tmp_path).verify_directly_issued_by(site.authority.certificate)
+    listed = x509.load_pem_x509_crl((tmp_path / REVOKED).read_bytes())
+    assert listed.is_signature_valid(site.authority.key.public_key())
+
+
+def test_the_address_it_listens_on_is_one_of_its_names(tmp_path: Path) -> None:
+    authority = new_authority("Fanka", NOON)
+    for host, here in (("0.0.0.0", "127.0.0.1"), ("10.1.2.3", "10.1.2.3")):
+        site = BrokerSite(BrokerSettings(directory=tmp_path, port=8883, host=host), authority)
+        site.prepare(NOON)
+        assert site.here() == here
+        names = broker_certificate(tmp_path).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        assert here in {str(address) for address in names.get_values_for_type(x509.IPAddress)}
+
+
+def test_a_number_that_a_power_cut_has_left_is_nobody_else_s_end(tmp_path: Path) -> None:
+    site = made(tmp_path)
+    with subprocess.Popen(["sleep", "30"]) as other:
+        (tmp_path / PID).write_text(str(other.pid))
+        with pytest.raises(BrokerUnreachable, match="cannot be told"):
+            site.reload()
+        with pytest.raises(subprocess.TimeoutExpired):
+            other.wait(0.2)
+        other.kill()
+
+
+async def test_a_full_disk_delays_a_revocation_no_longer_than_it_is_full(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await enrolled(desk)
+    site = made(tmp_path / "broker")
+    told: list[str] = []
+    monkeypatch.setattr(BrokerSite, "reload", lambda self: told.append((tmp_path / "broker" / ACCESS).read_text()))
+    monkeypatch.setattr(Gate, "_end_session", lambda *_: None)
+    gate = Gate(desk.house.database, site, desk.clock)
+    await gate.look()
+    await gate.look()
+    assert len(told) == 1 and "user till-1\n" in told[0]
+    await desk.post("/terminals/till-1/revoke", who="tom")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as filled:
+        filled.setattr(site_module, "replace_file", full)
+        with pytest.raises(OSError, match="No space"):
+            await gate.look()
+    await gate.look()
+    assert len(told) == 2 and "user till-1\n" not in told[1]
+
+
+async def test_certificates_and_revocations_are_made_anew_while_it_runs(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = made(tmp_path / "broker", at=desk.clock())
+    reloads: list[int] = []
+    monkeypatch.setattr(BrokerSite, "reload", lambda self: reloads.append(1))
+    gate = Gate(desk.house.database, site, desk.clock)
+    for _ in range(400):
+        desk.clock.pass_ms(DAY_MS)
+        monkeypatch.setattr(gate, "_looked_at", float("-inf"))
+        await gate.look()
+        left_ms = broker_certificate(tmp_path / "broker").not_valid_after_utc.timestamp() * 1_000 - desk.clock()
+        assert left_ms > 100 * DAY_MS
+        assert site.revocations_age_ms(desk.clock()) < DAY_MS
+    assert len(reloads) == 400, "each day the list of revocations"
+
+
+@pytest.mark.integration
+async def test_a_revoked_terminal_s_live_session_is_ended_as_soon_as_the_broker_can_be_told(
+    desk: Desk, tmp_path: Path
+) -> None:
+    """On a real Mosquitto, which is away at the moment of the revocation."""
+    desk.clock.now = now()
+    machine = Machine(desk)
+    await machine.begin(await claim(desk))
+    await machine.prove()
+    await desk.post("/enrolments/1/approve", {"words": machine.words})
+    site = made(tmp_path / "broker", at=now())
+    gate = Gate(desk.house.database, site, desk.clock)
+    broker = Broker(site.settings)
+    with pytest.raises(BrokerUnreachable):
+        await gate.look()
+    broker.start()
+    await gate.look()
+    assert gate._let_in == {TerminalId("till-1")}
+    broker.kill()
+    await desk.post("/terminals/till-1/revoke", who="tom")
+    with pytest.raises(BrokerUnreachable):
+        await gate.look()
+    broker.start()
+    await gate.look()
+    assert not gate._let_in and not gate._to_end
+    broker.stop()
