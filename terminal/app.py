@@ -103,10 +103,8 @@ async def run(config: Config, words: Words, console: Console, keyboard: int, rea
             _verify(journal, gauges),
             _type(keyboard, console, words, till, stop),
         ]
-        if config.server_url and news.link is not None:
-            server = ServerAt(config.server_url)
-            keeper = CertificateKeeper(config.directory, server, identity, clock.now, news.link.renewed)
-            works.append(keeper.run())
+        if config.server_url and config.line is not None:
+            works.append(_keeper(config, identity, clock, news.link).run())
         if config.second_medium is not None:
             news.copy = gauges.copy = JournalCopy(journal, config.second_medium, name_of(grant))
         works += [more.run() for more in (news.link, news.copy) if more is not None]
@@ -170,6 +168,17 @@ async def _known_time(config: Config, journal: JournalStore, policy: PolicyStore
 def _built_at() -> UtcMs:
     """When this program was installed: no terminal has sold before."""
     return UtcMs(int(Path(__file__).stat().st_mtime * 1_000))
+
+
+def _keeper(config: Config, identity: Identity, clock: TerminalClock, link: SyncLink | None) -> CertificateKeeper:
+    def renewed() -> None:
+        if link is None:
+            _log.warning("another certificate lies there; start the terminal again to connect with it")
+        else:
+            link.renewed()
+
+    server, unusable = ServerAt(config.server_url), link is None
+    return CertificateKeeper(config.directory, server, identity, clock.now, renewed, unusable=unusable)
 
 
 def _link(

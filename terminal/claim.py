@@ -13,8 +13,10 @@ from pathlib import Path
 
 import msgspec
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from protocol.enrolment import NotACode, four_words, proof_text, read_code, renewal_text
@@ -99,16 +101,13 @@ def renew(directory: Path, server: ServerAt, identity: Identity, at: UtcMs) -> N
     proof = identity.key.sign(renewal_text(grant.tid, grant.epoch, at, request))
     body: dict[str, object] = {"tid": grant.tid, "epoch": grant.epoch, "at": at, "request": request.decode()}
     answer = server.post("/renew", {**body, "proof": to_base64url(proof)}, _Certificate)
-    _keep_pair(directory, key, answer.certificate)
+    authority = _read_certificate(directory / CA_FILE)
+    _keep_pair(directory, key, _checked(answer.certificate, key, authority, grant.tid))
 
 
 def validity(directory: Path) -> tuple[UtcMs, UtcMs]:
     """From when until when the certificate is valid. Raises IdentityError where there is none."""
-    path = directory / TLS_FILE
-    try:
-        found = x509.load_pem_x509_certificate(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise IdentityError(f"{path} cannot be read ({type(error).__name__}). Enrol the terminal again.") from error
+    found = _read_certificate(directory / TLS_FILE)
     begins, ends = found.not_valid_before_utc.timestamp(), found.not_valid_after_utc.timestamp()
     return UtcMs(round(begins * 1_000)), UtcMs(round(ends * 1_000))
 
@@ -126,25 +125,45 @@ def _until_approved(server: ServerAt, ticket: str, wait: Callable[[float], None]
 
 def _keep(directory: Path, key: ec.EllipticCurvePrivateKey, found: _Standing) -> Identity:
     """The grant last: with it the terminal is enrolled."""
-    _keep_pair(directory, key, found.certificate)
-    replace_file(directory / CA_FILE, found.authority.encode())
+    try:
+        authority = x509.load_pem_x509_certificate(found.authority.encode())
+    except ValueError as error:
+        raise IdentityError("the server answered with no certificate of an authority. Enrol again.") from error
+    _keep_pair(directory, key, _checked(found.certificate, key, authority, found.tid))
+    replace_file(directory / CA_FILE, authority.public_bytes(Encoding.PEM))
     return take_grant(directory, msgspec.json.encode({"grant": found.grant, "trust": found.trust}))
 
 
-def _keep_pair(directory: Path, key: ec.EllipticCurvePrivateKey, certificate: str) -> None:
+def _checked(text: str, key: ec.EllipticCurvePrivateKey, authority: x509.Certificate, tid: str) -> x509.Certificate:
+    """The certificate in an answer, if it is what the broker will believe of us. Raises IdentityError."""
     try:
-        ours = x509.load_pem_x509_certificate(certificate.encode()).public_key() == key.public_key()
-    except ValueError:
-        ours = False
-    if not ours:
-        raise IdentityError("the server answered with a certificate that is not for our key. Enrol again.")
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    replace_file(directory / TLS_FILE, secret + certificate.encode(), _SECRET_MODE)
+        found = x509.load_pem_x509_certificate(text.encode())
+        found.verify_directly_issued_by(authority)
+        names = [name.value for name in found.subject]
+        if found.public_key() != key.public_key() or names != [tid]:
+            raise ValueError(f"it is for {names} or for another key")
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm) as error:
+        raise IdentityError(
+            f"the server answered with a certificate that is not for {tid} and our key, or not by the authority that "
+            "we believe. Try again; if it stays so, enrol again."
+        ) from error
+    return found
+
+
+def _keep_pair(directory: Path, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
+    """Only what was read is written, and not what may stand around it in the answer."""
+    secret = key.private_bytes(Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    replace_file(directory / TLS_FILE, secret + certificate.public_bytes(Encoding.PEM), _SECRET_MODE)
+
+
+def _read_certificate(path: Path) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise IdentityError(f"{path} cannot be read ({type(error).__name__}). Enrol the terminal again.") from error
 
 
 def _request(key: ec.EllipticCurvePrivateKey) -> bytes:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "terminal")])
     built = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
-    return built.public_bytes(serialization.Encoding.PEM)
+    return built.public_bytes(Encoding.PEM)

@@ -4,10 +4,12 @@ Card keys stand in this file or in one of their own; whichever holds them is its
 """
 
 import enum
+import re
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -21,6 +23,7 @@ from terminal.identity import CA_FILE, TLS_FILE
 from terminal.mqtt_line import LineSettings, TlsFiles
 
 _T = TypeVar("_T", bound=msgspec.Struct)
+_HOST = r"^([A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63}){0,9}|[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f.:]*)\Z"
 
 
 class ConfigWrong(Exception):
@@ -54,7 +57,7 @@ class _Reader(_Table, frozen=True):
 
 
 class _Broker(_Table, frozen=True):
-    host: str
+    host: Annotated[str, Meta(pattern=_HOST, description="a host name or an address, without a port")]
     port: Annotated[int, Meta(ge=1, le=65_535)] = 8883
     ca: str = ""
     cert: str = ""
@@ -148,7 +151,7 @@ def read_config(path: Path) -> Config:
         clock_chip=file.clock_chip,
         reader_name=file.reader.name,
         line=_line(file.broker, base, (base / file.directory).resolve()) if file.broker else None,
-        server_url=file.server.url if file.server else "",
+        server_url=_server_url(file.server.url) if file.server else "",
         campus=CampusTime(file.campus.offset_min, file.campus.day_starts_min),
         card_keys=CardKeys(_master_keys(row, frozenset(file.may)) for row in rows),
         key_set_new=rows[0].key_set,
@@ -179,6 +182,17 @@ def _line(broker: _Broker, base: Path, directory: Path) -> LineSettings:
             raise ConfigWrong("broker: ca, cert and key belong together: write all of them or none")
         tls = TlsFiles(*(base / name for name in named))
     return LineSettings(broker.host, broker.port, tls, broker.reconnect_last_s)
+
+
+def _server_url(url: str) -> str:
+    try:
+        found = urlsplit(url)
+        host, is_bare = found.hostname or "", found.port != 0 and not (found.query or found.fragment)
+    except ValueError:
+        host, is_bare = "", False
+    if not (is_bare and re.match(_HOST, host) and re.fullmatch("https?://[!-~]+", url)):
+        raise ConfigWrong(f"server.url: {url!r} is no address such as https://fanka.campus.example")
+    return url
 
 
 def _master_keys(row: _CardKeys, may: frozenset[May]) -> MasterKeys:

@@ -24,8 +24,8 @@ KEEPALIVE_S = 30
 """A broker that went away without a word is noticed after one and a half times this long."""
 _QUEUED_MESSAGES_MAX = 64
 GOOD_BYE_S, PROBE_S = 2.0, 5.0
-_NO_CHECK_TIME = 0x200000
-"""X509_V_FLAG_NO_CHECK_TIME (X509_VERIFY_PARAM_set_flags(3)), which `ssl` does not name."""
+NO_CHECK_TIME = 0x200000
+"""X509_V_FLAGNO_CHECK_TIME (X509_VERIFY_PARAM_set_flags(3)), which `ssl` does not name."""
 _DATES = frozenset({9, 10})
 """X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED (X509_STORE_CTX_get_error(3))."""
 
@@ -108,7 +108,7 @@ class MqttLine:
     def judge_time_by(self, now: Callable[[], UtcMs]) -> None:
         """The machine's clock is wrong: OpenSSL shall look at everything but dates, and we at those, by this clock."""
         self._now = now
-        self._tls.verify_flags |= _NO_CHECK_TIME
+        self._tls.verify_flags |= NO_CHECK_TIME
 
     def stop(self) -> None:
         """Say the will ourselves, disconnect, and end the thread. Blocks for a moment."""

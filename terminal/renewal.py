@@ -24,13 +24,23 @@ def is_due(begins: UtcMs, ends: UtcMs, now: UtcMs) -> bool:
 
 
 class CertificateKeeper:
-    """Runs beside the till; `renewed` is called when another certificate lies there."""
+    """Runs beside the till; `renewed` is called when another certificate lies there, and may raise OSError.
+
+    `unusable`: the one that lies there makes no line, whatever its dates say.
+    """
 
     def __init__(
-        self, directory: Path, server: ServerAt, identity: Identity, now: Callable[[], Now], renewed: Callable[[], None]
+        self,
+        directory: Path,
+        server: ServerAt,
+        identity: Identity,
+        now: Callable[[], Now],
+        renewed: Callable[[], None],
+        *,
+        unusable: bool = False,
     ) -> None:
         self._directory, self._server, self._identity = directory, server, identity
-        self._now, self._renewed = now, renewed
+        self._now, self._renewed, self._unusable = now, renewed, unusable
 
     async def run(self) -> None:
         """Look every hour until cancelled."""
@@ -42,12 +52,12 @@ class CertificateKeeper:
         """Renew if it is time; what fails is said and tried again at the next look."""
         now = self._now().utc_ms
         try:
-            begins, ends = validity(self._directory)
-            if not is_due(begins, ends, now):
+            if not (self._unusable or is_due(*validity(self._directory), now)):
                 return
             await asyncio.to_thread(renew, self._directory, self._server, self._identity, now)
+            self._unusable = False
+            self._renewed()
         except (IdentityError, OSError) as error:
             _log.warning("the certificate could not be renewed, it is tried again: %s", error)
             return
         _log.info("the certificate was renewed")
-        self._renewed()

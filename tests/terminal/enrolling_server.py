@@ -1,0 +1,72 @@
+"""The server's half of an enrolment and of a renewal, as a terminal meets it; a test changes what it answers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from msgspec.structs import replace
+
+from protocol.ids import TerminalId
+from protocol.instants import UtcMs
+from protocol.messages import sign
+from protocol.signing import SigningKey, from_base64url, sha256_of, to_base64url
+from server.broker.certificates import Pair, for_terminal, new_authority, pem
+from tests.protocol.samples import GRANT
+
+AT = UtcMs(1_800_000_000_000)
+Said = dict[str, Any]
+
+
+@dataclass
+class EnrollingServer:
+    """Approves every machine at once."""
+
+    authority: Pair
+    key: SigningKey
+    tid: str = GRANT.tid
+    bend: Callable[[str, Said], None] = lambda _path, _said: None
+    """Changes the answer to a path."""
+    request: bytes = b""
+    journal_key: bytes = b""
+
+    def __call__(self, path: str, body: Said) -> Said | None:
+        """The answer to one request."""
+        if "request" in body:
+            self.request = body["request"].encode()
+        said = {"/enrol": self._begin, "/enrol/standing": self._standing, "/renew": self._renew}.get(path)
+        answer = None if said is None else said(body)
+        if answer is not None:
+            self.bend(path, answer)
+        return answer
+
+    def certificate(self) -> str:
+        """For the key of the newest request."""
+        public = x509.load_pem_x509_csr(self.request).public_key()
+        assert isinstance(public, ec.EllipticCurvePublicKey)
+        return pem(for_terminal(self.authority, TerminalId(self.tid), public, AT)).decode()
+
+    def _begin(self, body: Said) -> Said:
+        self.journal_key = from_base64url(body["journal_key"])
+        return {"ticket": "A" * 32, "nonce": to_base64url(bytes(32))}
+
+    def _standing(self, _: Said) -> Said:
+        grant = sign(replace(GRANT, key=to_base64url(self.journal_key)), self.key).decode()
+        trust = {name: to_base64url(self.key.public.raw) for name in ("grant", "ack", "list", "load")}
+        return {
+            "state": "approved",
+            "tid": self.tid,
+            "certificate": self.certificate(),
+            "authority": pem(self.authority.certificate).decode(),
+            "grant": grant,
+            "trust": trust,
+        }
+
+    def _renew(self, _: Said) -> Said:
+        return {"certificate": self.certificate()}
+
+
+def a_server(name: str = "site") -> EnrollingServer:
+    """One of its own authority and keys."""
+    return EnrollingServer(new_authority(name, AT), SigningKey(sha256_of(name.encode())))

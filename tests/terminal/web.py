@@ -1,0 +1,66 @@
+"""An HTTP server for a terminal to talk to: it answers as a test says, or with bytes that are no HTTP at all."""
+
+import json
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from terminal.server_http import ServerAt
+
+Answer = Callable[[str, dict[str, Any]], dict[str, Any] | None]
+
+
+@contextmanager
+def answering(answer: Answer, tls: ssl.SSLContext | None = None) -> Iterator[ServerAt]:
+    """Calls `answer` with the path and the body of each request."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            said = json.dumps(answer(self.path, body)).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(said)))
+            self.end_headers()
+            self.wfile.write(said)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class says so
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield ServerAt(f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}")
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
+def saying(said: bytes) -> Iterator[ServerAt]:
+    """Sends the same bytes to whoever comes, and hangs up."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            while True:
+                try:
+                    line, _ = listening.accept()
+                except OSError:
+                    return
+                with line:
+                    line.recv(65_536)
+                    line.sendall(said)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield ServerAt(f"http://127.0.0.1:{listening.getsockname()[1]}")
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            thread.join()
