@@ -10,7 +10,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("protocol", "hardware", "terminal", "server")
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
-SOURCES = sorted(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))
+STEPS = ROOT / "server" / "migrations" / "versions"
+"""Schemas as they once were: written down whole, and never changed for looks."""
+SOURCES = sorted(path for name in PACKAGES for path in (ROOT / name).rglob("*.py") if not path.is_relative_to(STEPS))
 
 
 def name_of(path: Path) -> str:

@@ -8,6 +8,8 @@ import pytest
 from tests.simulation.mutants.catalogue import MUTANTS, Mutant
 from tests.simulation.mutants.runner import ROOT, Control, PatchError, copy_sources, hunt, patched
 
+pytestmark = pytest.mark.seeds
+
 QUICK = [mutant for mutant in MUTANTS if mutant.quick]
 TYPE = 'Cents = NewType("Cents", int)'
 HARMLESS = Mutant("harmless", "none", "protocol/money.py", TYPE, f"{TYPE}\n")
