@@ -66,6 +66,7 @@ chain = Table(
     Column("grant_jws", LargeBinary, nullable=False),
     _hash("start_hash"),
     Column("status", String(16), nullable=False),
+    _big("revoked_at"),
     _big("reported_at"),
     _big("cards_version"),
     _big("limits_version"),

@@ -12,11 +12,12 @@ from server.tables import chain, terminal
 
 
 async def admitted(connection: AsyncConnection) -> dict[TerminalId, SiteId]:
-    """Registered terminals and their sites, but for those whose newest epoch is revoked."""
-    newest = select(chain.c.tid, chain.c.status, chain.c.epoch).order_by(chain.c.epoch)
-    status = {row.tid: row.status for row in await connection.execute(newest)}
+    """Registered terminals and their sites, but for those whose newest epoch is revoked or lost."""
+    chains = select(chain.c.tid, chain.c.status, chain.c.revoked_at).order_by(chain.c.epoch)
+    newest = {row.tid: row for row in await connection.execute(chains)}
+    out = {tid for tid, row in newest.items() if row.revoked_at or row.status == TerminalStatus.LOST}
     rows = await connection.execute(select(terminal.c.tid, terminal.c.site))
-    return {TerminalId(row.tid): SiteId(row.site) for row in rows if status.get(row.tid) != TerminalStatus.REVOKED}
+    return {TerminalId(row.tid): SiteId(row.site) for row in rows if row.tid not in out}
 
 
 async def revoked(connection: AsyncConnection, at: UtcMs) -> list[Revoked]:

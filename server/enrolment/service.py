@@ -32,8 +32,10 @@ from server.auth.rules import Operator
 from server.broker.certificates import NotARequest, Pair, TlsKey, for_terminal, pem, proof_holds, read_request
 from server.db import Database
 from server.enrolment import store
+from server.enrolment.revoking import revoke_certificates
 from server.enrolment.rules import CLAIM_HOLDS_MS, RENEWAL_SKEW_MS, Attempts, Claim, State, why_closed
 from server.errors import Conflict, Forbidden, Invalid, NotFound
+from server.ingest.book import TerminalStatus
 
 GrantIn = Callable[[AsyncConnection, TerminalId, str], Awaitable[bytes]]
 """The register's grant of an epoch for a journal key, inside a transaction."""
@@ -162,7 +164,10 @@ class Enrolments:
                 raise Conflict("other_words", "these are not the words of this machine: somebody may sit in between")
             tid, key = TerminalId(known["tid"]), _keys_of(known["request"], known["journal_key"])[0]
             jws = await self._grant_in(connection, tid, to_base64url(known["journal_key"]))
-            certificate = await self._certify(connection, tid, key, now)
+            chain = await store.newest_chain(connection, tid)
+            assert chain is not None
+            await revoke_certificates(connection, tid, now)
+            certificate = await self._certify(connection, chain, key, now)
             await store.use_claim(connection, known["claim"], now)
             done = {"state": State.APPROVED, "decided_by": operator.name, "decided_at": now}
             await store.decide(connection, number, {**done, "grant_jws": jws, "certificate": certificate})
@@ -191,12 +196,13 @@ class Enrolments:
         key = _request_key(request)
 
         async def renew(connection: AsyncConnection) -> str:
+            await store.terminal_named(connection, tid)
             chain = await store.newest_chain(connection, tid)
-            if chain is None or chain["epoch"] != epoch or chain["status"] == "revoked":
+            if chain is None or chain["epoch"] != epoch or not _in_good_standing(chain):
                 raise Forbidden("not_in_good_standing", f"{tid} has no such epoch in good standing; enrol it again")
             if not VerifyKey(chain["key"]).verifies(proof, renewal_text(tid, epoch, at, request)):
                 raise Forbidden("not_proven", "the request is not signed by the journal key of this epoch")
-            return (await self._certify(connection, tid, key, self._clock())).decode()
+            return (await self._certify(connection, chain, key, self._clock())).decode()
 
         return await self._database.transact(renew)
 
@@ -205,13 +211,15 @@ class Enrolments:
         self._let_ask(address)
         return sign(ServerTime(nonce, self._clock()), self._ack_key)
 
-    async def _certify(self, connection: AsyncConnection, tid: TerminalId, key: TlsKey, now: UtcMs) -> bytes:
+    async def _certify(self, connection: AsyncConnection, chain: RowMapping, key: TlsKey, now: UtcMs) -> bytes:
+        tid = TerminalId(chain["tid"])
         made = for_terminal(self._authority, tid, key, now)
         await store.add_certificate(
             connection,
             {
                 "serial": f"{made.serial_number:x}",
                 "tid": tid,
+                "epoch": chain["epoch"],
                 "pem": pem(made).decode(),
                 "issued_at": now,
                 "ends_at": round(made.not_valid_after_utc.timestamp() * 1_000),
@@ -234,6 +242,10 @@ class Enrolments:
         if known is None or known["state"] != State.WAITING:
             raise NotFound("not_waiting", f"no machine waits under number {number}")
         return known
+
+
+def _in_good_standing(chain: RowMapping) -> bool:
+    return not chain["revoked_at"] and chain["status"] != TerminalStatus.LOST
 
 
 def _keys_of(request: bytes, journal_key: bytes) -> tuple[TlsKey, VerifyKey]:

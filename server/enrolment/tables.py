@@ -44,6 +44,7 @@ certificate = Table(
     metadata,
     Column("serial", String(40), primary_key=True),
     Column("tid", String(32), ForeignKey("terminal.tid"), nullable=False),
+    Column("epoch", BigInteger, nullable=False),
     Column("pem", Text, nullable=False),
     Column("issued_at", BigInteger, nullable=False),
     Column("ends_at", BigInteger, nullable=False),
@@ -51,4 +52,4 @@ certificate = Table(
     Index("certificate_by_terminal", "tid"),
     Index("certificate_by_revocation", "revoked_at"),
 )
-"""Every certificate a terminal got, by its serial number (hex)."""
+"""Every certificate a terminal got, by its serial number (hex); `epoch`: the one whose key asked for it."""

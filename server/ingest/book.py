@@ -40,11 +40,9 @@ class CardStatus(enum.StrEnum):
 
 
 class TerminalStatus(enum.StrEnum):
-    """Whether entries of a terminal are posted."""
+    """Whether a terminal may still bring what it has written. Whether it is believed is another question."""
 
     ACTIVE = "active"
-    REVOKED = "revoked"
-    """Entries are kept aside until their cards confirm them."""
     LOST = "lost"
     """Declared lost by two people; its entries are still welcome."""
 
@@ -107,6 +105,8 @@ class ChainRow:
     """The register's word: it may tell of cards that the server does not know."""
     merchant: str = ""
     """The register's word: whose sales it tells of; empty: anybody's."""
+    revoked_at: UtcMs = UtcMs(0)
+    """Since when its entries are kept aside until their cards confirm them; 0: they are not. A lost one may be, too."""
 
     def __post_init__(self) -> None:
         self.branches.setdefault(0, Branch(0, self.start))

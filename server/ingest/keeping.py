@@ -7,7 +7,7 @@ from protocol.ids import Seq
 from protocol.instants import MINUTE_MS, BusinessDay, ClockSource, UtcMs
 from protocol.journal import NotAnEntry, Sealed, Unread, read_entry
 from protocol.sync_receiver import Branch, Link
-from server.ingest.book import Book, ChainRow, EntryRow, TerminalStatus
+from server.ingest.book import Book, ChainRow, EntryRow
 from server.ingest.posting import post_entry, post_parked
 from server.ingest.steps import seen_at
 from server.ingest.waiting import ASK_TWO_PEOPLE, QUARANTINED, UNPROVEN
@@ -72,7 +72,7 @@ def _post(book: Book, chain: ChainRow, branch: int, link: Link, day: BusinessDay
     if isinstance(link, Unread):
         return f"unreadable: {link.why}"
     entry = link.entry
-    if chain.status is TerminalStatus.REVOKED:
+    if chain.revoked_at:
         return QUARANTINED
     if branch == 0:
         _note_report(chain, entry, now)

@@ -50,6 +50,7 @@ def chain_columns(chain: ChainRow) -> Columns:
     """What posting may change of a chain."""
     return {
         "status": chain.status,
+        "revoked_at": chain.revoked_at,
         "reported_at": chain.reported_at,
         "cards_version": chain.cards_version,
         "limits_version": chain.limits_version,
@@ -77,6 +78,7 @@ def chain_of(row: Row, branches: dict[int, Branch]) -> ChainRow:
         bool(row["can_load"]),
         bool(row["can_issue"]),
         row["merchant"] or "",
+        UtcMs(row["revoked_at"]),
     )
 
 

@@ -4,11 +4,13 @@ from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Body, Depends, Request, Response
+from sqlalchemy import RowMapping
 
 from protocol.ids import Epoch, Seq, SiteId, TerminalId, Tno
 from protocol.signing import to_base64url
 from server.auth.api import AtTerminals, Deciding, Looking, Together
 from server.fields import EpochNumber, Id, Limit, Proposed, SeqNumber, TnoNumber
+from server.ingest.book import TerminalStatus
 from server.ingest.service import Ingest
 from server.problems import PROBLEMS
 from server.terminals.schemas import (
@@ -187,13 +189,19 @@ def _proposed(response: Response, action: str, subject: str, by: str) -> Propose
     return Proposed(proposed=action, subject=subject, by=by)
 
 
+def _status(chain: RowMapping) -> str:
+    is_revoked = chain["revoked_at"] and chain["status"] == TerminalStatus.ACTIVE
+    return "revoked" if is_revoked else str(chain["status"])
+
+
 def _view(known: Registered) -> TerminalView:
     row = known.row
     epochs = [
         ChainView(
             tno=chain["tno"],
             epoch=chain["epoch"],
-            status=chain["status"],
+            status=_status(chain),
+            revoked_at=chain["revoked_at"],
             tip=chain["tip_seq"],
             head=f"{chain['tip_seq']}:{to_base64url(chain['tip_hash'])}",
             reported_at=chain["reported_at"],

@@ -44,6 +44,9 @@ class ChainView(View):
     tno: int
     epoch: int
     status: str
+    """active, revoked or lost."""
+    revoked_at: Instant
+    """Since when it is revoked, a lost one too; 0: it is not."""
     tip: int
     head: str
     """SEQ:HASH of the newest entry, as `verify --expect-head` takes it."""

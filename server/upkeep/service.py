@@ -14,6 +14,7 @@ from server.auth.service import Agreed
 from server.db import Database
 from server.due import Due, leave
 from server.enrolment.revoking import revoke_certificates
+from server.enrolment.store import terminal_named
 from server.errors import Conflict, NotFound
 from server.ingest.book import Book, HoleRow, HoleStatus, StepRow, TerminalStatus
 from server.ingest.deciding import decide_by
@@ -101,9 +102,11 @@ class Upkeep:
         """
 
         async def declare(connection: AsyncConnection) -> int | None:
+            await terminal_named(connection, tid)
             tnos = await self._chains_of(connection, tid, epoch)
             if not await agreed(connection, tnos):
                 return None
+            await revoke_certificates(connection, tid, self._clock(), epoch)
             return await self._give_up(connection, tnos)
 
         return await self._database.transact(declare)
@@ -121,18 +124,16 @@ class Upkeep:
 
     async def set_revoked(self, tid: TerminalId, *, revoked: bool) -> None:
         """From now on entries of this terminal are quarantined, or posted again. Who was declared lost stays so."""
-        status = TerminalStatus.REVOKED if revoked else TerminalStatus.ACTIVE
+        now = self._clock()
 
         async def mark(connection: AsyncConnection) -> None:
+            await terminal_named(connection, tid)
             work = await load(connection, self._campus, await self._chains_of(connection, tid), NOTHING)
-            chains = [chain for chain in work.book.chains.values() if chain.status is not TerminalStatus.LOST]
-            if revoked and not chains:
-                raise Conflict("declared_lost", f"{tid} was declared lost by two people; that stays")
-            for chain in chains:
-                chain.status = status
-            await write(connection, work, self._clock())
+            for chain in work.book.chains.values():
+                chain.revoked_at = (chain.revoked_at or now) if revoked else UtcMs(0)
+            await write(connection, work, now)
             if revoked:
-                await revoke_certificates(connection, tid, self._clock())
+                await revoke_certificates(connection, tid, now)
             await leave(connection, Due.REGISTER)
 
         await self._database.transact(mark)

@@ -52,7 +52,7 @@ async def test_the_program_starts_again_on_what_it_has_migrated(database: Databa
     await database.migrate()
     await database.migrate()
     async with database.writing() as connection:
-        assert await connection.run_sync(revision) == "0002"
+        assert await connection.run_sync(revision) == "0003"
 
 
 async def test_rows_stay_when_the_schema_goes_up_and_down(database: Database) -> None:
@@ -73,6 +73,18 @@ async def test_rows_stay_when_the_schema_goes_up_and_down(database: Database) ->
         assert not (await connection.execute(select(claim))).all()
         await connection.run_sync(downgrade, NOTHING)
         assert await connection.run_sync(lambda known: inspect(known).get_table_names()) == ["alembic_version"]
+
+
+async def test_revoked_terminals_stay_so(database: Database) -> None:
+    chain = "INSERT INTO chain VALUES (1, 's', 't', 1, '', '', '', 'revoked', 5, 0, 0, false, 7, 0)"
+    kept = text("SELECT status, revoked_at FROM chain")
+    async with database.writing() as connection:
+        await connection.run_sync(upgrade, "0002")
+        await connection.execute(text(chain))
+        await connection.run_sync(upgrade, "0003")
+        assert (await connection.execute(kept)).one() == ("active", 7)
+        await connection.run_sync(downgrade, "0002")
+        assert await connection.scalar(text("SELECT status FROM chain")) == "revoked"
 
 
 async def test_a_step_that_fails_leaves_nothing_of_it(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,6 +132,15 @@ async def test_a_revoked_terminal_s_entries_are_posted_once_their_cards_confirm_
     assert (await site.balance(AccountKind.PURSE), await site.balance(AccountKind.MERCHANT)) == (-130, 130)
 
 
+async def test_a_revoked_terminal_that_is_declared_lost_stays_quarantined(site: Site) -> None:
+    await site.upkeep.set_revoked(site.one.tid, revoked=True)
+    await site.upkeep.declare_lost(site.one.tid)
+    site.one.append(Kind.CASH_SALE, CashSale(MERCHANT, Cents(40)))
+    sell(site.one, site.card, 100)
+    await site.send(site.one)
+    assert await site.balance(AccountKind.MERCHANT) == 0, "a thief's sales are paid to nobody"
+
+
 async def test_two_people_accept_the_rest_of_a_quarantine(site: Site) -> None:
     await site.upkeep.set_revoked(site.one.tid, revoked=True)
     sell(site.one, site.card, 100)

@@ -1,0 +1,123 @@
+"""A terminal that was stolen, lost or made anew stays out with what it had, whatever is decided about it afterwards."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from server.enrolment import store
+from server.enrolment.admission import admitted, revoked
+from server.enrolment.tables import certificate
+from server.enrolment.tables import claim as claims
+from tests.server.office import Desk, open_desk
+from tests.server.postgres import new_database, private_postgres
+from tests.server.test_enrolment import TID, claim, enrolled
+from tests.server.world import SITE
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    async with open_desk(tmp_path) as desk:
+        await desk.put(f"/terminals/{TID}", {"site": SITE})
+        yield desk
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[str]:
+    with private_postgres() as directory:
+        yield directory
+
+
+async def let_in(desk: Desk) -> list[str]:
+    async with desk.house.database.reading() as connection:
+        return list(await admitted(connection))
+
+
+async def taken_back(desk: Desk) -> int:
+    async with desk.house.database.reading() as connection:
+        return len(await revoked(connection, desk.clock()))
+
+
+async def by_two(desk: Desk, action: str) -> None:
+    await desk.post(f"/terminals/{TID}/{action}", who="bob", expect=202)
+    await desk.post(f"/terminals/{TID}/{action}")
+
+
+async def test_a_revoked_terminal_that_is_declared_lost_stays_out(desk: Desk) -> None:
+    thief = await enrolled(desk)
+    await desk.post(f"/terminals/{TID}/revoke", who="tom")
+    await by_two(desk, "declare-lost")
+    assert await let_in(desk) == []
+    await thief.renew(403)
+    (epoch,) = (await desk.get(f"/terminals/{TID}"))["epochs"]
+    assert (epoch["status"], epoch["revoked_at"]) == ("lost", desk.clock())
+
+
+async def test_a_lost_terminal_is_out_and_can_be_revoked_as_well(desk: Desk) -> None:
+    finder = await enrolled(desk)
+    await by_two(desk, "declare-lost")
+    assert await let_in(desk) == [] and await taken_back(desk) == 1
+    await finder.renew(403)
+    (epoch,) = (await desk.post(f"/terminals/{TID}/revoke", who="tom"))["epochs"]
+    assert (epoch["status"], epoch["revoked_at"]) == ("lost", desk.clock())
+    await by_two(desk, "reinstate")
+    (epoch,) = (await desk.get(f"/terminals/{TID}"))["epochs"]
+    assert (epoch["status"], epoch["revoked_at"]) == ("lost", 0)
+    assert await let_in(desk) == [], "who is found again is enrolled again"
+    await enrolled(desk, 2)
+    assert await let_in(desk) == [TID]
+
+
+async def test_the_certificate_of_a_lost_epoch_ends(desk: Desk) -> None:
+    """Else who finds the SD card is this terminal at the broker as soon as a new one has come."""
+    await enrolled(desk)
+    await by_two(desk, "epochs/1/declare-lost")
+    assert await taken_back(desk) == 1
+    renewing = await enrolled(desk, 2)
+    await renewing.renew(epoch=2)
+    await by_two(desk, "epochs/1/declare-lost")
+    assert await taken_back(desk) == 1 and await let_in(desk) == [TID]
+
+
+async def test_a_machine_made_anew_ends_the_certificates_of_the_one_before(desk: Desk) -> None:
+    before = await enrolled(desk)
+    await before.renew()
+    await enrolled(desk, 2)
+    assert await taken_back(desk) == 2 and await let_in(desk) == [TID]
+
+
+@pytest.mark.integration
+async def test_a_renewal_during_a_revocation_leaves_no_good_certificate(
+    cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_desk(tmp_path, new_database(cluster, "renewal")) as desk:
+        await desk.put(f"/terminals/{TID}", {"site": SITE})
+        thief = await enrolled(desk)
+        revoking = list[asyncio.Task[Any]]()
+        add = store.add_certificate
+
+        async def slowly(*given: Any) -> None:
+            revoking.append(asyncio.create_task(desk.post(f"/terminals/{TID}/revoke", who="tom")))
+            await asyncio.wait(revoking, timeout=1)
+            await add(*given)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(store, "add_certificate", slowly)
+            await thief.renew()
+        await asyncio.gather(*revoking)
+        async with desk.house.database.reading() as connection:
+            rows = (await connection.execute(select(certificate.c.revoked_at))).all()
+        assert len(rows) == 2 and all(row.revoked_at for row in rows)
+
+
+@pytest.mark.integration
+async def test_a_double_click_leaves_one_code(cluster: str, tmp_path: Path) -> None:
+    async with open_desk(tmp_path, new_database(cluster, "claims")) as desk:
+        await desk.put(f"/terminals/{TID}", {"site": SITE})
+        await asyncio.gather(*(claim(desk) for _ in range(6)))
+        async with desk.house.database.reading() as connection:
+            rows = (await connection.execute(select(claims.c.ends_at))).all()
+        assert sum(row.ends_at > desk.clock() for row in rows) == 1
