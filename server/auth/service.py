@@ -97,5 +97,7 @@ async def _second_of(connection: AsyncConnection, asked: Proposal) -> Proposal |
         note_outcome(Outcome.DONE, proposed_by=known.by)
         return known
     note_outcome(Outcome.PROPOSED)
+    if known is not None:
+        await store.remove(connection, asked)
     await store.put(connection, asked)
     return None

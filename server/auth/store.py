@@ -22,8 +22,7 @@ async def every(connection: AsyncConnection) -> list[Proposal]:
 
 
 async def put(connection: AsyncConnection, asked: Proposal) -> None:
-    """Remember a proposal in the place of any earlier one for the same subject."""
-    await remove(connection, asked)
+    """Remember a proposal. One that came in between is in the way: the second person may have made it."""
     values = {"action": asked.action, "subject": asked.subject, "body": asked.body, "by": asked.by, "at": asked.at}
     await connection.execute(insert(proposal).values(values))
 
