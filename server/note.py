@@ -21,6 +21,8 @@ class Outcome(enum.StrEnum):
     """What came of a request."""
 
     DONE = "done"
+    CONFIRMED = "confirmed"
+    """Two people have agreed, and work of many transactions began: its answer says how it went."""
     PROPOSED = "proposed"
     """It waits for a second person."""
     REPEATED = "repeated"

@@ -65,14 +65,19 @@ class TwoPeople:
         return agreed
 
     async def decide(
-        self, operator: Operator, action: str, subject: str, work: Callable[[], Awaitable[_Result]]
+        self, operator: Operator, action: str, subject: str, body: object, work: Callable[[], Awaitable[_Result]]
     ) -> _Result | None:
         """Do work of many transactions that two people agree on; None: it is proposed now.
 
-        The proposal goes when all of it is done, so the work must bear being done again.
+        `body` names all that the work will touch. The proposal goes when all of it is done, so the work must bear
+        being done again.
         """
-        asked = self._asked(operator, action, subject, None)
-        if await self._database.transact(lambda connection: _second_of(connection, asked)) is None:
+        asked = self._asked(operator, action, subject, body)
+
+        async def agree(connection: AsyncConnection) -> bool:
+            return await _second_of(connection, asked, Outcome.CONFIRMED) is not None
+
+        if not await self._database.transact(agree):
             return None
         done = await work()
         await self._database.transact(lambda connection: store.remove(connection, asked))
@@ -88,13 +93,13 @@ class TwoPeople:
             return await store.every(connection)
 
 
-async def _second_of(connection: AsyncConnection, asked: Proposal) -> Proposal | None:
+async def _second_of(connection: AsyncConnection, asked: Proposal, outcome: Outcome = Outcome.DONE) -> Proposal | None:
     known = await store.find(connection, asked.action, asked.subject)
     step = two_people(known, asked)
     if step is Step.SAME_PERSON:
         raise Conflict("second_person_needed", "you proposed this yourself; another operator must confirm it")
     if step is Step.CONFIRMED and known is not None:
-        note_outcome(Outcome.DONE, proposed_by=known.by)
+        note_outcome(outcome, proposed_by=known.by)
         return known
     note_outcome(Outcome.PROPOSED)
     if known is not None:

@@ -1,5 +1,6 @@
 """Terminals over HTTP: register, grant, revoke, declare lost, import journals, book holes."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -7,7 +8,7 @@ from fastapi import APIRouter, Body, Depends, Request, Response
 from sqlalchemy import RowMapping
 
 from protocol.ids import Epoch, Seq, SiteId, TerminalId, Tno
-from protocol.signing import to_base64url
+from protocol.signing import sha256_of, to_base64url
 from server.auth.api import AtTerminals, Deciding, Looking, Together
 from server.fields import EpochNumber, Id, Limit, Proposed, SeqNumber, TnoNumber
 from server.ingest.book import TerminalStatus
@@ -26,7 +27,7 @@ from server.terminals.schemas import (
     TerminalView,
 )
 from server.terminals.service import Registered, Terminals
-from server.upkeep.service import Upkeep
+from server.upkeep.service import Place, Upkeep
 
 router = APIRouter(tags=["terminals"], responses=PROBLEMS)
 
@@ -98,14 +99,18 @@ async def revoke(_: AtTerminals, upkeep: Later, register: Register, tid: Id) -> 
 async def reinstate(
     operator: Deciding, together: Together, upkeep: Later, register: Register, tid: Id, response: Response
 ) -> Done | Proposed:
-    """Two people: end a revocation and post what was kept aside."""
+    """Two people: end a revocation and post what was kept aside until now, the same for both.
+
+    Its certificates stay revoked: to reach the broker again it is enrolled again, with a claim code.
+    """
     await register.get(TerminalId(tid))
+    places = await upkeep.waiting_of(TerminalId(tid))
 
     async def end() -> int:
         await upkeep.set_revoked(TerminalId(tid), revoked=False)
-        return await upkeep.release_quarantine(TerminalId(tid))
+        return await upkeep.release(places)
 
-    count = await together.decide(operator, "reinstate", tid, end)
+    count = await together.decide(operator, "reinstate", tid, _these(places), end)
     return _proposed(response, "reinstate", tid, operator.name) if count is None else Done(count=count)
 
 
@@ -113,13 +118,17 @@ async def reinstate(
 async def accept_quarantined(
     operator: Deciding, together: Together, upkeep: Later, register: Register, tid: Id, response: Response
 ) -> Done | Proposed:
-    """Two people: post what a revoked terminal sent, or what it had no right to do; that changes no right."""
+    """Two people: post what a revoked terminal sent, or what it had no right to do; that changes no right.
+
+    Both mean the same entries: where more came in since the first one looked, it is proposed anew.
+    """
     await register.get(TerminalId(tid))
+    places = await upkeep.waiting_of(TerminalId(tid))
 
     async def release() -> int:
-        return await upkeep.release_quarantine(TerminalId(tid))
+        return await upkeep.release(places)
 
-    count = await together.decide(operator, "accept-quarantined", tid, release)
+    count = await together.decide(operator, "accept-quarantined", tid, _these(places), release)
     return _proposed(response, "accept-quarantined", tid, operator.name) if count is None else Done(count=count)
 
 
@@ -182,6 +191,11 @@ async def book_hole(
     if hole is None:
         return _proposed(response, "book-hole", subject, operator.name)
     return HoleView(tno=hole.tno, first=hole.first, last=hole.last, asked=hole.asked, status=hole.status)
+
+
+def _these(places: Sequence[Place]) -> dict[str, object]:
+    """What two people agree on, however many entries there are."""
+    return {"entries": len(places), "sha256": sha256_of(msgspec.json.encode(places)).hex()}
 
 
 def _proposed(response: Response, action: str, subject: str, by: str) -> Proposed:

@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+from operator import itemgetter
 
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -33,7 +35,8 @@ PARKED_AT_ONCE_MAX = 256
 LOST_SPEAKS_WITHIN_MS = HOUR_MS
 """An outcome follows its prepared entry within a batch or two."""
 
-_Place = tuple[int, int, int]
+Place = tuple[int, int, int]
+"""Of an entry: its chain, branch and number."""
 
 log = logging.getLogger(__name__)
 
@@ -62,17 +65,20 @@ class Upkeep:
     async def post_parked(self) -> int:
         """Post what was parked and can be posted by now: unknown cards that appeared, quarantined taps confirmed."""
         async with self._database.reading() as connection:
-            waiting = await store.chains_with_parked(connection)
-        return await self._post_parked_of(waiting, release=False)
+            waiting = await self._parked_of(connection, await store.chains_with_parked(connection))
+        return await self._post_parked(waiting, release=False)
 
-    async def release_quarantine(self, tid: TerminalId) -> int:
-        """Post what was held back of a terminal that had no right to it, or has none any more; two people decided.
-
-        Returns how many entries were posted.
-        """
+    async def waiting_of(self, tid: TerminalId) -> list[Place]:
+        """What is held back of a terminal, or waits for something else: what two people look at and agree on."""
         async with self._database.reading() as connection:
-            tnos = await self._chains_of(connection, tid)
-        return await self._post_parked_of(tnos, release=True)
+            return await self._parked_of(connection, await self._chains_of(connection, tid))
+
+    async def release(self, places: Sequence[Place]) -> int:
+        """Post these entries of a terminal that had no right to them, or has none any more; two people decided.
+
+        Exactly these: what came in since nobody has seen. Returns how many were posted.
+        """
+        return await self._post_parked(places, release=True)
 
     async def resolve_due(self) -> int:
         """Decide torn steps and second histories' sales by their cards' chains of marks; torn ones at last by time."""
@@ -239,19 +245,21 @@ class Upkeep:
         await write(connection, work, now)
         return found
 
-    async def _post_parked_of(self, tnos: Iterable[Tno], *, release: bool) -> int:
-        async with self._database.reading() as connection:
-            waiting = [await store.parked_places(connection, tno) for tno in tnos]
+    async def _parked_of(self, connection: AsyncConnection, tnos: Iterable[Tno]) -> list[Place]:
+        return [place for tno in tnos for place in await store.parked_places(connection, tno)]
+
+    async def _post_parked(self, waiting: Sequence[Place], *, release: bool) -> int:
+        of_chains = [list(places) for _, places in groupby(waiting, key=itemgetter(0))]
         groups = [
             places[start : start + PARKED_AT_ONCE_MAX]
-            for places in waiting
+            for places in of_chains
             for start in range(0, len(places), PARKED_AT_ONCE_MAX)
         ]
 
-        async def post_one(place: _Place) -> int:
+        async def post_one(place: Place) -> int:
             return await self._post_some([place], release=release)
 
-        async def post(some: list[_Place]) -> int:
+        async def post(some: list[Place]) -> int:
             try:
                 return await self._post_some(some, release=release)
             except Exception:
@@ -260,7 +268,7 @@ class Upkeep:
 
         return sum([await post(some) for some in groups])
 
-    async def _post_some(self, some: list[_Place], *, release: bool) -> int:
+    async def _post_some(self, some: list[Place], *, release: bool) -> int:
         """Post parked entries of one chain together."""
         tno = Tno(some[0][0])
 
@@ -300,11 +308,11 @@ def _of_hole(hole: HoleRow) -> Subject:
     return Subject((hole.tno, 0, hole.first))
 
 
-def _of_place(place: _Place) -> Subject:
+def _of_place(place: Place) -> Subject:
     return Subject((Tno(place[0]), *place[1:]))
 
 
-def _post_again(book: Book, places: Iterable[_Place], *, release: bool) -> int:
+def _post_again(book: Book, places: Iterable[Place], *, release: bool) -> int:
     count = 0
     for tno, branch, seq in places:
         row = book.entries[(Tno(tno), branch, seq)]

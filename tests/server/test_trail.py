@@ -77,10 +77,12 @@ class Walk:
         self.seen.add(action)
         return answer.json() if answer.content else None
 
-    async def together(self, action: str, path: str, body: Any = None, *, subject: str = "") -> None:
+    async def together(
+        self, action: str, path: str, body: Any = None, *, subject: str = "", outcome: str = "done"
+    ) -> None:
         """Two people ask for the same."""
         await self(action, "POST", path, body, subject=subject, who="ann", outcome="proposed")
-        await self(action, "POST", path, body, subject=subject, who="bob", proposed_by="ann")
+        await self(action, "POST", path, body, subject=subject, who="bob", proposed_by="ann", outcome=outcome)
 
 
 def changing_routes(desk: Desk) -> set[str]:
@@ -134,8 +136,9 @@ async def walk_terminals(walk: Walk) -> None:
         else:
             await walk("refuse_machine", "POST", f"enrolments/{number}/refuse")
     await walk("revoke", "POST", "terminals/till-01/revoke")
-    for action in ("reinstate", "accept_quarantined", "declare_lost"):
-        await walk.together(action, f"terminals/till-01/{action.replace('_', '-')}")
+    for action in ("reinstate", "accept_quarantined"):
+        await walk.together(action, f"terminals/till-01/{action.replace('_', '-')}", outcome="confirmed")
+    await walk.together("declare_lost", "terminals/till-01/declare-lost")
     await walk.together("declare_epoch_lost", "terminals/till-01/epochs/1/declare-lost")
 
 
@@ -245,4 +248,4 @@ def test_no_source_changes_or_removes_a_row() -> None:
     )
     assert sum("insert(trail)" in text for text in sources) == 1
     assert set(act_tables.trail.columns.keys()) >= {"operator", "action", "subject", "digest", "proposed_by"}
-    assert len(note.Outcome) == 4
+    assert len(note.Outcome) == 5

@@ -1,19 +1,21 @@
 """Decisions of two people at the desk: both mean the very same thing, and a yes counts only for what is done."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace as with_members
 from sqlalchemy import select
 
-from protocol.entries import Kind, Reason
+from protocol.entries import CashSale, Kind, Reason
 from protocol.instants import HOUR_MS
+from protocol.money import Cents
 from server import act_tables, tables
+from server.upkeep.service import Place, Upkeep
 from tests.server.desk import rows_of
 from tests.server.office import Desk, open_desk
 from tests.server.test_cards import enrol, send
-from tests.server.world import Till, plastic, sale_of
+from tests.server.world import MERCHANT, Till, plastic, sale_of
 
 PROPOSALS = select(act_tables.proposal.c.action, act_tables.proposal.c.by)
 
@@ -57,7 +59,7 @@ async def test_what_fails_leaves_the_proposal(desk: Desk, monkeypatch: pytest.Mo
         await desk.post(f"/terminals/{till.tid}/{action}", expect=202)
     proposed = [("accept-quarantined", "ann"), ("declare-lost", "ann")]
     with monkeypatch.context() as broken:
-        for step in ("_post_parked_of", "_give_up"):
+        for step in ("_post_parked", "_give_up"):
             broken.setattr(desk.house.upkeep, step, None)
         for action, _ in proposed:
             answer = await desk.client.post(
@@ -68,6 +70,57 @@ async def test_what_fails_leaves_the_proposal(desk: Desk, monkeypatch: pytest.Mo
     for action, _ in proposed:
         await desk.post(f"/terminals/{till.tid}/{action}", who="bob")
     assert await rows_of(desk.house.database, PROPOSALS) == []
+
+
+@pytest.mark.parametrize("action", ["accept-quarantined", "reinstate"])
+async def test_both_accept_the_same_entries(desk: Desk, action: str) -> None:
+    """A thief waits until somebody has looked at his 40 cents, and then sends the rest."""
+    till = Till(1)
+    await enrol(desk, till)
+    await desk.post(f"/terminals/{till.tid}/revoke")
+    till.append(Kind.CASH_SALE, CashSale(MERCHANT, Cents(40)))
+    await send(desk, till)
+    path = f"/terminals/{till.tid}/{action}"
+    await desk.post(path, expect=202)
+    till.append(Kind.CASH_SALE, CashSale(MERCHANT, Cents(99_999)))
+    await send(desk, till, 1)
+    assert (await desk.post(path, who="bob", expect=202))["by"] == "bob"
+    assert not (await desk.get("/ledger/trial-balance"))["cents_by_kind"].get("merchant")
+    assert (await desk.get(f"/terminals/{till.tid}"))["epochs"][0]["status"] == "revoked"
+    assert await desk.post(path) == {"count": 2}
+
+
+async def test_what_comes_in_during_the_decision_waits_for_the_next(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    till = Till(1)
+    await enrol(desk, till)
+    await desk.post(f"/terminals/{till.tid}/revoke")
+    till.append(Kind.CASH_SALE, CashSale(MERCHANT, Cents(40)))
+    await send(desk, till)
+    await desk.post(f"/terminals/{till.tid}/accept-quarantined", expect=202)
+    release = Upkeep.release
+
+    async def late(upkeep: Upkeep, places: Sequence[Place]) -> int:
+        till.append(Kind.CASH_SALE, CashSale(MERCHANT, Cents(99_999)))
+        await send(desk, till, 1)
+        return await release(upkeep, places)
+
+    monkeypatch.setattr(Upkeep, "release", late)
+    assert await desk.post(f"/terminals/{till.tid}/accept-quarantined", who="bob") == {"count": 1}
+    (parked,) = await desk.get(f"/terminals/{till.tid}/parked")
+    assert parked["seq"] == 2
+
+
+async def test_the_trail_says_done_of_nothing_that_failed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    till = Till(1)
+    await enrol(desk, till)
+    await desk.post(f"/terminals/{till.tid}/revoke")
+    await desk.post(f"/terminals/{till.tid}/reinstate", expect=202)
+    monkeypatch.setattr(Upkeep, "set_revoked", None)
+    await desk.client.post(f"/api/1/terminals/{till.tid}/reinstate", headers={"Authorization": "Bearer bob-token"})
+    (newest, *_) = await desk.get("/trail", who="uma")
+    assert (newest["operator"], newest["outcome"], newest["proposed_by"]) == ("bob", "confirmed", "ann")
 
 
 async def test_a_lost_terminal_stays_lost_and_its_late_steps_are_given_up(desk: Desk) -> None:

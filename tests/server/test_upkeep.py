@@ -116,7 +116,7 @@ async def test_what_stays_parked_for_good_is_not_tried_again(site: Site) -> None
     await put_card(site.database, CardRow(stranger.id.key))
     async with site.database.reading() as connection:
         assert await store.parked_places(connection, site.one.tno) == [(site.one.tno, 0, 6), (site.one.tno, 0, 7)]
-    assert await site.upkeep.release_quarantine(site.one.tid) == 2
+    assert await site.upkeep.release(await site.upkeep.waiting_of(site.one.tid)) == 2
     assert await site.parked() == [contradicts, SECOND_DELIVERY]
 
 
@@ -147,7 +147,7 @@ async def test_two_people_accept_the_rest_of_a_quarantine(site: Site) -> None:
     site.one.append(Kind.CASH_SALE, CashSale(MERCHANT, Cents(40)))
     await site.send(site.one)
     assert await site.balance(AccountKind.MERCHANT) == 0
-    assert await site.upkeep.release_quarantine(site.one.tid) == 3
+    assert await site.upkeep.release(await site.upkeep.waiting_of(site.one.tid)) == 3
     assert await site.balance(AccountKind.MERCHANT) == 140
 
 
