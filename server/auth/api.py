@@ -18,7 +18,7 @@ _bearer = HTTPBearer(auto_error=False, description="the operator's token")
 router = APIRouter(tags=["people at the desk"], responses=PROBLEMS)
 
 
-def allowed(permission: Permission) -> Callable[[Request, HTTPAuthorizationCredentials | None], Operator]:
+def allowed(*any_of: Permission) -> Callable[[Request, HTTPAuthorizationCredentials | None], Operator]:
     """A dependency: the operator who asks, if allowed."""
 
     def who(
@@ -28,8 +28,8 @@ def allowed(permission: Permission) -> Callable[[Request, HTTPAuthorizationCrede
         operator = operators.of_token(credentials.credentials) if credentials else None
         if operator is None:
             raise HTTPException(401, "a valid bearer token is needed", {"WWW-Authenticate": "Bearer"})
-        if not operator.may(permission):
-            raise Forbidden("not_allowed", f"this needs the permission {permission}")
+        if not any(operator.may(permission) for permission in any_of):
+            raise Forbidden("not_allowed", f"this needs the permission {' or '.join(any_of)}")
         return operator
 
     return who
@@ -42,6 +42,7 @@ AtFinance = Annotated[Operator, Depends(allowed(Permission.FINANCE))]
 AtTerminals = Annotated[Operator, Depends(allowed(Permission.TERMINALS))]
 AtLists = Annotated[Operator, Depends(allowed(Permission.LISTS))]
 Deciding = Annotated[Operator, Depends(allowed(Permission.DECIDE))]
+Registering = Annotated[Operator, Depends(allowed(Permission.TERMINALS, Permission.DECIDE))]
 Auditing = Annotated[Operator, Depends(allowed(Permission.AUDIT))]
 
 

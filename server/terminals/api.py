@@ -6,10 +6,13 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Body, Depends, Request, Response
 from sqlalchemy import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.ids import Epoch, Seq, SiteId, TerminalId, Tno
 from protocol.signing import sha256_of, to_base64url
-from server.auth.api import AtTerminals, Deciding, Looking, Together
+from server.auth.api import AtTerminals, Deciding, Looking, Registering, Together
+from server.auth.rules import Permission
+from server.errors import Forbidden
 from server.fields import EpochNumber, Id, Limit, Proposed, SeqNumber, TnoNumber
 from server.ingest.book import TerminalStatus
 from server.ingest.service import Ingest
@@ -26,7 +29,7 @@ from server.terminals.schemas import (
     TerminalForm,
     TerminalView,
 )
-from server.terminals.service import Registered, Terminals
+from server.terminals.service import Particulars, Registered, Terminals
 from server.upkeep.service import Place, Upkeep
 
 router = APIRouter(tags=["terminals"], responses=PROBLEMS)
@@ -64,12 +67,22 @@ async def get_terminal(_: Looking, register: Register, tid: Id) -> TerminalView:
     return _view(await register.get(TerminalId(tid)))
 
 
-@router.put("/terminals/{tid}")
-async def put_terminal(_: AtTerminals, register: Register, tid: Id, form: TerminalForm) -> TerminalView:
-    """Register a terminal or change its particulars."""
-    await register.put(
-        TerminalId(tid), SiteId(form.site), form.title, form.merchant, can_load=form.can_load, can_issue=form.can_issue
-    )
+@router.put("/terminals/{tid}", responses={202: {"model": Proposed}})
+async def put_terminal(
+    operator: Registering, together: Together, register: Register, tid: Id, form: TerminalForm, response: Response
+) -> TerminalView | Proposed:
+    """Register a terminal or change its particulars; where it gets a right, two people, the second one of `decide`."""
+
+    async def agreed(connection: AsyncConnection, body: object) -> bool:
+        proposal = await together.agree_in(connection, operator, "put-terminal", tid, body)
+        if proposal is not None and not operator.may(Permission.DECIDE):
+            raise Forbidden("not_allowed", f"{proposal.by} proposed this; to confirm it needs the permission decide")
+        return proposal is not None
+
+    values = Particulars(title=form.title, merchant=form.merchant, can_load=form.can_load, can_issue=form.can_issue)
+    alone = operator.may(Permission.TERMINALS)
+    if not await register.put(TerminalId(tid), SiteId(form.site), values, agreed, alone=alone):
+        return _proposed(response, "put-terminal", tid, operator.name)
     return _view(await register.get(TerminalId(tid)))
 
 

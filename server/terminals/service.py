@@ -6,6 +6,7 @@ A grant closes nothing: entries that continue an older epoch are welcome wheneve
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,15 +15,33 @@ from protocol.ids import Epoch, Seq, SiteId, TerminalId, Tno
 from protocol.instants import UtcMs
 from protocol.messages import Grant, NotAMessage, sign, verified
 from protocol.signing import VerifyKey, from_base64url, sha256_of, to_base64url
+from server.auth.service import Agreed
 from server.db import Database
 from server.due import Due, leave
-from server.errors import Conflict, Invalid, NotFound
+from server.errors import Conflict, Forbidden, Invalid, NotFound
 from server.ingest.book import TerminalStatus
 from server.keys import ServerKeys
 from server.numbers import TNO, next_number
 from server.terminals import store
 
 log = logging.getLogger(__name__)
+
+
+class Particulars(TypedDict):
+    """What may be changed of a terminal."""
+
+    title: str
+    merchant: str
+    can_load: bool
+    can_issue: bool
+
+
+def raises_right(known: RowMapping | None, values: Particulars) -> bool:
+    """Whether a terminal gets a right that it has not."""
+    had = (known["can_load"], known["can_issue"]) if known is not None else (False, False)
+    return any(
+        right and not before for right, before in zip((values["can_load"], values["can_issue"]), had, strict=True)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +58,30 @@ class Terminals:
     def __init__(self, database: Database, keys: ServerKeys, clock: Callable[[], UtcMs]) -> None:
         self._database, self._keys, self._clock = database, keys, clock
 
-    async def put(
-        self, tid: TerminalId, site: SiteId, title: str, merchant: str, *, can_load: bool, can_issue: bool = False
-    ) -> None:
-        """Register a terminal, or change its particulars; its site stays."""
+    async def put(self, tid: TerminalId, site: SiteId, values: Particulars, agreed: Agreed, *, alone: bool) -> bool:
+        """Register a terminal, or change its particulars; its site stays. False: one person has proposed it.
 
-        async def put(connection: AsyncConnection) -> None:
+        Who gives a terminal a right and a key of his own to it makes money, so that takes two; the rest takes one who
+        may do it `alone`.
+        """
+
+        async def put(connection: AsyncConnection) -> bool:
             known = await store.find(connection, tid)
-            values = {"title": title, "merchant": merchant, "can_load": can_load, "can_issue": can_issue}
+            if known is not None and known["site"] != site:
+                raise Conflict("other_site", f"{tid} belongs to {known['site']}; register a new terminal for {site}")
+            if raises_right(known, values):
+                if not await agreed(connection, {"site": site, **values}):
+                    return False
+            elif not alone:
+                raise Forbidden("not_allowed", "no right is given: this needs the permission terminals")
             if known is None:
                 await store.add(connection, {"tid": tid, "site": site, "registered_at": self._clock(), **values})
-            elif known["site"] != site:
-                raise Conflict("other_site", f"{tid} belongs to {known['site']}; register a new terminal for {site}")
             else:
-                await store.change(connection, tid, values)
+                await store.change(connection, tid, {**values})
             await leave(connection, Due.REGISTER)
+            return True
 
-        await self._database.transact(put)
+        return await self._database.transact(put)
 
     async def grant(self, tid: TerminalId, journal_key: str) -> bytes:
         """The signed grant of an epoch for this journal key. The same key again gets the same grant."""

@@ -126,6 +126,8 @@ class Campus:
     tills: dict[str, Till] = field(default_factory=dict[str, Till])
     _stack: ExitStack = field(default_factory=ExitStack)
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    _second_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    """Of the second of two people."""
     _broker_port: int = field(default_factory=free_port)
     _card_keys: tuple[bytes, bytes, bytes] = field(
         default_factory=lambda: (os.urandom(16), os.urandom(16), os.urandom(16))
@@ -162,13 +164,15 @@ class Campus:
         self._http = self._stack.enter_context(httpx.Client(timeout=30))
 
     def _server_config(self) -> Path:
-        port, token = free_port(), hashlib.sha256(self.token.encode()).hexdigest()
+        port = free_port()
+        token, second = (hashlib.sha256(known.encode()).hexdigest() for known in (self.token, self._second_token))
         path = self.directory / "server" / "server.toml"
         path.write_text(
             f'data = "data"\nupkeep_every_s = 1\ndatabase = "{self.database}"\n'
             f'[http]\nport = {port}\n[broker]\nhost = "127.0.0.1"\nport = {self._broker_port}\nservers = 2\n'
             f"[lists]\nlook_every_ms = {self.lists_ms}\n"
             f'[[operators]]\nname = "admin"\ntoken_sha256 = "{token}"\nroles = ["admin"]\n'
+            f'[[operators]]\nname = "second"\ntoken_sha256 = "{second}"\nroles = ["finance"]\n'
         )
         return path
 
@@ -194,7 +198,7 @@ class Campus:
         """What may never stand in a log: the administrator's token, card keys, journal keys, the server's keys."""
         files = [*self.directory.glob("*/data/journal.key"), *self.directory.glob("server/data/keys/*.key")]
         keys = [text for key in self._card_keys for text in (_base64(key), key.hex())]
-        return [self.token, *keys, *(path.read_text().strip() for path in files)]
+        return [self.token, self._second_token, *keys, *(path.read_text().strip() for path in files)]
 
     def send_text(self, path: str, text: bytes) -> Any:
         """A file as plain text, as an administrator."""
@@ -228,7 +232,8 @@ class Campus:
         can_load = bool({"load", "topup"} & set(may))
         rights = {"can_load": can_load, "can_issue": "office" in may}
         particulars = {"site": SITE, "title": tid, "merchant": MERCHANT, **rights}
-        self.ask("PUT", f"/terminals/{tid}", particulars)
+        if "proposed" in self.ask("PUT", f"/terminals/{tid}", particulars):
+            self.ask("PUT", f"/terminals/{tid}", particulars, token=self._second_token)
         tno = self.enrol(tid, directory / "data").grant.tno
         program = TerminalProgram(
             directory, self._terminal_config(directory, reader, may, broker_port), self.pcscd.socket_path

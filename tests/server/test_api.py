@@ -41,7 +41,7 @@ async def test_without_a_token_nobody_sees_anything(desk: Desk) -> None:
     [
         ("eve", "POST", "/cards"),
         ("tom", "POST", "/cards/1/loads"),
-        ("bob", "PUT", "/terminals/till-01"),
+        ("cleo", "PUT", "/terminals/till-01"),
         ("tom", "POST", "/terminals/till-01/declare-lost"),
         ("bob", "PUT", "/sites/north/prices"),
     ],

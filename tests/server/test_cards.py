@@ -36,7 +36,11 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
 
 async def enrol(desk: Desk, till: Till, *, can_load: bool = False, can_issue: bool = False) -> None:
     """Let the server itself grant the till its epoch."""
-    await desk.put(f"/terminals/{till.tid}", {"site": SITE, "can_load": can_load, "can_issue": can_issue})
+    rights = {"can_load": can_load, "can_issue": can_issue}
+    known = {one["tid"]: one for one in await desk.get("/terminals")}.get(till.tid, {})
+    if any(right and not known.get(name) for name, right in rights.items()):
+        await desk.put(f"/terminals/{till.tid}", {"site": SITE, **rights}, who="bob", expect=202)
+    await desk.put(f"/terminals/{till.tid}", {"site": SITE, **rights})
     key = to_base64url(till.key.public.raw)
     till.grant_jws = (await desk.post(f"/terminals/{till.tid}/epochs", {"journal_key": key}))["grant"].encode()
     till.grant = read_signed(till.grant_jws)  # type: ignore[assignment]

@@ -27,6 +27,8 @@ from server.ingest.service import Ingest
 from server.ledger.accounts import OPERATOR_LOSS, balanced, pending
 from server.reconcile.results import DayReport
 from server.reconcile.service import Reconcile
+from server.terminals.service import Particulars
+from server.upkeep.service import decided
 from tests.server.desk import Clock, assert_balances_are_sums, keys_in, put_book, rows_of
 from tests.server.office import open_desk
 from tests.server.postgres import new_database, private_postgres
@@ -127,7 +129,8 @@ async def test_the_whole_house_runs_on_postgres(url: str, tmp_path: Path) -> Non
         numbers = await asyncio.gather(*(house.cards.issue(2, 1, "", None) for _ in range(8)))
         assert sorted(no for some in numbers for no in some) == list(range(1, 17))
         till = Till(1)
-        await house.terminals.put(till.tid, SITE, "", "", can_load=True)
+        values = Particulars(title="", merchant="", can_load=True, can_issue=False)
+        assert await house.terminals.put(till.tid, SITE, values, decided, alone=True)
         till.append(Kind.DRAWER_OPENED, Reason("change"))
         assert await house.policy.publication(SITE, even_if_same=False) is not None
         assert await house.nightly.run_if_due() is not None

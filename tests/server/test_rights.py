@@ -206,7 +206,8 @@ async def test_the_register_says_who_may_load_and_two_people_what_else_is_posted
     parked = await desk.get(f"/terminals/{till.tid}/parked")
     assert [row["why"] for row in parked] == [NO_RIGHT] * 2
     view = {"site": "north-campus", "can_load": True, "can_issue": True}
-    assert (await desk.put(f"/terminals/{till.tid}", view))["can_issue"]
+    await desk.put(f"/terminals/{till.tid}", view, expect=202)
+    assert (await desk.put(f"/terminals/{till.tid}", view, who="bob"))["can_issue"]
     await desk.house.upkeep.run()
     assert len(await desk.get(f"/terminals/{till.tid}/parked")) == 2, "a right given later changes no earlier entry"
     accept = f"/terminals/{till.tid}/accept-quarantined"

@@ -110,7 +110,7 @@ async def test_every_route_that_changes_something_leaves_one_row(desk: Desk) -> 
 
 async def walk_terminals(walk: Walk) -> None:
     desk, till = walk.desk, Till(1)
-    await walk("put_terminal", "PUT", "terminals/till-01", {"site": SITE, "can_load": True})
+    await walk("put_terminal", "PUT", "terminals/till-01", {"site": SITE})
     form = {"journal_key": to_base64url(till.key.public.raw)}
     granted = await walk("grant_epoch", "POST", "terminals/till-01/epochs", form)
     await walk("adopt_grant", "POST", "grants", {"grant": granted["grant"]})

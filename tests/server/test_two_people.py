@@ -15,7 +15,7 @@ from server.upkeep.service import Place, Upkeep
 from tests.server.desk import rows_of
 from tests.server.office import Desk, open_desk
 from tests.server.test_cards import enrol, send
-from tests.server.world import MERCHANT, Till, plastic, sale_of
+from tests.server.world import MERCHANT, SITE, Till, plastic, sale_of
 
 PROPOSALS = select(act_tables.proposal.c.action, act_tables.proposal.c.by)
 
@@ -70,6 +70,26 @@ async def test_what_fails_leaves_the_proposal(desk: Desk, monkeypatch: pytest.Mo
     for action, _ in proposed:
         await desk.post(f"/terminals/{till.tid}/{action}", who="bob")
     assert await rows_of(desk.house.database, PROPOSALS) == []
+
+
+@pytest.mark.parametrize("right", ["can_load", "can_issue"])
+async def test_a_technician_alone_gives_no_terminal_a_right(desk: Desk, right: str) -> None:
+    """With a key of his own he would make money for a card of his."""
+    path, form = "/terminals/till-01", {"site": SITE, "title": "left"}
+    await desk.put(path, form, who="tom")
+    wanted = {**form, right: True}
+    assert (await desk.put(path, wanted, who="tom", expect=202))["proposed"] == "put-terminal"
+    await desk.put(path, wanted, who="tom", expect=409)
+    assert not (await desk.get(path))[right]
+    changed = {**wanted, "merchant": "elsewhere"}
+    await desk.put(path, changed, who="bob", expect=202)
+    await desk.put(path, changed, who="tom", expect=403)
+    assert not (await desk.get(path))[right], "who confirms it must be one who decides"
+    assert (await desk.put(path, changed))[right]
+    assert (await desk.put(path, {**changed, "title": "right"}, who="tom"))["title"] == "right"
+    await desk.put(path, changed, who="bob", expect=403)
+    await desk.put(path, form, who="tom")
+    await desk.put(path, wanted, who="tom", expect=202)
 
 
 @pytest.mark.parametrize("action", ["accept-quarantined", "reinstate"])
