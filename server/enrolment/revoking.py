@@ -1,12 +1,13 @@
-"""Takes back the certificates of a terminal, in the transaction that decides it."""
+"""Takes back the certificates of a terminal, in the transaction that decides it; and holds it meanwhile."""
 
-from sqlalchemy import update
+from sqlalchemy import RowMapping, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.ids import Epoch, TerminalId
 from protocol.instants import UtcMs
 from server.due import Due, leave
 from server.enrolment.tables import certificate
+from server.tables import terminal
 
 
 async def revoke_certificates(
@@ -18,3 +19,12 @@ async def revoke_certificates(
         known.append(certificate.c.epoch == epoch)
     await connection.execute(update(certificate).where(*known).values(revoked_at=at))
     await leave(connection, Due.REGISTER)
+
+
+async def terminal_named(connection: AsyncConnection, tid: str) -> RowMapping | None:
+    """A registered terminal, locked before its standing is looked at: one code, certificate or revocation at a time.
+
+    Rows that refer to it may be written meanwhile, else a claim and an enrolment with it wait for each other.
+    """
+    query = select(terminal).where(terminal.c.tid == tid).with_for_update(key_share=True)
+    return (await connection.execute(query)).mappings().one_or_none()

@@ -32,7 +32,7 @@ from server.auth.rules import Operator
 from server.broker.certificates import NotARequest, Pair, TlsKey, for_terminal, pem, proof_holds, read_request
 from server.db import Database
 from server.enrolment import store
-from server.enrolment.revoking import revoke_certificates
+from server.enrolment.revoking import revoke_certificates, terminal_named
 from server.enrolment.rules import CLAIM_HOLDS_MS, RENEWAL_SKEW_MS, Attempts, Claim, State, why_closed
 from server.errors import Conflict, Forbidden, Invalid, NotFound
 from server.ingest.book import TerminalStatus
@@ -84,7 +84,7 @@ class Enrolments:
         ends_at = UtcMs(now + CLAIM_HOLDS_MS)
 
         async def make(connection: AsyncConnection) -> None:
-            if await store.terminal_named(connection, tid) is None:
+            if await terminal_named(connection, tid) is None:
                 raise NotFound("no_such_terminal", f"no terminal is called {tid}; register it first")
             await store.end_claims(connection, tid, now)
             row = {
@@ -196,7 +196,7 @@ class Enrolments:
         key = _request_key(request)
 
         async def renew(connection: AsyncConnection) -> str:
-            await store.terminal_named(connection, tid)
+            await terminal_named(connection, tid)
             chain = await store.newest_chain(connection, tid)
             if chain is None or chain["epoch"] != epoch or not _in_good_standing(chain):
                 raise Forbidden("not_in_good_standing", f"{tid} has no such epoch in good standing; enrol it again")

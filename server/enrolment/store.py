@@ -8,16 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.enrolment.rules import State
 from server.enrolment.tables import certificate, claim, enrolment
-from server.tables import chain, terminal
-
-
-async def terminal_named(connection: AsyncConnection, tid: str) -> RowMapping | None:
-    """A registered terminal, locked before its standing is looked at: one code, certificate or revocation at a time.
-
-    Rows that refer to it may be written meanwhile, else a claim and an enrolment with it wait for each other.
-    """
-    query = select(terminal).where(terminal.c.tid == tid).with_for_update(key_share=True)
-    return (await connection.execute(query)).mappings().one_or_none()
+from server.tables import chain
 
 
 async def newest_chain(connection: AsyncConnection, tid: str) -> RowMapping | None:

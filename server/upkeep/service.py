@@ -15,8 +15,7 @@ from protocol.signing import VerifyKey
 from server.auth.service import Agreed
 from server.db import Database
 from server.due import Due, leave
-from server.enrolment.revoking import revoke_certificates
-from server.enrolment.store import terminal_named
+from server.enrolment.revoking import revoke_certificates, terminal_named
 from server.errors import Conflict, NotFound
 from server.ingest.book import Book, HoleRow, HoleStatus, StepRow, TerminalStatus
 from server.ingest.deciding import decide_by
