@@ -28,7 +28,7 @@ class Outcome(enum.StrEnum):
     REPEATED = "repeated"
     """It had been done before: nothing was changed."""
     REFUSED = "refused"
-    """The operator has no right to it."""
+    """The operator has no right to it, or compared other words than a machine's."""
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from protocol.signing import from_base64url, to_base64url
 from server.auth.api import AtTerminals, Looking
 from server.enrolment.rules import State
 from server.enrolment.schemas import (
+    ApprovedView,
     ApproveForm,
     CertificateView,
     ClaimView,
@@ -62,10 +63,10 @@ async def list_machines(_: Looking, service: Service) -> list[MachineView]:
 @desk.post("/enrolments/{number}/approve")
 async def approve_machine(
     operator: AtTerminals, service: Service, number: RowNumber, form: ApproveForm
-) -> StandingView:
+) -> ApprovedView:
     """The words on the machine's screen are these: it becomes the terminal."""
     tid = await service.approve(number, form.words, operator)
-    return StandingView(state=State.APPROVED, tid=tid)
+    return ApprovedView(state=State.APPROVED, tid=tid)
 
 
 @desk.post("/enrolments/{number}/refuse", status_code=204)

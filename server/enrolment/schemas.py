@@ -101,6 +101,13 @@ class MachineView(View):
     asked_at: Instant
 
 
+class ApprovedView(View):
+    """The terminal that a machine became."""
+
+    state: str
+    tid: str
+
+
 class ApproveForm(Form):
     """The words as they stand on the machine's own screen."""
 

@@ -36,6 +36,7 @@ from server.enrolment.revoking import revoke_certificates, terminal_named
 from server.enrolment.rules import CLAIM_HOLDS_MS, RENEWAL_SKEW_MS, Attempts, Claim, State, why_closed
 from server.errors import Conflict, Forbidden, Invalid, NotFound
 from server.ingest.book import TerminalStatus
+from server.note import note_subject
 
 GrantIn = Callable[[AsyncConnection, TerminalId, str], Awaitable[bytes]]
 """The register's grant of an epoch for a journal key, inside a transaction."""
@@ -161,11 +162,16 @@ class Enrolments:
         async def approve(connection: AsyncConnection) -> TerminalId:
             known = await self._undecided(connection, number)
             if words.split() != four_words(known["nonce"], known["journal_key"], known["request"]).split():
-                raise Conflict("other_words", "these are not the words of this machine: somebody may sit in between")
+                log.error("ALARM %s compared other words than machine %s's for %s", operator.name, number, known["tid"])
+                raise Forbidden("other_words", "these are not the words of this machine: somebody may sit in between")
             tid, key = TerminalId(known["tid"]), _keys_of(known["request"], known["journal_key"])[0]
             jws = await self._grant_in(connection, tid, to_base64url(known["journal_key"]))
             chain = await store.newest_chain(connection, tid)
             assert chain is not None
+            if not _in_good_standing(chain):
+                raise Conflict(
+                    "key_shut_out", f"this journal key of {tid} was revoked or declared lost; make a new one"
+                )
             await revoke_certificates(connection, tid, now)
             certificate = await self._certify(connection, chain, key, now)
             await store.use_claim(connection, known["claim"], now)
@@ -241,6 +247,7 @@ class Enrolments:
         known = await store.numbered(connection, number)
         if known is None or known["state"] != State.WAITING:
             raise NotFound("not_waiting", f"no machine waits under number {number}")
+        note_subject(f"terminals/{known['tid']}/enrolments/{number}")
         return known
 
 

@@ -73,7 +73,7 @@ async def test_a_code_enrols_one_machine(desk: Desk) -> None:
     await desk.post(f"/enrolments/{waiting['number']}/approve", {"words": machine.words}, expect=404)
 
 
-async def test_who_opens_a_code_again_puts_the_first_one_out(desk: Desk) -> None:
+async def test_who_opens_a_code_again_puts_the_first_one_out(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     """The desk sees one machine, and its words tell which."""
     code = await claim(desk)
     first, second = Machine(desk), Machine(desk, 2)
@@ -83,7 +83,12 @@ async def test_who_opens_a_code_again_puts_the_first_one_out(desk: Desk) -> None
     await second.prove()
     (waiting,) = await desk.get("/enrolments")
     assert waiting["words"] == second.words and (await first.standing())["state"] == "refused"
-    refused = await desk.post(f"/enrolments/{waiting['number']}/approve", {"words": first.words}, expect=409)
+    refused = await desk.post(f"/enrolments/{waiting['number']}/approve", {"words": first.words}, expect=403)
+    (told, *_) = await desk.get("/trail", who="uma")
+    subject = f"terminals/{TID}/enrolments/{waiting['number']}"
+    assert (told["operator"], told["subject"], told["outcome"]) == ("ann", subject, "refused")
+    (alarm,) = [known.getMessage() for known in caplog.records if "ALARM" in known.getMessage()]
+    assert TID in alarm and not set(first.words.split()) & set(alarm.split())
     assert refused["code"] == "other_words" and (await second.standing())["state"] == "waiting"
 
 

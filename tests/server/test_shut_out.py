@@ -82,6 +82,21 @@ async def test_the_certificate_of_a_lost_epoch_ends(desk: Desk) -> None:
     assert await taken_back(desk) == 1 and await let_in(desk) == [TID]
 
 
+@pytest.mark.parametrize("action", ["revoke", "declare-lost"])
+async def test_a_journal_key_that_was_shut_out_is_enrolled_no_more(desk: Desk, action: str) -> None:
+    machine = await enrolled(desk)
+    if action == "revoke":
+        await desk.post(f"/terminals/{TID}/revoke", who="tom")
+    else:
+        await by_two(desk, action)
+    await machine.begin(await claim(desk))
+    await machine.prove()
+    (waiting,) = await desk.get("/enrolments")
+    path = f"/enrolments/{waiting['number']}/approve"
+    assert (await desk.post(path, {"words": machine.words}, expect=409))["code"] == "key_shut_out"
+    assert (await machine.standing())["state"] == "waiting" and await let_in(desk) == []
+
+
 async def test_a_machine_made_anew_ends_the_certificates_of_the_one_before(desk: Desk) -> None:
     before = await enrolled(desk)
     await before.renew()

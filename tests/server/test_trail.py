@@ -131,10 +131,12 @@ async def walk_terminals(walk: Walk) -> None:
         machine = Machine(desk, number, "till-01")
         await machine.begin(code)
         await machine.prove()
+        subject = f"terminals/till-01/enrolments/{number}"
         if words:
-            await walk("approve_machine", "POST", f"enrolments/{number}/approve", {"words": machine.words})
+            form = {"words": machine.words}
+            await walk("approve_machine", "POST", f"enrolments/{number}/approve", form, subject=subject)
         else:
-            await walk("refuse_machine", "POST", f"enrolments/{number}/refuse")
+            await walk("refuse_machine", "POST", f"enrolments/{number}/refuse", subject=subject)
     await walk("revoke", "POST", "terminals/till-01/revoke")
     for action in ("reinstate", "accept_quarantined"):
         await walk.together(action, f"terminals/till-01/{action.replace('_', '-')}", outcome="confirmed")
