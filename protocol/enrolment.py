@@ -2,9 +2,11 @@
 
 A claim code opens the conversation once. The machine's keys then sign the server's nonce together with each other, so
 that nobody enrols a key he has not got. What neither can prove is that nobody sits between them: for that a person
-compares four words on the terminal's screen with those at the desk (SPEC, "Enrolment").
+compares four words on the terminal's screen with those at the desk. They stand for what the terminal comes to believe,
+too: whoever passes everything on and changes only that changes the words (SPEC, "Enrolment").
 """
 
+from collections.abc import Mapping
 from hashlib import sha256
 
 CODE_LENGTH = 10
@@ -43,10 +45,19 @@ def code_digest(code: str) -> str:
     return sha256(b"fanka claim 1\n" + code.encode()).hexdigest()
 
 
-def proof_text(nonce: bytes, journal_key: bytes, request: bytes) -> bytes:
-    """What both keys sign: the nonce (32 bytes), the journal's public key (32 bytes), SHA-256 of the TLS request."""
-    assert len(nonce) == NONCE_BYTES and len(journal_key) == 32
-    return b"fanka enrol 1\n" + nonce + journal_key + sha256(request).digest()
+def trust_digest(keys: Mapping[str, bytes], authority: bytes) -> bytes:
+    """SHA-256 of what a terminal comes to believe: the server's public keys (32 bytes each) in this order, and then the
+    certificate of the site's authority (DER)."""
+    raws = [keys[purpose] for purpose in ("grant", "ack", "list", "load")]
+    assert all(len(raw) == 32 for raw in raws)
+    return sha256(b"".join(raws) + authority).digest()
+
+
+def proof_text(nonce: bytes, journal_key: bytes, request: bytes, trust: bytes) -> bytes:
+    """What both keys sign: the nonce (32 bytes), the journal's public key (32 bytes), SHA-256 of the TLS request, and
+    the digest of what the terminal comes to believe (`trust_digest`)."""
+    assert len(nonce) == NONCE_BYTES and len(journal_key) == len(trust) == 32
+    return b"fanka enrol 1\n" + nonce + journal_key + sha256(request).digest() + trust
 
 
 def renewal_text(tid: str, epoch: int, at: int, request: bytes) -> bytes:
@@ -54,13 +65,13 @@ def renewal_text(tid: str, epoch: int, at: int, request: bytes) -> bytes:
     return f"fanka renew 1\n{tid}\n{epoch}\n{at}\n".encode() + sha256(request).digest()
 
 
-def four_words(nonce: bytes, journal_key: bytes, request: bytes) -> str:
-    """Four words of five letters that can be spoken: 64 bits of the hash of all that was said.
+def four_words(proven: bytes) -> str:
+    """Four words of five letters that can be spoken: 64 bits of the hash of what both keys sign (`proof_text`).
 
     Each word is 16 bits, alternately consonant (4 bits) and vowel (2 bits), as in D. S. Wilkerson, "A Proposal for
     Proquints" (2009).
     """
-    bits = int.from_bytes(sha256(b"fanka words 1\n" + proof_text(nonce, journal_key, request)).digest()[:8], "big")
+    bits = int.from_bytes(sha256(b"fanka words 1\n" + proven).digest()[:8], "big")
     return " ".join(_word(bits >> shift & 0xFFFF) for shift in (48, 32, 16, 0))
 
 

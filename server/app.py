@@ -193,7 +193,7 @@ def _compose(
         Ledger(database),
         Bookings(database, together, campus, clock, settings.money.alone_cents_max),
         terminals,
-        Enrolments(database, authority, keys.ack, terminals.grant_in, clock),
+        Enrolments(database, authority, keys, terminals.grant_in, clock),
         People(database, clock),
         cards,
         policy,

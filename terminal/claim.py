@@ -9,6 +9,7 @@ An enrolment that was interrupted is begun again with the same code; the journal
 import contextlib
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -19,38 +20,58 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from protocol.enrolment import NotACode, four_words, proof_text, read_code, renewal_text
+from protocol.enrolment import NotACode, four_words, proof_text, read_code, renewal_text, trust_digest
+from protocol.entries import HashField
 from protocol.instants import UtcMs
-from protocol.signing import from_base64url, to_base64url
+from protocol.messages import Grant, NotAMessage, verified
+from protocol.signing import SigningKey, from_base64url, to_base64url
 from terminal.durable_file import replace_file
-from terminal.enrol import new_key, take_grant
+from terminal.enrol import new_key
 from terminal.identity import (
     CA_FILE,
     GRANT_FILE,
+    JOURNAL_FILE,
     KEY_FILE,
     TLS_FILE,
     Identity,
     IdentityError,
+    TrustFile,
+    TrustRoots,
     read_journal_key,
+    roots_of,
+    save_grant,
 )
+from terminal.journal_file import missing
 from terminal.server_http import NoAnswer, ServerAt
 
 LOOK_EVERY_S = 2.0
 _SECRET_MODE = 0o600
 
 
-class _Nonce(msgspec.Struct, frozen=True):
+class _Opened(msgspec.Struct, frozen=True):
     ticket: str
-    nonce: str
+    nonce: HashField
+    trust: TrustFile
+    authority: str
 
 
 class _Standing(msgspec.Struct, frozen=True):
     state: str
-    tid: str
     certificate: str = ""
-    authority: str = ""
     grant: str = ""
-    trust: dict[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Believed:
+    """What a terminal believes of its site; the four words stand for it."""
+
+    trust: TrustRoots
+    authority: x509.Certificate
+
+    @property
+    def digest(self) -> bytes:
+        raws = {name: getattr(self.trust, name).raw for name in TrustFile.__struct_fields__}
+        return trust_digest(raws, self.authority.public_bytes(Encoding.DER))
 
 
 class _Certificate(msgspec.Struct, frozen=True):
@@ -67,7 +88,7 @@ def enrol(
 ) -> Identity:
     """Become the terminal that a claim code is for; returns when a person has approved.
 
-    Raises IdentityError, OSError.
+    Raises IdentityError, JournalMissing, OSError.
     """
     try:
         code = read_code(typed)
@@ -77,21 +98,23 @@ def enrol(
         raise IdentityError(f"{directory} is enrolled already. For a new epoch move everything in it to a safe place.")
     if not (directory / KEY_FILE).exists():
         new_key(directory)
+    elif not (directory / JOURNAL_FILE).exists():
+        raise missing(directory / JOURNAL_FILE)
     journal, tls = read_journal_key(directory / KEY_FILE), ec.generate_private_key(ec.SECP256R1())
     request, public = _request(tls), journal.public.raw
     opened = server.post(
         "/enrol",
         {"code": code, "request": request.decode(), "journal_key": to_base64url(public), "device": device},
-        _Nonce,
+        _Opened,
     )
-    nonce = from_base64url(opened.nonce)
-    text = proof_text(nonce, public, request)
+    believed = _believed(opened)
+    text = proof_text(from_base64url(opened.nonce), public, request, believed.digest)
     proofs = {"journal_proof": journal.sign(text), "tls_proof": tls.sign(text, ec.ECDSA(hashes.SHA256()))}
     server.tell(
         "/enrol/proof", {"ticket": opened.ticket, **{name: to_base64url(proof) for name, proof in proofs.items()}}
     )
-    say(f"Compare these words with those at the desk: {four_words(nonce, public, request)}")
-    return _keep(directory, tls, _until_approved(server, opened.ticket, wait))
+    say(f"Compare these words with those at the desk: {four_words(text)}")
+    return _keep(directory, journal, tls, believed, _until_approved(server, opened.ticket, wait))
 
 
 def renew(directory: Path, server: ServerAt, identity: Identity, at: UtcMs) -> None:
@@ -123,15 +146,26 @@ def _until_approved(server: ServerAt, ticket: str, wait: Callable[[float], None]
         wait(LOOK_EVERY_S)
 
 
-def _keep(directory: Path, key: ec.EllipticCurvePrivateKey, found: _Standing) -> Identity:
-    """The grant last: with it the terminal is enrolled."""
+def _believed(opened: _Opened) -> _Believed:
     try:
-        authority = x509.load_pem_x509_certificate(found.authority.encode())
+        return _Believed(roots_of(opened.trust), x509.load_pem_x509_certificate(opened.authority.encode()))
     except ValueError as error:
-        raise IdentityError("the server answered with no certificate of an authority. Enrol again.") from error
-    _keep_pair(directory, key, _checked(found.certificate, key, authority, found.tid))
-    replace_file(directory / CA_FILE, authority.public_bytes(Encoding.PEM))
-    return take_grant(directory, msgspec.json.encode({"grant": found.grant, "trust": found.trust}))
+        raise IdentityError(f"the server told no keys and authority that could be believed ({error})") from error
+
+
+def _keep(
+    directory: Path, journal: SigningKey, key: ec.EllipticCurvePrivateKey, believed: _Believed, found: _Standing
+) -> Identity:
+    """Nothing but what holds under what the words stood for. The grant last: with it the terminal is enrolled."""
+    try:
+        grant = verified(found.grant.encode(), Grant, believed.trust.grant)
+    except NotAMessage as error:
+        raise IdentityError(f"the server answered with no grant under the key it told before: {error}") from error
+    if grant.verify_key != journal.public:
+        raise IdentityError("the server answered with the grant of another journal key. Enrol again.")
+    _keep_pair(directory, key, _checked(found.certificate, key, believed.authority, grant.tid))
+    replace_file(directory / CA_FILE, believed.authority.public_bytes(Encoding.PEM))
+    return save_grant(directory, found.grant.encode(), believed.trust)
 
 
 def _checked(text: str, key: ec.EllipticCurvePrivateKey, authority: x509.Certificate, tid: str) -> x509.Certificate:

@@ -10,18 +10,19 @@ from pathlib import Path
 
 import msgspec
 
-from protocol.signing import VerifyKey, from_base64url
+from protocol.signing import VerifyKey
 from terminal.identity import (
+    GRANT_FILE,
     JOURNAL_FILE,
     KEY_FILE,
     Identity,
     IdentityError,
     TrustFile,
-    TrustRoots,
     create_journal_key,
+    roots_of,
     save_grant,
 )
-from terminal.journal_file import create_journal, missing
+from terminal.journal_file import create_journal, holds_nothing, missing
 
 
 class _Answer(msgspec.Struct, frozen=True):
@@ -36,14 +37,16 @@ def new_key(directory: Path) -> VerifyKey:
 
     Raises IdentityError where an epoch was begun here before, OSError.
     """
-    for path in (directory / KEY_FILE, directory / JOURNAL_FILE):
-        if path.exists():
+    journal = directory / JOURNAL_FILE
+    for path in (directory / KEY_FILE, directory / GRANT_FILE, journal):
+        if path.exists() and not (path == journal and holds_nothing(path)):
             raise IdentityError(
                 f"{path} exists: an epoch was begun in {directory}. To begin another, move all that is in it to a "
                 "safe place first, unchanged: the server still takes the entries of that journal."
             )
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    create_journal(directory / JOURNAL_FILE)
+    if not journal.exists():  # where the power was cut before the key was made, it lies there
+        create_journal(journal)
     return create_journal_key(directory)
 
 
@@ -55,8 +58,7 @@ def take_grant(directory: Path, answer: bytes) -> Identity:
         raise missing(directory / JOURNAL_FILE)
     try:
         found = msgspec.json.decode(answer, type=_Answer)
-        texts = msgspec.structs.asdict(found.trust)
-        trust = TrustRoots(**{name: VerifyKey(from_base64url(text)) for name, text in texts.items()})
+        trust = roots_of(found.trust)
     except (ValueError, msgspec.DecodeError) as error:
         raise IdentityError(f"this is no grant as the server gives it ({error}): {_beginning(answer)}") from error
     return save_grant(directory, found.grant.encode(), trust)

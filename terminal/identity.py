@@ -108,6 +108,11 @@ def create_journal_key(directory: Path) -> VerifyKey:
     return SigningKey(seed).public
 
 
+def roots_of(texts: TrustFile) -> TrustRoots:
+    """The keys themselves. Raises ValueError."""
+    return TrustRoots(**{name: VerifyKey(from_base64url(getattr(texts, name))) for name in TrustFile.__struct_fields__})
+
+
 def save_grant(directory: Path, grant_jws: bytes, trust: TrustRoots) -> Identity:
     """Keep what enrolment brought, the grant last, and read it all back. Raises IdentityError, NotEnrolled."""
     texts = {name: to_base64url(getattr(trust, name).raw) for name in TrustFile.__struct_fields__}
@@ -142,8 +147,6 @@ def read_journal_key(path: Path) -> SigningKey:
 
 def _read_trust(path: Path) -> TrustRoots:
     try:
-        texts = msgspec.json.decode(_read(path), type=TrustFile)
-        keys = {name: VerifyKey(from_base64url(getattr(texts, name))) for name in TrustFile.__struct_fields__}
+        return roots_of(msgspec.json.decode(_read(path), type=TrustFile))
     except (ValueError, msgspec.DecodeError) as error:
         raise IdentityError(f"{path}: {error}. Enrol the terminal again, or copy the site's file.") from error
-    return TrustRoots(**keys)

@@ -97,13 +97,23 @@ def create_journal(path: Path, page_bytes: int = PAGE_BYTES) -> None:
     sync_directory(path.parent)
 
 
+def holds_nothing(path: Path) -> bool:
+    """Whether this is a journal that was begun, and nothing was ever written to it."""
+    try:
+        with contextlib.closing(connect(path)) as db:
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            return version == _SCHEMA_VERSION and db.execute("SELECT 1 FROM entry").fetchone() is None
+    except sqlite3.Error:
+        return False
+
+
 def missing(path: Path, what: str = "is missing") -> JournalMissing:
     """What to do about a journal that is not there."""
     return JournalMissing(
         f"{path} {what}, but an epoch was begun here, and another journal under the same key would be a second history "
         "of it. Put the file back, with its -wal file if there is one, from where it went (the old disk, a backup). If "
         f"it is gone for good, ask the operator for a new epoch: move the other files in {path.parent} to a safe place "
-        f"and enrol again, beginning with: python -m terminal --new-key {path.parent}"
+        f"and enrol again (--enrol with a new claim code, or by hand: python -m terminal --new-key {path.parent})"
     )
 
 

@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-import msgspec
 from fastapi import APIRouter, Depends, Request
 
 from protocol.enrolment import shown_code
@@ -81,7 +80,9 @@ async def begin_enrolment(request: Request, service: Service, form: EnrolForm) -
     begun = await service.begin(
         _address(request), form.code, form.request.encode(), _bytes(form.journal_key), form.device
     )
-    return NonceView(ticket=begun.ticket, nonce=to_base64url(begun.nonce))
+    return NonceView(
+        ticket=begun.ticket, nonce=to_base64url(begun.nonce), trust=service.trust, authority=service.authority
+    )
 
 
 @machines.post("/enrol/proof", status_code=204)
@@ -91,20 +92,10 @@ async def prove_keys(request: Request, service: Service, form: ProofForm) -> Non
 
 
 @machines.post("/enrol/standing")
-async def show_standing(request: Request, service: Service, form: TicketForm) -> StandingView:
-    """Whether somebody has decided; once approved, everything that the terminal needs."""
+async def show_standing(service: Service, form: TicketForm) -> StandingView:
+    """Whether somebody has decided; once approved, the grant and the certificate."""
     found = await service.standing(form.ticket)
-    if found.state is not State.APPROVED:
-        return StandingView(state=found.state, tid=found.tid)
-    trust: dict[str, str] = msgspec.json.decode(request.app.state.keys.trust_json(), type=dict[str, str])
-    return StandingView(
-        state=found.state,
-        tid=found.tid,
-        certificate=found.certificate,
-        authority=service.authority,
-        grant=found.grant,
-        trust=trust,
-    )
+    return StandingView(state=found.state, tid=found.tid, certificate=found.certificate, grant=found.grant)
 
 
 @machines.post("/renew", status_code=201)

@@ -34,6 +34,10 @@ class NonceView(View):
 
     ticket: str
     nonce: str
+    trust: dict[str, str]
+    """The server's public keys by purpose."""
+    authority: str
+    """The site's authority, PEM."""
 
 
 class ProofForm(Form):
@@ -53,14 +57,12 @@ class TicketForm(Form):
 
 
 class StandingView(View):
-    """How far an enrolment is: begun, waiting, approved (with everything that a terminal needs) or refused."""
+    """How far an enrolment is: begun, waiting, approved (with grant and certificate) or refused."""
 
     state: str
     tid: str
     certificate: str = ""
-    authority: str = ""
     grant: str = ""
-    trust: dict[str, str] = Field(default_factory=dict)
 
 
 class NonceForm(Form):

@@ -7,6 +7,7 @@ certificate are written in that transaction, and the machine fetches them with i
 
 import logging
 import secrets
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -23,11 +24,12 @@ from protocol.enrolment import (
     proof_text,
     read_code,
     renewal_text,
+    trust_digest,
 )
 from protocol.ids import TerminalId
 from protocol.instants import UtcMs
 from protocol.messages import ServerTime, sign
-from protocol.signing import SigningKey, VerifyKey, to_base64url
+from protocol.signing import VerifyKey, to_base64url
 from server.auth.rules import Operator
 from server.broker.certificates import NotARequest, Pair, TlsKey, for_terminal, pem, proof_holds, read_request
 from server.db import Database
@@ -36,6 +38,7 @@ from server.enrolment.revoking import revoke_certificates, terminal_named
 from server.enrolment.rules import CLAIM_HOLDS_MS, RENEWAL_SKEW_MS, Attempts, Claim, State, why_closed
 from server.errors import Conflict, Forbidden, Invalid, NotFound
 from server.ingest.book import TerminalStatus
+from server.keys import PURPOSES, ServerKeys
 from server.note import note_subject
 
 GrantIn = Callable[[AsyncConnection, TerminalId, str], Awaitable[bytes]]
@@ -69,15 +72,19 @@ class Enrolments:
         self,
         database: Database,
         authority: Pair,
-        ack_key: SigningKey,
+        keys: ServerKeys,
         grant_in: GrantIn,
         clock: Callable[[], UtcMs],
     ) -> None:
         self._database, self._authority, self._grant_in, self._clock = database, authority, grant_in, clock
-        self._ack_key = ack_key
+        self._ack_key = keys.ack
         self._attempts = Attempts()
         self.authority = authority.certificate_pem().decode()
         """What terminals believe of the broker."""
+        raws = {purpose: getattr(keys, purpose).public.raw for purpose in PURPOSES}
+        self.trust = {purpose: to_base64url(raw) for purpose, raw in raws.items()}
+        """What they believe of the server."""
+        self._trust_digest = trust_digest(raws, ssl.PEM_cert_to_DER_cert(self.authority))
 
     async def claim(self, tid: TerminalId, operator: Operator) -> tuple[str, UtcMs]:
         """A new claim code for a registered terminal and until when it holds. Earlier unused ones of it end."""
@@ -132,7 +139,7 @@ class Enrolments:
         async def prove(connection: AsyncConnection) -> None:
             known = await self._of_ticket(connection, ticket, to_change=True)
             tls, journal = _keys_of(known["request"], known["journal_key"])
-            text = proof_text(known["nonce"], known["journal_key"], known["request"])
+            text = self._proven(known)
             if not (journal.verifies(journal_proof, text) and proof_holds(tls, tls_proof, text)):
                 raise Forbidden("not_proven", "the nonce is not signed by both keys; begin again")
             if known["state"] == State.BEGUN:
@@ -152,7 +159,7 @@ class Enrolments:
         """Machines that wait for somebody, each with its four words."""
         async with self._database.reading() as connection:
             rows = await store.in_state(connection, State.WAITING)
-        return [(row, four_words(row["nonce"], row["journal_key"], row["request"])) for row in rows]
+        return [(row, four_words(self._proven(row))) for row in rows]
 
     async def approve(self, number: int, words: str, operator: Operator) -> TerminalId:
         """The words were compared: grant an epoch and sign the certificate. The words are asked for once more, so
@@ -161,7 +168,7 @@ class Enrolments:
 
         async def approve(connection: AsyncConnection) -> TerminalId:
             known = await self._undecided(connection, number)
-            if words.split() != four_words(known["nonce"], known["journal_key"], known["request"]).split():
+            if words.split() != four_words(self._proven(known)).split():
                 log.error("ALARM %s compared other words than machine %s's for %s", operator.name, number, known["tid"])
                 raise Forbidden("other_words", "these are not the words of this machine: somebody may sit in between")
             tid, key = TerminalId(known["tid"]), _keys_of(known["request"], known["journal_key"])[0]
@@ -232,6 +239,9 @@ class Enrolments:
             },
         )
         return pem(made)
+
+    def _proven(self, known: RowMapping) -> bytes:
+        return proof_text(known["nonce"], known["journal_key"], known["request"], self._trust_digest)
 
     def _let_ask(self, address: str) -> None:
         if not self._attempts.allows(address, self._clock()):

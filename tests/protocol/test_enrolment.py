@@ -18,9 +18,13 @@ from protocol.enrolment import (
     read_code,
     renewal_text,
     shown_code,
+    trust_digest,
 )
 
 NONCE, KEY, REQUEST = bytes(range(32)), bytes(32), b"request"
+KEYS, AUTHORITY = {"grant": b"g" * 32, "ack": b"a" * 32, "list": b"i" * 32, "load": b"o" * 32}, b"certificate"
+TRUST = trust_digest(KEYS, AUTHORITY)
+PROVEN = proof_text(NONCE, KEY, REQUEST, TRUST)
 
 
 @given(st.integers(0, 2**50 - 1))
@@ -47,9 +51,9 @@ def test_the_words_are_proquints_of_the_hash() -> None:
     from protocol.enrolment import _word  # pyright: ignore[reportPrivateUsage]
 
     assert [_word(bits) for bits in (0x7F00, 0x0001, 0x3F54, 0xDCC1)] == ["lusab", "babad", "gutih", "tugad"]
-    said = sha256(b"fanka words 1\n" + proof_text(NONCE, KEY, REQUEST)).digest()
-    first = _word(int.from_bytes(said[:2], "big"))
-    assert four_words(NONCE, KEY, REQUEST).split()[0] == first
+    assert four_words(PROVEN).split()[0] == _word(
+        int.from_bytes(sha256(b"fanka words 1\n" + PROVEN).digest()[:2], "big")
+    )
 
 
 @given(st.integers(0, 31), st.integers(1, 255))
@@ -57,17 +61,28 @@ def test_whoever_changes_anything_changes_the_words(place: int, mask: int) -> No
     def bent(text: bytes) -> bytes:
         return text[:place] + bytes([text[place] ^ mask]) + text[place + 1 :]
 
-    words = four_words(NONCE, KEY, REQUEST)
-    assert len({words, four_words(bent(NONCE), KEY, REQUEST), four_words(NONCE, bent(KEY), REQUEST)}) == 3
-    assert four_words(NONCE, KEY, REQUEST + bytes([mask])) != words
+    texts = {proof_text(bent(NONCE), KEY, REQUEST, TRUST), proof_text(NONCE, bent(KEY), REQUEST, TRUST)}
+    texts |= {proof_text(NONCE, KEY, REQUEST + bytes([mask]), TRUST), PROVEN}
+    texts |= {
+        proof_text(NONCE, KEY, REQUEST, trust_digest({**KEYS, name: bent(key)}, AUTHORITY))
+        for name, key in KEYS.items()
+    }
+    texts.add(proof_text(NONCE, KEY, REQUEST, trust_digest(KEYS, AUTHORITY + bytes([mask]))))
+    assert len({four_words(text) for text in texts}) == 9
+
+
+def test_what_is_believed_has_one_order() -> None:
+    assert sha256(b"g" * 32 + b"a" * 32 + b"i" * 32 + b"o" * 32 + AUTHORITY).digest() == TRUST
+    assert trust_digest(dict(reversed(KEYS.items())), AUTHORITY) == TRUST
 
 
 def test_the_specification_s_words_are_these() -> None:
     spec = (Path(__file__).parents[2] / "protocol" / "SPEC.md").read_text("utf-8")
-    assert f"the request `x` give `{four_words(bytes(32), bytes(32), b'x')}`" in spec
+    words = four_words(proof_text(bytes(32), bytes(32), b"x", trust_digest(dict.fromkeys(KEYS, bytes(32)), b"")))
+    assert f"the request `x` give `{words}`" in " ".join(spec.split())
 
 
 def test_what_is_signed_says_what_it_is_for() -> None:
-    assert proof_text(NONCE, KEY, REQUEST) == b"fanka enrol 1\n" + NONCE + KEY + sha256(REQUEST).digest()
+    assert b"fanka enrol 1\n" + NONCE + KEY + sha256(REQUEST).digest() + TRUST == PROVEN
     assert renewal_text("till-1", 2, 3, REQUEST) == b"fanka renew 1\ntill-1\n2\n3\n" + sha256(REQUEST).digest()
     assert code_digest("4T7QXW2M9K") == sha256(b"fanka claim 1\n4T7QXW2M9K").hexdigest()

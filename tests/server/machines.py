@@ -1,12 +1,13 @@
 """A machine that wants to become a terminal, as the server meets it."""
 
+import ssl
 from dataclasses import dataclass, field
 from typing import Any
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from protocol.enrolment import four_words, proof_text, renewal_text
+from protocol.enrolment import four_words, proof_text, renewal_text, trust_digest
 from protocol.signing import SigningKey, from_base64url, sha256_of, to_base64url
 from server.broker.certificates import request_pem
 from tests.server.office import Desk
@@ -23,6 +24,8 @@ class Machine:
     tls: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
     ticket: str = ""
     nonce: bytes = b""
+    trust: bytes = bytes(32)
+    """The digest of what the server told about itself."""
 
     def __post_init__(self) -> None:
         self.journal = SigningKey(sha256_of(f"machine {self.number}".encode()))
@@ -38,10 +41,12 @@ class Machine:
         answer = await self.say("/enrol", {**body, "device": "pi-4711", **other}, expect)
         if expect == 201:
             self.ticket, self.nonce = answer["ticket"], from_base64url(answer["nonce"])
+            keys = {purpose: from_base64url(key) for purpose, key in answer["trust"].items()}
+            self.trust = trust_digest(keys, ssl.PEM_cert_to_DER_cert(answer["authority"]))
         return answer
 
-    async def prove(self, expect: int = 204, nonce: bytes = b"") -> Any:
-        text = proof_text(nonce or self.nonce, self.journal.public.raw, self.request)
+    async def prove(self, expect: int = 204) -> Any:
+        text = self._proven
         proofs = {
             "journal_proof": to_base64url(self.journal.sign(text)),
             "tls_proof": to_base64url(self.tls.sign(text, ec.ECDSA(hashes.SHA256()))),
@@ -50,7 +55,11 @@ class Machine:
 
     @property
     def words(self) -> str:
-        return four_words(self.nonce, self.journal.public.raw, self.request)
+        return four_words(self._proven)
+
+    @property
+    def _proven(self) -> bytes:
+        return proof_text(self.nonce, self.journal.public.raw, self.request, self.trust)
 
     async def standing(self) -> Any:
         return await self.say("/enrol/standing", {"ticket": self.ticket}, 200)

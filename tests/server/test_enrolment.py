@@ -44,7 +44,8 @@ async def enrolled(desk: Desk, number: int = 1) -> Machine:
 
 async def test_a_machine_becomes_a_terminal(desk: Desk) -> None:
     machine = Machine(desk)
-    await machine.begin(await claim(desk))
+    told = await machine.begin(await claim(desk))
+    assert set(told["trust"]) == {"grant", "ack", "list", "load"}
     assert (await machine.standing())["state"] == "begun" and await desk.get("/enrolments") == []
     await machine.prove()
     (waiting,) = await desk.get("/enrolments")
@@ -54,12 +55,12 @@ async def test_a_machine_becomes_a_terminal(desk: Desk) -> None:
     given = await machine.standing()
     assert given == await machine.standing(), "an answer that got lost is asked for again"
     certificate = x509.load_pem_x509_certificate(given["certificate"].encode())
-    certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(given["authority"].encode()))
+    certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(told["authority"].encode()))
     assert certificate.subject.rfc4514_string() == f"CN={TID}", "the name is the register's, not the request's"
     assert certificate.public_key() == machine.tls.public_key()
     grant = verified(given["grant"].encode(), Grant, desk.house.keys.grant.public)
     assert (grant.tid, grant.epoch, grant.verify_key) == (TID, 1, machine.journal.public)
-    assert set(given["trust"]) == {"grant", "ack", "list", "load"}
+    assert set(given) == {"state", "tid", "certificate", "grant"}, "what it believes was told before the words"
 
 
 async def test_a_code_enrols_one_machine(desk: Desk) -> None:
@@ -118,9 +119,14 @@ async def test_nobody_guesses_codes_faster_than_a_person_types(desk: Desk) -> No
 async def test_keys_that_are_not_there_are_found_out(desk: Desk) -> None:
     machine, other = Machine(desk), Machine(desk, 2)
     await machine.begin(await claim(desk))
-    await machine.prove(403, nonce=bytes(32))
-    other.ticket, other.nonce = machine.ticket, machine.nonce
+    other.ticket, other.nonce, other.trust = machine.ticket, machine.nonce, machine.trust
     await other.prove(403)
+    nonce, trust = machine.nonce, machine.trust
+    machine.nonce = bytes(32)
+    await machine.prove(403)
+    machine.nonce, machine.trust = nonce, bytes(32)
+    await machine.prove(403)
+    machine.trust = trust
     assert (await machine.standing())["state"] == "begun" and await desk.get("/enrolments") == []
     await machine.say("/enrol/standing", {"ticket": "A" * 32}, 404)
 

@@ -1,5 +1,6 @@
 """The server's half of an enrolment and of a renewal, as a terminal meets it; a test changes what it answers."""
 
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from msgspec.structs import replace
 
+from protocol.enrolment import four_words, proof_text, trust_digest
 from protocol.ids import TerminalId
 from protocol.instants import UtcMs
 from protocol.messages import sign
@@ -30,6 +32,8 @@ class EnrollingServer:
     """Changes the answer to a path."""
     request: bytes = b""
     journal_key: bytes = b""
+    words: str = ""
+    """What stands at the desk."""
 
     def __call__(self, path: str, body: Said) -> Said | None:
         """The answer to one request."""
@@ -49,19 +53,16 @@ class EnrollingServer:
 
     def _begin(self, body: Said) -> Said:
         self.journal_key = from_base64url(body["journal_key"])
-        return {"ticket": "A" * 32, "nonce": to_base64url(bytes(32))}
+        keys: dict[str, bytes] = dict.fromkeys(("grant", "ack", "list", "load"), self.key.public.raw)
+        authority, nonce = pem(self.authority.certificate).decode(), bytes(32)
+        trust = trust_digest(keys, ssl.PEM_cert_to_DER_cert(authority))
+        self.words = four_words(proof_text(nonce, self.journal_key, self.request, trust))
+        told = {name: to_base64url(key) for name, key in keys.items()}
+        return {"ticket": "A" * 32, "nonce": to_base64url(nonce), "trust": told, "authority": authority}
 
     def _standing(self, _: Said) -> Said:
         grant = sign(replace(GRANT, key=to_base64url(self.journal_key)), self.key).decode()
-        trust = {name: to_base64url(self.key.public.raw) for name in ("grant", "ack", "list", "load")}
-        return {
-            "state": "approved",
-            "tid": self.tid,
-            "certificate": self.certificate(),
-            "authority": pem(self.authority.certificate).decode(),
-            "grant": grant,
-            "trust": trust,
-        }
+        return {"state": "approved", "tid": self.tid, "certificate": self.certificate(), "grant": grant}
 
     def _renew(self, _: Said) -> Said:
         return {"certificate": self.certificate()}

@@ -1,0 +1,121 @@
+"""A machine that has a claim code believes what the four words stand for, and nothing else."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from protocol.enrolment import claim_code
+from protocol.signing import to_base64url
+from terminal.claim import enrol
+from terminal.enrol import new_key
+from terminal.identity import Identity, IdentityError
+from terminal.journal_file import create_journal
+from terminal.ports import JournalMissing
+from tests.terminal.enrolling_server import EnrollingServer, Said, a_server
+from tests.terminal.web import answering, saying
+
+
+def enrolled(directory: Path, server: EnrollingServer) -> tuple[Identity, str]:
+    """The terminal that a machine became, and the words on its screen."""
+    said: list[str] = []
+
+    def wait(_: float) -> None:
+        raise AssertionError("everything is approved at once")
+
+    with answering(server) as at:
+        identity = enrol(directory, at, claim_code(7), "pi", said.append, wait)
+    return identity, said[0].partition(": ")[2]
+
+
+def test_both_screens_show_the_same_words(tmp_path: Path) -> None:
+    server = a_server()
+    identity, words = enrolled(tmp_path, server)
+    assert words == server.words and identity.trust.load == server.key.public
+    with pytest.raises(IdentityError, match="enrolled already"):
+        enrolled(tmp_path, server)
+
+
+def other_keys(said: Said, evil: EnrollingServer) -> None:
+    said["trust"]["load"] = to_base64url(evil.key.public.raw)
+
+
+def other_authority(said: Said, evil: EnrollingServer) -> None:
+    said["authority"] = evil.authority.certificate_pem().decode()
+
+
+@pytest.mark.parametrize("change", [other_keys, other_authority])
+def test_who_sits_between_and_changes_what_is_believed_changes_the_words(
+    tmp_path: Path, change: Callable[[Said, EnrollingServer], None]
+) -> None:
+    """He passes everything else on; a certificate of his own authority he would have to make as well."""
+    server, evil, honest = a_server(), a_server("evil"), a_server().authority
+
+    def bend(path: str, said: Said) -> None:
+        if path == "/enrol":
+            change(said, evil)
+            server.authority = evil.authority if change is other_authority else honest
+            return
+        if change is other_keys:
+            server.authority = honest
+
+    server.authority, server.bend = honest, bend
+    _, words = enrolled(tmp_path, server)
+    assert words != server.words
+
+
+def other_grant(server: EnrollingServer, evil: EnrollingServer) -> None:
+    server.key = evil.key
+
+
+def grant_of_another_key(server: EnrollingServer, evil: EnrollingServer) -> None:
+    server.journal_key = evil.key.public.raw
+
+
+def other_certificate(server: EnrollingServer, evil: EnrollingServer) -> None:
+    server.authority = evil.authority
+
+
+def certificate_of_another(server: EnrollingServer, _: EnrollingServer) -> None:
+    server.tid = "till-9"
+
+
+@pytest.mark.parametrize("change", [other_grant, grant_of_another_key, other_certificate, certificate_of_another])
+def test_the_last_answer_brings_nothing_new_to_believe(
+    tmp_path: Path, change: Callable[[EnrollingServer, EnrollingServer], None]
+) -> None:
+    server, evil = a_server(), a_server("evil")
+    server.bend = lambda path, _: change(server, evil) if path == "/enrol" else None
+    with pytest.raises(IdentityError, match="the server answered with"):
+        enrolled(tmp_path, server)
+    assert {path.name for path in tmp_path.iterdir()} == {"journal.db", "journal.key"}
+    honest = a_server()
+    assert enrolled(tmp_path, honest)[1] == honest.words, "the same machine begins again"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"nonce": "short"}, {"nonce": ""}, {"trust": {}}, {"authority": "none"}, {"authority": ""}]
+)
+def test_an_opening_that_makes_no_sense_is_said(tmp_path: Path, wrong: Said) -> None:
+    server = a_server()
+    server.bend = lambda path, said: said.update(wrong) if path == "/enrol" else None
+    with pytest.raises(IdentityError):
+        enrolled(tmp_path, server)
+
+
+def test_another_program_at_the_server_s_port_is_said(tmp_path: Path) -> None:
+    with saying(b"SSH-2.0-OpenSSH_9.2\r\n") as at, pytest.raises(IdentityError, match="no answer from"):
+        enrol(tmp_path, at, claim_code(7), "pi", print)
+
+
+def test_a_power_cut_between_the_journal_and_its_key_costs_nothing(tmp_path: Path) -> None:
+    create_journal(tmp_path / "journal.db")
+    server = a_server()
+    assert enrolled(tmp_path, server)[1] == server.words
+
+
+def test_a_key_without_its_journal_enrols_nothing(tmp_path: Path) -> None:
+    new_key(tmp_path)
+    (tmp_path / "journal.db").unlink()
+    with pytest.raises(JournalMissing, match="Put the file back"):
+        enrolled(tmp_path, a_server())
