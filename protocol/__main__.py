@@ -38,7 +38,7 @@ class Origin:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(_joined(sys.argv[1:] if arguments is None else arguments))
     try:
         origin = _origin_of(options)
         head = None if options.no_head else _tip(options.expect_head, "--expect-head")
@@ -51,6 +51,17 @@ def main(arguments: list[str] | None = None) -> int:
     unchecked = _unchecked(origin, pinned=head is not None)
     print(_as_json(report, unchecked) if options.json else _as_text(report, unchecked))
     return TAMPERED if report.findings else OK
+
+
+def _joined(arguments: list[str]) -> list[str]:
+    """One key in 64 begins with a hyphen in base64url, and argparse would take it for an option."""
+    joined: list[str] = []
+    for argument in arguments:
+        if joined and joined[-1] in ("--server-key", "--key", "--start"):
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
 
 
 def _parser() -> argparse.ArgumentParser:

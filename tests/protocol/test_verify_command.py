@@ -13,7 +13,7 @@ from joserfc.jws import JWSRegistry, deserialize_compact
 from protocol.__main__ import OK, TAMPERED, USAGE, main
 from protocol.journal import Sealed
 from protocol.messages import sign
-from protocol.signing import VerifyKey, to_base64url
+from protocol.signing import SigningKey, VerifyKey, sha256_of, to_base64url
 from tests.protocol.deep import DEEP
 from tests.protocol.golden import golden
 from tests.protocol.mutations import FOREIGN, LENGTH, MUTATIONS
@@ -79,6 +79,16 @@ def test_a_chain_forged_from_its_grant_on_is_told_from_a_true_one(
     assert "--trust-grant to do without" in capsys.readouterr().err
     assert verify(files, "--no-head", "--trust-grant") == OK
     assert "all of it may be forged (--trust-grant)" in capsys.readouterr().out
+
+
+def test_a_key_may_begin_with_a_hyphen(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One in 64 does."""
+    keys = (SigningKey(sha256_of(bytes([number]))) for number in range(256))
+    server = next(key for key in keys if to_base64url(key.public.raw).startswith("-"))
+    grant = sign(GRANT, server)
+    (files / "grant").write_bytes(grant + b"\n")
+    (files / "chain").write_bytes(b"".join(sealed.jws + b"\n" for sealed in chain_of(start=GRANT.start(grant))))
+    assert verify(files, "--server-key", to_base64url(server.public.raw), "--no-head") == OK, capsys.readouterr()
 
 
 def test_a_cut_tail_needs_the_head(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
