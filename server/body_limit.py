@@ -6,6 +6,8 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 BODY_BYTES_MAX = 8 * 1_024 * 1_024
+STRANGER_BYTES_MAX = 16 * 1_024
+"""Outside of `/api/`, where nobody has to say who he is."""
 JOURNAL_BYTES_MAX = 32 * 1_024 * 1_024
 _JOURNAL = re.compile(r"/api/1/terminals/[a-z0-9-]{3,32}/journal")
 assert BODY_BYTES_MAX <= JOURNAL_BYTES_MAX
@@ -21,7 +23,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        most = JOURNAL_BYTES_MAX if _JOURNAL.fullmatch(scope["path"]) else BODY_BYTES_MAX
+        most = _most(scope["path"])
         total = 0
 
         async def limited() -> Message:
@@ -33,3 +35,9 @@ class BodyLimit:
             return message
 
         await self._app(scope, limited, send)
+
+
+def _most(path: str) -> int:
+    if not path.startswith("/api/"):
+        return STRANGER_BYTES_MAX
+    return JOURNAL_BYTES_MAX if _JOURNAL.fullmatch(path) else BODY_BYTES_MAX

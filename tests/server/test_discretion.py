@@ -85,14 +85,22 @@ async def test_a_stranger_s_body_is_not_read(desk: Desk, headers: dict[str, str]
 
 
 @pytest.mark.parametrize(
-    ("path", "is_read"), [("/api/1/terminals/till-01/journal", True), ("/api/1/sites/journal", False)]
+    ("path", "size", "is_read"),
+    [
+        ("/api/1/terminals/till-01/journal", 9 << 20, True),
+        ("/api/1/sites/journal", 9 << 20, False),
+        ("/api/1/sites/journal", 7 << 20, True),
+        ("/enrol", 16 << 10, True),
+        ("/enrol", (16 << 10) + 1, False),
+        ("/time", 7 << 20, False),
+    ],
 )
-async def test_only_a_journal_may_be_long(path: str, is_read: bool) -> None:
+async def test_only_a_journal_may_be_long_and_strangers_are_brief(path: str, size: int, is_read: bool) -> None:
     async def app(_: Scope, receive: Receive, __: Send) -> None:
         await receive()
 
     async def receive() -> Message:
-        return {"type": "http.request", "body": b"a" * (9 << 20)}
+        return {"type": "http.request", "body": b"a" * size}
 
     async def send(_: Message) -> None: ...
 
