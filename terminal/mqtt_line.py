@@ -25,7 +25,7 @@ KEEPALIVE_S = 30
 _QUEUED_MESSAGES_MAX = 64
 GOOD_BYE_S, PROBE_S = 2.0, 5.0
 NO_CHECK_TIME = 0x200000
-"""X509_V_FLAGNO_CHECK_TIME (X509_VERIFY_PARAM_set_flags(3)), which `ssl` does not name."""
+"""X509_V_FLAG_NO_CHECK_TIME (X509_VERIFY_PARAM_set_flags(3)), which `ssl` does not name."""
 _DATES = frozenset({9, 10})
 """X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED (X509_STORE_CTX_get_error(3))."""
 

@@ -75,7 +75,7 @@ class BrokerSite:
     def prepare(self, at: UtcMs) -> bool:
         """Write what is missing, about to expire or changed by the settings; access and revocations stay as they are.
 
-        Whether anything changed. Asked at every start and every day. Raises OSError.
+        Whether anything changed. Asked at every start and whenever the gate looks through everything. Raises OSError.
         """
         directory, authority = self.settings.directory, self.authority
         names = self._names()
