@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from protocol.entries import Entry
 from protocol.ids import Epoch, Seq, TerminalId, Tno
 from protocol.instants import UtcMs
 from protocol.journal import NotAnEntry, Sealed, Tip, Unread, read_loosely, signature_holds
@@ -112,9 +111,8 @@ def _in_a_row(run: Run, chain: ChainRow) -> Sequence[Link] | str:
     if run.fault:
         return run.fault
     read = run.links
-    for link in read:
-        if isinstance(link, Sealed) and (fault := _stranger(link.entry, chain)):
-            return fault
+    if fault := _stranger(read, chain):
+        return fault
     odd = misplaced(read)
     if odd is not None:
         return f"entry {odd.seq} does not continue the one before it"
@@ -125,10 +123,15 @@ def _in_a_row(run: Run, chain: ChainRow) -> Sequence[Link] | str:
     return read
 
 
-def _stranger(entry: Entry, chain: ChainRow) -> str:
-    told = (entry.site, entry.tid, entry.epoch, entry.tno)
+def _stranger(read: Sequence[Link], chain: ChainRow) -> str:
     expected = (chain.site, chain.tid, chain.epoch, chain.tno)
-    return "" if told == expected else f"says it is {told}, the register says {expected}"
+    for link in read:
+        if isinstance(link, Sealed):
+            entry = link.entry
+            told = (entry.site, entry.tid, entry.epoch, entry.tno)
+            if told != expected:
+                return f"says it is {told}, the register says {expected}"
+    return ""
 
 
 def _held(book: Book, chain: ChainRow) -> Held:
