@@ -262,6 +262,7 @@ def test_a_file_that_starts_in_the_middle_is_called_so_and_can_be_checked(
     assert foreign.returncode == TAMPERED and "does not follow START_HASH" in foreign.stdout
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_the_shell_verifier_agrees_on_tampering(name: str, files: Path) -> None:
     mutation = MUTATIONS[name]

@@ -24,6 +24,8 @@ from tests.server.desk import (
 )
 from tests.server.world import CAMPUS, Lunch
 
+pytestmark = pytest.mark.seeds
+
 
 async def table_rows(database: Database, table: Any, names: list[str], order: Any) -> list[tuple[Any, ...]]:
     return await rows_of(database, select(*(table.c[name] for name in names)).order_by(order))

@@ -19,6 +19,8 @@ from tests.simulation.disk import DiskFault
 from tests.simulation.plastic import Plastic
 from tests.simulation.till import Till
 
+pytestmark = pytest.mark.seeds
+
 BALANCE, LUNCH, TEA, CASH = 5_000, 1_200, 300, 2_500
 TOO_LATE_MS = 11 * MINUTE_MS
 both = pytest.mark.parametrize("technology", list(Technology))
