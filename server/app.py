@@ -46,6 +46,8 @@ from server.problems import answer_problems
 from server.publisher import Publisher
 from server.reconcile import api as reconcile_api
 from server.reconcile.service import Around, Reconcile
+from server.states import api as states_api
+from server.states.service import States
 from server.terminals import api as terminals_api
 from server.terminals.service import Terminals
 from server.trail import api as trail_api
@@ -77,6 +79,7 @@ class House:
     people: People
     cards: Cards
     policy: Policy
+    states: States
     reconcile: Reconcile
     nightly: Nightly
     app: FastAPI
@@ -174,7 +177,8 @@ def _compose(
     ingest = Ingest(database, keys, campus, clock)
     cards = Cards(database, keys, campus, clock)
     mqtt = settings.mqtt if site is None else _own_broker(site)
-    link = MqttLink(mqtt, ingest, keys, clock) if mqtt is not None else None
+    states = States(database, clock)
+    link = MqttLink(mqtt, ingest, states, keys, clock) if mqtt is not None else None
     upkeep = Upkeep(database, keys.load.public, campus, clock)
     policy = Policy(database, keys, cards, clock, timing.lists_valid_ms)
     around = Around(
@@ -197,6 +201,7 @@ def _compose(
         People(database, clock),
         cards,
         policy,
+        states,
         reconcile,
         Nightly(database, reconcile, policy, campus, clock),
         FastAPI(
@@ -228,9 +233,10 @@ def _mount(house: House) -> None:
     state.bookings = house.bookings
     state.keys, state.ingest, state.upkeep, state.ledger = house.keys, house.ingest, house.upkeep, house.ledger
     state.terminals, state.people, state.cards, state.policy = house.terminals, house.people, house.cards, house.policy
+    state.states = house.states
     state.reconcile, state.trail, state.enrolments = house.reconcile, Trail(house.database), house.enrolments
     answer_problems(app)
-    desks = (terminals_api, cards_api, people_api, policy_api, ledger_api, booking_api)
+    desks = (terminals_api, states_api, cards_api, people_api, policy_api, ledger_api, booking_api)
     routers = [api.router for api in (*desks, reconcile_api, upkeep_api, auth_api, trail_api)]
     for router in (*routers, enrolment_api.desk):
         app.include_router(router, prefix=PREFIX)

@@ -28,6 +28,7 @@ from server.config import ConfigWrong, MqttSettings
 from server.ingest.service import Ingest
 from server.keys import ServerKeys
 from server.policy.rules import Publication
+from server.states.service import States
 
 QUEUE_MAX = 8
 """Messages of one terminal that wait; it has at most four batches in flight."""
@@ -47,8 +48,10 @@ class _Message:
 class MqttLink:
     """The connection to the broker."""
 
-    def __init__(self, settings: MqttSettings, ingest: Ingest, keys: ServerKeys, clock: Callable[[], UtcMs]) -> None:
-        self._settings, self._ingest, self._keys, self._clock = settings, ingest, keys, clock
+    def __init__(
+        self, settings: MqttSettings, ingest: Ingest, states: States, keys: ServerKeys, clock: Callable[[], UtcMs]
+    ) -> None:
+        self._settings, self._ingest, self._states, self._keys, self._clock = settings, ingest, states, keys, clock
         self._instance = to_base64url(secrets.token_bytes(32))
         self._queues: dict[TerminalId, asyncio.Queue[_Message]] = {}
         self._workers: dict[TerminalId, asyncio.Task[None]] = {}
@@ -201,6 +204,7 @@ class MqttLink:
             case "hello":
                 answer, topic = await self._ingest.hello(tid, message.payload), down(tid, "answer")
             case _:
+                await self._states.take(tid, message.payload)
                 return
         if answer is not None:
             self._client.publish(topic, answer, qos=1)
@@ -232,7 +236,7 @@ def _addressed(message: MQTTMessage) -> tuple[TerminalId, str] | None:
     if len(message.payload) > PAYLOAD_BYTES_MAX:
         log.warning("a message of %s is too large", found[0])
         return None
-    return found if found[1] in ("journal", "hello") else None
+    return found if found[1] in ("journal", "hello", "state") else None
 
 
 def _is_name(tid: str) -> bool:

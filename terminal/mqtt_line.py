@@ -23,7 +23,7 @@ RECONNECT_FIRST_S, RECONNECT_LAST_S = 1, 60
 KEEPALIVE_S = 30
 """A broker that went away without a word is noticed after one and a half times this long."""
 _QUEUED_MESSAGES_MAX = 64
-GOOD_BYE_S, PROBE_S = 2.0, 5.0
+GOOD_BYE_S, PROBE_S, ALERT_S = 2.0, 5.0, 1.0
 NO_CHECK_TIME = 0x200000
 """X509_V_FLAG_NO_CHECK_TIME (X509_VERIFY_PARAM_set_flags(3)), which `ssl` does not name."""
 _DATES = frozenset({9, 10})
@@ -69,7 +69,19 @@ class Received:
     payload: bytes
 
 
-LineEvent = LineUp | LineDown | Received
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """The broker does not let us say what we said on this topic."""
+
+    topic: str
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """After it denied something, the broker takes what we say again."""
+
+
+LineEvent = LineUp | LineDown | Received | Denied | Allowed
 
 
 class TlsUnusable(Exception):
@@ -90,6 +102,10 @@ class MqttLine:
         client.max_queued_messages_set(_QUEUED_MESSAGES_MAX)
         client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
         client.on_connect_fail, client.on_message = self._on_connect_fail, self._on_message
+        client.on_publish = self._on_publish
+        self._said: dict[int, str] = {}
+        """Topics of what was said and not yet taken, by paho's number."""
+        self._was_up = self._denied = False
         self._tls = _tls_context(settings.tls)
         self._now: Callable[[], UtcMs] | None = None
         self._broke_off = False
@@ -122,7 +138,9 @@ class MqttLine:
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Send, or forget it where there is no connection: whoever needs it says it again."""
         if self._client.is_connected():
-            self._client.publish(topic, payload, qos=1, retain=retain)
+            said = self._client.publish(topic, payload, qos=1, retain=retain)
+            if len(self._said) < _QUEUED_MESSAGES_MAX:
+                self._said[said.mid] = topic
 
     def subscribe(self, topics: Iterable[str]) -> None:
         """Ask for topics; retained messages come at once."""
@@ -148,7 +166,16 @@ class MqttLine:
         elif self._now is not None and not _is_in_time(client.socket(), self._now()):
             self._break_off(client)
         else:
+            self._was_up = True
             self._deliver(LineUp())
+
+    def _on_publish(self, _client: Client, _data: object, mid: int, reason: ReasonCode, _more: Properties) -> None:
+        topic, was_denied = self._said.pop(mid, ""), self._denied
+        self._denied = reason.is_failure
+        if self._denied:
+            self._deliver(Denied(topic))
+        elif was_denied:
+            self._deliver(Allowed())
 
     def _break_off(self, client: Client) -> None:
         """Not `disconnect`, after which paho would not come back."""
@@ -161,10 +188,16 @@ class MqttLine:
         self, _client: Client, _data: object, _flags: DisconnectFlags, reason: ReasonCode, _more: Properties | None
     ) -> None:
         broke_off, self._broke_off = self._broke_off, False
+        was_up, self._was_up = self._was_up, False
+        self._said.clear()
         if broke_off:
             self._deliver(LineDown(Offline(OfflineCause.CERTIFICATE, "not valid now, by the server's time")))
             return
         told = "" if reason == "Unspecified error" else f" ({reason})"  # the broker went without a word
+        if not was_up and reason.is_failure and not told:
+            # With TLS 1.3 we learn only after the handshake that our certificate was not taken.
+            self._deliver(LineDown(self._why_not()))
+            return
         self._deliver(LineDown(Offline(OfflineCause.LOST, f"{self._where}{told}")))
 
     def _on_connect_fail(self, _client: Client, _data: object) -> None:
@@ -176,12 +209,17 @@ class MqttLine:
         try:
             with (
                 socket.create_connection((host, self._settings.port), PROBE_S) as line,
-                self._tls.wrap_socket(line, server_hostname=host),
+                self._tls.wrap_socket(line, server_hostname=host) as secure,
             ):
+                secure.settimeout(ALERT_S)
+                secure.recv(1)
                 return Offline(OfflineCause.NO_ANSWER, self._where)
         except ssl.SSLCertVerificationError as error:
             cause = OfflineCause.DATES if error.verify_code in _DATES else OfflineCause.CERTIFICATE
             return Offline(cause, error.verify_message)
+        except ssl.SSLError as error:
+            alert = str(error.reason or "").partition("ALERT_")[2].replace("_", " ").lower()
+            return Offline(OfflineCause.REFUSED, alert) if alert else Offline(OfflineCause.NO_ANSWER, self._where)
         except OSError:
             return Offline(OfflineCause.NO_ANSWER, self._where)
 

@@ -13,11 +13,12 @@ from terminal.clock import TerminalClock
 from terminal.derived import HISTORY
 from terminal.desk import Receipt
 from terminal.face import Face
+from terminal.hooks import Hooks
 from terminal.identity import IdentityError
 from terminal.journal_copy import JournalCopy
 from terminal.policy_store import Applied
 from terminal.shell import Shell
-from terminal.sync_link import Hooks, SyncLink
+from terminal.sync_link import SyncLink
 from terminal.till import Till
 
 _log = logging.getLogger(__name__)
@@ -100,9 +101,10 @@ def hooks_of(till: Till, clock: TerminalClock, face: Face) -> Hooks:
 
     async def alarm(text: str) -> None:
         async def take(shell: Shell) -> None:
-            await shell.append(Kind.FAULT, Fault("lists", text_of(text)))
+            await shell.append(Kind.FAULT, Fault("link", text_of(text)))
 
         await till.turn(take)
+        face.note("alarm", text=text)
 
     return Hooks(acked, applied, server_time, diverged, alarm)
 

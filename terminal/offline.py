@@ -19,6 +19,11 @@ class OfflineCause(enum.StrEnum):
     LOST = "lost"
     STOPPED = "stopped"
 
+    @property
+    def is_alarm(self) -> bool:
+        """Whether somebody must look: no outage that ends by itself."""
+        return self in (OfflineCause.TLS, OfflineCause.CERTIFICATE, OfflineCause.REFUSED)
+
 
 @dataclass(frozen=True, slots=True)
 class Offline:

@@ -55,7 +55,8 @@ class Reason(enum.StrEnum):
     NO_SPACE = "no_space"
 
 
-_ALARMS = frozenset({Reason.SAME_VERSION_OTHER_CONTENT, Reason.BELOW_FLOOR, Reason.MALFORMED, Reason.WRONG_HASH})
+_NO_ALARMS = frozenset({Reason.NOT_WANTED})
+"""A part may be on its way while a newer manifest ends the need for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class Refused:
     @property
     def is_alarm(self) -> bool:
         """Whether somebody must look: a server in order never sends this."""
-        return self.reason in _ALARMS
+        return self.reason not in _NO_ALARMS
 
 
 Offered = Applied | Unchanged | Waiting | Refused
@@ -132,6 +133,11 @@ class PolicyStore:
         self._load()
 
     @property
+    def version(self) -> int:
+        """Of the manifest in force; 0 before the first."""
+        return self._manifest.version if self._manifest else 0
+
+    @property
     def expires(self) -> UtcMs:
         """When the lists in force should have been replaced; 0 before the first ones."""
         return self._manifest.expires if self._manifest else UtcMs(0)
@@ -151,7 +157,7 @@ class PolicyStore:
             manifest = verified(jws, Manifest, self._list_key)
         except NotAMessage:
             # What it says may be anybody's words.
-            return Refused(Reason.NOT_GENUINE, f"{len(jws)} bytes that are no manifest by the list key")
+            return Refused(Reason.NOT_GENUINE, "no manifest by the list key")
         if jws == self._manifest_jws and not self.damage:
             self._pending = None
             return Unchanged()

@@ -36,6 +36,8 @@ class Status:
     copied: Seq | None
     """The newest entry on the second medium; None where none is fitted."""
     copy_fault: str
+    alarm: str
+    """What somebody must look at; empty if nothing."""
 
     @property
     def unsent(self) -> int:
@@ -63,6 +65,8 @@ def status_lines(status: Status, campus: CampusTime, words: Words) -> tuple[str,
         ),
         words["status.verified"].format(seq=status.verified),
     ]
+    if status.alarm:
+        lines.append(words["status.alarm"].format(alarm=status.alarm))
     if status.forked:
         lines.append(words["status.forked"].format(acked=status.acked))
     if status.copied is not None:

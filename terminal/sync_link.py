@@ -8,12 +8,13 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol, assert_never
 
 from hardware.ports import Clock
 from protocol import topics
+from protocol.entries import NO_LISTS
 from protocol.ids import Seq
 from protocol.instants import UtcMs
 from protocol.messages import (
@@ -34,6 +35,7 @@ from protocol.messages import (
     verified,
 )
 from protocol.signing import to_base64url
+from protocol.state import State, encode_state
 from protocol.sync_sender import (
     Acked,
     Appended,
@@ -51,19 +53,19 @@ from protocol.sync_sender import (
     Wanted,
     step,
 )
+from terminal.alarms import Alarms, Of
+from terminal.hooks import Hooks, LinkStatus
 from terminal.identity import Identity
 from terminal.lists_inbox import ListsInbox
-from terminal.mqtt_line import LineDown, LineEvent, LineSettings, LineUp, MqttLine, Received
+from terminal.mqtt_line import Allowed, Denied, LineDown, LineEvent, LineSettings, LineUp, MqttLine, Received
 from terminal.offline import Offline, OfflineCause
-from terminal.policy_store import Applied, PolicyStore
+from terminal.policy_store import PolicyStore
 from terminal.ports import Journal, JournalError
 from terminal.sync_archive import Archive
 
 _log = logging.getLogger(__name__)
 
-TICK_S, TICK_MS = 0.5, 500
-ONLINE, OFFLINE = b"online", b"offline"
-"""What the retained topic `state` says; the last will says the second."""
+TICK_S, TICK_MS, DENIED_LATE_MS = 0.5, 500, 5_000
 _WAITING_EVENTS_MAX = 4_096
 
 
@@ -73,42 +75,6 @@ class SyncJournal(Journal, Protocol):
     def keep_ack(self, jws: bytes) -> None:
         """Write the newest signed ack along with the next entry."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class LinkStatus:
-    """What the face shows of the line to the server."""
-
-    online: bool
-    cause: Offline | None
-    """Why not; None while online."""
-    phase: Phase
-    unsent: int
-    acked: Seq
-    acked_at: UtcMs
-    """When the server signed the newest ack of this run; 0 before the first."""
-    alarm: str
-    """The newest refusal of lists that somebody must look at."""
-
-
-async def _nothing(_: object) -> None: ...
-
-
-async def _no_clock() -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Hooks:
-    """Who is told about what the server says. Exceptions of the journal in a hook are logged and forgotten."""
-
-    acked: Callable[[Ack, bytes], Awaitable[None]] = lambda _ack, jws: _nothing(jws)
-    applied: Callable[[Applied], Awaitable[None]] = _nothing
-    server_time: Callable[[UtcMs], Awaitable[None]] = _nothing
-    diverged: Callable[[TipAnswer], Awaitable[None]] = _nothing
-    """The server holds another history: nothing may be sold into this chain any more."""
-    alarm: Callable[[str], Awaitable[None]] = _nothing
-    clock_doubtful: Callable[[], Awaitable[Callable[[], UtcMs] | None]] = _no_clock
-    """Only its dates speak against the broker's certificate: what tells the time by the server's word, if it can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +103,19 @@ class SyncLink:
         """
         self._identity, self._journal = identity, journal
         self._clock, self._hooks, self._archives = clock, hooks or Hooks(), tuple(archives)
-        self._lists = ListsInbox(identity.grant.site, policy, self._hooks.applied, self._hooks.alarm)
+        self._alarms, self._policy = Alarms(lambda text: self._tell(self._hooks.alarm(text))), policy
+        self._lists = ListsInbox(identity.grant.site, policy, self._hooks.applied, self._alarms)
+        self._shown = b""
+        """What this connection's `state` says."""
+        self._denied: tuple[str, int] | None = None
+        """What the broker did not let us say first, and since when."""
         self._inbox: asyncio.Queue[LineEvent | _Grown] = asyncio.Queue(_WAITING_EVENTS_MAX)
         self._sender = Sender(journal.tip.seq)
         self._line = MqttLine(
-            line, identity.grant.tid, (topics.up(identity.grant.tid, "state"), OFFLINE), self._deliver_from_thread
+            line,
+            identity.grant.tid,
+            (topics.up(identity.grant.tid, "state"), encode_state(State(0, identity.grant.epoch, NO_LISTS))),
+            self._deliver_from_thread,
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ticked_ms = clock.mono_ms()
@@ -162,7 +136,7 @@ class SyncLink:
             self._journal.tip.seq - sender.acked + sum(archive.unsent for archive in self._archives),
             sender.acked,
             self._acked_at,
-            self._lists.alarm,
+            self._alarms.text,
         )
 
     def appended(self) -> None:
@@ -219,6 +193,11 @@ class SyncLink:
                 await self._line_down(down.cause)
             case Received(topic, payload):
                 await self._received(topic, payload)
+            case Denied(topic):
+                self._denied, self._shown = self._denied or (topic, self._clock.mono_ms()), b""
+            case Allowed():
+                self._denied = None
+                self._alarms.end(Of.TOPICS)
             case _:
                 assert_never(event)
 
@@ -226,7 +205,9 @@ class SyncLink:
         self._ticked_ms = self._clock.mono_ms()
         await self._catch_up()
         if not self._cause:
-            self._lists.ticked(self._line, self._ticked_ms)
+            await self._lists.ticked(self._line, self._ticked_ms)
+            await self._look_at_denials()
+            self._show_state()
         stalled, self._stalled = self._stalled, False
         if stalled and self._sender.phase is not Phase.OFFLINE:
             await self._step(Connected(self._clock.mono_ms()))
@@ -238,11 +219,14 @@ class SyncLink:
             await self._step(Appended(Seq(self._sender.tip + 1), self._clock.mono_ms()))
 
     async def _line_up(self) -> None:
-        grant, self._cause = self._identity.grant, None
+        grant, self._cause, self._shown = self._identity.grant, None, b""
         _log.info("online")
+        self._alarms.end(Of.LINE)
+        self._alarms.end(Of.TOPICS)
+        self._denied = None
         self._line.subscribe((topics.down(grant.tid, "+"), topics.SERVER))
         self._lists.line_up(self._line, self._clock.mono_ms())
-        self._line.publish(topics.up(grant.tid, "state"), ONLINE, retain=True)
+        self._show_state()
         await self._catch_up()
         await self._step(Connected(self._clock.mono_ms()))
         for archive in self._archives:
@@ -253,11 +237,27 @@ class SyncLink:
         if not self._cause:
             _log.info("offline: %s", offline)
         self._cause = offline
+        if offline.cause.is_alarm:
+            await self._alarms.raise_(Of.LINE, offline.cause, offline.detail, self._clock.mono_ms())
         await self._step(Disconnected())
         if offline.cause is OfflineCause.DATES:
             now = await self._hooks.clock_doubtful()
             if now is not None:
                 self._line.judge_time_by(now)
+
+    async def _look_at_denials(self) -> None:
+        """A broker may hear of a new terminal a moment after that connected."""
+        if self._denied and self._ticked_ms - self._denied[1] >= DENIED_LATE_MS:
+            await self._alarms.raise_(Of.TOPICS, "denied", self._denied[0], self._ticked_ms)
+
+    def _show_state(self) -> None:
+        """What stands at the broker for the server, whenever that looks."""
+        active, grant = self._policy.active, self._identity.grant
+        said = State(1, grant.epoch, active.versions, self._policy.version, active.as_of, self._alarms.text)
+        state = encode_state(said)
+        if state != self._shown:
+            self._line.publish(topics.up(grant.tid, "state"), state, retain=True)
+            self._shown = state
 
     async def _send_archives(self) -> None:
         """Old chains go out beside the present one, a batch at a time."""
@@ -298,7 +298,9 @@ class SyncLink:
 
     async def _received(self, topic: str, payload: bytes) -> None:
         try:
-            if not await self._lists.take(topic, payload, self._line):
+            if await self._lists.take(topic, payload, self._line, self._clock.mono_ms()):
+                self._show_state()
+            else:
                 await self._message(payload)
         except NotAMessage as error:
             # What it says may be anybody's words; its kind and size are enough.

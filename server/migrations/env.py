@@ -4,9 +4,11 @@ from alembic import context
 
 from server import act_tables
 from server.enrolment import tables
+from server.states.tables import terminal_state
 
-assert act_tables.act.metadata is tables.claim.metadata, "every table stands in the same metadata"
+METADATA = tables.claim.metadata
+assert all(each.metadata is METADATA for each in (act_tables.act, terminal_state)), "all tables stand in the same"
 connection = context.config.attributes["connection"]
-context.configure(connection=connection, target_metadata=tables.claim.metadata, render_as_batch=True, compare_type=True)
+context.configure(connection=connection, target_metadata=METADATA, render_as_batch=True, compare_type=True)
 with context.begin_transaction():
     context.run_migrations()

@@ -186,6 +186,7 @@ SENTENCES: Final[dict[str, str]] = {
     "status.space": "disk {free} MB free{low}",
     "status.low": ", LOW: nothing new is begun",
     "status.verified": "entries 1 to {seq} checked since the start",
+    "status.alarm": "ALARM: {alarm}. Call a technician; selling goes on.",
     "status.forked": (
         "THE SERVER HOLDS ANOTHER HISTORY of this journal. Nothing is sold here any more. Keep this journal as it is, "
         "and ask the operator for a new epoch (a new key and grant)"

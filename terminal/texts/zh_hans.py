@@ -173,6 +173,7 @@ SENTENCES: Final[dict[str, str]] = {
     "status.space": "磁盘剩余 {free} MB{low}",
     "status.low": "，空间不足：不再开始新的交易",
     "status.verified": "启动后已核对第 1 到第 {seq} 条流水",
+    "status.alarm": "警报：{alarm}。请联系技术人员；仍可继续销售。",
     "status.forked": (
         "服务器上的流水与本机的不同！本机已停止交易。请原样保留本机的流水，并请管理员开始新的纪元（新的密钥和授权）"
     ),

@@ -173,6 +173,7 @@ SENTENCES: Final[dict[str, str]] = {
     "status.space": "磁碟剩餘 {free} MB{low}",
     "status.low": "，空間不足：不再開始新的交易",
     "status.verified": "啟動後已核對第 1 到第 {seq} 筆流水",
+    "status.alarm": "警報：{alarm}。請聯絡技術人員；仍可繼續銷售。",
     "status.forked": (
         "伺服器上的流水與本機的不同！本機已停止交易。請原樣保留本機的流水，並請管理員開始新的紀元（新的金鑰和授權）"
     ),

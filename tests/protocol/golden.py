@@ -15,6 +15,7 @@ from protocol.ids import Counter
 from protocol.load_record import encode_load, encode_record
 from protocol.messages import Hello, encode_hello
 from protocol.signing import from_base64url, to_base64url
+from protocol.state import encode_state
 from tests.protocol import golden_rules, samples
 
 FOLDER = Path(__file__).parent.parent / "golden"
@@ -76,7 +77,8 @@ def signed_messages() -> dict[str, Any]:
     signed = {name: messages.sign(message, key).decode() for name, (message, _) in samples.MESSAGES.items()}
     last = samples.chain_of()[-1]
     hello = Hello(samples.EPOCH, samples.TNO, last.seq, to_base64url(last.hash), signed["ack"])
-    return {"seed": samples.SERVER_SEED.hex(), "signed": signed, "hello": encode_hello(hello).decode()}
+    told = {"hello": encode_hello(hello).decode(), "state": encode_state(samples.STATE).decode()}
+    return {"seed": samples.SERVER_SEED.hex(), "signed": signed, **told}
 
 
 FILES: dict[str, Callable[[], dict[str, Any]]] = {

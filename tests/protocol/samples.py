@@ -70,6 +70,7 @@ from protocol.money import Cents
 from protocol.policy import load_text
 from protocol.purse import CardClass, CardId, CardRead, Identity, LoadRecord, Mark, Purse, SeenStep, Spent, Technology
 from protocol.signing import SigningKey, mac8_with, to_base64url
+from protocol.state import State
 
 SITE, TID, EPOCH, TNO = SiteId("north-campus"), TerminalId("till-07"), Epoch(1), Tno(41)
 KEY_SEED, SERVER_SEED, LOAD_SEED = bytes(range(32)), bytes(range(32, 64)), bytes(range(64, 96))
@@ -288,3 +289,6 @@ MESSAGES: Final[dict[str, tuple[Signed, str]]] = {
         "list",
     ),
 }
+STATE: Final = State(
+    1, EPOCH, ListVersions(cards=version_of(1, 7), prices=version_of(1, 3)), version_of(1, 7), NOON, "lists: older"
+)

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from hardware.cards.keys import Role
-from protocol import entries, limits, messages, policy, price_list, purse, purse_classic, purse_desfire
+from protocol import entries, limits, messages, policy, price_list, purse, purse_classic, purse_desfire, state
 from protocol.authorise import Refusal
 from protocol.entries import BODIES, Kind
 from protocol.money import SALE_CENTS_MAX
@@ -21,7 +21,15 @@ from tests.protocol.spec_tables import members_of, tables_in
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = (ROOT / "protocol" / "SPEC.md").read_text("utf-8")
 FILES = (policy.CardsFile, policy.LoadsFile, limits.LimitRules, price_list.PriceList)
-WIRE = (entries.Head, entries.CardStep, *BODIES.values(), *get_args(messages.Signed), messages.Hello, *FILES)
+WIRE = (
+    entries.Head,
+    entries.CardStep,
+    *BODIES.values(),
+    *get_args(messages.Signed),
+    messages.Hello,
+    state.State,
+    *FILES,
+)
 
 
 def inner_structs(wire_type: Any) -> set[type[msgspec.Struct]]:

@@ -12,13 +12,15 @@ import pytest
 from msgspec import structs
 
 from protocol import topics
-from protocol.entries import Booted, Kind
+from protocol.entries import NO_LISTS, Booted, Kind
 from protocol.ids import Epoch, Seq, Tno
 from protocol.instants import DAY_MS, MonoMs, UtcMs
 from protocol.journal import read_entry
-from protocol.messages import Ack, TipAnswer, Want, sign, verified
+from protocol.messages import Ack, TipAnswer, Want, sign, verified, version_of
 from protocol.signing import SigningKey, sha256_of, to_base64url
+from protocol.state import State, encode_state, read_state
 from protocol.sync_sender import Phase
+from terminal.hooks import Hooks
 from terminal.identity import Identity
 from terminal.journal_store import JournalStore
 from terminal.mqtt_line import LineSettings, TlsFiles, TlsUnusable
@@ -26,7 +28,7 @@ from terminal.offline import Offline, OfflineCause
 from terminal.policy_store import Applied, PolicyStore
 from terminal.ports import JournalBroken
 from terminal.sync_archive import Archive
-from terminal.sync_link import OFFLINE, ONLINE, Hooks, SyncLink
+from terminal.sync_link import SyncLink
 from tests.brokers import OwnBroker, now
 from tests.protocol.samples import EPOCH, GRANT, KEY, LOAD_KEY, NOON, SERVER_KEY, SITE, TID
 from tests.terminal.fake_server import FakeServer, signed
@@ -89,6 +91,11 @@ class Terminal:
             running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await running
+
+    def shown(self, link: SyncLink) -> State:
+        """What its state should say."""
+        active = self.policy.active
+        return State(1, EPOCH, active.versions, self.policy.version, active.as_of, link.status.alarm)
 
     async def sell(self, link: SyncLink, times: int = 1) -> None:
         """Sales that the link hears of."""
@@ -158,8 +165,8 @@ async def test_everything_arrives_and_the_face_can_say_so(terminal: Terminal, se
         await terminal.sell(link)
         await until(lambda: link.status.unsent == 0)
         assert server.rows == await all_rows(terminal.store)
-        assert server.states == [ONLINE]
-    await until(lambda: server.states == [ONLINE, OFFLINE])
+        assert server.states == [encode_state(State(1, EPOCH, NO_LISTS))]
+    await until(lambda: server.states[1:] == [encode_state(State(0, EPOCH, NO_LISTS))])
     assert (link.status.online, link.status.cause) == (False, Offline(OfflineCause.STOPPED))
     assert terminal.acked == sorted(terminal.acked)
 
@@ -255,7 +262,7 @@ async def test_garbage_is_ignored_with_a_line_that_repeats_nothing_of_it(
             await terminal.sell(link)
             await until(lambda: link.status.unsent == 0)
     lines = [record.getMessage() for record in caplog.records]
-    assert len(lines) == 20
+    assert len(lines) == 16, "lists that are refused again and again for the same reason are told once"
     assert not any("SECRET" in line or "\x00" in line or len(line) > 200 for line in lines)
 
 
@@ -451,3 +458,24 @@ async def test_tls_files_that_are_missing_are_said_at_once(terminal: Terminal, t
     with pytest.raises(TlsUnusable, match="ca: there is no such file"):
         SyncLink(line, IDENTITY, terminal.store, terminal.policy, FastClock())
     assert read_entry((await terminal.store.append(draft(Kind.BOOTED, Booted("x")))).jws).seq == 1
+
+
+async def test_a_part_that_does_not_come_is_an_alarm_until_newer_lists_are_whole(
+    terminal: Terminal, server: FakeServer
+) -> None:
+    lists = first_lists()
+    server.put_lists(lists.publish(), lists.parts)
+    async with terminal.linked() as link:
+        await until(lambda: terminal.applied)
+        lists.put("texts", b"{}", 14)
+        server.put_lists(lists.publish(), {})
+        await until(lambda: "lists: parts_missing" in link.status.alarm)
+        assert terminal.alarms == [link.status.alarm], "and in the journal"
+        assert len(terminal.applied) == 1, "the lists before hold"
+        await until(lambda: read_state(server.states[-1]).alarm == link.status.alarm)
+        await terminal.sell(link)
+        await until(lambda: link.status.unsent == 0)
+        server.put_lists(lists.publish(), lists.parts)
+        await until(lambda: terminal.policy.version == version_of(1, 3))
+        await until(lambda: read_state(server.states[-1]) == terminal.shown(link))
+        assert link.status.alarm == ""

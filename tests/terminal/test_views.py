@@ -219,6 +219,7 @@ def status(offline: Offline | None = None, **changed: object) -> Status:
         "tid": "till-07", "tno": TNO, "shift": ShiftTotals(), "now": AT, "offline": offline, "tip": Seq(10),
         "acked": Seq(7), "forked": False, "lists_as_of": UtcMs(AT.utc_ms), "lists_age_ms": 0, "reader_fault": "",
         "disk_bytes": 10**9, "disk_low": False, "verified": Seq(10), "copied": None, "copy_fault": "",
+        "alarm": "",
     }  # fmt: skip
     return Status(**{**as_it_is, **changed})  # type: ignore[arg-type]
 
@@ -235,6 +236,7 @@ def test_the_status_says_what_is_unsent_and_why() -> None:
         forked=True,
         copied=3,
         copy_fault="full",
+        alarm="lists: older",
     )
     text = "\n".join(status_lines(offline, CampusTime(), SENTENCES))
     for part in (
@@ -245,6 +247,7 @@ def test_the_status_says_what_is_unsent_and_why() -> None:
         "ANOTHER HISTORY",
         "shift 2",
         "SECOND MEDIUM FAILS (full)",
+        "ALARM: lists: older",
     ):
         assert part in text
 

@@ -1,0 +1,54 @@
+"""What a terminal says of itself in its retained topic `state`, and what its last will says for it (SPEC, "State").
+
+Not signed: the broker lets nobody but the terminal write there, and nothing is decided by it.
+"""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from protocol.canonical import NotCanonical, encode, read
+from protocol.entries import ListVersions
+from protocol.ids import U53, EpochField
+from protocol.instants import UtcField, UtcMs
+from protocol.texts import Text
+
+STATE_BYTES_MAX = 4 * 1_024
+
+
+class NotAState(ValueError):
+    """These bytes are not what a terminal says of itself; the text says why."""
+
+
+class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How a terminal is. One that is not online says nothing else: what it said before still stands."""
+
+    online: Annotated[int, Meta(ge=0, le=1)]
+    epoch: EpochField
+    lists: ListVersions
+    """The lists in force."""
+    manifest: U53 = 0
+    """Version of the manifest that put them in force."""
+    as_of: UtcField = UtcMs(0)
+    """When the server signed it."""
+    alarm: Text = ""
+    """What somebody must look at; empty if nothing."""
+
+
+def encode_state(state: State) -> bytes:
+    """A state as it travels."""
+    return encode(state)
+
+
+def read_state(raw: bytes) -> State:
+    """Read a state strictly. Raises NotAState."""
+    if len(raw) > STATE_BYTES_MAX:
+        raise NotAState(f"a state has at most {STATE_BYTES_MAX} bytes, this one has {len(raw)}")
+    try:
+        return read(raw, _decoder)
+    except NotCanonical as error:
+        raise NotAState(str(error)) from error
+
+
+_decoder = msgspec.json.Decoder(State)

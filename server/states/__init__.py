@@ -1,0 +1,1 @@
+"""What terminals say of themselves, and which lists they run."""

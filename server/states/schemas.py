@@ -1,0 +1,29 @@
+"""What terminals say of themselves, as the API shows it."""
+
+from server.fields import Instant, View
+
+
+class RunsView(View):
+    """One list at one terminal."""
+
+    name: str
+    applied: int
+    """The version it says it runs; 0 none."""
+    newest: int
+    behind: bool
+
+
+class StateView(View):
+    """What a terminal said of itself last, and since when it is there or gone."""
+
+    tid: str
+    site: str
+    online: bool
+    changed_at: Instant
+    said_at: Instant
+    epoch: int
+    manifest: int
+    as_of: Instant
+    alarm: str
+    """What somebody must look at; empty if nothing."""
+    lists: list[RunsView]

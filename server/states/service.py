@@ -1,0 +1,90 @@
+"""Takes what terminals say of themselves, alarms once about what somebody must look at, and tells who runs what."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from protocol.entries import ListVersions
+from protocol.ids import TerminalId
+from protocol.instants import UtcMs
+from protocol.state import NotAState, State, encode_state, read_state
+from protocol.texts import text_of
+from server.db import Database
+from server.errors import NotFound
+from server.states import store
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A terminal, what it said last, and the newest versions of its site's lists."""
+
+    row: RowMapping
+    said: State | None
+    newest: Mapping[str, int]
+
+    @property
+    def applied(self) -> dict[str, tuple[int, int]]:
+        """Of each list that this terminal takes: the version it said it runs, and the newest there is."""
+        names = set(ListVersions.__struct_fields__) & set(self.newest)
+        names -= set() if self.row["can_load"] else {"loads"}
+        return {name: (getattr(self.said.lists, name) if self.said else 0, self.newest[name]) for name in sorted(names)}
+
+
+class States:
+    """The newest word of each terminal."""
+
+    def __init__(self, database: Database, clock: Callable[[], UtcMs]) -> None:
+        self._database, self._clock = database, clock
+
+    async def take(self, tid: TerminalId, raw: bytes) -> None:
+        """Keep what came on a terminal's topic; what is none is dropped."""
+        try:
+            state = read_state(raw)
+        except NotAState as error:
+            log.warning("no state of %s: %s", tid, error)
+            return
+        now = self._clock()
+
+        async def take(connection: AsyncConnection) -> str:
+            row = await store.known(connection, tid)
+            if row is None:
+                return ""
+            before = _said(row)
+            values: dict[str, object] = {"online": state.online}
+            if row["online"] != state.online:
+                values["changed_at"] = now
+            if state.online:
+                values |= {"said": encode_state(state).decode(), "said_at": now}
+            await store.keep(connection, tid, values, is_new=row["online"] is None)
+            return state.alarm if before is None or before.alarm != state.alarm else ""
+
+        alarm = await self._database.transact(take)
+        if alarm:
+            log.warning("ALARM terminal %s says: %s", tid, text_of(alarm))
+
+    async def every(self) -> list[Known]:
+        """All registered terminals."""
+        async with self._database.reading() as connection:
+            rows, newest = await store.every(connection), await store.newest(connection)
+        return [Known(row, _said(row), newest.get(row["site"], {})) for row in rows]
+
+    async def of(self, tid: TerminalId) -> Known:
+        """One terminal. Raises NotFound."""
+        async with self._database.reading() as connection:
+            row, newest = await store.known(connection, tid), await store.newest(connection)
+        if row is None:
+            raise NotFound("no_such_terminal", f"no terminal is called {tid}")
+        return Known(row, _said(row), newest.get(row["site"], {}))
+
+
+def _said(row: RowMapping) -> State | None:
+    """What another program may have kept is no reason to fail."""
+    try:
+        return read_state(row["said"].encode()) if row["said"] else None
+    except NotAState:
+        return None

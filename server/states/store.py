@@ -1,0 +1,43 @@
+"""The newest word of each terminal, and which versions of lists are in force."""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import RowMapping, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from server.states.tables import terminal_state
+from server.tables import list_file, terminal
+
+
+async def known(connection: AsyncConnection, tid: str) -> RowMapping | None:
+    """A registered terminal with what it said; None where nobody registered it."""
+    joined = terminal.outerjoin(terminal_state, terminal_state.c.tid == terminal.c.tid)
+    query = select(terminal, *_STATE).select_from(joined).where(terminal.c.tid == tid)
+    return (await connection.execute(query)).mappings().one_or_none()
+
+
+async def every(connection: AsyncConnection) -> Sequence[RowMapping]:
+    """All registered terminals, each with what it said."""
+    joined = terminal.outerjoin(terminal_state, terminal_state.c.tid == terminal.c.tid)
+    query = select(terminal, *_STATE).select_from(joined).order_by(terminal.c.tid)
+    return (await connection.execute(query)).mappings().all()
+
+
+async def keep(connection: AsyncConnection, tid: str, values: Mapping[str, object], *, is_new: bool) -> None:
+    """Keep what was said."""
+    if is_new:
+        await connection.execute(insert(terminal_state).values(tid=tid, **values))
+    else:
+        await connection.execute(update(terminal_state).where(terminal_state.c.tid == tid).values(**values))
+
+
+async def newest(connection: AsyncConnection) -> dict[str, dict[str, int]]:
+    """Of each site the newest version of each list."""
+    query = select(list_file.c.site, list_file.c.name, func.max(list_file.c.version).label("version"))
+    found: dict[str, dict[str, int]] = {}
+    for row in await connection.execute(query.group_by(list_file.c.site, list_file.c.name)):
+        found.setdefault(row.site, {})[row.name] = row.version
+    return found
+
+
+_STATE = [terminal_state.c[name] for name in ("online", "changed_at", "said", "said_at")]

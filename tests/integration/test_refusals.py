@@ -1,0 +1,287 @@
+"""What nobody may get away with, on the real programs: it is refused, an alarm says so, and selling goes on."""
+
+import itertools
+import json
+import os
+import queue
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from msgspec import structs
+from paho.mqtt.client import Client, MQTTMessage
+
+from protocol import topics
+from protocol.ids import SiteId, TerminalId
+from protocol.instants import DAY_MS, UtcMs
+from protocol.messages import ListFile, Manifest, read_signed, sign
+from protocol.purse import Technology
+from protocol.signing import SigningKey, from_base64url, sha256_of
+from server.broker.certificates import Pair, Revoked, for_client, new_authority, new_key
+from server.broker.site import TlsFiles
+from terminal.claim import enrol
+from terminal.identity import IdentityError
+from terminal.server_http import ServerAt
+from tests.brokers import client_with, now
+from tests.integration.campus import MERCHANT, SITE, Campus, Till, wait_until
+from tests.integration.fuse import Card
+
+pytestmark = pytest.mark.integration
+
+OTHER = TerminalId("till-2")
+MANIFEST = topics.manifest(SiteId(SITE))
+
+
+@dataclass
+class Stage:
+    """A till that sells, somebody at the broker who may say anything, and what was retained there."""
+
+    campus: Campus
+    till: Till
+    liar: Client
+    cards: Iterator[Card]
+    manifests: list[bytes] = field(default_factory=list)
+
+    @property
+    def newest(self) -> Manifest:
+        found = read_signed(self.manifests[-1])
+        assert isinstance(found, Manifest)
+        return found
+
+    def retain(self, topic: str, payload: bytes) -> None:
+        self.liar.publish(topic, payload, qos=1, retain=True).wait_for_publish(10)
+
+    def forge(self, key: SigningKey | None = None, **changes: Any) -> None:
+        """A manifest like the newest one, changed; by the server's own list key, which somebody has got hold of."""
+        own = (self.campus.directory / "server" / "data" / "keys" / "list.key").read_text().strip()
+        changed = structs.replace(self.newest, **{"version": self.newest.version + 1, **changes})
+        self.retain(MANIFEST, sign(changed, key or SigningKey(from_base64url(own))))
+
+    def with_file(self, name: str, **changes: Any) -> dict[str, ListFile]:
+        files = self.newest.files
+        return {**files, name: structs.replace(files[name], **changes)}
+
+    def publish_anew(self) -> None:
+        """The server has something new to say."""
+        before = len(self.manifests)
+        step = {"age_ms": DAY_MS, "sale": 10_000 + before}
+        self.campus.ask("PUT", f"/sites/{SITE}/limits", {"rules": {"offline": [step]}})
+        wait_until(lambda: len(self.manifests) > before, "a new manifest")
+
+    def sell(self) -> None:
+        card = next(self.cards)
+        view = self.till.sell(card, 100)
+        if view["phase"] == "repeat_asked":
+            self.till.program.wait("view", since=self.till.program.type("confirm"), phase="awaiting_card")
+            view = self.till.tap(card)
+        assert view["title"] == "Paid"
+
+    def state(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.campus.ask("GET", f"/terminals/{self.till.tid}/state")
+        return found
+
+    def show(self, pair: Pair) -> None:
+        """Start the till again with this certificate."""
+        assert self.till.program.stop() == 0
+        path = self.till.directory / "data" / "tls.pem"
+        path.rename(path.with_name("tls.good"))
+        path.write_bytes(pair.key_pem() + pair.certificate_pem())
+        self.till.comes_back()
+
+    def show_the_good_one(self) -> None:
+        assert self.till.program.stop() == 0
+        path = self.till.directory / "data" / "tls.pem"
+        path.with_name("tls.good").rename(path)
+        self.till.comes_back()
+
+
+@pytest.fixture(scope="module")
+def stage(campus: Campus, office: Till) -> Iterator[Stage]:
+    till = campus.add_till("till-1", 1)
+    cards = [campus.issue(office, Technology.DESFIRE, 10_000)[1] for _ in range(4)]
+    liar = client_with(campus.site.server_tls(2), "stranger")
+    stage = Stage(campus, till, liar, itertools.cycle(cards))
+
+    def listen(_client: Client, _data: object, message: MQTTMessage) -> None:
+        stage.manifests.append(bytes(message.payload))
+
+    liar.on_message = listen
+    liar.connect("127.0.0.1", campus.broker.settings.port)
+    liar.loop_start()
+    liar.subscribe(MANIFEST, qos=1)
+    wait_until(lambda: bool(stage.manifests), "a manifest")
+    stage.publish_anew()
+    yield stage
+    liar.disconnect()
+    liar.loop_stop()
+
+
+@dataclass(frozen=True)
+class Lie:
+    """Something that must not work, what the alarm says of it, and how it ends."""
+
+    tell: Callable[[Stage], None]
+    alarm: str
+    end: Callable[[Stage], None] = Stage.publish_anew
+    reaches_server: bool = True
+
+
+def by_another_key(stage: Stage) -> None:
+    stage.forge(SigningKey(os.urandom(32)))
+
+
+def rolled_back(stage: Stage) -> None:
+    stage.retain(MANIFEST, stage.manifests[0])
+
+
+def used_version(stage: Stage) -> None:
+    stage.forge(version=stage.newest.version, server_time=UtcMs(stage.newest.server_time + 1))
+
+
+def list_rolled_back(stage: Stage) -> None:
+    stage.forge(files=stage.with_file("limits", version=1))
+
+
+def list_with_used_version(stage: Stage) -> None:
+    stage.forge(files=stage.with_file("limits", sha256="0" * 64))
+
+
+def wrong_hash(stage: Stage) -> None:
+    stage.forge(files=stage.with_file("limits", sha256="0" * 64, version=stage.newest.version + 1))
+
+
+def other_content(stage: Stage) -> None:
+    part = sha256_of(os.urandom(8)).hex()
+    stage.retain(topics.list_part(SiteId(SITE), part), b"another list")
+    stage.forge(files=stage.with_file("limits", sha256=part, parts=(part,), version=stage.newest.version + 1))
+
+
+def another_site_s(stage: Stage) -> None:
+    stage.forge(site=SiteId("south-campus"))
+
+
+def foreign(stage: Stage) -> None:
+    key = new_key()
+    stage.show(Pair(for_client(new_authority("Another", now()), stage.till.tid, key.public_key(), now(), 1), key))
+
+
+def expired(stage: Stage) -> None:
+    key, then = new_key(), UtcMs(now() - 2 * DAY_MS)
+    stage.show(Pair(for_client(stage.campus.site.authority, stage.till.tid, key.public_key(), then, 1), key))
+
+
+def revoked(stage: Stage) -> None:
+    pair = stage.campus.site.client(stage.till.tid, now(), 1)
+    stage.campus.site.take_back([Revoked(pair.certificate.serial_number, now())], now())
+    stage.campus.site.reload()
+    stage.show(pair)
+
+
+def of_another_terminal(stage: Stage) -> None:
+    stage.show(stage.campus.site.client(OTHER, now(), 1))
+
+
+LIES = {
+    "a list by another key": Lie(by_another_key, "lists: not_genuine"),
+    "a manifest that was rolled back": Lie(rolled_back, "lists: older"),
+    "a used version with another hash": Lie(used_version, "lists: same_version_other_content: manifest"),
+    "a list that was rolled back": Lie(list_rolled_back, "lists: below_floor: limits"),
+    "a list's used version": Lie(list_with_used_version, "lists: same_version_other_content: limits"),
+    "a manifest with a wrong hash": Lie(wrong_hash, "lists: malformed: limits"),
+    "a part with other content": Lie(other_content, "lists: wrong_hash"),
+    "another site's lists": Lie(another_site_s, "lists: other_site"),
+    "a certificate of another authority": Lie(foreign, "line: refused: unknown ca", Stage.show_the_good_one, False),
+    "an expired certificate": Lie(expired, "line: refused: certificate expired", Stage.show_the_good_one, False),
+    "a revoked certificate": Lie(revoked, "line: refused: certificate revoked", Stage.show_the_good_one, False),
+    "another terminal's certificate": Lie(
+        of_another_terminal, "topics: denied: fanka/1/up/till-1/", Stage.show_the_good_one, False
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def other(campus: Campus) -> TerminalId:
+    """A second terminal that may connect."""
+    campus.ask("PUT", f"/terminals/{OTHER}", {"site": SITE, "title": "other", "merchant": MERCHANT})
+    campus.enrol(OTHER, campus.directory / OTHER / "data")
+    return OTHER
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_it_is_refused_with_an_alarm_and_selling_goes_on(stage: Stage, other: TerminalId, name: str) -> None:
+    lie, till, server = LIES[name], stage.till, stage.campus.server
+    before, logged = stage.state()["lists"], len(till.program.log.read_bytes())
+    lie.tell(stage)
+    wait_until(lambda: lie.alarm in till.program.ask("status"), f"the alarm on the screen: {lie.alarm}")
+    assert re.search(rf"ALARM {re.escape(lie.alarm)}", till.program.log.read_bytes()[logged:].decode())
+    stage.sell()
+    if lie.reaches_server:
+        wait_until(lambda: lie.alarm in stage.state()["alarm"], "the alarm at the server")
+        assert f"ALARM terminal {till.tid} says: {lie.alarm}" in server.said()
+        assert stage.state()["lists"] == before and stage.state()["online"]
+    lie.end(stage)
+    wait_until(lambda: "ALARM" not in till.program.ask("status"), "the end of the alarm")
+    stage.campus.wait_online(till)
+    wait_until(lambda: not stage.state()["alarm"], "the end of the alarm at the server")
+    if lie.end is Stage.publish_anew:
+        wait_until(lambda: not any(known["behind"] for known in stage.state()["lists"]), "the newest lists")
+
+
+def test_nobody_speaks_or_listens_for_another(stage: Stage, other: TerminalId) -> None:
+    campus, till = stage.campus, stage.till
+    campus.wait_online(till)
+    heard: queue.Queue[str] = queue.Queue()
+    refused: queue.Queue[bool] = queue.Queue()
+    pair = campus.site.client(other, now(), 1)
+    files = (campus.directory / "other.crt", campus.directory / "other.key")
+    files[0].write_bytes(pair.certificate_pem())
+    files[1].write_bytes(pair.key_pem())
+    client = client_with(TlsFiles(campus.site.server_tls().ca, *files), other)
+    client.on_message = lambda _client, _data, message: heard.put(message.topic)
+    client.on_publish = lambda *told: refused.put(told[3].is_failure)
+    client.connect("127.0.0.1", campus.broker.settings.port)
+    client.loop_start()
+    client.subscribe([(topics.down(TerminalId(till.tid), "+"), 1), ("fanka/1/up/#", 1), ("#", 1)])
+    before, tip = stage.state(), campus.tip(till)
+    for what in ("journal", "hello", "state", "ask"):
+        client.publish(topics.up(TerminalId(till.tid), what), b"x", qos=1, retain=True)
+        assert refused.get(timeout=10), what
+    stage.sell()
+    campus.wait_online(till)
+    time.sleep(0.3)
+    client.disconnect()
+    client.loop_stop()
+    topics_heard = {heard.get() for _ in range(heard.qsize())}
+    assert topics_heard and not any(till.tid in topic or topic.startswith("fanka/1/up/") for topic in topics_heard)
+    assert stage.state() == before and campus.tip(till) > tip
+
+
+def test_a_claim_code_is_used_once(stage: Stage) -> None:
+    campus, server = stage.campus, ServerAt(stage.campus.server.url)
+    campus.ask("PUT", "/terminals/till-3", {"site": SITE, "title": "third", "merchant": MERCHANT})
+    code = campus.ask("POST", "/terminals/till-3/claims")["code"]
+
+    def compare(said: str) -> None:
+        (machine,) = campus.ask("GET", "/enrolments")
+        assert said.endswith(machine["words"])
+        campus.ask("POST", f"/enrolments/{machine['number']}/approve", {"words": machine["words"]})
+
+    enrol(campus.directory / "till-3", server, code, "virtual", compare, time.sleep)
+    with pytest.raises(IdentityError, match="used"):
+        enrol(campus.directory / "till-3-again", server, code, "virtual", compare, time.sleep)
+    assert "ALARM an enrolment from 127.0.0.1 was turned away" in campus.server.said()
+    stage.sell()
+
+
+def test_the_journal_keeps_the_alarms(stage: Stage) -> None:
+    """One of each code in an hour: a stranger must not be able to fill it."""
+    assert stage.till.program.stop() == 0
+    faults = [json.loads(from_base64url(one.jws.split(b".")[1])) for one in stage.till.entries()]
+    texts = [fault["body"]["text"] for fault in faults if fault["kind"] == "fault"]
+    told = [":".join(text.split(":")[:2]) for text in texts]
+    for lie in LIES.values():
+        assert ":".join(lie.alarm.split(":")[:2]) in told, lie.alarm
+    assert told.count("lists: same_version_other_content") == 1
