@@ -17,6 +17,7 @@ class Refusal(enum.StrEnum):
 
     TERMINAL_REVOKED = "terminal_revoked"
     JOURNAL_LOW = "journal_low"
+    SERVER_SILENT = "server_silent"
     CARD_NOT_OURS = "card_not_ours"
     PURSE_UNREADABLE = "purse_unreadable"
     CARD_BLOCKED = "card_blocked"

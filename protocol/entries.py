@@ -6,7 +6,7 @@ The bytes of version 1 are fixed by golden vectors: terminals in the field have 
 """
 
 import enum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -106,10 +106,11 @@ class CardStep(_Wire, frozen=True):
 
 
 class SaleStep(CardStep, frozen=True, kw_only=True):
-    """A purchase: what was bought, from whom."""
+    """A purchase: what was bought, from whom. `approval`: hash of the server's signed answer (tokens only)."""
 
     merchant: MerchantField
     lines: Lines = ()
+    approval: HashField | Literal[""] = ""
 
 
 class RefundTo(enum.StrEnum):

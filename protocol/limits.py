@@ -58,6 +58,8 @@ class LimitRules(_Rule, frozen=True):
     subsidy_period: U8 = 0
     topup: Amount = Cents(0)
     """The most that one top-up puts onto a card at once (0: any); what is above waits for the server's load."""
+    stand_in: Amount = Cents(0)
+    """The most that a terminal sells to one token in a business day without the server's answer (0: nothing)."""
 
     def for_class(self, card_class: int) -> ClassLimits | None:
         """The limits of a class; None where this site does not serve it."""

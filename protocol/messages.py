@@ -1,7 +1,7 @@
 """What terminals and server say to each other besides entries: grants, acks, tips, batches, the list manifest.
 
 Signed messages are compact JWS like entries; the member `type`, always first, keeps one from passing for another.
-An unsigned message (hello) can at worst make the other side repeat itself.
+An unsigned message (hello, a question) can at worst make the other side repeat itself, or hold back money for a while.
 """
 
 from typing import Annotated, ClassVar, Literal, TypeVar
@@ -10,11 +10,14 @@ import msgspec
 import zstandard
 from msgspec import Meta
 
+from protocol.authorise import Listed, Refusal
 from protocol.canonical import NotCanonical, encode, read
 from protocol.entries import ENTRY_BYTES_MAX, HashField
-from protocol.ids import U32, U53, EarlierSeqField, EpochField, Seq, SiteField, TerminalField, TnoField
+from protocol.ids import U32, U53, EarlierSeqField, EpochField, Seq, SeqField, SiteField, TerminalField, TnoField
 from protocol.instants import UtcField
 from protocol.journal import Tip
+from protocol.money import Amount, AnyCents, Cents, PurseCents
+from protocol.purse import CardId
 from protocol.signing import SigningKey, VerifyKey, from_base64url, sha256_of, to_base64url
 
 BATCH_ENTRIES_MAX = 256
@@ -22,6 +25,7 @@ BATCH_BYTES_MAX = 256 * 1_024
 BATCHES_IN_FLIGHT_MAX = 4
 PART_BYTES_MAX = 256 * 1_024
 MESSAGE_BYTES_MAX = 64 * 1_024
+QUESTION_BYTES_MAX = 1_024
 assert ENTRY_BYTES_MAX < BATCH_BYTES_MAX, "the largest entry always fits a batch"
 
 
@@ -135,6 +139,61 @@ class Manifest(_Message, frozen=True, tag="manifest"):
     files: dict[Annotated[str, Meta(pattern=r"^[a-z]{1,16}\Z")], ListFile]
 
 
+class Known(_Message, frozen=True, tag="known"):
+    """Whose token a UID is; its nonce shows that it is the answer to this very question. No card: nobody's."""
+
+    kid: ClassVar[str] = "ack"
+    server_epoch: U32
+    tid: TerminalField
+    nonce: HashField
+    at: UtcField
+    card: CardId | None = None
+    listed: Listed = Listed.GOOD
+
+
+class Answer(_Message, frozen=True, tag="answer"):
+    """Whether a token may pay what one prepared entry says; if so, what its purses held and hold then."""
+
+    kid: ClassVar[str] = "ack"
+    server_epoch: U32
+    tid: TerminalField
+    epoch: EpochField
+    seq: SeqField
+    hash: HashField
+    at: UtcField
+    card: CardId
+    amount: Amount
+    refused: Refusal | None = None
+    figure: AnyCents = Cents(0)
+    """What a person needs to understand the refusal, as in `Refused`."""
+    main: PurseCents = Cents(0)
+    main_after: PurseCents = Cents(0)
+    subsidy: PurseCents = Cents(0)
+    subsidy_after: PurseCents = Cents(0)
+
+
+class _Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="type"):
+    """What a terminal asks at once. Not signed: the broker vouches for the terminal, and an answer moves no money."""
+
+
+class Who(_Question, frozen=True, tag="who"):
+    """Whose token has this UID (lower-case hexadecimal)?"""
+
+    nonce: HashField
+    uid: Annotated[str, Meta(pattern=r"^[0-9a-f]{8,20}\Z")]
+
+
+class Ask(_Question, frozen=True, tag="ask"):
+    """May this token pay what the prepared entry with this place and hash says?"""
+
+    epoch: EpochField
+    tno: TnoField
+    seq: SeqField
+    hash: HashField
+    card: CardId
+    amount: Amount
+
+
 class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A terminal's tip and its newest signed ack, at every connect. Not signed."""
 
@@ -145,11 +204,14 @@ class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     ack: Annotated[str, Meta(max_length=2_000)] = ""
 
 
-Signed = Grant | Ack | TipAnswer | Want | ServerState | ServerTime | Manifest
-_Message_T = TypeVar("_Message_T", Grant, Ack, TipAnswer, Want, ServerState, ServerTime, Manifest)
+Signed = Grant | Ack | TipAnswer | Want | ServerState | ServerTime | Manifest | Known | Answer
+_Message_T = TypeVar("_Message_T", Grant, Ack, TipAnswer, Want, ServerState, ServerTime, Manifest, Known, Answer)
+Question = Who | Ask
 
 _signed: msgspec.json.Decoder[Signed] = msgspec.json.Decoder(Signed)
 _hello = msgspec.json.Decoder(Hello)
+_question: msgspec.json.Decoder[Question] = msgspec.json.Decoder(Question)
+_Unsigned = TypeVar("_Unsigned")
 
 
 def version_of(server_epoch: int, number: int) -> int:
@@ -203,10 +265,24 @@ def encode_hello(hello: Hello) -> bytes:
 
 def read_hello(raw: bytes) -> Hello:
     """Read a hello. Raises NotAMessage."""
-    if len(raw) > MESSAGE_BYTES_MAX:
-        raise NotAMessage(f"a message has at most {MESSAGE_BYTES_MAX} bytes, this one has {len(raw)}")
+    return _read_unsigned(raw, _hello, MESSAGE_BYTES_MAX)
+
+
+def encode_question(question: Question) -> bytes:
+    """A question as it travels."""
+    return encode(question)
+
+
+def read_question(raw: bytes) -> Question:
+    """Read a question. Raises NotAMessage."""
+    return _read_unsigned(raw, _question, QUESTION_BYTES_MAX)
+
+
+def _read_unsigned(raw: bytes, decoder: msgspec.json.Decoder[_Unsigned], bytes_max: int) -> _Unsigned:
+    if len(raw) > bytes_max:
+        raise NotAMessage(f"such a message has at most {bytes_max} bytes, this one has {len(raw)}")
     try:
-        return read(raw, _hello)
+        return read(raw, decoder)
     except NotCanonical as error:
         raise NotAMessage(str(error)) from error
 

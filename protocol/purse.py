@@ -37,6 +37,12 @@ class Technology(enum.StrEnum):
 
     CLASSIC = "classic"
     DESFIRE = "desfire"
+    TOKEN = "token"  # noqa: S105  a chip, not a password
+    """None: it only says who it is, and the purse is the server's row (SPEC, "Tokens")."""
+
+
+PURSES = (Technology.CLASSIC, Technology.DESFIRE)
+"""Chips that hold their purse themselves."""
 
 
 class CardClass(enum.IntEnum):
@@ -161,6 +167,11 @@ class CardId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def key(self) -> CardKey:
         """The plastic itself."""
         return (self.no, self.generation)
+
+    @property
+    def is_token(self) -> bool:
+        """Whether its purse is the server's row."""
+        return self.technology is Technology.TOKEN
 
 
 @dataclass(frozen=True, slots=True)

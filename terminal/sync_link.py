@@ -20,8 +20,10 @@ from protocol.instants import UtcMs
 from protocol.messages import (
     BATCH_ENTRIES_MAX,
     Ack,
+    Answer,
     Grant,
     Hello,
+    Known,
     Manifest,
     NotAMessage,
     ServerState,
@@ -319,7 +321,7 @@ class SyncLink:
                     await self._step(Wanted(want.seq, self._clock.mono_ms()))
             case ServerState():
                 await self._take_server_state(verified(jws, ServerState, key))
-            case Grant() | Manifest() | ServerTime():
+            case Grant() | Manifest() | ServerTime() | Known() | Answer():
                 raise NotAMessage("not meant for this topic")
             case _:
                 assert_never(message)

@@ -69,6 +69,8 @@ SENTENCES: Final[dict[str, str]] = {
     "advice.terminal_revoked": "Use another till and call a technician.",
     "refused.journal_low": "There is no room left for another sale.",
     "advice.journal_low": "What was paid is kept. Use another till and call a technician: the disk is full.",
+    "refused.server_silent": "Only the server can know this card, and it does not answer.",
+    "advice.server_silent": "Pay with a campus card that holds its own money, or with cash.",
     "refused.card_not_ours": "This is not a card of this campus.",
     "advice.card_not_ours": "Take the campus card out of the wallet and tap it alone.",
     "refused.purse_unreadable": "The card is damaged.",

@@ -66,6 +66,8 @@ SENTENCES: Final[dict[str, str]] = {
     "advice.terminal_revoked": "请到其他收款机付款，并联系技术员。",
     "refused.journal_low": "存储空间不足，不能再交易。",
     "advice.journal_low": "已付款的记录都在。请到其他收款机付款，并联系技术员：磁盘已满。",
+    "refused.server_silent": "只有服务器可能认得这张卡，而它没有回答。",
+    "advice.server_silent": "请改用卡内存有余额的校园卡，或付现金。",
     "refused.card_not_ours": "这不是本校的卡。",
     "advice.card_not_ours": "请从卡包里取出校园卡，单独刷卡。",
     "refused.purse_unreadable": "卡片已损坏。",

@@ -66,6 +66,8 @@ SENTENCES: Final[dict[str, str]] = {
     "advice.terminal_revoked": "請到其他收款機付款，並聯絡技術人員。",
     "refused.journal_low": "儲存空間不足，不能再交易。",
     "advice.journal_low": "已付款的紀錄都在。請到其他收款機付款，並聯絡技術人員：磁碟已滿。",
+    "refused.server_silent": "只有伺服器可能認得這張卡，而它沒有回答。",
+    "advice.server_silent": "請改用卡內存有餘額的校園卡，或付現金。",
     "refused.card_not_ours": "這不是本校的卡。",
     "advice.card_not_ours": "請從卡夾裡取出校園卡，單獨刷卡。",
     "refused.purse_unreadable": "卡片已損壞。",

@@ -26,7 +26,7 @@ from typing import Final
 from hardware.simulated.pcscd import PrivatePcscd
 from protocol.instants import Now
 from protocol.journal import Sealed
-from protocol.purse import Technology
+from protocol.purse import PURSES, Technology
 from terminal.journal_space import JournalSettings
 from terminal.journal_store import JournalStore
 from terminal.ports import Draft
@@ -45,7 +45,7 @@ def run(scale: float = 1.0) -> Iterator[Line]:
     short = tempfile.TemporaryDirectory(prefix="fanka-")  # a socket's path is short
     with ahead_of_others(), short as directory, PrivatePcscd(Path(directory)) as daemon:
         os.environ["PCSCLITE_CSOCK_NAME"] = str(daemon.socket_path)  # read once, by the first call of this process
-        lines = [asyncio.run(_measure(daemon, technology, max(5, int(SALES * scale)))) for technology in Technology]
+        lines = [asyncio.run(_measure(daemon, technology, max(5, int(SALES * scale)))) for technology in PURSES]
     yield from chain.from_iterable(lines)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from hardware.simulated.classic_card import VirtualClassic
 from protocol.instants import CampusTime, UtcMs
-from protocol.purse import Technology
+from protocol.purse import PURSES, Technology
 from tests.demo.audit import Books, books_of, cash_in_drawers, found_classes, money_differences
 from tests.demo.commentary import Commentary, yuan
 from tests.demo.crowd import NAMES, PURSE_CENTS, Cashier, Crowd, Student, open_menu
@@ -89,7 +89,7 @@ class Demo:
         """One student after the other: a number and cash at the desk, the plastic and the money on it right here."""
         try:
             for number, name in students:
-                person, technology = f"s{number:03d}", list(Technology)[number // 2 % 2]
+                person, technology = f"s{number:03d}", list(PURSES)[number // 2 % 2]
                 self.campus.ask("PUT", f"/people/{person}", {"name": name, "card_class": 1})
                 no, card = self.campus.issue(office, technology, PURSE_CENTS)
                 self.campus.ask("PUT", f"/cards/{no}/holder", {"person": person})
@@ -175,7 +175,7 @@ class Demo:
             self.say.line(f"{cashier.till.tid}: the backlog is at the server ({', '.join(before)} entries before)")
 
     def _torn_cards(self) -> None:
-        for technology in Technology:
+        for technology in PURSES:
             student, cashier = self.crowd.take(technology), self.cashiers[technology is Technology.DESFIRE]
             with cashier.lock:
                 before = self.campus.money_on(student.card)

@@ -14,7 +14,7 @@ import pytest
 from protocol.entries import Checkpoint, Kind, SaleStep
 from protocol.journal import Break, verify_chain
 from protocol.messages import Ack, read_signed
-from protocol.purse import Technology
+from protocol.purse import PURSES, Technology
 from protocol.signing import to_base64url
 from server.broker.process import free_port
 from terminal.identity import load_identity
@@ -25,7 +25,7 @@ from tests.integration.programs import Event, ProgramFailed
 
 pytestmark = pytest.mark.integration
 
-TECHNOLOGIES = list(Technology)
+TECHNOLOGIES = list(PURSES)
 START, PRICE = 5_000, 150
 
 

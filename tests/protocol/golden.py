@@ -12,8 +12,9 @@ from typing import Any
 
 from protocol import messages, purse_classic, purse_desfire
 from protocol.ids import Counter
+from protocol.journal import Sealed
 from protocol.load_record import encode_load, encode_record
-from protocol.messages import Hello, encode_hello
+from protocol.messages import Hello, encode_hello, encode_question
 from protocol.signing import from_base64url, to_base64url
 from protocol.state import encode_state
 from tests.protocol import golden_rules, samples
@@ -28,6 +29,15 @@ def golden(name: str) -> Any:
 
 def entries() -> dict[str, Any]:
     """A whole small chain with an entry of every kind."""
+    return _chain(samples.chain_of())
+
+
+def token_entries() -> dict[str, Any]:
+    """The same of sales with a token."""
+    return _chain(samples.chain_of(samples.TOKEN_STORY))
+
+
+def _chain(chain: list[Sealed]) -> dict[str, Any]:
     return {
         "seed": samples.KEY_SEED.hex(),
         "public_key": to_base64url(samples.KEY.public.raw),
@@ -39,7 +49,7 @@ def entries() -> dict[str, Any]:
                 "jws": sealed.jws.decode(),
                 "hash": to_base64url(sealed.hash),
             }
-            for sealed in samples.chain_of()
+            for sealed in chain
         ],
     }
 
@@ -72,17 +82,19 @@ def cards() -> dict[str, Any]:
 
 
 def signed_messages() -> dict[str, Any]:
-    """Each signed message, and a hello."""
+    """Each signed message, a hello and the questions."""
     key = samples.SERVER_KEY
     signed = {name: messages.sign(message, key).decode() for name, (message, _) in samples.MESSAGES.items()}
     last = samples.chain_of()[-1]
     hello = Hello(samples.EPOCH, samples.TNO, last.seq, to_base64url(last.hash), signed["ack"])
     told = {"hello": encode_hello(hello).decode(), "state": encode_state(samples.STATE).decode()}
-    return {"seed": samples.SERVER_SEED.hex(), "signed": signed, **told}
+    questions = {name: encode_question(question).decode() for name, question in samples.QUESTIONS.items()}
+    return {"seed": samples.SERVER_SEED.hex(), "signed": signed, **told, **questions}
 
 
 FILES: dict[str, Callable[[], dict[str, Any]]] = {
     "entries": entries,
+    "token_entries": token_entries,
     "cards": cards,
     "messages": signed_messages,
     "keys": golden_rules.keys,

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
+from protocol.authorise import Listed, Refusal
 from protocol.entries import (
     Body,
     Booted,
@@ -55,14 +56,19 @@ from protocol.journal import Sealed, Tip, seal
 from protocol.load_record import encode_load, sign_load
 from protocol.messages import (
     Ack,
+    Answer,
+    Ask,
     Grant,
+    Known,
     ListFile,
     Manifest,
+    Question,
     ServerState,
     ServerTime,
     Signed,
     TipAnswer,
     Want,
+    Who,
     sign,
     version_of,
 )
@@ -91,6 +97,7 @@ LINES = (
     Line(ProductId("mapo-tofu"), 2, Cents(600), discounts=(Discount("percent:10", Cents(120)),)),
     Line(ProductId("free"), 1, Cents(20)),
 )
+TOKEN: Final = CardId(CardNo(3_003), Generation(1), Technology.TOKEN, CardClass.STUDENT)
 LAST_CLASSIC = (SeenStep(1, 40, 7, Counter(11), Cents(5_000), Cents(300)), SeenStep())
 LAST_DESFIRE = (SeenStep(1, 40, 8, Counter(3), amount=Cents(-900)),)
 RECORD: Final = LoadRecord(CardNo(1_001), Generation(1), LoadSeq(2), Cents(20_000), Cents(4_500), 6, Cents(3_000))
@@ -275,6 +282,29 @@ MESSAGES: Final[dict[str, tuple[Signed, str]]] = {
     "want": (Want(TID, EPOCH, Seq(12), NOON), "ack"),
     "server": (ServerState(_HASH, 1, NOON), "ack"),
     "time": (ServerTime(_HASH, NOON), "ack"),
+    "known": (Known(1, TID, _HASH, NOON, TOKEN), "ack"),
+    "known_as_blocked": (Known(1, TID, _HASH, NOON, TOKEN, Listed.BLOCKED), "ack"),
+    "known_to_nobody": (Known(1, TID, _HASH, NOON), "ack"),
+    "answer": (
+        Answer(
+            1,
+            TID,
+            EPOCH,
+            Seq(36),
+            _HASH,
+            NOON,
+            TOKEN,
+            Cents(1_200),
+            main=Cents(5_000),
+            main_after=Cents(4_100),
+            subsidy=Cents(300),
+        ),
+        "ack",
+    ),
+    "answer_that_refuses": (
+        Answer(1, TID, EPOCH, Seq(36), _HASH, NOON, TOKEN, Cents(1_200), Refusal.BALANCE_TOO_LOW, Cents(300)),
+        "ack",
+    ),
     "manifest": (
         Manifest(
             SITE,
@@ -292,3 +322,39 @@ MESSAGES: Final[dict[str, tuple[Signed, str]]] = {
 STATE: Final = State(
     1, EPOCH, ListVersions(cards=version_of(1, 7), prices=version_of(1, 3)), version_of(1, 7), NOON, "lists: older"
 )
+
+QUESTIONS: Final[dict[str, Question]] = {
+    "who": Who(_HASH, "04a1b2c3"),
+    "ask": Ask(EPOCH, TNO, Seq(36), _HASH, TOKEN, Cents(1_200)),
+}
+
+
+def token_sale(prepared: int, approval: str = "") -> SaleStep:
+    """A purchase with a token: prepared it knows no purse; settled it has those of the server's answer."""
+    if not approval:
+        return SaleStep(
+            TOKEN, Cents(1_200), main_after=Cents(-1_200), prepared=Seq(prepared), merchant=MERCHANT, lines=LINES
+        )
+    return SaleStep(
+        TOKEN,
+        Cents(1_200),
+        main=Cents(5_000),
+        main_after=Cents(4_100),
+        subsidy=Cents(300),
+        prepared=Seq(prepared),
+        merchant=MERCHANT,
+        lines=LINES,
+        approval=approval,
+    )
+
+
+TOKEN_STORY: Final[tuple[tuple[Kind, Body], ...]] = (
+    (Kind.BOOTED, Booted("fanka 0.2.0")),
+    (Kind.SALE_PREPARED, token_sale(0)),
+    (Kind.SALE_SETTLED, token_sale(2, _HASH)),
+    (Kind.SALE_PREPARED, token_sale(0)),
+    (Kind.SALE_VOIDED, token_sale(4)),
+    (Kind.SALE_PREPARED, token_sale(0)),
+    (Kind.SALE_SETTLED, token_sale(6)),
+)
+"""Approved, voided, and stood in for."""

@@ -3,7 +3,8 @@
 import msgspec
 from msgspec import inspect
 
-from protocol.entries import CardStep
+from protocol.authorise import Refusal
+from protocol.entries import CardStep, Kind
 
 _TYPE_COLUMNS = 3
 
@@ -57,7 +58,8 @@ def type_text(info: inspect.Type) -> str:  # noqa: C901
             return "text"
         case inspect.EnumType():
             values = [member.value for member in info.cls]
-            return "a kind" if len(values) > 20 else "one of " + ", ".join(f"`{value}`" for value in values)
+            names = {Kind: "a kind", Refusal: "a refusal code"}
+            return names[info.cls] if info.cls in names else "one of " + ", ".join(f"`{value}`" for value in values)
         case inspect.LiteralType():
             return " or ".join(f'`"{value}"`' for value in info.values)
         case inspect.StructType():

@@ -133,22 +133,26 @@ CASES: dict[Refusal, list[tuple[dict[str, Any], int]]] = {
         ({"read": with_purse(main_cents=Cents(599))}, 899),
         ({"read": with_purse(main_cents=Cents(-5), subsidy_cents=Cents(0))}, -5),
     ],
-    Refusal.PIN_NEEDED: [({"amount": 1_001}, PIN_TRIES_MAX)],
-    Refusal.PIN_WRONG: [({"amount": 1_001, "pin": Pin.WRONG, "read": with_purse(pin_tries=1)}, PIN_TRIES_MAX - 1)],
     Refusal.PIN_BLOCKED: [
         ({"amount": 1_001, "pin": Pin.WRONG, "read": with_purse(pin_tries=PIN_TRIES_MAX)}, 0),
         ({"amount": 1_001, "read": with_purse(pin_tries=PIN_TRIES_MAX)}, 0),
     ],
+    Refusal.PIN_NEEDED: [({"amount": 1_001}, PIN_TRIES_MAX)],
+    Refusal.PIN_WRONG: [({"amount": 1_001, "pin": Pin.WRONG, "read": with_purse(pin_tries=1)}, PIN_TRIES_MAX - 1)],
 }
 
 
-@pytest.mark.parametrize("reason", Refusal)
+def test_all_but_the_server_s_silence_is_decided_from_the_card() -> None:
+    assert list(CASES) == [reason for reason in Refusal if reason is not Refusal.SERVER_SILENT]
+
+
+@pytest.mark.parametrize("reason", CASES)
 def test_every_refusal_has_its_reason_and_figure(reason: Refusal) -> None:
     for arguments, figure in CASES[reason]:
         assert decided(**arguments) == Refused(reason, figure)
 
 
-@pytest.mark.parametrize("reason", list(Refusal)[:-3])
+@pytest.mark.parametrize("reason", list(CASES)[:-3])
 def test_of_several_reasons_the_first_is_told(reason: Refusal) -> None:
     """Each reason together with the weakest card there is: no money, PIN blocked."""
     assert list(Refusal)[-3] is Refusal.PIN_BLOCKED

@@ -26,11 +26,12 @@ from protocol.ids import ProductId
 from protocol.journal import decode_payload, encode_entry, read_entry, seal
 from protocol.money import Cents
 from protocol.purse import CardId, SeenStep
-from tests.protocol.golden import entries, golden
+from tests.protocol.golden import entries, golden, token_entries
 from tests.protocol.samples import KEY, START, STORY, chain_of, entry_after, refund, sale
 from tests.protocol.strategies import values_of
 
 GOLDEN = golden("entries")["entries"]
+OF_TOKENS = golden("token_entries")["entries"]
 
 
 def test_the_golden_chain_has_every_kind() -> None:
@@ -44,6 +45,14 @@ def test_the_bytes_of_an_entry_never_change(index: int) -> None:
     assert entries()["entries"][index] == GOLDEN[index]
     sealed = read_entry(GOLDEN[index]["jws"].encode())
     assert encode_entry(sealed.entry).decode() == GOLDEN[index]["payload"]
+
+
+@pytest.mark.parametrize("index", range(len(OF_TOKENS)))
+def test_the_bytes_of_a_token_s_sale_never_change(index: int) -> None:
+    assert token_entries()["entries"][index] == OF_TOKENS[index]
+    sealed = read_entry(OF_TOKENS[index]["jws"].encode())
+    assert encode_entry(sealed.entry).decode() == OF_TOKENS[index]["payload"]
+    assert not isinstance(sealed.entry.body, CardStep) or not sealed.entry.body.touches_card
 
 
 def test_the_bytes_of_a_sale_never_change() -> None:
@@ -76,7 +85,7 @@ def _structs(kind: Any) -> set[type[msgspec.Struct]]:
 
 def test_the_golden_chain_shows_every_member() -> None:
     """Somebody who writes a second reader finds each member at least once."""
-    shown = "\n".join(row["payload"] for row in GOLDEN)
+    shown = "\n".join(row["payload"] for row in (*GOLDEN, *OF_TOKENS))
     for kind in {*BODIES.values(), *(inner for body in BODIES.values() for inner in _structs(body))}:
         for name in kind.__struct_encode_fields__:
             assert f'"{name}":' in shown, f"{kind.__name__}.{name}"

@@ -15,6 +15,7 @@ from protocol.messages import (
     BATCH_BYTES_MAX,
     BATCH_ENTRIES_MAX,
     MESSAGE_BYTES_MAX,
+    QUESTION_BYTES_MAX,
     Ack,
     Grant,
     Hello,
@@ -24,17 +25,20 @@ from protocol.messages import (
     decode_batch,
     encode_batch,
     encode_hello,
+    encode_question,
     read_hello,
+    read_question,
     read_signed,
     sign,
     verified,
     version_of,
 )
 from protocol.signing import from_base64url, sha256_of, to_base64url
+from protocol.tokens import uid_text
 from tests.protocol.deep import DEEP
 from tests.protocol.golden import golden, signed_messages
 from tests.protocol.mutations import FOREIGN
-from tests.protocol.samples import EPOCH, GRANT, GRANT_JWS, KEY, MESSAGES, SERVER_KEY, TNO, chain_of
+from tests.protocol.samples import EPOCH, GRANT, GRANT_JWS, KEY, MESSAGES, QUESTIONS, SERVER_KEY, TNO, chain_of
 
 LINES = [sealed.jws for sealed in chain_of()]
 
@@ -177,6 +181,38 @@ def test_a_hello_says_what_the_terminal_has() -> None:
     for raw in (b"", b"{}", encode_hello(hello)[:-1], encode_hello(hello).replace(b"35", b"-1"), b"\xff", *spelled):
         with pytest.raises(NotAMessage):
             read_hello(raw)
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_a_question_has_one_spelling(name: str) -> None:
+    question, raw = QUESTIONS[name], encode_question(QUESTIONS[name])
+    assert read_question(raw) == question and len(raw) <= QUESTION_BYTES_MAX
+    spelled = [
+        raw + b" ",
+        raw.replace(b'"type"', b'"x":1,"type"'),
+        raw.replace(f'"{name}"'.encode(), b'"hello"'),
+        raw.replace(b"Hh8", b"Hh9"),
+        raw.replace(b"04a1b2c3", b"04A1B2C3").replace(b'"seq":36', b'"seq":0'),
+        raw.replace(b"{", b'{"x":' + DEEP[1].encode() + b",", 1),
+        b"x" * (QUESTION_BYTES_MAX + 1),
+        b"",
+    ]
+    for other in spelled:
+        with pytest.raises(NotAMessage):
+            read_question(other)
+
+
+@given(st.binary(max_size=200))
+def test_bytes_that_are_no_question_raise_only_not_a_message(raw: bytes) -> None:
+    with pytest.raises(NotAMessage):
+        read_question(raw)
+
+
+def test_a_uid_that_says_nothing_is_nobody_s() -> None:
+    """Phones make a new one, which begins with 08, at every tap; a contact card has none."""
+    assert uid_text(bytes.fromhex("04A1B2C3")) == "04a1b2c3"
+    assert [uid_text(bytes(size)) is not None for size in range(12)] == [size in (4, 7, 10) for size in range(12)]
+    assert uid_text(bytes.fromhex("08a1b2c3")) is None and uid_text(bytes.fromhex("08a1b2c3d4e5f6")) is not None
 
 
 def test_a_restored_server_s_versions_are_newer_than_all_it_forgot() -> None:

@@ -21,15 +21,8 @@ from tests.protocol.spec_tables import members_of, tables_in
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = (ROOT / "protocol" / "SPEC.md").read_text("utf-8")
 FILES = (policy.CardsFile, policy.LoadsFile, limits.LimitRules, price_list.PriceList)
-WIRE = (
-    entries.Head,
-    entries.CardStep,
-    *BODIES.values(),
-    *get_args(messages.Signed),
-    messages.Hello,
-    state.State,
-    *FILES,
-)
+SAID = (*get_args(messages.Signed), messages.Hello, state.State, messages.Who, messages.Ask)
+WIRE = (entries.Head, entries.CardStep, *BODIES.values(), *SAID, *FILES)
 
 
 def inner_structs(wire_type: Any) -> set[type[msgspec.Struct]]:
@@ -204,6 +197,7 @@ def test_the_blocks_and_files_are_where_the_page_says() -> None:
         ("At most {} batches are in flight", messages.BATCHES_IN_FLIGHT_MAX),
         ("A part has at most {:,} bytes", messages.PART_BYTES_MAX),
         ("At most {:,} bytes.", messages.MESSAGE_BYTES_MAX),
+        ("at most {:,} bytes; the answers", messages.QUESTION_BYTES_MAX),
     ],
 )
 def test_the_limits(sentence: str, value: int) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from protocol.entries import Kind, Reason
 from protocol.ids import Seq
 from protocol.journal import Tip
-from protocol.purse import Technology
+from protocol.purse import PURSES, Technology
 from server import tables
 from server.db import Database
 from server.errors import Conflict, NotFound
@@ -23,7 +23,7 @@ from tests.server.desk import Clock, assert_balances_are_sums, keys_in, put_book
 from tests.server.test_ingest_posting import balance
 from tests.server.world import CAMPUS, LOAD_KEY, NOON, Plastic, Till, plastic, sale_of
 
-BOTH = pytest.mark.parametrize("technology", list(Technology))
+BOTH = pytest.mark.parametrize("technology", list(PURSES))
 
 
 def sell(till: Till, card: Plastic, amount: int) -> int:

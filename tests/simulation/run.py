@@ -4,7 +4,7 @@ import traceback
 from collections import Counter
 from dataclasses import dataclass, field
 
-from protocol.purse import Technology
+from protocol.purse import PURSES
 from tests.simulation.faults import FAULTS_MIN, Fault
 from tests.simulation.life import Life
 from tests.simulation.sequences.catalogue import SEQUENCES
@@ -115,7 +115,7 @@ def size_of(life: Life) -> dict[str, int]:
         "tills": len(life.tills),
         "stations": len(life.stations),
         "cards": len({card.key[0] for card in life.cards}),
-        "technologies": len({card.technology for card in life.cards} & set(Technology)),
+        "technologies": len({card.technology for card in life.cards} & set(PURSES)),
         "taps": injected["taps"],
         "days": DAYS if life.mended else 0,
         "kinds of fault": sum(injected.get(fault, 0) > 0 for fault in Fault),

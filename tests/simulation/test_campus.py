@@ -3,11 +3,11 @@
 import pytest
 
 from hardware.simulated.tearing import Moment, Tear
-from protocol.purse import Technology
+from protocol.purse import PURSES, Technology
 from server.ledger.accounts import merchant, purse
 from tests.simulation.campus import Campus
 
-both = pytest.mark.parametrize("technology", list(Technology))
+both = pytest.mark.parametrize("technology", list(PURSES))
 
 
 def owed(campus: Campus, account: object) -> int:
@@ -65,7 +65,7 @@ def test_power_lost_after_the_card_was_written_is_no_second_charge(technology: T
 def test_the_same_seed_gives_the_same_history() -> None:
     def history() -> str:
         campus = Campus(4)
-        for technology in Technology:
+        for technology in PURSES:
             card = campus.card(technology, 5000)
             campus.tills[0].sell(card, 700)
             campus.tills[1].sell(card, 300)

@@ -3,11 +3,11 @@
 import pytest
 
 from hardware.simulated.tearing import Moment, Tear
-from protocol.purse import Technology
+from protocol.purse import PURSES, Technology
 from tests.simulation.campus import Campus
 from tests.simulation.disk import DiskFault
 
-both = pytest.mark.parametrize("technology", list(Technology))
+both = pytest.mark.parametrize("technology", list(PURSES))
 HOUR_MS = 3_600_000
 
 

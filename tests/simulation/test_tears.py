@@ -12,7 +12,7 @@ import pytest
 from hardware.simulated.tearing import Moment, Rest, Tear
 from protocol.entries import RefundStep, TopUpStep
 from protocol.instants import MINUTE_MS, SECOND_MS
-from protocol.purse import Technology
+from protocol.purse import PURSES, Technology
 from server.ledger.accounts import Account, merchant, pending, purse
 from tests.simulation.campus import Campus
 from tests.simulation.disk import DiskFault
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.seeds
 
 BALANCE, LUNCH, TEA, CASH = 5_000, 1_200, 300, 2_500
 TOO_LATE_MS = 11 * MINUTE_MS
-both = pytest.mark.parametrize("technology", list(Technology))
+both = pytest.mark.parametrize("technology", list(PURSES))
 
 
 @dataclass
@@ -438,7 +438,7 @@ def test_a_server_that_crashes_around_every_commit_posts_everything_once(at: str
     told = []
     for crashing in (False, True):
         scene = Scene.set()
-        for technology in Technology:
+        for technology in PURSES:
             card = scene.campus.card(technology, BALANCE)
             for till in (scene.till, scene.other, scene.till):
                 if crashing:

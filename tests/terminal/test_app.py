@@ -27,7 +27,7 @@ from protocol.limits import ClassLimits, LimitRules
 from protocol.messages import Grant, TipAnswer, sign
 from protocol.money import Cents
 from protocol.policy import CardBook, CardRow, CardsFile, FloorRow
-from protocol.purse import CardClass, Technology
+from protocol.purse import PURSES, CardClass, Technology
 from protocol.signing import to_base64url
 from protocol.tampering import examine
 from terminal.__main__ import main
@@ -242,7 +242,7 @@ async def test_a_revoked_terminal_asks_for_no_card(counter: CounterBench) -> Non
 # The card office --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("technology", list(Technology))
+@pytest.mark.parametrize("technology", list(PURSES))
 async def test_a_blank_becomes_a_card(counter: CounterBench, technology: Technology) -> None:
     assert (await counter.types("replace 17 2 staff 4711")).phase == "office"
     made = blank(technology)

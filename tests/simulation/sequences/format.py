@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from protocol.instants import MINUTE_MS, SECOND_MS
-from protocol.purse import Technology
+from protocol.purse import PURSES, Technology
 from server.ledger.accounts import AccountKind
 
 # Who -------------------------------------------------------------------------------------------------------------
@@ -618,13 +618,13 @@ class Sequence:
     """The rule, and where the specification says so."""
     steps: tuple[Step, ...]
     end: Expect
-    on: frozenset[Technology] = frozenset(Technology)
+    on: frozenset[Technology] = frozenset(PURSES)
     """Which technologies card A may be of."""
     pin: bool = False
     """Card A has a PIN."""
 
 
-BOTH = frozenset(Technology)
+BOTH = frozenset(PURSES)
 CLASSIC, DESFIRE = frozenset({Technology.CLASSIC}), frozenset({Technology.DESFIRE})
 TOO_LATE = Wait(11 * MINUTE_MS)
 """Longer than the ten minutes in which a till may still hand over."""
