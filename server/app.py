@@ -14,6 +14,9 @@ from fastapi.middleware import Middleware
 
 from protocol.instants import UtcMs
 from server import numbers
+from server.alarms import api as alarms_api
+from server.alarms.rules import SERVER, AlarmKind
+from server.alarms.service import Alarms
 from server.audit.service import Audit
 from server.auth import api as auth_api
 from server.auth.door import Door
@@ -55,6 +58,7 @@ from server.trail.recorder import Recorder
 from server.trail.service import Trail
 from server.upkeep import api as upkeep_api
 from server.upkeep.service import Upkeep
+from server.watch import LOOKS_S, Watch
 
 PREFIX = "/api/1"
 GATE_LOOKS_S = 1.0
@@ -80,8 +84,10 @@ class House:
     cards: Cards
     policy: Policy
     states: States
+    alarms: Alarms
     reconcile: Reconcile
     nightly: Nightly
+    watch: Watch
     app: FastAPI
     link: MqttLink | None = None
     gate: Gate | None = None
@@ -149,9 +155,9 @@ def _make_directory(path: Path) -> None:
 @asynccontextmanager
 async def running(house: House) -> AsyncGenerator[House]:
     """The house with its broker connection and everything that runs by the clock."""
-    tasks = [asyncio.create_task(_upkeep(house))]
+    tasks = [asyncio.create_task(_upkeep(house)), asyncio.create_task(_watch(house.watch))]
     if house.gate is not None:
-        tasks.append(asyncio.create_task(_watch_the_gate(house.gate)))
+        tasks.append(asyncio.create_task(_watch_the_gate(house.gate, house.alarms)))
     if house.link is not None:
         await house.link.start()
         tasks.append(asyncio.create_task(_publish(house, house.link)))
@@ -186,6 +192,7 @@ def _compose(
         Audit(database, clock).run,
     )
     reconcile = Reconcile(database, campus, clock, around)
+    alarms, nightly = Alarms(database, clock), Nightly(database, reconcile, policy, campus, clock)
     together, terminals = TwoPeople(database, clock), Terminals(database, keys, clock)
     house = House(
         settings,
@@ -202,8 +209,10 @@ def _compose(
         cards,
         policy,
         states,
+        alarms,
         reconcile,
-        Nightly(database, reconcile, policy, campus, clock),
+        nightly,
+        Watch(settings, clock, alarms, states, nightly, link, site),
         FastAPI(
             title="Fanka",
             version="1",
@@ -233,10 +242,10 @@ def _mount(house: House) -> None:
     state.bookings = house.bookings
     state.keys, state.ingest, state.upkeep, state.ledger = house.keys, house.ingest, house.upkeep, house.ledger
     state.terminals, state.people, state.cards, state.policy = house.terminals, house.people, house.cards, house.policy
-    state.states = house.states
+    state.states, state.alarms = house.states, house.alarms
     state.reconcile, state.trail, state.enrolments = house.reconcile, Trail(house.database), house.enrolments
     answer_problems(app)
-    desks = (terminals_api, states_api, cards_api, people_api, policy_api, ledger_api, booking_api)
+    desks = (terminals_api, states_api, alarms_api, cards_api, people_api, policy_api, ledger_api, booking_api)
     routers = [api.router for api in (*desks, reconcile_api, upkeep_api, auth_api, trail_api)]
     for router in (*routers, enrolment_api.desk):
         app.include_router(router, prefix=PREFIX)
@@ -281,9 +290,15 @@ async def _upkeep(house: House) -> None:
         await asyncio.sleep(house.settings.upkeep_every_s)
 
 
-async def _watch_the_gate(gate: Gate) -> None:
+async def _watch(watch: Watch) -> None:
+    while True:
+        await asyncio.sleep(LOOKS_S)  # the broker and the night have their time first
+        await _kept_alive("looking for alarms", watch.look)
+
+
+async def _watch_the_gate(gate: Gate, alarms: Alarms) -> None:
     """Let terminals in and keep them out as the register says, soon after a change."""
-    is_deaf = False
+    is_deaf: bool | None = None  # of an earlier start, nobody knows
 
     async def look() -> None:
         nonlocal is_deaf
@@ -291,9 +306,11 @@ async def _watch_the_gate(gate: Gate) -> None:
             await gate.look()
         except BrokerUnreachable as error:
             if not is_deaf:
-                log.warning("ALARM %s It is tried again every second.", error)
+                await alarms.see(AlarmKind.BROKER_DEAF, {SERVER: f"{error} It is tried again every second."})
             is_deaf = True
         else:
+            if is_deaf is not False:
+                await alarms.see(AlarmKind.BROKER_DEAF, {})
             is_deaf = False
 
     while True:

@@ -95,6 +95,13 @@ class MoneySettings(_Table, frozen=True):
     alone_cents_max: Annotated[int, Meta(ge=0)] = 1_000_000
 
 
+class AlarmSettings(_Table, frozen=True):
+    """When somebody must look: a terminal is not heard of for so long, so little of the disk is free."""
+
+    silent_h: Annotated[int, Meta(ge=1, le=24 * 365)] = 72
+    disk_free_percent: Annotated[int, Meta(ge=0, le=99)] = 10
+
+
 class OperatorSettings(_Table, frozen=True):
     """A person at a desk; the file holds only the SHA-256 of the bearer token (hex)."""
 
@@ -115,6 +122,7 @@ class Settings(_Table, frozen=True):
     campus: CampusSettings = CampusSettings()
     lists: ListSettings = ListSettings()
     money: MoneySettings = MoneySettings()
+    alarms: AlarmSettings = AlarmSettings()
     upkeep_every_s: Annotated[int, Meta(ge=1, le=3_600)] = 30
     operators: tuple[OperatorSettings, ...] = ()
 

@@ -35,9 +35,7 @@ class Nightly:
 
         Returns the newest day that is over, which was proved.
         """
-        newest = BusinessDay(self._campus.business_day(UtcMs(self._clock() - STARTS_AFTER_MS)) - 1)
-        async with self._database.reading() as connection:
-            done = BusinessDay(int(await read_setting(connection, DONE_THROUGH) or "0"))
+        newest, done = self._newest_due(0), await self.done_through()
         if newest <= done:
             return None
         for day in await self._reconcile.days_due(done, newest):
@@ -45,6 +43,19 @@ class Nightly:
         await self._policy.take_floors()
         await self._note(newest)
         return newest
+
+    async def done_through(self) -> BusinessDay:
+        """The newest day whose night's work is done; 0: none."""
+        async with self._database.reading() as connection:
+            return BusinessDay(int(await read_setting(connection, DONE_THROUGH) or "0"))
+
+    async def late(self, by_ms: int) -> BusinessDay | None:
+        """The day whose night's work should have been done so long ago, and is not."""
+        newest = self._newest_due(by_ms)
+        return newest if newest > await self.done_through() else None
+
+    def _newest_due(self, since_ms: int) -> BusinessDay:
+        return BusinessDay(self._campus.business_day(UtcMs(self._clock() - STARTS_AFTER_MS - since_ms)) - 1)
 
     async def _prove(self, day: BusinessDay) -> None:
         """Try first: what breaks on the way breaks before anything is written."""

@@ -6,7 +6,6 @@ What arrives in a booked hole, behind the mark, has had each of its signatures c
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -16,6 +15,8 @@ from protocol.ids import Tno
 from protocol.instants import UtcMs
 from protocol.money import Cents
 from protocol.signing import VerifyKey
+from server.alarms.raising import raise_alarm
+from server.alarms.rules import AlarmKind
 from server.audit import store
 from server.audit.rules import fault_of
 from server.audit.store import Kept, Stretch
@@ -24,8 +25,6 @@ from server.ingest.book import Case, CaseClass
 from server.ingest.saving import open_case_once
 
 CHUNK_ENTRIES = 512
-
-log = logging.getLogger(__name__)
 
 
 class Audit:
@@ -58,7 +57,8 @@ class Audit:
             for seq, text in faults:
                 case = Case(CaseClass.CHAIN_FORK, None, (Tno(of.tno), of.branch, seq), Cents(0), text)
                 if await open_case_once(connection, case, now):
-                    log.error("ALARM entry %s of chain %s, branch %s: %s", seq, of.tno, of.branch, text)
+                    told = f"entry {seq} of chain {of.tno}, branch {of.branch}: {text}"
+                    await raise_alarm(connection, AlarmKind.CHAIN_BREAK, of.tid, told, now)
             await store.note(connection, of, upto)
 
         await self._database.transact(keep)

@@ -18,6 +18,7 @@ class Stretch:
     after: int
     tip: int
     key: bytes
+    tid: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +32,10 @@ class Kept:
 
 async def stretches(connection: AsyncConnection) -> list[Stretch]:
     """What came in since the last audit."""
-    query = select(branch, chain.c.key).join_from(branch, chain, chain.c.tno == branch.c.tno)
+    query = select(branch, chain.c.key, chain.c.tid).join_from(branch, chain, chain.c.tno == branch.c.tno)
     query = query.where(branch.c.tip_seq > branch.c.audited_seq, branch.c.tip_seq > branch.c.forked_after)
     rows = await connection.execute(query.order_by(branch.c.tno, branch.c.branch))
-    return [Stretch(row.tno, row.branch, row.audited_seq, row.tip_seq, bytes(row.key)) for row in rows]
+    return [Stretch(row.tno, row.branch, row.audited_seq, row.tip_seq, bytes(row.key), row.tid) for row in rows]
 
 
 async def entries(connection: AsyncConnection, of: Stretch, limit: int) -> Sequence[Kept]:

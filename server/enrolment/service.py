@@ -5,7 +5,6 @@ its keys over a nonce, and waits. Somebody who has compared the four words appro
 certificate are written in that transaction, and the machine fetches them with its ticket as often as it needs.
 """
 
-import logging
 import secrets
 import ssl
 from collections.abc import Awaitable, Callable
@@ -30,6 +29,8 @@ from protocol.ids import TerminalId
 from protocol.instants import UtcMs
 from protocol.messages import ServerTime, sign
 from protocol.signing import VerifyKey, to_base64url
+from server.alarms.raising import raise_alarm
+from server.alarms.rules import SERVER, AlarmKind
 from server.auth.rules import Operator
 from server.broker.certificates import NotARequest, Pair, TlsKey, for_terminal, pem, proof_holds, read_request
 from server.db import Database
@@ -39,12 +40,16 @@ from server.enrolment.rules import CLAIM_HOLDS_MS, RENEWAL_SKEW_MS, Attempts, Cl
 from server.errors import Conflict, Forbidden, Invalid, NotFound
 from server.ingest.book import TerminalStatus
 from server.keys import PURPOSES, ServerKeys
-from server.note import note_subject
+from server.note import Outcome, note_outcome, note_subject
 
 GrantIn = Callable[[AsyncConnection, TerminalId, str], Awaitable[bytes]]
 """The register's grant of an epoch for a journal key, inside a transaction."""
 
-log = logging.getLogger(__name__)
+
+class _OtherWords(Forbidden):
+    def __init__(self, tid: TerminalId) -> None:
+        super().__init__("other_words", "these are not the words of this machine: somebody may sit in between")
+        self.tid = tid
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +126,6 @@ class Enrolments:
             known = await store.claim_of(connection, digest)
             closed = why_closed(Claim(known["ends_at"], known["tries"], known["used_at"]) if known else None, now)
             if known is None or closed:
-                log.warning("ALARM an enrolment from %s was turned away: %s", address, closed)
                 raise Forbidden("claim_closed", closed)
             await store.count_try(connection, digest)
             await store.give_up(connection, digest, now)
@@ -129,7 +133,12 @@ class Enrolments:
             keys = {"journal_key": journal_key, "request": request, "state": State.BEGUN, "asked_at": now}
             await store.add(connection, {**row, **keys})
 
-        await self._database.transact(open_it)
+        try:
+            await self._database.transact(open_it)
+        except Forbidden as closed:
+            text = f"an enrolment from {address} was turned away: {closed.text}"
+            await self._alarm(AlarmKind.CLAIM_TURNED_AWAY, SERVER, text)
+            raise
         return Begun(ticket, nonce)
 
     async def prove(self, address: str, ticket: str, journal_proof: bytes, tls_proof: bytes) -> None:
@@ -169,8 +178,7 @@ class Enrolments:
         async def approve(connection: AsyncConnection) -> TerminalId:
             known = await self._undecided(connection, number)
             if words.split() != four_words(self._proven(known)).split():
-                log.error("ALARM %s compared other words than machine %s's for %s", operator.name, number, known["tid"])
-                raise Forbidden("other_words", "these are not the words of this machine: somebody may sit in between")
+                raise _OtherWords(TerminalId(known["tid"]))
             tid, key = TerminalId(known["tid"]), _keys_of(known["request"], known["journal_key"])[0]
             jws = await self._grant_in(connection, tid, to_base64url(known["journal_key"]))
             chain = await store.newest_chain(connection, tid)
@@ -186,7 +194,13 @@ class Enrolments:
             await store.decide(connection, number, {**done, "grant_jws": jws, "certificate": certificate})
             return tid
 
-        return await self._database.transact(approve)
+        try:
+            return await self._database.transact(approve)
+        except _OtherWords as other:
+            note_outcome(Outcome.REFUSED)
+            text = f"{operator.name} compared other words than machine {number}'s"
+            await self._alarm(AlarmKind.OTHER_WORDS, other.tid, text)
+            raise
 
     async def refuse(self, number: int, operator: Operator) -> None:
         """This is not the machine that was meant: its claim code is over with it."""
@@ -223,6 +237,10 @@ class Enrolments:
         """The present time with somebody's nonce, signed."""
         self._let_ask(address)
         return sign(ServerTime(nonce, self._clock()), self._ack_key)
+
+    async def _alarm(self, kind: AlarmKind, about: str, text: str) -> None:
+        """In a transaction of its own: the one that failed leaves nothing."""
+        await self._database.transact(lambda connection: raise_alarm(connection, kind, about, text, self._clock()))
 
     async def _certify(self, connection: AsyncConnection, chain: RowMapping, key: TlsKey, now: UtcMs) -> bytes:
         tid = TerminalId(chain["tid"])

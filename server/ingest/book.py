@@ -70,7 +70,6 @@ class CaseClass(enum.StrEnum):
     HOLE = "hole"
     CARD_ABOVE_LEDGER = "card_above_ledger"
     LEDGER_BROKEN = "ledger_broken"
-    SERVER_RESTORED = "server_restored"
     STUCK = "stuck"
     """Something that is tried again and again, and fails."""
 

@@ -31,6 +31,8 @@ class Ask:
 
     seq: Seq
     why: str
+    is_fault: bool = False
+    """What came is no run of this terminal's entries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def take_run(book: Book, tno: Tno, run: Run, now: UtcMs) -> Reply:
     chain = book.chains[tno]
     read = _in_a_row(run, chain)
     if isinstance(read, str):
-        return Ask(Seq(chain.branches[0].tip.seq + 1), read)
+        return Ask(Seq(chain.branches[0].tip.seq + 1), read, is_fault=True)
     missing = fill_holes(book, chain, read, now)
     if missing is not None:
         return Ask(missing, "this belongs into a hole that is proven from its end")

@@ -28,16 +28,17 @@ from protocol.messages import (
     verified,
 )
 from protocol.messages import Ack as SignedAck
-from protocol.money import Cents
 from protocol.signing import from_base64url
+from server.alarms.raising import raise_alarm
+from server.alarms.rules import SERVER, AlarmKind
 from server.db import Database
 from server.errors import Conflict, Invalid
 from server.ingest import store
-from server.ingest.book import Case, CaseClass
+from server.ingest.alarming import alarm_of_backlog, alarm_of_batch
 from server.ingest.loading import load
 from server.ingest.reach import NOTHING, entries_of, reach_of
 from server.ingest.rules import Ack, Ask, Refused, Reply, read_run, take_run
-from server.ingest.saving import open_case, write
+from server.ingest.saving import write
 from server.keys import ServerKeys
 from server.numbers import leap, server_epoch
 
@@ -75,7 +76,7 @@ class Ingest:
         try:
             lines = decode_batch(raw)
         except NotAMessage as error:
-            log.warning("batch of %s refused: %s", tid, error)
+            await self._alarm_refused(tid, str(error))
             return None
         taken = await self.take_lines(tid, lines)
         return self._signed(taken.epoch, taken.server_epoch, tid, taken.reply) if taken else None
@@ -84,7 +85,7 @@ class Ingest:
         """Keep and post a run of entries; when this returns it is committed. None: not this terminal's chain."""
         epoch = epoch_named(lines[0], tid)
         if epoch is None:
-            log.warning("batch of %s refused: not of its own chain", tid)
+            await self._alarm_refused(tid, "it is not of its own chain")
             return None
         run = read_run(lines, tid, epoch)
         first = min((link.seq for link in run.links), default=Seq(1))
@@ -98,11 +99,12 @@ class Ingest:
             work = await load(connection, self._campus, [tno], reach, seqs=seqs, load_key=self._keys.load.public)
             reply = take_run(work.book, tno, run, now)
             await write(connection, work, now)
+            await alarm_of_batch(connection, work, tno, reply, now)
             return TakenBatch(epoch, await server_epoch(connection), reply)
 
         taken = await self._database.transact(keep)
         if taken is None:
-            log.warning("batch of %s refused: epoch %s is not registered", tid, epoch)
+            await self._alarm_refused(tid, f"epoch {epoch} is not registered")
         return taken
 
     async def take_file(self, tid: TerminalId, lines: Sequence[bytes]) -> TakenFile:
@@ -162,10 +164,8 @@ class Ingest:
             if acked is not None and acked.server_epoch >= epoch and await self._forgot(connection, tno, acked):
                 epoch = await leap(connection, acked.server_epoch)
                 text = f"{tid} holds our ack for entry {acked.seq}, which is not here: this server was restored"
-                log.error("ALARM %s; server epoch is now %s", text, epoch)
-                await open_case(
-                    connection, Case(CaseClass.SERVER_RESTORED, None, (tno, 0, acked.seq), Cents(0), text), now
-                )
+                await raise_alarm(connection, AlarmKind.SERVER_RESTORED, SERVER, f"{text}; epoch is now {epoch}", now)
+            await alarm_of_backlog(connection, tid, hello.seq - tip.seq, now)
             return TipAnswer(epoch, tid, hello.epoch, tip.seq, tip.prev, now)
 
         found = await self._database.transact(answer)
@@ -181,14 +181,17 @@ class Ingest:
             case Ack(tip):
                 ack = SignedAck(server_epoch, tid, epoch, tip.seq, tip.prev, at)
                 return sign(ack, self._keys.ack)
-            case Ask(seq, why):
+            case Ask(seq, why, _):
                 log.info("%s is asked for entry %s: %s", tid, seq, why)
                 return sign(Want(tid, epoch, seq, at), self._keys.ack)
             case Refused(tip):
-                log.error("ALARM %s/%s goes on in more ways than are kept; nothing was taken", tid, epoch)
                 return sign(TipAnswer(server_epoch, tid, epoch, tip.seq, tip.prev, at), self._keys.ack)
             case _:
                 assert_never(reply)
+
+    async def _alarm_refused(self, tid: TerminalId, why: str) -> None:
+        about, text, now = AlarmKind.REFUSED_BATCH, f"a batch was refused: {why}", self._clock()
+        await self._database.transact(lambda connection: raise_alarm(connection, about, tid, text, now))
 
     async def _forgot(self, connection: AsyncConnection, tno: Tno, acked: SignedAck) -> bool:
         return acked.seq > 0 and not await store.holds(connection, tno, acked.seq, from_base64url(acked.hash))

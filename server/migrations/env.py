@@ -3,11 +3,14 @@
 from alembic import context
 
 from server import act_tables
+from server.alarms.tables import alarm
 from server.enrolment import tables
 from server.states.tables import terminal_state
 
 METADATA = tables.claim.metadata
-assert all(each.metadata is METADATA for each in (act_tables.act, terminal_state)), "all tables stand in the same"
+assert all(each.metadata is METADATA for each in (act_tables.act, alarm, terminal_state)), (
+    "all tables stand in the same"
+)
 connection = context.config.attributes["connection"]
 context.configure(connection=connection, target_metadata=METADATA, render_as_batch=True, compare_type=True)
 with context.begin_transaction():

@@ -276,7 +276,7 @@ class Reconcile:
     async def _raise_alarms(self, connection: AsyncConnection, findings: Sequence[Finding]) -> None:
         for case, again in alarms_of(findings):
             if await open_case_once(connection, case, self._clock(), again=again):
-                log.error("ALARM %s: %s", case.cls, case.text)
+                log.error("case %s: %s", case.cls, case.text)
 
     async def _chunks(
         self, connection: AsyncConnection, campus: Campus, as_of: UtcMs, after: CardKey

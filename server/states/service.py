@@ -1,4 +1,4 @@
-"""Takes what terminals say of themselves, alarms once about what somebody must look at, and tells who runs what."""
+"""Takes what terminals say of themselves, alarms about what somebody must look at, and tells who runs what."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -12,6 +12,8 @@ from protocol.ids import TerminalId
 from protocol.instants import UtcMs
 from protocol.state import NotAState, State, encode_state, read_state
 from protocol.texts import text_of
+from server.alarms.raising import end_alarm, raise_alarm
+from server.alarms.rules import AlarmKind
 from server.db import Database
 from server.errors import NotFound
 from server.states import store
@@ -50,28 +52,33 @@ class States:
             return
         now = self._clock()
 
-        async def take(connection: AsyncConnection) -> str:
+        async def take(connection: AsyncConnection) -> None:
             row = await store.known(connection, tid)
             if row is None:
-                return ""
-            before = _said(row)
+                return
             values: dict[str, object] = {"online": state.online}
             if row["online"] != state.online:
                 values["changed_at"] = now
             if state.online:
                 values |= {"said": encode_state(state).decode(), "said_at": now}
             await store.keep(connection, tid, values, is_new=row["online"] is None)
-            return state.alarm if before is None or before.alarm != state.alarm else ""
+            if state.alarm:
+                await raise_alarm(connection, AlarmKind.TERMINAL_SAYS, tid, text_of(state.alarm), now)
+            elif state.online:
+                await end_alarm(connection, AlarmKind.TERMINAL_SAYS, tid, now)
 
-        alarm = await self._database.transact(take)
-        if alarm:
-            log.warning("ALARM terminal %s says: %s", tid, text_of(alarm))
+        await self._database.transact(take)
 
     async def every(self) -> list[Known]:
         """All registered terminals."""
         async with self._database.reading() as connection:
             rows, newest = await store.every(connection), await store.newest(connection)
         return [Known(row, _said(row), newest.get(row["site"], {})) for row in rows]
+
+    async def silent(self, since: UtcMs) -> dict[str, int]:
+        """Terminals in use that are not there and were last heard of before an instant, and when that was."""
+        async with self._database.reading() as connection:
+            return await store.silent(connection, since)
 
     async def of(self, tid: TerminalId) -> Known:
         """One terminal. Raises NotFound."""

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import RowMapping, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from server.ingest.book import TerminalStatus
 from server.states.tables import terminal_state
-from server.tables import list_file, terminal
+from server.tables import chain, list_file, terminal
 
 
 async def known(connection: AsyncConnection, tid: str) -> RowMapping | None:
@@ -38,6 +39,17 @@ async def newest(connection: AsyncConnection) -> dict[str, dict[str, int]]:
     for row in await connection.execute(query.group_by(list_file.c.site, list_file.c.name)):
         found.setdefault(row.site, {})[row.name] = row.version
     return found
+
+
+async def silent(connection: AsyncConnection, since: int) -> dict[str, int]:
+    """Terminals in use that are not there and were heard of last before an instant, and when that was."""
+    state = terminal_state.c
+    heard = func.max(chain.c.received_at), func.max(chain.c.granted_at), func.coalesce(func.max(state.changed_at), 0)
+    query = select(chain.c.tid, *heard).select_from(chain.outerjoin(terminal_state, state.tid == chain.c.tid))
+    query = query.where(chain.c.status == TerminalStatus.ACTIVE, chain.c.revoked_at == 0).group_by(chain.c.tid)
+    query = query.having(func.coalesce(func.max(state.online), 0) == 0)
+    found = {tid: max(instants) for tid, *instants in await connection.execute(query)}
+    return {tid: at for tid, at in found.items() if at < since}
 
 
 _STATE = [terminal_state.c[name] for name in ("online", "changed_at", "said", "said_at")]

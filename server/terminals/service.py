@@ -3,7 +3,6 @@
 A grant closes nothing: entries that continue an older epoch are welcome whenever they arrive.
 """
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
@@ -15,6 +14,8 @@ from protocol.ids import Epoch, Seq, SiteId, TerminalId, Tno
 from protocol.instants import UtcMs
 from protocol.messages import Grant, NotAMessage, sign, verified
 from protocol.signing import VerifyKey, from_base64url, sha256_of, to_base64url
+from server.alarms.raising import raise_alarm
+from server.alarms.rules import AlarmKind
 from server.auth.service import Agreed
 from server.db import Database
 from server.due import Due, leave
@@ -23,8 +24,6 @@ from server.ingest.book import TerminalStatus
 from server.keys import ServerKeys
 from server.numbers import TNO, next_number
 from server.terminals import store
-
-log = logging.getLogger(__name__)
 
 
 class Particulars(TypedDict):
@@ -134,7 +133,8 @@ class Terminals:
             if await store.find(connection, grant.tid) is None:
                 values = {"tid": grant.tid, "site": grant.site, "registered_at": self._clock(), "title": "adopted"}
                 await store.add(connection, values)
-            log.error("ALARM adopted the forgotten grant %s/%s: was this server restored?", grant.tid, grant.epoch)
+            text = f"the forgotten grant of epoch {grant.epoch} was adopted: was this server restored?"
+            await raise_alarm(connection, AlarmKind.GRANT_ADOPTED, grant.tid, text, self._clock())
             await store.add_chain(connection, _chain_columns(grant, jws))
             return grant
 

@@ -28,6 +28,7 @@ from protocol.messages import (
 )
 from protocol.signing import to_base64url
 from server import tables
+from server.alarms.tables import alarm
 from server.db import Database
 from server.errors import Conflict, Invalid
 from server.ingest.book import BRANCHES_MAX
@@ -208,10 +209,12 @@ async def test_an_own_ack_beyond_the_tip_means_that_the_server_was_restored(serv
     settings = dict(await rows_of(server.database, select(tables.setting)))
     leapt = {"server_epoch": "2", "number:card": "10000", "number:tno": "10000", "number:list": "10000"}
     assert settings.items() >= leapt.items()
-    assert [row[0] for row in await rows_of(server.database, select(tables.case_file.c.cls))] == ["server_restored"]
+    raised = select(alarm.c.kind, alarm.c.count)
+    assert await rows_of(server.database, raised) == [("server_restored", 1)]
     again = await server.ingest.hello(till.tid, encode_hello(hello))
     assert again is not None
     assert verified(again, TipAnswer, server.keys.ack.public).server_epoch == 2, "an old epoch's ack alarms once"
+    assert await rows_of(server.database, raised) == [("server_restored", 1)]
 
 
 async def test_an_ack_for_a_second_history_is_no_proof_of_a_restore(server: Server) -> None:

@@ -16,6 +16,7 @@ from protocol.messages import read_signed
 from protocol.signing import to_base64url
 from server import act_tables, note
 from server.act_tables import trail
+from server.alarms.rules import AlarmKind
 from tests.server.desk import rows_of
 from tests.server.machines import Machine
 from tests.server.office import TOKENS, Desk, open_desk
@@ -126,6 +127,7 @@ async def walk_terminals(walk: Walk) -> None:
     await walk("import_journal", "POST", "terminals/till-01/journal", raw=b"\n".join(till.lines))
     (case,) = await desk.get("/cases")
     await walk("close_case", "POST", f"cases/{case['id']}/close", {"outcome": "found in a drawer"})
+    await desk.house.alarms.happened(AlarmKind.CLOCK_OFF, "server", "it jumped")
     for number, words in ((1, True), (2, False)):
         code = (await walk("claim_terminal", "POST", "terminals/till-01/claims"))["code"]
         machine = Machine(desk, number, "till-01")
@@ -140,6 +142,10 @@ async def walk_terminals(walk: Walk) -> None:
     await walk("revoke", "POST", "terminals/till-01/revoke")
     for action in ("reinstate", "accept_quarantined"):
         await walk.together(action, f"terminals/till-01/{action.replace('_', '-')}", outcome="confirmed")
+    (*_, alarm) = await desk.get("/alarms")
+    subject = f"alarms/{alarm['number']}/{alarm['kind']}/{alarm['about']}"
+    path = f"alarms/{alarm['number']}/acknowledge"
+    await walk("acknowledge_alarm", "POST", path, {"answer": "I look after it"}, subject=subject)
     await walk.together("declare_lost", "terminals/till-01/declare-lost")
     await walk.together("declare_epoch_lost", "terminals/till-01/epochs/1/declare-lost")
 

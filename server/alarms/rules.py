@@ -1,0 +1,57 @@
+"""Which alarms there are, and which of them end by themselves."""
+
+import enum
+
+
+class AlarmKind(enum.StrEnum):
+    """What is wrong with a machine, a clock, a disk or a line. Closed: dashboards and rules count by it."""
+
+    CHAIN_BREAK = "chain_break"
+    """A terminal's journal goes on in two ways, or holds what its key did not sign."""
+    HISTORIES = "histories"
+    """It goes on in more ways than are kept."""
+    REFUSED_BATCH = "refused_batch"
+    """A terminal sends what is no batch of its own chain."""
+    QUARANTINE = "quarantine"
+    """A revoked terminal still brings entries."""
+    CLOCK_OFF = "clock_off"
+    """A clock is far from the server's, or the server's own has jumped."""
+    BACKLOG = "backlog"
+    """A terminal has much that is not here."""
+    TERMINAL_SAYS = "terminal_says"
+    """A terminal's own word."""
+    TERMINAL_SILENT = "terminal_silent"
+    SERVER_RESTORED = "server_restored"
+    GRANT_ADOPTED = "grant_adopted"
+    CLAIM_TURNED_AWAY = "claim_turned_away"
+    OTHER_WORDS = "other_words"
+    """Somebody compared other words than the machine's."""
+    BROKER_DEAF = "broker_deaf"
+    """It could not be told who may connect."""
+    BROKER_DOWN = "broker_down"
+    REVOCATIONS_OLD = "revocations_old"
+    """The list of revoked certificates nears its end; then the broker turns everybody away."""
+    DISK_LOW = "disk_low"
+    NIGHT_NOT_DONE = "night_not_done"
+
+
+LASTING = frozenset(
+    {
+        AlarmKind.TERMINAL_SAYS,
+        AlarmKind.TERMINAL_SILENT,
+        AlarmKind.BROKER_DEAF,
+        AlarmKind.BROKER_DOWN,
+        AlarmKind.REVOCATIONS_OLD,
+        AlarmKind.DISK_LOW,
+        AlarmKind.NIGHT_NOT_DONE,
+    }
+)
+"""They last until what is wrong is over; the others say that something has happened."""
+
+SERVER = "server"
+"""What an alarm is about that is about no terminal."""
+
+
+def key_of(kind: AlarmKind, about: str) -> str:
+    """One alarm of a kind about one thing is current at a time."""
+    return f"{kind}/{about}"

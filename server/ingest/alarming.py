@@ -1,0 +1,49 @@
+"""What a batch or a hello tells of the terminal that sent it, beside its entries: alarms of the same transaction."""
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from protocol.ids import TerminalId, Tno
+from protocol.instants import UtcMs
+from server.alarms.raising import raise_alarm
+from server.alarms.rules import AlarmKind
+from server.ingest.book import CaseClass, EntryRow
+from server.ingest.keeping import CLOCKS_APART_MAX_MS
+from server.ingest.rules import Ask, Refused, Reply
+from server.ingest.saving import Work
+from server.ingest.waiting import QUARANTINED
+
+BACKLOG_ENTRIES_MAX = 10_000
+"""A day of a busy till is a few thousand."""
+
+
+async def alarm_of_batch(connection: AsyncConnection, work: Work, tno: Tno, reply: Reply, now: UtcMs) -> None:
+    """Raise what this batch shows."""
+    tid = work.book.chains[tno].tid
+    for case in work.book.cases[len(work.before.cases) :]:
+        if case.cls is CaseClass.CHAIN_FORK:
+            await raise_alarm(connection, AlarmKind.CHAIN_BREAK, tid, f"after entry {case.step[2]}: {case.text}", now)
+    if isinstance(reply, Refused):
+        text = "its journal goes on in more ways than are kept; nothing was taken"
+        await raise_alarm(connection, AlarmKind.HISTORIES, tid, text, now)
+    if isinstance(reply, Ask) and reply.is_fault:
+        text = f"a batch was refused: {reply.why}"
+        await raise_alarm(connection, AlarmKind.REFUSED_BATCH, tid, text, now)
+    new = [row for place, row in work.book.entries.items() if place not in work.before.entries and place[0] == tno]
+    await _alarm_of_entries(connection, tid, new, now)
+
+
+async def alarm_of_backlog(connection: AsyncConnection, tid: TerminalId, behind: int, now: UtcMs) -> None:
+    """A terminal has so many entries more than are here."""
+    if behind >= BACKLOG_ENTRIES_MAX:
+        await raise_alarm(connection, AlarmKind.BACKLOG, tid, f"{behind:,} entries are not here yet", now)
+
+
+async def _alarm_of_entries(connection: AsyncConnection, tid: TerminalId, new: list[EntryRow], now: UtcMs) -> None:
+    kept_back = [row.seq for row in new if row.parked == QUARANTINED]
+    if kept_back:
+        text = f"revoked, it brought entries {kept_back[0]} to {kept_back[-1]}; they are kept aside"
+        await raise_alarm(connection, AlarmKind.QUARANTINE, tid, text, now)
+    ahead = max((row for row in new), key=lambda row: row.at, default=None)
+    if ahead is not None and ahead.at - now > CLOCKS_APART_MAX_MS:
+        text = f"entry {ahead.seq} says it was written {(ahead.at - now) // 1_000:,} s from now"
+        await raise_alarm(connection, AlarmKind.CLOCK_OFF, tid, text, now)
