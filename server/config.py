@@ -86,7 +86,7 @@ class ListSettings(_Table, frozen=True):
 
     valid_h: Annotated[int, Meta(ge=1, le=24 * 60)] = 72
     renew_min: Annotated[int, Meta(ge=1, le=24 * 60)] = 60
-    look_every_ms: Annotated[int, Meta(ge=100, le=60_000)] = 2_000
+    look_every_ms: Annotated[int, Meta(ge=100, le=60_000)] = 500
 
 
 class MoneySettings(_Table, frozen=True):
