@@ -4,7 +4,8 @@ ServerError
 ├── NotFound      the caller asks about something that is not here
 ├── Invalid       the caller must ask differently
 ├── Conflict      not now, or not any more: look at the present state first
-└── Forbidden     somebody else must do it
+├── Forbidden     somebody else must do it
+└── TooOften      the caller must wait
 """
 
 
@@ -40,3 +41,9 @@ class Forbidden(ServerError):
     """This operator may not do that."""
 
     status = 403
+
+
+class TooOften(ServerError):
+    """Too much was asked from this address."""
+
+    status = 429

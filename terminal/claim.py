@@ -3,10 +3,9 @@
     tls.pem    the TLS key (P-256, PKCS #8) and its certificate in one file, so that they always fit; mode 0600
     ca.crt     the site's authority: whom to believe to be the broker
 
-An enrolment that was interrupted is begun again with the same code; the journal's key is made once.
+The same code goes on with an enrolment that was interrupted (`terminal/pending.py`); the journal's key is made once.
 """
 
-import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,8 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from protocol.enrolment import NotACode, four_words, proof_text, read_code, renewal_text, trust_digest
-from protocol.entries import HashField
+from protocol.enrolment import NotACode, code_digest, four_words, proof_text, read_code, renewal_text, trust_digest
 from protocol.instants import UtcMs
 from protocol.messages import Grant, NotAMessage, verified
 from protocol.signing import SigningKey, from_base64url, to_base64url
@@ -42,17 +40,13 @@ from terminal.identity import (
     save_grant,
 )
 from terminal.journal_file import missing
+from terminal.pending import Opened, Pending, forget_pending, keep_pending, read_pending
 from terminal.server_http import NoAnswer, ServerAt
 
 LOOK_EVERY_S = 2.0
+SILENT_TRIES_MAX = 30
+"""A minute where the server's machine says no at once, ten where nothing answers."""
 _SECRET_MODE = 0o600
-
-
-class _Opened(msgspec.Struct, frozen=True):
-    ticket: str
-    nonce: HashField
-    trust: TrustFile
-    authority: str
 
 
 class _Standing(msgspec.Struct, frozen=True):
@@ -100,21 +94,46 @@ def enrol(
         new_key(directory)
     elif not (directory / JOURNAL_FILE).exists():
         raise missing(directory / JOURNAL_FILE)
-    journal, tls = read_journal_key(directory / KEY_FILE), ec.generate_private_key(ec.SECP256R1())
-    request, public = _request(tls), journal.public.raw
-    opened = server.post(
-        "/enrol",
-        {"code": code, "request": request.decode(), "journal_key": to_base64url(public), "device": device},
-        _Opened,
-    )
+    journal, digest = read_journal_key(directory / KEY_FILE), code_digest(code)
+    pending = read_pending(directory, digest)
+    if pending is None:
+        pending = _begin(server, code, journal.public.raw, device)
+        keep_pending(directory, pending)
+    try:
+        identity = _wait_for_approval(directory, server, journal, pending, say, wait)
+    except NoAnswer:
+        raise
+    except IdentityError:
+        forget_pending(directory)  # the server said no: with this enrolment there is no going on
+        raise
+    forget_pending(directory)
+    return identity
+
+
+def _begin(server: ServerAt, code: str, public: bytes, device: str) -> Pending:
+    tls = ec.generate_private_key(ec.SECP256R1())
+    request = _request(tls).decode()
+    asked: dict[str, object] = {"code": code, "request": request, "journal_key": to_base64url(public), "device": device}
+    return Pending(code_digest(code), _secret(tls).decode(), request, server.post("/enrol", asked, Opened))
+
+
+def _wait_for_approval(
+    directory: Path,
+    server: ServerAt,
+    journal: SigningKey,
+    pending: Pending,
+    say: Callable[[str], None],
+    wait: Callable[[float], None],
+) -> Identity:
+    opened, tls = pending.opened, _key_of(pending)
     believed = _believed(opened)
-    text = proof_text(from_base64url(opened.nonce), public, request, believed.digest)
+    text = proof_text(from_base64url(opened.nonce), journal.public.raw, pending.request.encode(), believed.digest)
     proofs = {"journal_proof": journal.sign(text), "tls_proof": tls.sign(text, ec.ECDSA(hashes.SHA256()))}
     server.tell(
         "/enrol/proof", {"ticket": opened.ticket, **{name: to_base64url(proof) for name, proof in proofs.items()}}
     )
     say(f"Compare these words with those at the desk: {four_words(text)}")
-    return _keep(directory, journal, tls, believed, _until_approved(server, opened.ticket, wait))
+    return _keep(directory, journal, tls, believed, _until_approved(server, opened.ticket, say, wait))
 
 
 def renew(directory: Path, server: ServerAt, identity: Identity, at: UtcMs) -> None:
@@ -135,10 +154,25 @@ def validity(directory: Path) -> tuple[UtcMs, UtcMs]:
     return UtcMs(round(begins * 1_000)), UtcMs(round(ends * 1_000))
 
 
-def _until_approved(server: ServerAt, ticket: str, wait: Callable[[float], None]) -> _Standing:
+def _until_approved(
+    server: ServerAt, ticket: str, say: Callable[[str], None], wait: Callable[[float], None]
+) -> _Standing:
+    """A person may take as long as it takes; a server that is not there may not."""
+    silent = 0
     while True:
-        with contextlib.suppress(NoAnswer):
+        try:
             found = server.post("/enrol/standing", {"ticket": ticket}, _Standing)
+        except NoAnswer as error:
+            silent += 1
+            if silent == 1:
+                say(f"{error} It is tried again.")
+            if silent >= SILENT_TRIES_MAX:
+                raise NoAnswer(
+                    f"{error} It was tried {silent} times. What was begun is kept: when the server is there again, "
+                    "run the same command with the same code, and this goes on."
+                ) from error
+        else:
+            silent = 0
             if found.state == "approved":
                 return found
             if found.state == "refused":
@@ -146,7 +180,13 @@ def _until_approved(server: ServerAt, ticket: str, wait: Callable[[float], None]
         wait(LOOK_EVERY_S)
 
 
-def _believed(opened: _Opened) -> _Believed:
+def _key_of(pending: Pending) -> ec.EllipticCurvePrivateKey:
+    key = serialization.load_pem_private_key(pending.key.encode(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey), "it was made here"
+    return key
+
+
+def _believed(opened: Opened) -> _Believed:
     try:
         return _Believed(roots_of(opened.trust), x509.load_pem_x509_certificate(opened.authority.encode()))
     except ValueError as error:
@@ -186,8 +226,11 @@ def _checked(text: str, key: ec.EllipticCurvePrivateKey, authority: x509.Certifi
 
 def _keep_pair(directory: Path, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
     """Only what was read is written, and not what may stand around it in the answer."""
-    secret = key.private_bytes(Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    replace_file(directory / TLS_FILE, secret + certificate.public_bytes(Encoding.PEM), _SECRET_MODE)
+    replace_file(directory / TLS_FILE, _secret(key) + certificate.public_bytes(Encoding.PEM), _SECRET_MODE)
+
+
+def _secret(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
 
 def _read_certificate(path: Path) -> x509.Certificate:

@@ -7,6 +7,7 @@ In the data directory:
     grant.jws      the epoch grant as the server signed it
     trust.json     the server's public keys by purpose
     tls.pem        key and certificate for the broker (`terminal/claim.py`); mode 0600
+    enrolment.json an enrolment that waits for a person (`terminal/pending.py`); mode 0600
     ca.crt         whom to believe to be the broker
 
 The seed leaves this file only as a `SigningKey`, which shows nothing of it.

@@ -19,7 +19,7 @@ from terminal.mqtt_line import NO_CHECK_TIME
 
 ANSWER_S = 20.0
 _ANSWER_BYTES_MAX = 64 * 1_024
-_SERVER_FAILED = 500
+_SERVER_FAILED, _TOO_OFTEN = 500, 429
 _NONCE_BYTES = 32
 
 _Answer = TypeVar("_Answer", bound=msgspec.Struct)
@@ -67,7 +67,7 @@ class ServerAt:
                 found: bytes = answer.read(_ANSWER_BYTES_MAX)
                 return found
         except urllib.error.HTTPError as error:
-            if error.code >= _SERVER_FAILED:
+            if error.code >= _SERVER_FAILED or error.code == _TOO_OFTEN:
                 raise NoAnswer(f"the server at {self.url} cannot answer now: {_detail(error)}") from error
             raise IdentityError(f"the server says no: {_detail(error)}") from error
         except (OSError, HTTPException, ValueError) as error:  # ValueError: no address at all

@@ -91,7 +91,7 @@ class BrokerSite:
                 changed = True
         if not (directory / ACCESS).exists():
             self.let_in({})
-        if not self._is_our_list():
+        if not self.has_our_list():
             self.take_back((), at)
         changed |= self._replace(CONFIG, configuration(self.settings).encode())
         self._hand_over()
@@ -118,6 +118,22 @@ class BrokerSite:
     def take_back(self, revoked: Iterable[Revoked], at: UtcMs) -> None:
         """Sign the list of revocations anew; its number is the second it was made, so that it rises."""
         replace_file(self.settings.directory / REVOKED, revocations(self.authority, revoked, at // 1_000, at))
+
+    def has_our_list(self) -> bool:
+        """Whether a list of revocations lies there that this authority has signed."""
+        path, authority = self.settings.directory / REVOKED, self.authority
+        try:
+            return x509.load_pem_x509_crl(path.read_bytes()).is_signature_valid(authority.key.public_key())
+        except (OSError, ValueError):
+            return False
+
+    def list_mark(self) -> tuple[int, int, int]:
+        """Changes when anything happens to the file of revocations; zeros where it is gone."""
+        try:
+            found = (self.settings.directory / REVOKED).stat()
+        except OSError:
+            return 0, 0, 0
+        return found.st_ino, found.st_size, found.st_mtime_ns
 
     def revocations_age_ms(self, at: UtcMs) -> int:
         """How long ago the list of revocations was signed; beyond CRL_DAYS the broker turns everybody away."""
@@ -158,13 +174,6 @@ class BrokerSite:
     def _names(self) -> list[str]:
         own = {self.settings.host} - _EVERYWHERE
         return sorted({*self.settings.names, *own, "127.0.0.1", "localhost"})
-
-    def _is_our_list(self) -> bool:
-        path, authority = self.settings.directory / REVOKED, self.authority
-        try:
-            return x509.load_pem_x509_crl(path.read_bytes()).is_signature_valid(authority.key.public_key())
-        except (OSError, ValueError):
-            return False
 
     def _hand_over(self) -> None:
         """Started by root, Mosquitto becomes a user of its own, who must read the key and write beside it."""

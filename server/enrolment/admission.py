@@ -27,3 +27,9 @@ async def revoked(connection: AsyncConnection, at: UtcMs) -> list[Revoked]:
     )
     rows = await connection.execute(wanted.order_by(certificate.c.serial))
     return [Revoked(int(row.serial, 16), UtcMs(row.revoked_at)) for row in rows]
+
+
+async def taken_from(connection: AsyncConnection, since: UtcMs) -> dict[str, TerminalId]:
+    """Certificates that were taken back since, and from whom: somebody may still have a session with one."""
+    wanted = select(certificate.c.serial, certificate.c.tid).where(certificate.c.revoked_at >= max(since, 1))
+    return {row.serial: TerminalId(row.tid) for row in await connection.execute(wanted)}

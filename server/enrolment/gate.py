@@ -18,16 +18,18 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from protocol.ids import SiteId, TerminalId
-from protocol.instants import DAY_MS, UtcMs
+from protocol.instants import DAY_MS, MINUTE_MS, UtcMs
 from server.broker.certificates import Pair, Revoked
 from server.broker.site import BrokerSite, BrokerUnreachable
 from server.db import Database
 from server.due import Due
 from server.due_now import took
-from server.enrolment.admission import admitted, revoked
+from server.enrolment.admission import admitted, revoked, taken_from
 
 ENDS_SESSION_S = 5.0
 LOOKS_THROUGH_S = 600.0
+ENDS_AGAIN_MS = 10 * MINUTE_MS
+"""After a start the sessions of certificates that were taken back so lately are ended once more."""
 _A_DAY = 1
 
 log = logging.getLogger(__name__)
@@ -41,9 +43,13 @@ class Gate:
         self._let_in: frozenset[TerminalId] = frozenset()
         self._revoked: frozenset[int] = frozenset()
         self._to_end: set[TerminalId] = set()
+        self._ended: frozenset[str] = frozenset()
+        """Certificates taken back of late whose sessions are ended, or are about to be."""
         self._untold = True
         """Mosquitto may not have read what lies there."""
         self._looked_at = 0.0
+        self._list_mark = 0, 0, 0
+        """Of the list of revocations as it was written here: something else may damage it."""
 
     async def look(self) -> None:
         """Soon after a change, and now and then, look through everything.
@@ -51,7 +57,9 @@ class Gate:
         Raises BrokerUnreachable: the next look tries again.
         """
         self._untold |= await took(self._database, Due.REGISTER)  # kept until it is done: a disk may be full meanwhile
-        if self._untold or time.monotonic() - self._looked_at >= LOOKS_THROUGH_S:
+        is_touched = self._site.list_mark() != self._list_mark
+        is_due = time.monotonic() - self._looked_at >= LOOKS_THROUGH_S
+        if self._untold or self._to_end or is_touched or is_due:
             await self._look_through()
             self._looked_at = time.monotonic()
 
@@ -59,23 +67,29 @@ class Gate:
         async with self._database.reading() as connection:
             terminals = await admitted(connection)
             withdrawn = await revoked(connection, self._clock())
+            ended = await taken_from(connection, UtcMs(self._clock() - ENDS_AGAIN_MS))
         await asyncio.to_thread(self._write, terminals, withdrawn)
         if self._untold:
             await asyncio.to_thread(self._site.reload)
             self._untold = False
         self._to_end |= self._let_in - terminals.keys()
-        self._let_in = frozenset(terminals)
-        for tid in sorted(self._to_end - self._let_in):
+        self._to_end |= {tid for serial, tid in ended.items() if serial not in self._ended}
+        self._let_in, self._ended = frozenset(terminals), frozenset(ended)
+        for tid in sorted(self._to_end):
             await asyncio.to_thread(self._end_session, tid)
             self._to_end.discard(tid)
 
     def _write(self, terminals: Mapping[TerminalId, SiteId], revoked: Sequence[Revoked]) -> None:
         now, serials = self._clock(), frozenset(known.serial for known in revoked)
+        if not self._site.has_our_list():  # before anything takes an empty one for the truth
+            self._site.take_back(revoked, now)
+            self._untold = True
         self._untold |= self._site.prepare(now)
         self._untold |= self._site.let_in(terminals)
         if serials != self._revoked or self._site.revocations_age_ms(now) >= DAY_MS:
             self._site.take_back(revoked, now)
             self._revoked, self._untold = serials, True
+        self._list_mark = self._site.list_mark()
 
     def _end_session(self, tid: TerminalId) -> None:
         """Connect once under a terminal's name. Nothing depends on it: the access list is in force already."""
@@ -89,7 +103,7 @@ class Gate:
             client.disconnect()
         except OSError as error:
             raise BrokerUnreachable(f"the session of {tid} cannot be ended yet: {error}.") from error
-        log.warning("the session of %s was ended: it was revoked", tid)
+        log.warning("the session of %s was ended: its certificate was revoked", tid)
 
 
 def _context(site: BrokerSite, pair: Pair) -> ssl.SSLContext:

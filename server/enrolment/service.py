@@ -7,6 +7,7 @@ certificate are written in that transaction, and the machine fetches them with i
 
 import secrets
 import ssl
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -36,8 +37,8 @@ from server.broker.certificates import NotARequest, Pair, TlsKey, for_terminal, 
 from server.db import Database
 from server.enrolment import store
 from server.enrolment.revoking import revoke_certificates, terminal_named
-from server.enrolment.rules import CLAIM_HOLDS_MS, RENEWAL_SKEW_MS, Attempts, Claim, State, why_closed
-from server.errors import Conflict, Forbidden, Invalid, NotFound
+from server.enrolment.rules import CLAIM_HOLDS_MS, RENEWAL_SKEW_MS, Asked, Attempts, Claim, State, why_closed
+from server.errors import Conflict, Forbidden, Invalid, NotFound, TooOften
 from server.ingest.book import TerminalStatus
 from server.keys import PURPOSES, ServerKeys
 from server.note import Outcome, note_outcome, note_subject
@@ -80,7 +81,9 @@ class Enrolments:
         keys: ServerKeys,
         grant_in: GrantIn,
         clock: Callable[[], UtcMs],
+        mono_ms: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000,
     ) -> None:
+        self._mono_ms = mono_ms
         self._database, self._authority, self._grant_in, self._clock = database, authority, grant_in, clock
         self._ack_key = keys.ack
         self._attempts = Attempts()
@@ -114,7 +117,7 @@ class Enrolments:
 
     async def begin(self, address: str, typed: str, request: bytes, journal_key: bytes, device: str) -> Begun:
         """Open an enrolment with a claim code; one that was opened with the same code before is over."""
-        self._let_ask(address)
+        self._let_ask(Asked.ENROL, address)
         _keys_of(request, journal_key)
         try:
             digest = code_digest(read_code(typed))
@@ -143,7 +146,7 @@ class Enrolments:
 
     async def prove(self, address: str, ticket: str, journal_proof: bytes, tls_proof: bytes) -> None:
         """Both keys have signed the nonce: from now on a person decides."""
-        self._let_ask(address)
+        self._let_ask(Asked.ENROL, address)
 
         async def prove(connection: AsyncConnection) -> None:
             known = await self._of_ticket(connection, ticket, to_change=True)
@@ -217,7 +220,7 @@ class Enrolments:
 
     async def renew(self, address: str, tid: TerminalId, epoch: int, at: UtcMs, request: bytes, proof: bytes) -> str:
         """A certificate for a new TLS key, asked for with the journal key of a terminal that is in good standing."""
-        self._let_ask(address)
+        self._let_ask(Asked.RENEW, address)
         if abs(at - self._clock()) > RENEWAL_SKEW_MS:
             raise Forbidden("wrong_time", "the terminal's clock is wrong; ask for the time first")
         key = _request_key(request)
@@ -235,7 +238,7 @@ class Enrolments:
 
     def tell_time(self, address: str, nonce: str) -> bytes:
         """The present time with somebody's nonce, signed."""
-        self._let_ask(address)
+        self._let_ask(Asked.TIME, address)
         return sign(ServerTime(nonce, self._clock()), self._ack_key)
 
     async def _alarm(self, kind: AlarmKind, about: str, text: str) -> None:
@@ -261,9 +264,9 @@ class Enrolments:
     def _proven(self, known: RowMapping) -> bytes:
         return proof_text(known["nonce"], known["journal_key"], known["request"], self._trust_digest)
 
-    def _let_ask(self, address: str) -> None:
-        if not self._attempts.allows(address, self._clock()):
-            raise Forbidden("too_often", "too many attempts from this address; wait a minute")
+    def _let_ask(self, asked: Asked, address: str) -> None:
+        if not self._attempts.allows(asked, address, self._mono_ms()):
+            raise TooOften("too_often", "too many attempts from this address; wait a minute")
 
     async def _of_ticket(self, connection: AsyncConnection, ticket: str, *, to_change: bool) -> RowMapping:
         known = await store.of_ticket(connection, _digest(ticket), to_change=to_change)

@@ -19,6 +19,7 @@ from server.alarms.rules import AlarmKind
 from server.auth.service import Agreed
 from server.db import Database
 from server.due import Due, leave
+from server.enrolment.revoking import revoke_certificates
 from server.errors import Conflict, Forbidden, Invalid, NotFound
 from server.ingest.book import TerminalStatus
 from server.keys import ServerKeys
@@ -114,7 +115,7 @@ class Terminals:
         )
         jws = sign(grant, self._keys.grant)
         await store.add_chain(connection, _chain_columns(grant, jws))
-        await leave(connection, Due.REGISTER)
+        await revoke_certificates(connection, tid, grant.at)
         return jws
 
     async def adopt(self, jws: bytes) -> Grant:
@@ -135,7 +136,10 @@ class Terminals:
                 await store.add(connection, values)
             text = f"the forgotten grant of epoch {grant.epoch} was adopted: was this server restored?"
             await raise_alarm(connection, AlarmKind.GRANT_ADOPTED, grant.tid, text, self._clock())
+            newest = max((chain["epoch"] for chain in await store.chains(connection, grant.tid)), default=0)
             await store.add_chain(connection, _chain_columns(grant, jws))
+            if grant.epoch > newest:
+                await revoke_certificates(connection, grant.tid, self._clock())
             return grant
 
         return await self._database.transact(adopt)

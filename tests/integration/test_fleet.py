@@ -92,7 +92,10 @@ def test_enrol_sell_block_reimage_rescue_revoke(campus: Campus, office: Till) ->
     # Revoked, it is silenced and kept out; what it sold is told by rescue all the same, and kept aside.
     campus.ask("POST", f"/terminals/{till.tid}/revoke")
     wait_until(lambda: "offline" in till.program.ask("status"), "the end of the session")
-    wait_until(lambda: "the session of till-1 was ended: it was revoked" in campus.server.said(), "a word in the log")
+    wait_until(
+        lambda: "the session of till-1 was ended: its certificate was revoked" in campus.server.said(),
+        "a word in the log",
+    )
     held = epochs(campus, till)[1][1]
     assert till.sell(one, PRICE)["title"] == "Paid", "it cannot know, and a student is not turned away"
     assert till.program.stop() == 0

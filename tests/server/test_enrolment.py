@@ -8,12 +8,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from protocol.instants import DAY_MS, HOUR_MS, MINUTE_MS
+from protocol.instants import DAY_MS, HOUR_MS, MINUTE_MS, UtcMs
 from protocol.messages import Grant, ServerTime, verified
 from protocol.signing import SigningKey, to_base64url
 from server.broker.certificates import request_pem
 from server.enrolment.admission import admitted, revoked
-from server.enrolment.rules import ATTEMPTS_MAX, CLAIM_TRIES_MAX
+from server.enrolment.rules import CLAIM_TRIES_MAX, PER_MINUTE_MAX, Asked, Attempts, origin_of
+from tests.server.desk import Clock
 from tests.server.machines import Machine
 from tests.server.office import Desk, open_desk
 from tests.server.world import SITE
@@ -108,12 +109,44 @@ async def test_a_code_ends_by_time_by_tries_and_by_a_newer_one(desk: Desk) -> No
 
 async def test_nobody_guesses_codes_faster_than_a_person_types(desk: Desk) -> None:
     machine = Machine(desk)
-    for _ in range(ATTEMPTS_MAX):
+    mono = Clock(UtcMs(0))
+    desk.house.enrolments._mono_ms = mono
+    for _ in range(PER_MINUTE_MAX[Asked.ENROL]):
         await machine.begin("00000-00001", 403)
     code = await claim(desk)
-    assert (await machine.begin(code, 403))["code"] == "too_often"
-    desk.clock.pass_ms(MINUTE_MS)
+    assert (await machine.begin(code, 429))["code"] == "too_often"
+    desk.clock.pass_ms(-MINUTE_MS)
+    assert (await machine.begin(code, 429))["code"] == "too_often", "a clock that is set changes nothing"
+    mono.pass_ms(MINUTE_MS)
     await machine.begin(code)
+
+
+async def test_what_one_asks_for_often_keeps_nobody_from_the_rest(desk: Desk) -> None:
+    """A campus behind one address, all of whose clocks went with the power."""
+    for _ in range(PER_MINUTE_MAX[Asked.TIME]):
+        assert (await desk.client.post("/time", json={"nonce": to_base64url(bytes(32))})).status_code == 200
+    assert (await desk.client.post("/time", json={"nonce": to_base64url(bytes(32))})).status_code == 429
+    machine = await enrolled(desk)
+    await machine.renew()
+
+
+def test_attempts_are_counted_for_each_origin() -> None:
+    attempts, most = Attempts(), PER_MINUTE_MAX[Asked.ENROL]
+    neighbours = [f"2001:db8:1:2::{number:x}" for number in range(1, most + 1)]
+    assert all(attempts.allows(Asked.ENROL, address, 0) for address in neighbours)
+    assert not attempts.allows(Asked.ENROL, "2001:db8:1:2:ffff::9%eth0", 0), "the same network"
+    assert attempts.allows(Asked.ENROL, "2001:db8:1:3::1", 0) and attempts.allows(Asked.ENROL, "nowhere", 0)
+    assert origin_of("::ffff:10.1.2.3") == origin_of("10.1.2.3") == "10.1.2.3"
+
+
+def test_a_crowd_of_origins_turns_nobody_away() -> None:
+    attempts, most = Attempts(origins_max=10), PER_MINUTE_MAX[Asked.ENROL]
+    for number in range(1_000):
+        assert attempts.allows(Asked.ENROL, f"10.0.{number // 250}.{number % 250}", number)
+    assert len(attempts._seen) <= 10
+    for _ in range(most):
+        assert attempts.allows(Asked.ENROL, "192.0.2.1", 1_000)
+    assert not attempts.allows(Asked.ENROL, "192.0.2.1", 1_000)
 
 
 async def test_keys_that_are_not_there_are_found_out(desk: Desk) -> None:

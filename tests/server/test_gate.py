@@ -157,3 +157,70 @@ async def test_a_revoked_terminal_s_live_session_is_ended_as_soon_as_the_broker_
     await gate.look()
     assert not gate._let_in and not gate._to_end
     broker.stop()
+
+
+@pytest.fixture
+def ended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Whose sessions were ended, at a broker that is told everything."""
+    found: list[str] = []
+    monkeypatch.setattr(BrokerSite, "reload", lambda self: None)
+    monkeypatch.setattr(Gate, "_end_session", lambda self, tid: found.append(tid))
+    return found
+
+
+async def test_who_is_enrolled_anew_has_the_old_machine_s_session_ended_at_once(
+    desk: Desk, tmp_path: Path, ended: list[str]
+) -> None:
+    """It was stolen: it must not stay until the new machine happens to connect."""
+    await enrolled(desk)
+    site = made(tmp_path / "broker")
+    gate = Gate(desk.house.database, site, desk.clock)
+    await gate.look()
+    assert ended == [], "nothing was taken back at the first enrolment"
+    await enrolled(desk, 2)
+    for _ in range(2):
+        await gate.look()
+    assert ended == ["till-1"]
+    await Gate(desk.house.database, site, desk.clock).look()
+    assert ended == ["till-1"] * 2, "a start may have come between"
+    desk.clock.pass_ms(DAY_MS)
+    await Gate(desk.house.database, site, desk.clock).look()
+    assert ended == ["till-1"] * 2
+
+
+async def test_a_session_that_cannot_be_ended_is_tried_again_at_the_next_look(
+    desk: Desk, tmp_path: Path, ended: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await enrolled(desk)
+    gate = Gate(desk.house.database, made(tmp_path / "broker"), desk.clock)
+    await gate.look()
+    await desk.post("/terminals/till-1/revoke", who="tom")
+
+    def away(*_: object) -> None:
+        raise BrokerUnreachable("away")
+
+    with monkeypatch.context() as gone:
+        gone.setattr(Gate, "_end_session", away)
+        with pytest.raises(BrokerUnreachable):
+            await gate.look()
+    await gate.look()
+    assert ended == ["till-1"]
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a list", None])
+async def test_a_list_of_revocations_that_is_damaged_is_signed_again_from_the_register(
+    desk: Desk, tmp_path: Path, ended: list[str], damage: bytes | None
+) -> None:
+    await enrolled(desk)
+    gate = Gate(desk.house.database, made(tmp_path / "broker"), desk.clock)
+    await desk.post("/terminals/till-1/revoke", who="tom")
+    await gate.look()
+    path = tmp_path / "broker" / REVOKED
+    before = list(x509.load_pem_x509_crl(path.read_bytes()))
+    assert len(before) == 1
+    if damage is None:
+        path.unlink()
+    else:
+        path.write_bytes(damage)
+    await gate.look()
+    assert [known.serial_number for known in x509.load_pem_x509_crl(path.read_bytes())] == [before[0].serial_number]

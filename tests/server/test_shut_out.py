@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from protocol.signing import to_base64url
 from server.enrolment import store
 from server.enrolment.admission import admitted, revoked
 from server.enrolment.tables import certificate
 from server.enrolment.tables import claim as claims
+from tests.server.machines import Machine
 from tests.server.office import Desk, open_desk
 from tests.server.postgres import new_database, private_postgres
 from tests.server.test_enrolment import TID, claim, enrolled
@@ -136,3 +138,13 @@ async def test_a_double_click_leaves_one_code(cluster: str, tmp_path: Path) -> N
         async with desk.house.database.reading() as connection:
             rows = (await connection.execute(select(claims.c.ends_at))).all()
         assert sum(row.ends_at > desk.clock() for row in rows) == 1
+
+
+async def test_an_epoch_granted_by_hand_ends_the_certificates_before_it(desk: Desk) -> None:
+    machine = await enrolled(desk)
+    same = {"journal_key": to_base64url(machine.journal.public.raw)}
+    await desk.post(f"/terminals/{TID}/epochs", same)
+    assert await taken_back(desk) == 0, "the same epoch was asked for again"
+    other = {"journal_key": to_base64url(Machine(desk, 2).journal.public.raw)}
+    await desk.post(f"/terminals/{TID}/epochs", other)
+    assert await taken_back(desk) == 1 and await let_in(desk) == [TID]

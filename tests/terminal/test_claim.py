@@ -7,7 +7,7 @@ import pytest
 
 from protocol.enrolment import claim_code
 from protocol.signing import to_base64url
-from terminal.claim import enrol
+from terminal.claim import SILENT_TRIES_MAX, enrol
 from terminal.enrol import new_key
 from terminal.identity import Identity, IdentityError
 from terminal.journal_file import create_journal
@@ -119,3 +119,63 @@ def test_a_key_without_its_journal_enrols_nothing(tmp_path: Path) -> None:
     (tmp_path / "journal.db").unlink()
     with pytest.raises(JournalMissing, match="Put the file back"):
         enrolled(tmp_path, a_server())
+
+
+class Killed(Exception):
+    """The power goes while the machine waits."""
+
+
+def test_a_machine_that_is_restarted_while_it_waits_goes_on_with_the_same_key(tmp_path: Path) -> None:
+    """The certificate is for the key that the desk has seen: another one would never be enrolled with this code."""
+    server, waiting, asked, said = a_server(), True, list[str](), list[str]()
+
+    def bend(path: str, answer: Said) -> None:
+        asked.append(path)
+        if path == "/enrol/standing" and waiting:
+            answer.clear()
+            answer["state"] = "waiting"
+
+    def power_cut(_: float) -> None:
+        raise Killed
+
+    server.bend = bend
+    with answering(server) as at:
+        with pytest.raises(Killed):
+            enrol(tmp_path, at, claim_code(7), "pi", said.append, power_cut)
+        kept = tmp_path / "enrolment.json"
+        assert kept.stat().st_mode & 0o777 == 0o600
+        waiting = False
+        enrol(tmp_path, at, claim_code(7), "pi", said.append, power_cut)
+    assert asked.count("/enrol") == 1 and said[0] == said[1] and server.words in said[0]
+    assert not kept.exists() and (tmp_path / "tls.pem").exists()
+
+
+def test_another_code_begins_another_enrolment(tmp_path: Path) -> None:
+    server, asked = a_server(), list[str]()
+    server.bend = lambda path, answer: asked.append(path)
+
+    def power_cut(_: str) -> None:
+        raise Killed
+
+    with answering(server) as at:
+        for number in (7, 8):
+            with pytest.raises(Killed):
+                enrol(tmp_path, at, claim_code(number), "pi", power_cut)
+        (tmp_path / "enrolment.json").write_bytes(b"half of")
+        assert enrol(tmp_path, at, claim_code(8), "pi", print).grant.tid == server.tid
+    assert asked.count("/enrol") == 3, "a damaged file is begun anew too"
+
+
+def test_a_server_that_is_gone_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+    server, said, waits = a_server(), list[str](), list[float]()
+
+    def gone(path: str, answer: Said) -> None:
+        if path == "/enrol/standing":
+            raise ConnectionError("gone")
+
+    server.bend = gone
+    with answering(server) as at, pytest.raises(IdentityError, match="run the same command with the same code"):
+        enrol(tmp_path, at, claim_code(7), "pi", said.append, waits.append)
+    assert len(said) == 2 and "It is tried again" in said[1] and len(waits) == SILENT_TRIES_MAX - 1
+    server.bend = lambda *_: None
+    assert enrolled(tmp_path, server)[1] == server.words
