@@ -53,6 +53,8 @@ from server.states import api as states_api
 from server.states.service import States
 from server.terminals import api as terminals_api
 from server.terminals.service import Terminals
+from server.tokens import api as tokens_api
+from server.tokens.service import Tokens
 from server.trail import api as trail_api
 from server.trail.recorder import Recorder
 from server.trail.service import Trail
@@ -85,6 +87,7 @@ class House:
     policy: Policy
     states: States
     alarms: Alarms
+    tokens: Tokens
     reconcile: Reconcile
     nightly: Nightly
     watch: Watch
@@ -183,8 +186,8 @@ def _compose(
     ingest = Ingest(database, keys, campus, clock)
     cards = Cards(database, keys, campus, clock)
     mqtt = settings.mqtt if site is None else _own_broker(site)
-    states = States(database, clock)
-    link = MqttLink(mqtt, ingest, states, keys, clock) if mqtt is not None else None
+    states, tokens = States(database, clock), Tokens(database, keys, campus, clock)
+    link = MqttLink(mqtt, ingest, states, tokens, keys, clock) if mqtt is not None else None
     upkeep = Upkeep(database, keys.load.public, campus, clock)
     policy = Policy(database, keys, cards, clock, timing.lists_valid_ms)
     around = Around(
@@ -210,6 +213,7 @@ def _compose(
         policy,
         states,
         alarms,
+        tokens,
         reconcile,
         nightly,
         Watch(settings, clock, alarms, states, nightly, link, site),
@@ -242,10 +246,11 @@ def _mount(house: House) -> None:
     state.bookings = house.bookings
     state.keys, state.ingest, state.upkeep, state.ledger = house.keys, house.ingest, house.upkeep, house.ledger
     state.terminals, state.people, state.cards, state.policy = house.terminals, house.people, house.cards, house.policy
-    state.states, state.alarms = house.states, house.alarms
+    state.states, state.alarms, state.tokens = house.states, house.alarms, house.tokens
     state.reconcile, state.trail, state.enrolments = house.reconcile, Trail(house.database), house.enrolments
     answer_problems(app)
-    desks = (terminals_api, states_api, alarms_api, cards_api, people_api, policy_api, ledger_api, booking_api)
+    cards = (cards_api, tokens_api, people_api)
+    desks = (terminals_api, states_api, alarms_api, *cards, policy_api, ledger_api, booking_api)
     routers = [api.router for api in (*desks, reconcile_api, upkeep_api, auth_api, trail_api)]
     for router in (*routers, enrolment_api.desk):
         app.include_router(router, prefix=PREFIX)
@@ -276,7 +281,7 @@ async def _look(house: House) -> Health:
 
 async def _upkeep(house: House) -> None:
     async def once() -> None:
-        done = {**await house.upkeep.run(), **await house.cards.run()}
+        done = {**await house.upkeep.run(), **await house.cards.run(), **await house.tokens.run()}
         if any(done.values()):
             log.info("upkeep: %s", done)
             house.policy.changed.set()

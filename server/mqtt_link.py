@@ -1,6 +1,6 @@
 """MQTT: batches and hellos in, acks and answers out, lists and the server's state retained.
 
-    paho's thread --> one bounded queue for each terminal --> its worker --> Ingest --> publish
+    paho's thread --> two bounded queues for each terminal --> their workers --> Ingest, Tokens --> publish
 
 A queue that is full drops what comes: the terminal sends again, because only a signed ack counts. Who published comes
 from the topic; the broker lets a terminal publish under its own certificate name only.
@@ -29,14 +29,21 @@ from server.ingest.service import Ingest
 from server.keys import ServerKeys
 from server.policy.rules import Publication
 from server.states.service import States
+from server.tokens.service import Tokens
 
 QUEUE_MAX = 8
 """Messages of one terminal that wait; it has at most four batches in flight."""
-WORKERS_MAX = 4_096
+WORKERS_MAX = 8_192
+ASK = "ask"
+"""Questions have a worker of their own: a customer waits, however much of the journal is to be taken in."""
 PAYLOAD_BYTES_MAX = 512 * 1_024
 IDLE_S = 60.0
 
 log = logging.getLogger(__name__)
+
+
+_Lane = tuple[TerminalId, bool]
+"""A terminal, and whether it is its questions that wait there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +56,19 @@ class MqttLink:
     """The connection to the broker."""
 
     def __init__(
-        self, settings: MqttSettings, ingest: Ingest, states: States, keys: ServerKeys, clock: Callable[[], UtcMs]
+        self,
+        settings: MqttSettings,
+        ingest: Ingest,
+        states: States,
+        tokens: Tokens,
+        keys: ServerKeys,
+        clock: Callable[[], UtcMs],
     ) -> None:
-        self._settings, self._ingest, self._states, self._keys, self._clock = settings, ingest, states, keys, clock
+        self._settings, self._ingest, self._states, self._tokens = settings, ingest, states, tokens
+        self._keys, self._clock = keys, clock
         self._instance = to_base64url(secrets.token_bytes(32))
-        self._queues: dict[TerminalId, asyncio.Queue[_Message]] = {}
-        self._workers: dict[TerminalId, asyncio.Task[None]] = {}
+        self._queues: dict[_Lane, asyncio.Queue[_Message]] = {}
+        self._workers: dict[_Lane, asyncio.Task[None]] = {}
         self._loop = asyncio.get_running_loop()
         self.connected = asyncio.Event()
         """Set whenever the broker has taken a connection and the subscription; the publisher clears it."""
@@ -170,25 +184,27 @@ class MqttLink:
         return f"{self._settings.host}:{self._settings.port}"
 
     def _enqueue(self, tid: TerminalId, message: _Message) -> None:
-        queue = self._queues.get(tid)
+        lane = (tid, message.what == ASK)
+        queue = self._queues.get(lane)
         if queue is None:
             if len(self._queues) >= WORKERS_MAX:
                 log.warning("too many terminals at once; a message of %s is dropped", tid)
                 return
-            queue = self._queues[tid] = asyncio.Queue(QUEUE_MAX)
-            self._workers[tid] = asyncio.create_task(self._work(tid, queue))
+            queue = self._queues[lane] = asyncio.Queue(QUEUE_MAX)
+            self._workers[lane] = asyncio.create_task(self._work(lane, queue))
         try:
             queue.put_nowait(message)
         except asyncio.QueueFull:
             log.info("the queue of %s is full; it will send again", tid)
 
-    async def _work(self, tid: TerminalId, queue: "asyncio.Queue[_Message]") -> None:
+    async def _work(self, lane: _Lane, queue: "asyncio.Queue[_Message]") -> None:
+        tid = lane[0]
         while True:
             try:
                 message = await asyncio.wait_for(queue.get(), IDLE_S)
             except TimeoutError:
                 if queue.empty():
-                    del self._queues[tid], self._workers[tid]
+                    del self._queues[lane], self._workers[lane]
                     return
                 continue
             try:
@@ -203,6 +219,8 @@ class MqttLink:
                 answer, topic = await self._ingest.take(tid, message.payload), down(tid, "ack")
             case "hello":
                 answer, topic = await self._ingest.hello(tid, message.payload), down(tid, "answer")
+            case "ask":
+                answer, topic = await self._tokens.answer(tid, message.payload), down(tid, "answer")
             case _:
                 await self._states.take(tid, message.payload)
                 return
@@ -236,7 +254,7 @@ def _addressed(message: MQTTMessage) -> tuple[TerminalId, str] | None:
     if len(message.payload) > PAYLOAD_BYTES_MAX:
         log.warning("a message of %s is too large", found[0])
         return None
-    return found if found[1] in ("journal", "hello", "state") else None
+    return found if found[1] in ("journal", "hello", "state", ASK) else None
 
 
 def _is_name(tid: str) -> bool:

@@ -10,16 +10,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from protocol.ids import U16_MAX, LoadSeq, SiteId, TerminalId
-from protocol.instants import DAY_MS, BusinessDay, CampusTime, UtcMs
+from protocol.instants import DAY_MS, MINUTE_MS, BusinessDay, CampusTime, UtcMs
 from protocol.limits import LimitRules
-from protocol.money import SALE_CENTS_MAX, Cents
+from protocol.money import PURSE_CENTS_MAX, SALE_CENTS_MAX, Cents
 from protocol.policy import NotAList, read_file
 from protocol.purse import LoadRecord
 from server.ingest.book import CardRow, CardStatus, TerminalStatus
+from server.ingest.on_tokens import is_token
 from server.ingest.totals import uncollected
 from server.ledger.accounts import FUNDER, OPERATOR_LOSS, Postings, balanced, pending, pending_subsidy, purse, subsidy
 
 WAITING_MAX_MS = 7 * DAY_MS
+REPORTS_WITHIN_MS = 10 * MINUTE_MS
+"""A terminal that is online has said something since; what it asked about and has not told is held back as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,9 @@ def load_refusal(card: CardRow, cents: int, *, in_question: bool = False) -> str
         return f"the card is {card.status}"
     if in_question:
         return "what this card shows is in question: no load until its case is solved"
+    if is_token(card):
+        full = card.main_cents + cents > PURSE_CENTS_MAX or card.load_seq >= U16_MAX
+        return "this token was given as often or as much as it can be; replace it" if full else ""
     total = max(card.loaded_total_cents, card.subsidy_total_cents)
     if total + cents > SALE_CENTS_MAX or card.load_seq >= U16_MAX:
         return "this card has been loaded as often or as much as its records can say; replace it"
@@ -136,6 +142,39 @@ def day_limit(
     return max(known, default=None) if len(known) == len(limits) else None
 
 
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """A terminal that has not reported lately: on so many business days it may have stood in, for so much a day."""
+
+    tid: TerminalId
+    reported_at: UtcMs
+    days: int
+    a_day_cents: int
+
+    @property
+    def cents(self) -> int:
+        """The most it can have sold to one token without an answer."""
+        return self.days * self.a_day_cents
+
+
+def stand_ins(
+    reports: Sequence[Report], limit_lists: Mapping[SiteId, Mapping[int, bytes]], now: UtcMs, campus: CampusTime
+) -> list[Silent]:
+    """What silent terminals may have sold to each token without an answer: the worst case, terminal by terminal.
+
+    Each may hold the `limits` that it has shown or any later ones of its site; one that never had any stands in for
+    nobody.
+    """
+    last, found = campus.business_day(now), list[Silent]()
+    for report in reports:
+        days = _days_silent(report, UtcMs(now - REPORTS_WITHIN_MS), last, campus)
+        versions = limit_lists.get(report.site, {}).items()
+        a_day = max((_stand_in(raw) for version, raw in versions if version >= report.limits_version), default=0)
+        if days and a_day:
+            found.append(Silent(report.tid, report.reported_at, days, a_day))
+    return found
+
+
 def exposure(
     day_limit_cents: int | None, reports: Sequence[Report], reported_lost_at: UtcMs, campus: CampusTime
 ) -> Cents | None:
@@ -192,6 +231,13 @@ def is_silent(report: Report, since: UtcMs) -> bool:
 
 def _days_silent(report: Report, since: UtcMs, last: BusinessDay, campus: CampusTime) -> int:
     return last - campus.business_day(report.reported_at) + 1 if is_silent(report, since) else 0
+
+
+def _stand_in(raw: bytes) -> int:
+    try:
+        return read_file(raw, LimitRules).stand_in
+    except NotAList:
+        return SALE_CENTS_MAX
 
 
 def _day_limit_in(raw: bytes, card_class: int) -> int | None:

@@ -23,7 +23,7 @@ class IssueForm(Form):
 
     count: Annotated[int, Field(ge=1, le=500)] = 1
     card_class: CardClassNumber = 1
-    technology: Literal["", "classic", "desfire"] = ""
+    technology: Literal["", "classic", "desfire", "token"] = ""
     person: Label | None = None
 
 

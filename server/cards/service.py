@@ -9,22 +9,19 @@ from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.ids import CardKey, CardNo, Generation, PersonId
-from protocol.instants import CampusTime, UtcMs
+from protocol.instants import BusinessDay, CampusTime, UtcMs
 from protocol.load_record import encode_load, sign_load
 from protocol.money import Cents
 from server import due
 from server.cards import store
+from server.cards.giving import give, give_less_debt, give_subsidy
 from server.cards.office import Holding, Office
+from server.cards.reports import asked_for, exposed_of, reports_of
 from server.cards.rules import (
     Plastic,
     collects_no_more,
-    day_limit,
-    exposure,
-    grant,
-    grant_subsidy,
     grantable,
     grantable_subsidy,
-    is_silent,
     let_subsidy_lapse,
     load_refusal,
     paid_at_once,
@@ -38,10 +35,11 @@ from server.due import Due
 from server.errors import Conflict, NotFound
 from server.ingest.book import CardRow, CardStatus, ShiftStatus
 from server.ingest.loading import hold_drawer, load
+from server.ingest.on_tokens import is_token
 from server.ingest.reach import Reach
 from server.ingest.rows import card_columns
 from server.ingest.saving import write
-from server.ingest.totals import debt, explain, grant_less_debt
+from server.ingest.totals import debt, explain
 from server.keys import ServerKeys
 from server.ledger.accounts import (
     FUNDER,
@@ -130,7 +128,7 @@ class Cards:
             self._post(office, f"desk:{request}", balanced((source, -cents), (pending(no), cents)))
             rest = cents - self._explain(office, office.plastics, cents) if explains else cents
             owing = debt(await store.pending_of(connection, no), promised(office.plastics))
-            grant_less_debt(office.newest, Cents(rest), owing)
+            give_less_debt(office.work.book, office.newest, Cents(rest), owing, self._today)
 
         form = {"cents": cents, "from": str(source), "explains": explains}
         await self._once(no, f"desk:{request}", form, cents, take, source=source)
@@ -145,8 +143,8 @@ class Cards:
                 for plastic in office.plastics[:-1]:
                     let_subsidy_lapse(plastic.row)
             self._post(office, f"subsidy:{request}", balanced((FUNDER, -cents), (pending_subsidy(no), cents)))
-            grant_subsidy(office.newest, period, cents)
-            await store.change(connection, office.newest.key, {"subsidy_seq": office.newest.load_seq})
+            give_subsidy(office.work.book, office.newest, period, cents, self._today)
+            await self._note_subsidy(connection, office.newest)
 
         await self._once(no, f"subsidy:{request}", {"cents": cents, "period": period}, cents, take)
 
@@ -176,16 +174,13 @@ class Cards:
             old, handed_in = office.newest, office.plastics[-1].in_hand
             if old.status not in (CardStatus.ACTIVE, CardStatus.BLOCKED) and not handed_in:
                 raise Conflict("card_closed", f"the card is {old.status}")
-            reports = await store.reports(connection)
-            silent = [report for report in reports if is_silent(report, now)]
-            limit = day_limit(silent, await store.limit_lists(connection), old.card_class)
-            exposed = None if handed_in else exposure(limit, reports, now, self._campus)
+            exposed = None if handed_in else await exposed_of(connection, old, now, self._campus)
             paid = paid_at_once(old.main_cents, exposed)
             old.status = old.status if handed_in else CardStatus.CLOSED
             new = CardRow((no, Generation(old.key[1] + 1)), old.card_class, old.technology, period=old.period)
             office.work.book.cards[new.key] = new
             self._post(office, f"replace:{owner_of(old.key)}", balanced((purse(old.key), -paid), (pending(no), paid)))
-            grant(new, paid)
+            give(office.work.book, new, paid, self._today)
             await self._save(connection, office, [new])
             row = (await store.generations(connection, no))[-2]
             if not handed_in:
@@ -203,7 +198,8 @@ class Cards:
             old = office.newest
             if old.status not in (CardStatus.ACTIVE, CardStatus.BLOCKED):
                 raise Conflict("card_closed", f"the card is {old.status}")
-            on_card, others = max(0, min(card_cents, old.main_cents)), office.plastics[:-1]
+            shown = old.main_cents - await asked_for(connection, old.key) if is_token(old) else card_cents
+            on_card, others = max(0, min(shown, old.main_cents)), office.plastics[:-1]
             owed = await self._free(connection, office, others)
             set_off = min(on_card, debt(await store.pending_of(connection, no), promised(others)))
             paid = on_card - set_off + owed
@@ -304,7 +300,7 @@ class Cards:
         async def settle(connection: AsyncConnection) -> int:
             now, count = self._clock(), 0
             office = await self._open(connection, no)
-            reports = await store.reports(connection)
+            reports = await reports_of(connection)
             for plastic in office.plastics:
                 row = plastic.row
                 if row.status is CardStatus.CLOSED and waiting_over(plastic, reports, now):
@@ -320,7 +316,7 @@ class Cards:
         return await self._database.transact(settle)
 
     async def _grant_pending(self, no: CardNo) -> int:
-        async def give(connection: AsyncConnection) -> int:
+        async def grant(connection: AsyncConnection) -> int:
             await due.take(connection, Due.PENDING, no)
             if not await store.generations(connection, no):
                 return 0
@@ -329,17 +325,17 @@ class Cards:
             subsidy_owed = await store.pending_of(connection, no, AccountKind.PENDING_SUBSIDY)
             main = free and not await self._refusal(connection, card, free)
             if main:
-                grant(card, free)
+                give(office.work.book, card, free, self._today)
             free = grantable_subsidy(subsidy_owed, office.plastics)
             granted = free and not await self._refusal(connection, card, free)
             if granted:
-                grant_subsidy(card, card.period, free)
+                give_subsidy(office.work.book, card, card.period, free, self._today)
             await self._save(connection, office, [card] if main or granted else [])
             if granted:
-                await store.change(connection, card.key, {"subsidy_seq": card.load_seq})
+                await self._note_subsidy(connection, card)
             return int(bool(main or granted))
 
-        return await self._database.transact(give)
+        return await self._database.transact(grant)
 
     async def _free(self, connection: AsyncConnection, office: Office, plastics: Sequence[Plastic]) -> Cents:
         """Pending credit that may be given: promised to no card, nor collected by the newest before a restore."""
@@ -347,9 +343,18 @@ class Cards:
         owed = grantable(await store.pending_of(connection, no), plastics)
         return Cents(owed - self._explain(office, office.plastics[-1:], owed))
 
+    async def _note_subsidy(self, connection: AsyncConnection, card: CardRow) -> None:
+        """Which load brings it, where a load does."""
+        if not is_token(card):
+            await store.change(connection, card.key, {"subsidy_seq": card.load_seq})
+
+    @property
+    def _today(self) -> BusinessDay:
+        return self._campus.business_day(self._clock())
+
     def _explain(self, office: Office, plastics: Sequence[Plastic], cents: Cents) -> Cents:
         rows = [plastic.row for plastic in plastics]
-        return explain(office.work.book, rows, cents, self._campus.business_day(self._clock()))
+        return explain(office.work.book, rows, cents, self._today)
 
     async def _refusal(self, connection: AsyncConnection, card: CardRow, cents: int) -> str:
         return load_refusal(card, cents, in_question=await store.is_in_question(connection, card.key))
@@ -373,11 +378,11 @@ class Cards:
     async def _save(self, connection: AsyncConnection, office: Office, loaded: Iterable[CardRow]) -> None:
         await write(connection, office.work, self._clock())
         for card in loaded:
-            if not await store.has_record(connection, card):
+            if not is_token(card) and not await store.has_record(connection, card):
                 await self._sign(connection, card)
 
     def _post(self, office: Office, cause: str, legs: Postings) -> None:
-        office.work.book.post(cause, self._campus.business_day(self._clock()), legs)
+        office.work.book.post(cause, self._today, legs)
 
     async def _check_person(self, connection: AsyncConnection, person: PersonId | None) -> None:
         if person is not None and not await store.has_person(connection, person):

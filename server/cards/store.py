@@ -6,14 +6,13 @@ from typing import Any
 from sqlalchemy import Exists, RowMapping, Select, and_, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from protocol.entries import Kind
-from protocol.ids import U16_MAX, CardKey, CardNo, Generation, SiteId, TerminalId
+from protocol.ids import U16_MAX, CardKey, CardNo, Generation
 from protocol.instants import UtcMs
-from server.cards.rules import Plastic, Report
-from server.ingest.book import CardRow, CardStatus, CaseClass, TerminalStatus
+from server.cards.rules import Plastic
+from server.ingest.book import CardRow, CardStatus, CaseClass
 from server.ingest.rows import card_of
 from server.ledger.accounts import AccountKind
-from server.tables import branch, card, case_file, chain, entry, list_file, load, person, posting, step, terminal
+from server.tables import card, case_file, load, person, posting, step
 
 KEEP_LOADS_AWAY = (CaseClass.CARD_ABOVE_LEDGER, CaseClass.FORK)
 """While such a case is open its card gets no value."""
@@ -62,35 +61,6 @@ async def waiting(connection: AsyncConnection) -> set[CardNo]:
     closed = card.c.status.in_((CardStatus.CLOSED, CardStatus.RELEASED))
     query = select(card.c.card).where(closed, or_(card.c.status == CardStatus.CLOSED, card.c.moved_at == 0))
     return {CardNo(row.card) for row in await connection.execute(query)}
-
-
-async def reports(connection: AsyncConnection) -> list[Report]:
-    """How far each chain is known that has not ended: also an old epoch's card may be rescued with sales on it."""
-    at_tip = and_(branch.c.tno == chain.c.tno, branch.c.branch == 0)
-    last = and_(entry.c.tno == chain.c.tno, entry.c.branch == 0, entry.c.seq == branch.c.tip_seq)
-    query = select(chain, terminal.c.can_load).join_from(chain, branch, at_tip).outerjoin(entry, last)
-    query = query.outerjoin(terminal, terminal.c.tid == chain.c.tid)
-    query = query.where(or_(entry.c.kind.is_(None), entry.c.kind != Kind.EPOCH_ENDED)).order_by(chain.c.tno)
-    return [
-        Report(
-            TerminalId(row.tid),
-            TerminalStatus(row.status),
-            UtcMs(row.reported_at or row.granted_at),
-            row.cards_version,
-            bool(row.can_load),
-            SiteId(row.site),
-            row.limits_version,
-        )
-        for row in await connection.execute(query)
-    ]
-
-
-async def limit_lists(connection: AsyncConnection) -> dict[SiteId, dict[int, bytes]]:
-    """Every `limits` list there was, by site and version."""
-    found: dict[SiteId, dict[int, bytes]] = {}
-    for row in await connection.execute(select(list_file).where(list_file.c.name == "limits")):
-        found.setdefault(SiteId(row.site), {})[row.version] = bytes(row.body)
-    return found
 
 
 async def has_open_fork(connection: AsyncConnection, no: int) -> bool:

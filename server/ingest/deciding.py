@@ -10,6 +10,7 @@ from protocol.entries import LoadStep, SaleStep, Stage
 from protocol.instants import BusinessDay
 from protocol.money import Cents
 from server.ingest.book import Book, CardStatus, CaseClass, StepId, StepRow
+from server.ingest.on_tokens import debited_nothing
 from server.ingest.steps import evidence, witnesses_of
 from server.ingest.totals import adopt_load, has_lapsed, note_arrival
 from server.ledger.accounts import Postings, drawer, suspense
@@ -28,11 +29,14 @@ _SETTLED_OTHERWISE = (Use.FALLBACK, Use.FORGOTTEN, Use.RELEASED)
 
 def decide_by(book: Book, torn: StepRow, witnesses: list[StepRow], day: BusinessDay) -> None:
     """Resolve a torn step where all evidence agrees; contradicting evidence opens a case and posts nothing."""
+    if debited_nothing(torn.body, torn.stage):
+        return resolve(book, torn, Resolution.NOT_ON_CARD, day)
     said = {verdict for witness in witnesses if (verdict := evidence(torn, witness)) is not None}
     if len(said) > 1:
         book.open_case(CaseClass.CONTRADICTION, torn.card, torn.id, torn.body.amount, "taps contradict one another")
     elif said:
         resolve(book, torn, said.pop(), day)
+    return None
 
 
 def resolve(book: Book, step: StepRow, resolution: Resolution, day: BusinessDay) -> None:

@@ -40,6 +40,7 @@ from server.ingest.giving_back import (
     returned_of,
     terms_of_refund,
 )
+from server.ingest.on_tokens import is_token, put_on_credited
 from server.ingest.rights import beyond_rights, unproven
 from server.ingest.shifts import note_shift, post_cash, post_count, shift_fault
 from server.ingest.steps import (
@@ -181,6 +182,8 @@ def _may_wait_in_suspense(body: Body, branch: int, *, is_merchant_sure: bool) ->
 def _misfit(book: Book, chain: ChainRow, branch: int, entry: Entry) -> str:
     """Why an entry fits nothing that is known; empty when it does."""
     body = entry.body
+    if isinstance(body, CardStep | CardIssued) and _is_other_kind(book, body.card):
+        return f"{INCONSISTENT}another kind of card than the server gave out"
     if isinstance(body, CardBlocked):
         return "" if body.card.key in book.cards else UNKNOWN_CARD
     if isinstance(body, ShiftClosed):
@@ -196,6 +199,12 @@ def _misfit(book: Book, chain: ChainRow, branch: int, entry: Entry) -> str:
     if known is not None and (fault := contradiction(known, body)):
         return INCONSISTENT + fault
     return "" if body.card.key in book.cards else UNKNOWN_CARD
+
+
+def _is_other_kind(book: Book, card: CardId) -> bool:
+    """A purse on a card and one at the server are never taken for one another."""
+    known = book.cards.get(card.key)
+    return known is not None and is_token(known) != card.is_token
 
 
 def _post_step(
@@ -225,7 +234,9 @@ def _post_step(
         if isinstance(body, LoadStep) and not body.prepared and stage is Stage.VOIDED:
             situation = replace(situation, adopted_cents=adopt_report(book, step, body))
         post_cash(book, chain, entry.shift, cause, day, postings_of_step(stage, body, situation))
-    if stage is Stage.PREPARED and isinstance(body, TopUpStep) and body.to is TopUpTo.LOAD:
+    if body.card.is_token:
+        put_on_credited(book, step.card, cause, day)
+    elif stage is Stage.PREPARED and isinstance(body, TopUpStep) and body.to is TopUpTo.LOAD:
         card, no = book.cards[step.card], body.card.no
         rest = Cents(body.amount - explain(book, [card], body.amount, day))
         book.debts[no] = grant_less_debt(card, rest, book.debts.get(no, 0))

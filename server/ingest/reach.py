@@ -73,6 +73,8 @@ def reach_of(entries: Iterable[Entry]) -> Reach:
                 if isinstance(body, TopUpStep):
                     shifts.add(entry.shift)
                     topped_up |= {body.card.no} if body.to is TopUpTo.LOAD else set()
+                if isinstance(body, RefundStep) and body.card.is_token:
+                    topped_up.add(body.card.no)
                 if entry.kind is Kind.SALE_SETTLED:
                     sold.add(body.prepared or entry.seq)
             case Vend():
@@ -101,8 +103,10 @@ def products_of(body: Body) -> set[str]:
 
 
 def counters_near(body: CardStep) -> set[Reached]:
-    """The counters whose steps can bear witness for a step, or against it."""
+    """The counters whose steps can bear witness for a step, or against it. A token's is always 0: none of them can."""
     key = body.card.key
+    if body.card.is_token:
+        return set()
     return {(key, body.counter), (key, body.counter_after), (key, body.counter_after + 1)}
 
 

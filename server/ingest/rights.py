@@ -21,12 +21,13 @@ from server.ingest.reach import products_of
 from server.ingest.waiting import FOREIGN_MERCHANT, NEVER_ISSUED, NO_RIGHT, UNKNOWN_PRODUCT, UNPROVEN
 
 _NEEDS_PROOF = (RefundStep, TopUpStep, LoadStep, CashSale, ShiftOpened, ShiftClosed, CardIssued, CardBlocked)
-"""What a second history cannot say alone: sales of cards have a rule of their own (`steps.use_of`)."""
+"""What a second history cannot say alone: sales of cards have a rule of their own (`steps.use_of`), but for tokens'."""
 
 
 def unproven(branch: int, body: Body) -> str:
     """Why a second history is not believed; empty where it is, or where a rule of its own decides."""
-    return UNPROVEN if branch and isinstance(body, _NEEDS_PROOF) else ""
+    of_token = isinstance(body, SaleStep) and body.card.is_token
+    return UNPROVEN if branch and (of_token or isinstance(body, _NEEDS_PROOF)) else ""
 
 
 def beyond_rights(book: Book, chain: ChainRow, branch: int, entry: Entry) -> str:

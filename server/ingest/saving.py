@@ -7,7 +7,9 @@ from typing import TypeVar
 from sqlalchemy import Table, bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from protocol.entries import Stage
 from protocol.instants import BusinessDay, CampusTime, UtcMs
+from protocol.purse import Technology
 from server import tables
 from server.due import Due, leave
 from server.ingest.book import Book, Case, Reached, ShiftStatus
@@ -25,6 +27,7 @@ from server.ingest.rows import (
 from server.ledger.accounts import AccountKind
 from server.numbers import closed_through
 from server.sets import insert_rows
+from server.token_tables import hold
 
 _LISTED_COLUMNS = ("status", "exchange", "load_seq", "load_seq_floor", "loaded_total_cents", "collected_cents")
 """What the lists of terminals say of a card, its load records included."""
@@ -141,10 +144,29 @@ async def _write_rows(connection: AsyncConnection, book: Book, before: Book) -> 
     steps = _changed(before.steps, book.steps, step_columns)
     holes = _changed(before.holes, book.holes, hole_columns)
     await _save(connection, tables.card, ("card", "generation"), cards)
-    if any(old is None or any(old[name] != new[name] for name in _LISTED_COLUMNS) for old, new in cards):
+    if any(_is_listed_otherwise(old, new) for old, new in cards):
         await leave(connection, Due.LISTS)
     await _save(connection, tables.step, ("tno", "branch", "seq"), steps)
+    await _end_holds(connection, [new for _, new in steps])
     await _save(connection, tables.hole, ("tno", "first"), holes)
+
+
+def _is_listed_otherwise(old: Columns | None, new: Columns) -> bool:
+    return old is None or _owes(old) != _owes(new) or any(old[name] != new[name] for name in _LISTED_COLUMNS)
+
+
+def _owes(card: Columns) -> bool:
+    """Whether it is a token that is listed as blocked because it owes us something."""
+    return bool(card["technology"] == Technology.TOKEN and min(card["main_cents"], card["subsidy_cents"]) < 0)
+
+
+async def _end_holds(connection: AsyncConnection, steps: Sequence[Columns]) -> None:
+    """Sales of tokens whose outcome is posted hold nothing back any more."""
+    over = [step for step in steps if step["shape"] == "sale" and step["counter_after"] == 0 == step["branch"]]
+    rows = [{"k_tno": step["tno"], "k_seq": step["seq"]} for step in over if step["stage"] != Stage.PREPARED]
+    if rows:
+        same = (hold.c.tno == bindparam("k_tno"), hold.c.seq == bindparam("k_seq"))
+        await connection.execute(update(hold).where(*same).values(ends_at=0), rows)
 
 
 def _with_pending(book: Book, before: Book) -> set[int]:

@@ -4,6 +4,7 @@ from protocol.entries import CardStep, LoadStep, RefundStep, RefundTo, SaleStep,
 from protocol.instants import DAY_MS, UtcMs
 from protocol.purse import SeenStep
 from server.ingest.book import Book, CardRow, CardStatus, StepRow
+from server.ingest.on_tokens import token_fault
 from server.ledger.rules import Resolution, Use
 
 EXCUSED_EVERY_MS = 90 * DAY_MS
@@ -109,6 +110,8 @@ def arithmetic_fault(body: CardStep, stage: Stage | None) -> str:
     lines = getattr(body, "lines", ())
     if lines and sum(line.net_cents for line in lines) != body.amount:
         return "the lines do not add up to the amount"
+    if body.card.is_token:
+        return token_fault(body)
     if body.touches_card != _should_touch(body) and (body.touches_card or body.amount):
         return "writes a card where it should not, or none where it should"
     if not body.touches_card:

@@ -6,9 +6,10 @@ from server import act_tables
 from server.alarms.tables import alarm
 from server.enrolment import tables
 from server.states.tables import terminal_state
+from server.token_tables import token
 
 METADATA = tables.claim.metadata
-assert all(each.metadata is METADATA for each in (act_tables.act, alarm, terminal_state)), (
+assert all(each.metadata is METADATA for each in (act_tables.act, alarm, terminal_state, token)), (
     "all tables stand in the same"
 )
 connection = context.config.attributes["connection"]

@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import and_, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.authorise import Listed
 from protocol.ids import CardNo, Counter, Generation, LoadSeq
 from protocol.policy import CardRow, FloorRow
+from protocol.purse import Technology
 from server.ingest.book import CardStatus
 from server.sets import insert_rows
 from server.tables import card, list_file, list_part, product, terminal
@@ -64,10 +65,11 @@ async def sites(connection: AsyncConnection) -> list[str]:
 
 async def listed_cards(connection: AsyncConnection) -> tuple[CardRow, ...]:
     """Cards that are not simply good."""
-    query = select(card.c.card, card.c.generation, card.c.status, card.c.exchange)
-    query = query.where(or_(card.c.status != CardStatus.ACTIVE, card.c.exchange))
+    owes = and_(card.c.technology == Technology.TOKEN, or_(card.c.main_cents < 0, card.c.subsidy_cents < 0))
+    query = select(card.c.card, card.c.generation, card.c.status, owes.label("owes"))
+    query = query.where(or_(card.c.status != CardStatus.ACTIVE, card.c.exchange, owes))
     return tuple(
-        CardRow(CardNo(row.card), Generation(row.generation), _listed(CardStatus(row.status)))
+        CardRow(CardNo(row.card), Generation(row.generation), _listed(CardStatus(row.status), owes=row.owes))
         for row in await connection.execute(query.order_by(card.c.card, card.c.generation))
     )
 
@@ -123,8 +125,10 @@ async def drop_parts(connection: AsyncConnection, site: str, named_before: int) 
     return old
 
 
-def _listed(status: CardStatus) -> Listed:
+def _listed(status: CardStatus, *, owes: bool) -> Listed:
     match status:
+        case CardStatus.ACTIVE if owes:
+            return Listed.BLOCKED
         case CardStatus.BLOCKED:
             return Listed.BLOCKED
         case CardStatus.CLOSED | CardStatus.RELEASED:

@@ -27,6 +27,7 @@ from sqlalchemy import (
 from protocol.entries import Stage
 from protocol.ids import CardKey, CardNo, Generation
 from protocol.instants import BusinessDay
+from protocol.purse import Technology
 from server.ingest.book import CaseClass
 from server.ledger.accounts import AccountKind
 from server.ledger.rules import Use
@@ -138,11 +139,12 @@ def _cards_with_something_special() -> list[Select[Any, Any]]:
         step.c.card == card.c.card, step.c.generation == card.c.generation, step.c.counter_after == card.c.counter
     )
     is_other = or_(step.c.main_after != card.c.main_cents, step.c.subsidy_after != card.c.subsidy_cents)
+    has_purse = card.c.technology != Technology.TOKEN
     floor = select(card.c.counter).where(card.c.card == step.c.card, card.c.generation == step.c.generation)
     read_ahead = and_(step.c.stage == Stage.VOIDED, step.c.counter > floor.scalar_subquery())
     listed = (case_file.c.closed_at == 0, case_file.c.cls.in_(LISTED_CASES), case_file.c.card.is_not(None))
     return [
-        select(card.c.card, card.c.generation).join_from(card, step, newest).where(is_other),
+        select(card.c.card, card.c.generation).join_from(card, step, newest).where(is_other, has_purse),
         select(step.c.card, step.c.generation).where(read_ahead),
         select(parked.c.card, parked.c.generation).where(parked.c.card.is_not(None)),
         select(provisional.c.card, provisional.c.generation),

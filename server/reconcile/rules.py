@@ -37,6 +37,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from protocol.ids import Tno
 from protocol.money import Cents
+from protocol.purse import Technology
 from server.ingest.book import Case, StepId
 from server.reconcile.facts import (
     ALARMS,
@@ -75,7 +76,9 @@ def prove_cards(cards: Iterable[CardFacts], campus: Campus, terms: Terms) -> Ite
 
 
 def prove_card(card: CardFacts, silence: Silence) -> CardProof:
-    """Classify every cent between what one card shows and what the ledger says."""
+    """Classify every cent between what one card shows and what the ledger says. A token shows nothing but its name."""
+    if card.technology == Technology.TOKEN:
+        return CardProof(card.key, 0, tuple(findings_of_cases(card)))
     path = path_of(card.steps)
     opening = sum(move.cents for move in card.moves if move.reason is MoveReason.OPENING)
     taken_over = sum(move.cents for move in card.moves if move.reason is MoveReason.OFF_CARD)

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import RowMapping, Select, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from protocol.entries import Stage
+from protocol.entries import Operation, Stage
 from protocol.ids import Epoch, TerminalId, Tno
 from protocol.instants import UtcMs
 from server import tables
@@ -23,6 +23,12 @@ def _parked_for_now() -> Select[int, int, int]:
     for_good = or_(*(entry.parked.startswith(why, autoescape=True) for why in FOR_GOOD))
     query = select(parked.tno, parked.branch, parked.seq).join_from(tables.parked, tables.entry, same)
     return query.where(~for_good).order_by(parked.tno, parked.branch, parked.seq)
+
+
+def _may_be_given_up() -> ColumnElement[bool]:
+    """Steps that may have an outcome to come: those that write a card, and sales of tokens."""
+    step = tables.step.c
+    return or_(step.counter_after != step.counter, step.operation == Operation.SALE)
 
 
 async def parked_places(connection: AsyncConnection, tno: Tno) -> list[tuple[int, int, int]]:
@@ -73,7 +79,7 @@ async def open_steps(connection: AsyncConnection, tno: Tno, *, before: int | Non
     """Steps of a chain without an outcome; `before`: only those prepared before that entry."""
     step = tables.step.c
     query = select(tables.step).where(step.tno == tno, step.stage == Stage.PREPARED, step.shape != "pin")
-    query = query.where(step.counter_after != step.counter, step.resolved.is_(None)).order_by(step.number)
+    query = query.where(_may_be_given_up(), step.resolved.is_(None)).order_by(step.number)
     if before is not None:
         query = query.where(step.branch == 0, step.seq < before)
     return [step_of(row) for row in await fetched(connection, query)]
@@ -84,7 +90,7 @@ async def lost_with_open_steps(connection: AsyncConnection, silent_since: UtcMs)
     step, chain = tables.step.c, tables.chain.c
     query = select(step.tno).distinct().join_from(tables.step, tables.chain, step.tno == chain.tno)
     query = query.where(chain.status == TerminalStatus.LOST, chain.received_at <= silent_since, ~step.lost)
-    query = query.where(step.stage == Stage.PREPARED, step.shape != "pin", step.counter_after != step.counter)
+    query = query.where(step.stage == Stage.PREPARED, step.shape != "pin", _may_be_given_up())
     rows = await connection.execute(query.where(step.resolved.is_(None)).order_by(step.tno))
     return [Tno(row.tno) for row in rows]
 

@@ -48,7 +48,7 @@ class Desk:
         if expect >= 400:
             assert answer.headers["content-type"] == "application/problem+json"
             assert answer.json()["status"] == expect
-        return answer.json()
+        return answer.json() if answer.content else None
 
     async def get(self, path: str, **more: Any) -> Any:
         return await self.call("GET", path, **more)
@@ -58,6 +58,9 @@ class Desk:
 
     async def put(self, path: str, body: Any = None, **more: Any) -> Any:
         return await self.call("PUT", path, body, **more)
+
+    async def delete(self, path: str, **more: Any) -> Any:
+        return await self.call("DELETE", path, **{"expect": 204, **more})
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator
-from itertools import count
+from itertools import count, cycle
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ from tests.server.test_holes import sell
 from tests.server.test_ingest_differential import assert_same
 from tests.server.test_rights import top_up
 from tests.server.test_trail import Walk, told, walk_cards, walk_money, walk_terminals
+from tests.server.token_world import ask, new_token, prepared, purse_of, question, settled
 from tests.server.world import CAMPUS, MERCHANT, NOON, SITE, Lunch, Till, plastic
 
 pytestmark = pytest.mark.integration
@@ -240,3 +241,21 @@ async def owe(connection: AsyncConnection, no: CardNo, cents: int) -> None:
     book = Book(CAMPUS)
     book.post(f"owed:{no}", BusinessDay(20_787), balanced((OPERATOR_LOSS, -cents), (pending(no), cents)))
     await write(connection, Work(book, Book(CAMPUS)), NOON)
+
+
+async def test_two_programs_never_approve_the_same_money_of_a_token(url: str, tmp_path: Path) -> None:
+    """Eight tills ask two programs of the server at once; what they settle takes no purse below zero."""
+    async with open_desk(tmp_path, url) as one, open_desk(tmp_path, url) as other:
+        card, tills = await new_token(one, 1_000), [Till(number) for number in range(1, 9)]
+        for till in tills:
+            await enrol(one, till)
+        begun = [prepared(till, card, 300) for till in tills]
+        asked = zip(tills, begun, cycle((one, other)), strict=False)
+        answers = await asyncio.gather(*(ask(desk, till, question(till, entry)) for till, entry, desk in asked))
+        paid = [answer is not None and answer.refused is None for answer in answers]
+        assert sum(paid) == 3
+        for till, entry, answer, is_paid in zip(tills, begun, answers, paid, strict=True):
+            settled(till, entry, answer if is_paid else None, Kind.SALE_SETTLED if is_paid else Kind.SALE_VOIDED)
+        await asyncio.gather(*(send(desk, till) for till, desk in zip(tills, cycle((one, other)), strict=False)))
+        assert await purse_of(other, card) == (100, 0)
+        await assert_balances_are_sums(one.house.database)

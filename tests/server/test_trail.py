@@ -159,6 +159,9 @@ async def walk_cards(walk: Walk) -> None:
     await walk("subsidise_card", "POST", "cards/1/subsidies", {"id": "aid-00001", "cents": 100, "period": 1})
     for action in ("block", "unblock", "replace"):
         await walk(f"{action}_card", "POST", f"cards/1/{action}")
+    await walk("issue_cards", "POST", "cards", {"technology": "token"})
+    await walk("bind_token", "PUT", "tokens/04a1b2c3", {"no": 3})
+    await walk("unbind_token", "DELETE", "tokens/04a1b2c3")
     await walk("close_card", "POST", "cards/2/close", {"card_cents": 0})
     await walk("put_prices", "PUT", f"sites/{SITE}/prices", {"products": []})
     await walk("put_limits", "PUT", f"sites/{SITE}/limits", {"rules": {}})

@@ -1,0 +1,54 @@
+"""Tables of tokens: whose a UID is, and what is held back for sales that were asked about."""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    UniqueConstraint,
+    literal_column,
+)
+
+from server.tables import metadata, step
+
+token = Table(
+    "token",
+    metadata,
+    Column("uid", String(20), primary_key=True),
+    Column("card", BigInteger, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("bound_at", BigInteger, nullable=False),
+    UniqueConstraint("card", "generation"),
+)
+
+hold = Table(
+    "hold",
+    metadata,
+    Column("tno", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("hash", LargeBinary(32), nullable=False),
+    Column("card", BigInteger, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("main_cents", BigInteger, nullable=False),
+    Column("subsidy_cents", BigInteger, nullable=False),
+    Column("asked_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger, nullable=False),
+    Column("answer", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("tno", "seq"),
+    Index("hold_by_card", "card", "generation", "ends_at"),
+)
+"""What was answered about a sale, by the place of its prepared entry. `main_cents`, `subsidy_cents`: what is held back
+until `ends_at`; 0 there: the sale was refused or its outcome is posted, and nothing is held back."""
+
+WITHOUT_COUNTER = step.c.counter_after == literal_column("0")
+"""Steps of tokens, and few others."""
+Index(
+    "step_without_counter",
+    *(step.c[name] for name in ("card", "generation", "day")),
+    sqlite_where=WITHOUT_COUNTER,
+    postgresql_where=WITHOUT_COUNTER,
+)

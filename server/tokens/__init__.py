@@ -1,0 +1,1 @@
+"""Tokens: cards whose purse is the server's row: whose they are, and what they may pay."""
