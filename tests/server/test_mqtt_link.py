@@ -18,6 +18,7 @@ from protocol import topics
 from protocol.entries import Kind, Reason
 from protocol.messages import (
     Ack,
+    Answer,
     Hello,
     Manifest,
     ServerState,
@@ -25,6 +26,7 @@ from protocol.messages import (
     Want,
     encode_batch,
     encode_hello,
+    encode_question,
     read_signed,
     verified,
 )
@@ -38,6 +40,7 @@ from tests.server.desk import Clock
 from tests.server.office import Desk, settings_in
 from tests.server.test_cards import enrol
 from tests.server.test_holes import sell
+from tests.server.token_world import new_token, prepared, question
 from tests.server.world import SITE, Till, plastic
 
 pytestmark = pytest.mark.integration
@@ -159,6 +162,17 @@ async def test_a_batch_is_acknowledged_over_the_broker(desk: Desk, broker: OwnBr
             line.say(topics.up(till.tid, "journal"), encode_batch(till.lines))
             ack = verified(await line.hear(topics.down(till.tid, "ack")), Ack, desk.house.keys.ack.public)
             assert (ack.seq, ack.hash) == (2, to_base64url(till.chain[-1].hash))
+
+
+async def test_a_question_is_answered_over_the_broker(desk: Desk, broker: OwnBroker) -> None:
+    till = Till(1)
+    await enrol(desk, till)
+    begun = prepared(till, await new_token(desk, 1_000), 600)
+    async with line_to(broker, till.tid, topics.down(till.tid, "+")) as line:
+        for raw in (b"nonsense", encode_question(question(till, begun))):
+            line.say(topics.up(till.tid, "ask"), raw)
+        answer = verified(await line.hear(topics.down(till.tid, "answer")), Answer, desk.house.keys.ack.public)
+    assert (answer.hash, answer.main_after) == (to_base64url(begun.hash), 400)
 
 
 async def ack_in_the_end(line: Line, till: Till) -> object:
