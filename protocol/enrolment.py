@@ -6,7 +6,6 @@ compares four words on the terminal's screen with those at the desk. They stand 
 too: whoever passes everything on and changes only that changes the words (SPEC, "Enrolment").
 """
 
-from collections.abc import Mapping
 from hashlib import sha256
 
 CODE_LENGTH = 10
@@ -45,12 +44,11 @@ def code_digest(code: str) -> str:
     return sha256(b"fanka claim 1\n" + code.encode()).hexdigest()
 
 
-def trust_digest(keys: Mapping[str, bytes], authority: bytes) -> bytes:
-    """SHA-256 of what a terminal comes to believe: the server's public keys (32 bytes each) in this order, and then the
-    certificate of the site's authority (DER)."""
-    raws = [keys[purpose] for purpose in ("grant", "ack", "list", "load")]
-    assert all(len(raw) == 32 for raw in raws)
-    return sha256(b"".join(raws) + authority).digest()
+def trust_digest(root: bytes, keys: bytes, authority: bytes) -> bytes:
+    """SHA-256 of what a terminal comes to believe: the public root key (32 bytes), the hash of the document with the
+    server's keys that the root signed, and the certificate of the site's authority (DER)."""
+    assert len(root) == 32
+    return sha256(root + sha256(keys).digest() + authority).digest()
 
 
 def proof_text(nonce: bytes, journal_key: bytes, request: bytes, trust: bytes) -> bytes:

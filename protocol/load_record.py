@@ -11,7 +11,7 @@ import struct
 from protocol.ids import CardNo, Generation, LoadSeq
 from protocol.money import Cents
 from protocol.purse import LoadRecord, SignedLoad
-from protocol.signing import SIGNATURE_BYTES, SigningKey, VerifyKey
+from protocol.signing import SIGNATURE_BYTES, SigningKey, Verifier
 
 LOAD_CONTEXT = b"fanka load 1\x00"
 """Signed in front of the record, so that no other signature of the server can pass for one."""
@@ -51,7 +51,7 @@ def sign_load(record: LoadRecord, key: SigningKey) -> SignedLoad:
     return SignedLoad(record, key.sign(LOAD_CONTEXT + encode_record(record)))
 
 
-def load_is_genuine(load: SignedLoad, key: VerifyKey) -> bool:
+def load_is_genuine(load: SignedLoad, key: Verifier) -> bool:
     """Whether the server's load key signed this record."""
     return key.verifies(load.signature, LOAD_CONTEXT + encode_record(load.record))
 

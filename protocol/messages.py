@@ -14,11 +14,11 @@ from protocol.authorise import Listed, Refusal
 from protocol.canonical import NotCanonical, encode, read
 from protocol.entries import ENTRY_BYTES_MAX, HashField
 from protocol.ids import U32, U53, EarlierSeqField, EpochField, Seq, SeqField, SiteField, TerminalField, TnoField
-from protocol.instants import UtcField
+from protocol.instants import UtcField, UtcMs
 from protocol.journal import Tip
 from protocol.money import Amount, AnyCents, Cents, PurseCents
 from protocol.purse import CardId
-from protocol.signing import SigningKey, VerifyKey, from_base64url, sha256_of, to_base64url
+from protocol.signing import SigningKey, Verifier, VerifyKey, from_base64url, sha256_of, to_base64url
 
 BATCH_ENTRIES_MAX = 256
 BATCH_BYTES_MAX = 256 * 1_024
@@ -26,6 +26,10 @@ BATCHES_IN_FLIGHT_MAX = 4
 PART_BYTES_MAX = 256 * 1_024
 MESSAGE_BYTES_MAX = 64 * 1_024
 QUESTION_BYTES_MAX = 1_024
+Purpose = Literal["grant", "ack", "list", "load"]
+PURPOSES: tuple[Purpose, ...] = ("grant", "ack", "list", "load")
+"""What the server signs, each with a key of its own."""
+KEYS_MAX = 64
 assert ENTRY_BYTES_MAX < BATCH_BYTES_MAX, "the largest entry always fits a batch"
 
 
@@ -119,6 +123,43 @@ class ServerTime(_Message, frozen=True, tag="time"):
     at: UtcField
 
 
+class ServerKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A public key of the server: which of its purpose it is, and from when until when it signs."""
+
+    purpose: Purpose
+    number: Annotated[int, Meta(ge=1, le=2**32 - 1)]
+    key: HashField
+    """32 bytes, which are as long as a hash."""
+    since: UtcField
+    until: UtcField = UtcMs(0)
+    """0: it signs now."""
+
+    @property
+    def verify_key(self) -> VerifyKey:
+        """The key itself. Raises ValueError where it is none."""
+        return VerifyKey(from_base64url(self.key))
+
+
+class Keys(_Message, frozen=True, tag="keys"):
+    """What to believe of the server, by the root that never lies on it. A key that is not named is not believed."""
+
+    kid: ClassVar[str] = "root"
+    version: Annotated[int, Meta(ge=1, le=2**53 - 1)]
+    at: UtcField
+    keys: Annotated[tuple[ServerKey, ...], Meta(max_length=KEYS_MAX)]
+
+    def __post_init__(self) -> None:
+        places = [(PURPOSES.index(known.purpose), known.number) for known in self.keys]
+        if places != sorted(set(places)):
+            raise ValueError("keys stand by purpose and number, each once")
+        for purpose in PURPOSES:
+            mine = [known for known in self.keys if known.purpose == purpose]
+            if [known.until > 0 for known in mine] != [True] * (len(mine) - 1) + [False]:
+                raise ValueError(f"of the {purpose} keys exactly the last one signs now")
+        for known in self.keys:
+            _ = known.verify_key
+
+
 class ListFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One list as the manifest names it: version, SHA-256 of the whole (hex), size, SHA-256 of each part (hex)."""
 
@@ -204,8 +245,8 @@ class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     ack: Annotated[str, Meta(max_length=2_000)] = ""
 
 
-Signed = Grant | Ack | TipAnswer | Want | ServerState | ServerTime | Manifest | Known | Answer
-_Message_T = TypeVar("_Message_T", Grant, Ack, TipAnswer, Want, ServerState, ServerTime, Manifest, Known, Answer)
+Signed = Grant | Ack | TipAnswer | Want | ServerState | ServerTime | Keys | Manifest | Known | Answer
+_Message_T = TypeVar("_Message_T", Grant, Ack, TipAnswer, Want, ServerState, ServerTime, Keys, Manifest, Known, Answer)
 Question = Who | Ask
 
 _signed: msgspec.json.Decoder[Signed] = msgspec.json.Decoder(Signed)
@@ -230,7 +271,7 @@ def sign(message: Signed, key: SigningKey) -> bytes:
     return signed + b"." + to_base64url(key.sign(signed)).encode()
 
 
-def verified(jws: bytes, expected: type[_Message_T], key: VerifyKey) -> _Message_T:
+def verified(jws: bytes, expected: type[_Message_T], key: Verifier) -> _Message_T:
     """Read a signed message of the expected type. Raises NotAMessage."""
     message = read_signed(jws)
     if not isinstance(message, expected):

@@ -6,6 +6,7 @@ from binascii import b2a_base64
 from collections.abc import Callable
 from hashlib import sha256
 from hmac import compare_digest
+from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -40,6 +41,14 @@ class SigningKey:
     def sign(self, message: bytes) -> bytes:
         """The 64-byte signature; the same message always gives the same one."""
         return self._key.sign(message)
+
+
+class Verifier(Protocol):
+    """A public key, or several of which any will do."""
+
+    def verifies(self, signature: bytes, message: bytes) -> bool:
+        """Whether the signature holds over this message."""
+        ...
 
 
 class VerifyKey:

@@ -32,6 +32,8 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     """Version of the manifest that put them in force."""
     as_of: UtcField = UtcMs(0)
     """When the server signed it."""
+    keys: U53 = 0
+    """Version of the server's keys that are believed."""
     alarm: Text = ""
     """What somebody must look at; empty if nothing."""
 

@@ -119,7 +119,7 @@ async def open_house(settings: Settings, clock: Callable[[], UtcMs] = utc_now) -
     await asyncio.to_thread(_make_directory, Path(settings.data))
     async with Database(settings.database) as database:
         may_create = await database.is_new()
-        keys = await asyncio.to_thread(open_keys, Path(settings.data) / "keys", may_create=may_create)
+        keys = await asyncio.to_thread(open_keys, Path(settings.data) / "keys", clock(), may_create=may_create)
         await database.migrate()
         authority = await asyncio.to_thread(authority_of, settings, clock(), may_create=may_create)
         site = await asyncio.to_thread(prepare_broker, settings, authority, clock())
@@ -188,7 +188,7 @@ def _compose(
     mqtt = settings.mqtt if site is None else _own_broker(site)
     states, tokens = States(database, clock), Tokens(database, keys, campus, clock)
     link = MqttLink(mqtt, ingest, states, tokens, keys, clock) if mqtt is not None else None
-    upkeep = Upkeep(database, keys.load.public, campus, clock)
+    upkeep = Upkeep(database, keys.trust.load, campus, clock)
     policy = Policy(database, keys, cards, clock, timing.lists_valid_ms)
     around = Around(
         (upkeep.post_parked, upkeep.extend_holes, upkeep.resolve_due, upkeep.reconsider, cards.settle_all),

@@ -1,60 +1,77 @@
 """The server's signing keys, one for each purpose, in a directory of their own.
 
-grant.key  ack.key  list.key  load.key    32-byte Ed25519 seeds, base64url; mode 0600; made at the first start
-trust.json                                their public parts, as every terminal gets them at enrolment
+    grant.key  ack.key  list.key  load.key    32-byte Ed25519 seeds, base64url; mode 0600
+    ack.next.key                              what takes ack.key's place once the root has signed for it
+    trust.json                                the root's public key and the newest document it signed (SPEC, "Keys")
+
+The root itself belongs on no server (docs/keys.md). Where nobody brought its word before the first start, that start
+makes a root beside the keys, so that a trial just works, and every start says so until it is taken away.
 """
 
+import logging
 import os
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
-
+from protocol.instants import UtcMs
+from protocol.messages import PURPOSES, Keys, Purpose, ServerKey, sign
 from protocol.signing import KEY_BYTES, SigningKey, from_base64url, to_base64url
+from protocol.trust import Trust, encode_trust, read_trust
 from server.durable import replace_file
 
-PURPOSES = ("grant", "ack", "list", "load")
-TRUST_FILE = "trust.json"
-_SECRET_MODE = 0o600
+TRUST_FILE, ROOT_FILE = "trust.json", "root.key"
+_SECRET_MODE, _ALWAYS = 0o600, UtcMs(0)
+
+log = logging.getLogger(__name__)
 
 
 class KeysUnusable(Exception):
-    """A key file is open to others or damaged; the text says which and what to do."""
+    """A key file is open to others, damaged or not signed for; the text says which and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerKeys:
-    """What this server signs with."""
+    """What this server signs with, and what terminals believe of it: its own earlier keys are among that."""
 
     grant: SigningKey = field(repr=False)
     ack: SigningKey = field(repr=False)
     list: SigningKey = field(repr=False)
     load: SigningKey = field(repr=False)
-
-    def trust_json(self) -> bytes:
-        """The public parts by purpose, base64url: what terminals believe."""
-        public = {name: to_base64url(getattr(self, name).public.raw) for name in PURPOSES}
-        return msgspec.json.format(msgspec.json.encode(public)) + b"\n"
+    trust: Trust = field(repr=False)
 
 
-def open_keys(directory: Path, *, may_create: bool = True) -> ServerKeys:
+def open_keys(directory: Path, at: UtcMs = _ALWAYS, *, may_create: bool = True) -> ServerKeys:
     """Read the keys; at the first start make them: never where terminals may believe in others. Raises KeysUnusable.
 
     `may_create`: the database is new too.
     """
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     trust = directory / TRUST_FILE
-    is_first = may_create and not trust.exists()
-    keys = ServerKeys(*(_open_key(directory / f"{purpose}.key", may_create=is_first) for purpose in PURPOSES))
     if not trust.exists():
-        replace_file(trust, keys.trust_json())
-    if trust.read_bytes() != keys.trust_json():
-        raise KeysUnusable(f"{trust} tells of other keys than lie beside it. Put back the keys that terminals know.")
-    return keys
+        if not may_create:
+            raise KeysUnusable(f"{trust} is missing, and terminals believe what it says. Put it back from the backup.")
+        _make_all(directory, at)
+    if (directory / ROOT_FILE).exists():
+        log.warning(
+            "%s lies on the server: whoever takes this machine is believed for ever. Move it away (docs/keys.md).",
+            directory / ROOT_FILE,
+        )
+    believed = trust_in(directory)
+    grant, ack, lists, load = (_open_signed(directory, purpose, believed) for purpose in PURPOSES)
+    return ServerKeys(grant, ack, lists, load, believed)
 
 
-def _open_key(path: Path, *, may_create: bool) -> SigningKey:
+def trust_in(directory: Path) -> Trust:
+    """What terminals believe of this server. Raises KeysUnusable."""
+    path = directory / TRUST_FILE
+    try:
+        return read_trust(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise KeysUnusable(f"{path}: no keys that its root signed ({error}). Put back the right file.") from error
+
+
+def open_key(path: Path, *, may_create: bool = False) -> SigningKey:
+    """One private key. Raises KeysUnusable."""
     if not path.exists():
         if not may_create:
             raise KeysUnusable(f"{path} is missing, and terminals believe in it. Put it back from the backup.")
@@ -67,3 +84,41 @@ def _open_key(path: Path, *, may_create: bool) -> SigningKey:
     except ValueError:
         # Its cause would show the content.
         raise KeysUnusable(f"{path} does not hold 32 bytes in base64url. Put back the right file.") from None
+
+
+def first_document(directory: Path, at: UtcMs) -> Keys:
+    """Make what keys are missing; what a root must sign so that terminals believe them."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return Keys(1, at, tuple(_first(directory, purpose, at) for purpose in PURPOSES))
+
+
+def _first(directory: Path, purpose: Purpose, at: UtcMs) -> ServerKey:
+    public = open_key(directory / f"{purpose}.key", may_create=True).public
+    return ServerKey(purpose, 1, to_base64url(public.raw), at)
+
+
+def next_key(directory: Path, purpose: str) -> Path:
+    """Where the key lies that shall take the place of a present one."""
+    return directory / f"{purpose}.next.key"
+
+
+def _make_all(directory: Path, at: UtcMs) -> None:
+    document = first_document(directory, at)
+    root = open_key(directory / ROOT_FILE, may_create=True)
+    replace_file(directory / TRUST_FILE, encode_trust(Trust(root.public, sign(document, root))))
+
+
+def _open_signed(directory: Path, purpose: Purpose, believed: Trust) -> SigningKey:
+    """The key that the document names. Where that is the next one, it takes its place now."""
+    present, path = believed.ring(purpose).present, directory / f"{purpose}.key"
+    following = next_key(directory, purpose)
+    if following.exists() and open_key(following).public == present:
+        following.replace(path)
+        log.info("%s: the next key took its place", path)
+    key = open_key(path)
+    if key.public != present:
+        raise KeysUnusable(
+            f"{path} is another key than the one that the root signed for (version {believed.document.version} in "
+            f"{directory / TRUST_FILE}). Put back the right one, or install a newer document (docs/keys.md)."
+        )
+    return key

@@ -23,7 +23,7 @@ from protocol.ids import TerminalId
 from protocol.instants import UtcMs
 from protocol.messages import ServerState, sign
 from protocol.signing import to_base64url
-from protocol.topics import SERVER, UP_ALL, down, list_part, manifest, parse_up
+from protocol.topics import KEYS, SERVER, UP_ALL, down, list_part, manifest, parse_up
 from server.config import ConfigWrong, MqttSettings
 from server.ingest.service import Ingest
 from server.keys import ServerKeys
@@ -97,6 +97,10 @@ class MqttLink:
         """Tell every terminal that this server is new or was restored: it says hello again."""
         state = ServerState(self._instance, server_epoch, self._clock())
         self._client.publish(SERVER, sign(state, self._keys.ack), qos=1, retain=True)
+
+    def publish_keys(self) -> None:
+        """What terminals shall believe of this server; they look at it before anything else."""
+        self._client.publish(KEYS, self._keys.trust.jws, qos=1, retain=True)
 
     def renew_instance(self) -> None:
         """The next published state shows a new instance."""

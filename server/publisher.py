@@ -32,6 +32,8 @@ class Publisher:
         if not self._link.is_up:
             return
         sites = {SiteId(site) for site in await self._policy.sites()}
+        if self._is_fresh:
+            self._link.publish_keys()
         await self._show_state()
         if self._is_fresh or time.monotonic() >= self._renew_at:
             self._whole |= sites

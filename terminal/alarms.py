@@ -15,6 +15,7 @@ class Of(enum.StrEnum):
 
     LINE = "line"
     TOPICS = "topics"
+    KEYS = "keys"
     LISTS = "lists"
 
 

@@ -15,6 +15,8 @@ import signal
 import sys
 from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -31,7 +33,7 @@ from terminal.config import Config, May
 from terminal.console import Console, Lines, obey
 from terminal.derived import from_snapshot
 from terminal.gauges import Gauges
-from terminal.identity import JOURNAL_FILE, Identity, load_identity
+from terminal.identity import JOURNAL_FILE, Identity, load_identity, save_trust
 from terminal.journal_copy import JournalCopy, name_of
 from terminal.journal_space import JournalSettings
 from terminal.journal_store import JournalStore
@@ -67,7 +69,7 @@ async def run(config: Config, words: Words, console: Console, keyboard: int, rea
         journal = await JournalStore.open(JournalSettings(config.directory / JOURNAL_FILE), identity)
         stack.push_async_callback(journal.close)
         lists = config.directory / "lists"
-        policy = PolicyStore(lists, grant.site, trust.list, trust.load, takes_loads=May.LOAD in may)
+        policy = PolicyStore(lists, grant.site, trust, takes_loads=May.LOAD in may)
         clock = TerminalClock(MachineClock(), await _known_time(config, journal, policy))
         thread = CardThread(reader or PcscReader(config.reader_name or None))
         stack.callback(thread.close)
@@ -188,9 +190,10 @@ def _link(
     if config.line is None:
         return None
     hooks, acked = hooks_of(till, clock, till.face), journal.ack_jws
+    hooks = replace(hooks, keep_trust=partial(save_trust, config.directory))
     if config.server_url:
         server = ServerAt(config.server_url)
-        hooks = with_time_asked(hooks, clock, lambda: asyncio.to_thread(ask_time, server, identity.trust.ack))
+        hooks = with_time_asked(hooks, clock, lambda: asyncio.to_thread(ask_time, server, identity.trust))
     try:
         return SyncLink(config.line, identity, journal, policy, MachineClock(), newest_ack=acked, hooks=hooks)
     except TlsUnusable as error:

@@ -23,6 +23,7 @@ from protocol.enrolment import NotACode, code_digest, four_words, proof_text, re
 from protocol.instants import UtcMs
 from protocol.messages import Grant, NotAMessage, verified
 from protocol.signing import SigningKey, from_base64url, to_base64url
+from protocol.trust import Trust, trust_of
 from terminal.durable_file import replace_file
 from terminal.enrol import new_key
 from terminal.identity import (
@@ -33,10 +34,7 @@ from terminal.identity import (
     TLS_FILE,
     Identity,
     IdentityError,
-    TrustFile,
-    TrustRoots,
     read_journal_key,
-    roots_of,
     save_grant,
 )
 from terminal.journal_file import missing
@@ -59,13 +57,12 @@ class _Standing(msgspec.Struct, frozen=True):
 class _Believed:
     """What a terminal believes of its site; the four words stand for it."""
 
-    trust: TrustRoots
+    trust: Trust
     authority: x509.Certificate
 
     @property
     def digest(self) -> bytes:
-        raws = {name: getattr(self.trust, name).raw for name in TrustFile.__struct_fields__}
-        return trust_digest(raws, self.authority.public_bytes(Encoding.DER))
+        return trust_digest(self.trust.root.raw, self.trust.jws, self.authority.public_bytes(Encoding.DER))
 
 
 class _Certificate(msgspec.Struct, frozen=True):
@@ -188,7 +185,7 @@ def _key_of(pending: Pending) -> ec.EllipticCurvePrivateKey:
 
 def _believed(opened: Opened) -> _Believed:
     try:
-        return _Believed(roots_of(opened.trust), x509.load_pem_x509_certificate(opened.authority.encode()))
+        return _Believed(trust_of(opened.trust), x509.load_pem_x509_certificate(opened.authority.encode()))
     except ValueError as error:
         raise IdentityError(f"the server told no keys and authority that could be believed ({error})") from error
 
@@ -198,7 +195,7 @@ def _keep(
 ) -> Identity:
     """Nothing but what holds under what the words stood for. The grant last: with it the terminal is enrolled."""
     try:
-        grant = verified(found.grant.encode(), Grant, believed.trust.grant)
+        grant = verified(found.grant.encode(), Grant, believed.trust.grant.present)
     except NotAMessage as error:
         raise IdentityError(f"the server answered with no grant under the key it told before: {error}") from error
     if grant.verify_key != journal.public:

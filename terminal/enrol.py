@@ -11,15 +11,14 @@ from pathlib import Path
 import msgspec
 
 from protocol.signing import VerifyKey
+from protocol.trust import TrustFile, trust_of
 from terminal.identity import (
     GRANT_FILE,
     JOURNAL_FILE,
     KEY_FILE,
     Identity,
     IdentityError,
-    TrustFile,
     create_journal_key,
-    roots_of,
     save_grant,
 )
 from terminal.journal_file import create_journal, holds_nothing, missing
@@ -58,7 +57,7 @@ def take_grant(directory: Path, answer: bytes) -> Identity:
         raise missing(directory / JOURNAL_FILE)
     try:
         found = msgspec.json.decode(answer, type=_Answer)
-        trust = roots_of(found.trust)
+        trust = trust_of(found.trust)
     except (ValueError, msgspec.DecodeError) as error:
         raise IdentityError(f"this is no grant as the server gives it ({error}): {_beginning(answer)}") from error
     return save_grant(directory, found.grant.encode(), trust)

@@ -7,6 +7,7 @@ from protocol.ids import Seq
 from protocol.instants import UtcMs
 from protocol.messages import Ack, TipAnswer
 from protocol.sync_sender import Phase
+from protocol.trust import Trust
 from terminal.offline import Offline
 from terminal.policy_store import Applied
 
@@ -43,5 +44,7 @@ class Hooks:
     diverged: Callable[[TipAnswer], Awaitable[None]] = _nothing
     """The server holds another history: nothing may be sold into this chain any more."""
     alarm: Callable[[str], Awaitable[None]] = _nothing
+    keep_trust: Callable[[Trust], None] = lambda _: None
+    """Write down what is believed of the server from now on. Called in a thread; raises OSError."""
     clock_doubtful: Callable[[], Awaitable[Callable[[], UtcMs] | None]] = _no_clock
     """Only its dates speak against the broker's certificate: what tells the time by the server's word, if it can."""

@@ -5,7 +5,7 @@ In the data directory:
     journal.db     the journal of this epoch, begun together with its key (`terminal/enrol.py`)
     journal.key    the 32-byte Ed25519 seed, base64url; mode 0600 (key tier 0)
     grant.jws      the epoch grant as the server signed it
-    trust.json     the server's public keys by purpose
+    trust.json     the root that is believed, and the newest document with the server's keys that it signed
     tls.pem        key and certificate for the broker (`terminal/claim.py`); mode 0600
     enrolment.json an enrolment that waits for a person (`terminal/pending.py`); mode 0600
     ca.crt         whom to believe to be the broker
@@ -18,12 +18,10 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
-
-from protocol.entries import HashField
 from protocol.journal import Tip
 from protocol.messages import Grant, NotAMessage, verified
 from protocol.signing import KEY_BYTES, SigningKey, VerifyKey, from_base64url, to_base64url
+from protocol.trust import Trust, encode_trust, read_trust
 from terminal.durable_file import replace_file
 
 JOURNAL_FILE, KEY_FILE, GRANT_FILE, TRUST_FILE = "journal.db", "journal.key", "grant.jws", "trust.json"
@@ -40,37 +38,18 @@ class NotEnrolled(IdentityError):
 
 
 @dataclass(frozen=True, slots=True)
-class TrustRoots:
-    """The server's public keys, one for each purpose."""
-
-    grant: VerifyKey
-    ack: VerifyKey
-    list: VerifyKey
-    load: VerifyKey
-
-
-@dataclass(frozen=True, slots=True)
 class Identity:
     """One epoch of one terminal."""
 
     grant: Grant
     grant_jws: bytes = field(repr=False)
     key: SigningKey = field(repr=False)
-    trust: TrustRoots = field(repr=False)
+    trust: Trust = field(repr=False)
 
     @property
     def start(self) -> Tip:
         """Where the chain of this epoch begins."""
         return self.grant.start(self.grant_jws)
-
-
-class TrustFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The server's public keys as text."""
-
-    grant: HashField
-    ack: HashField
-    list: HashField
-    load: HashField
 
 
 def load_identity(directory: Path) -> Identity:
@@ -109,17 +88,16 @@ def create_journal_key(directory: Path) -> VerifyKey:
     return SigningKey(seed).public
 
 
-def roots_of(texts: TrustFile) -> TrustRoots:
-    """The keys themselves. Raises ValueError."""
-    return TrustRoots(**{name: VerifyKey(from_base64url(getattr(texts, name))) for name in TrustFile.__struct_fields__})
-
-
-def save_grant(directory: Path, grant_jws: bytes, trust: TrustRoots) -> Identity:
+def save_grant(directory: Path, grant_jws: bytes, trust: Trust) -> Identity:
     """Keep what enrolment brought, the grant last, and read it all back. Raises IdentityError, NotEnrolled."""
-    texts = {name: to_base64url(getattr(trust, name).raw) for name in TrustFile.__struct_fields__}
-    replace_file(directory / TRUST_FILE, msgspec.json.format(msgspec.json.encode(texts)) + b"\n")
+    save_trust(directory, trust)
     replace_file(directory / GRANT_FILE, grant_jws + b"\n")
     return load_identity(directory)
+
+
+def save_trust(directory: Path, trust: Trust) -> None:
+    """Keep newer keys of the server. Raises OSError."""
+    replace_file(directory / TRUST_FILE, encode_trust(trust))
 
 
 def _read(path: Path) -> bytes:
@@ -146,8 +124,8 @@ def read_journal_key(path: Path) -> SigningKey:
         raise IdentityError(f"{path} does not hold 32 bytes in base64url. Put back the right file.") from None
 
 
-def _read_trust(path: Path) -> TrustRoots:
+def _read_trust(path: Path) -> Trust:
     try:
-        return roots_of(msgspec.json.decode(_read(path), type=TrustFile))
-    except (ValueError, msgspec.DecodeError) as error:
+        return read_trust(_read(path))
+    except ValueError as error:
         raise IdentityError(f"{path}: {error}. Enrol the terminal again, or copy the site's file.") from error

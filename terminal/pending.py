@@ -10,8 +10,9 @@ from pathlib import Path
 import msgspec
 
 from protocol.entries import HashField
+from protocol.trust import TrustFile
 from terminal.durable_file import replace_file, sync_directory
-from terminal.identity import IdentityError, TrustFile
+from terminal.identity import IdentityError
 
 PENDING_FILE = "enrolment.json"
 _SECRET_MODE = 0o600

@@ -27,7 +27,8 @@ from protocol.messages import PART_BYTES_MAX, ListFile, Manifest, NotAMessage, v
 from protocol.policy import CardBook, CardsFile, LoadsFile, NotAList, loads_by_card, read_file
 from protocol.price_list import NO_PRICES, NotAPriceList, decode_prices
 from protocol.purse import SignedLoad
-from protocol.signing import VerifyKey, sha256_of, to_base64url
+from protocol.signing import sha256_of, to_base64url
+from protocol.trust import Trust
 from terminal.durable_file import replace_file
 from terminal.lists import Lists
 
@@ -114,12 +115,10 @@ class _Pending:
 class PolicyStore:
     """Owns the lists directory. Not for two threads at once; `active` may be read from any."""
 
-    def __init__(
-        self, directory: Path, site: SiteId, list_key: VerifyKey, load_key: VerifyKey, *, takes_loads: bool
-    ) -> None:
+    def __init__(self, directory: Path, site: SiteId, trust: Trust, *, takes_loads: bool) -> None:
         """Put the lists in force that were in force before. Raises OSError where the directory cannot be used."""
         self._active_path, self._parts = directory / "active.json", directory / "parts"
-        self._site, self._list_key, self._load_key = site, list_key, load_key
+        self._site, self._trust = site, trust
         self._ignored = NAMES_IGNORED if takes_loads else NAMES_IGNORED | {"loads"}
         self._parts.mkdir(parents=True, exist_ok=True)
         self._floors: dict[str, _Floor] = {}
@@ -153,14 +152,14 @@ class PolicyStore:
 
     def offer_manifest(self, jws: bytes) -> Offered:
         """Take a manifest as it came from the broker. Blocks for disk work; raises nothing."""
-        try:
-            manifest = verified(jws, Manifest, self._list_key)
-        except NotAMessage:
-            # What it says may be anybody's words.
-            return Refused(Reason.NOT_GENUINE, "no manifest by the list key")
         if jws == self._manifest_jws and not self.damage:
             self._pending = None
             return Unchanged()
+        try:
+            manifest = verified(jws, Manifest, self._trust.list.present)
+        except NotAMessage:
+            # What it says may be anybody's words.
+            return Refused(Reason.NOT_GENUINE, "no manifest by the list key")
         refused = self._refusal(manifest, jws)
         if refused is not None:
             return refused
@@ -226,7 +225,7 @@ class PolicyStore:
     def _load(self) -> None:
         try:
             active = msgspec.json.decode(self._active_path.read_bytes(), type=_ActiveFile)
-            manifest = verified(active.manifest.encode(), Manifest, self._list_key)
+            manifest = verified(active.manifest.encode(), Manifest, self._trust.list)
         except FileNotFoundError:
             return
         except (msgspec.DecodeError, UnicodeDecodeError, NotAMessage) as error:
@@ -260,7 +259,7 @@ class PolicyStore:
     def _check_loads(self, loads: dict[CardKey, SignedLoad]) -> None:
         """Each record has its own signature, by another key than the lists. Checked once, when it comes."""
         for card, load in loads.items():
-            if self.active.loads.get(card) != load and not load_is_genuine(load, self._load_key):
+            if self.active.loads.get(card) != load and not load_is_genuine(load, self._trust.load):
                 raise NotAList(f"loads: the record of card {card[0]}/{card[1]} is not signed by the load key")
 
     def _required(self, name: str, found: ListFile) -> bytes:

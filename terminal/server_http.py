@@ -13,7 +13,8 @@ import msgspec
 
 from protocol.instants import UtcMs
 from protocol.messages import NotAMessage, ServerTime, verified
-from protocol.signing import VerifyKey, to_base64url
+from protocol.signing import to_base64url
+from protocol.trust import Trust, Verdict
 from terminal.identity import IdentityError
 from terminal.mqtt_line import NO_CHECK_TIME
 
@@ -31,6 +32,7 @@ class _Problem(msgspec.Struct, frozen=True):
 
 class _Time(msgspec.Struct, frozen=True):
     time: str
+    keys: str = ""
 
 
 class NoAnswer(IdentityError):
@@ -74,16 +76,19 @@ class ServerAt:
             raise NoAnswer(f"no answer from {self.url}: {error}. Is the address right, is there a network?") from error
 
 
-def ask_time(server: ServerAt, ack_key: VerifyKey) -> UtcMs:
+def ask_time(server: ServerAt, trust: Trust) -> UtcMs:
     """The time by the server's signed word, given just now. Raises IdentityError.
 
-    By a wrong clock the web server's certificate is out of date as well; the signature and our nonce are enough.
+    By a wrong clock the web server's certificate is out of date as well; the signature and our nonce are enough. The
+    server's keys may have changed while we could not hear it: its answer brings the newest document.
     """
     nonce, whenever = to_base64url(secrets.token_bytes(_NONCE_BYTES)), ssl.create_default_context()
     whenever.verify_flags |= NO_CHECK_TIME
     answer = server.post("/time", {"nonce": nonce}, _Time, whenever)
     try:
-        said = verified(answer.time.encode(), ServerTime, ack_key)
+        newer = trust.judge(answer.keys.encode()) is Verdict.TAKEN
+        ack = Trust(trust.root, answer.keys.encode()).ack if newer else trust.ack
+        said = verified(answer.time.encode(), ServerTime, ack.present)
     except NotAMessage as error:
         raise IdentityError(f"{server.url} told a time that the server did not sign: {error}") from error
     if said.nonce != nonce:

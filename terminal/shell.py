@@ -22,7 +22,7 @@ from protocol.limits import When
 from protocol.load_record import load_is_genuine
 from protocol.money import Cents
 from protocol.purse import CardRead, Mark, PurseChange, SignedLoad, what_became_of
-from protocol.signing import VerifyKey, sha256_of, to_base64url
+from protocol.signing import Verifier, sha256_of, to_base64url
 from protocol.texts import text_of
 from terminal.derived import Derived, snapshot_of
 from terminal.desk import (
@@ -106,7 +106,7 @@ class Post:
     tno: Tno
     merchant: MerchantId
     campus: CampusTime
-    load_key: VerifyKey
+    load_key: Verifier
     """Checks the server's load records."""
     granted_at: UtcMs
     """When the server signed this epoch's grant."""

@@ -23,6 +23,7 @@ from protocol.messages import (
     Answer,
     Grant,
     Hello,
+    Keys,
     Known,
     Manifest,
     NotAMessage,
@@ -58,6 +59,7 @@ from protocol.sync_sender import (
 from terminal.alarms import Alarms, Of
 from terminal.hooks import Hooks, LinkStatus
 from terminal.identity import Identity
+from terminal.keys_inbox import KeysInbox
 from terminal.lists_inbox import ListsInbox
 from terminal.mqtt_line import Allowed, Denied, LineDown, LineEvent, LineSettings, LineUp, MqttLine, Received
 from terminal.offline import Offline, OfflineCause
@@ -106,6 +108,7 @@ class SyncLink:
         self._identity, self._journal = identity, journal
         self._clock, self._hooks, self._archives = clock, hooks or Hooks(), tuple(archives)
         self._alarms, self._policy = Alarms(lambda text: self._tell(self._hooks.alarm(text))), policy
+        self._keys = KeysInbox(identity.trust, self._hooks.keep_trust, self._alarms)
         self._lists = ListsInbox(identity.grant.site, policy, self._hooks.applied, self._alarms)
         self._shown = b""
         """What this connection's `state` says."""
@@ -226,6 +229,7 @@ class SyncLink:
         self._alarms.end(Of.LINE)
         self._alarms.end(Of.TOPICS)
         self._denied = None
+        self._line.subscribe((topics.KEYS,))  # alone and first: what is retained there comes before all else
         self._line.subscribe((topics.down(grant.tid, "+"), topics.SERVER))
         self._lists.line_up(self._line, self._clock.mono_ms())
         self._show_state()
@@ -254,8 +258,8 @@ class SyncLink:
 
     def _show_state(self) -> None:
         """What stands at the broker for the server, whenever that looks."""
-        active, grant = self._policy.active, self._identity.grant
-        said = State(1, grant.epoch, active.versions, self._policy.version, active.as_of, self._alarms.text)
+        active, grant, keys = self._policy.active, self._identity.grant, self._identity.trust.document.version
+        said = State(1, grant.epoch, active.versions, self._policy.version, active.as_of, keys, self._alarms.text)
         state = encode_state(said)
         if state != self._shown:
             self._line.publish(topics.up(grant.tid, "state"), state, retain=True)
@@ -300,7 +304,9 @@ class SyncLink:
 
     async def _received(self, topic: str, payload: bytes) -> None:
         try:
-            if await self._lists.take(topic, payload, self._line, self._clock.mono_ms()):
+            if topic == topics.KEYS:
+                await self._keys.take(payload, self._clock.mono_ms())
+            elif await self._lists.take(topic, payload, self._line, self._clock.mono_ms()):
                 self._show_state()
             else:
                 await self._message(payload)
@@ -309,7 +315,7 @@ class SyncLink:
             _log.warning("ignored %d bytes on %s: %s", len(payload), topic[:80], type(error).__name__)
 
     async def _message(self, jws: bytes) -> None:
-        key, message = self._identity.trust.ack, read_signed(jws)
+        key, message = self._identity.trust.ack.present, read_signed(jws)
         match message:
             case Ack():
                 await self._take_ack(verified(jws, Ack, key), jws)
@@ -321,7 +327,7 @@ class SyncLink:
                     await self._step(Wanted(want.seq, self._clock.mono_ms()))
             case ServerState():
                 await self._take_server_state(verified(jws, ServerState, key))
-            case Grant() | Manifest() | ServerTime() | Known() | Answer():
+            case Grant() | Manifest() | ServerTime() | Known() | Answer() | Keys():
                 raise NotAMessage("not meant for this topic")
             case _:
                 assert_never(message)

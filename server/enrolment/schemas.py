@@ -75,6 +75,8 @@ class TimeView(View):
     """The server's time, signed."""
 
     time: str
+    keys: str
+    """What the server signs with, by the root."""
 
 
 class RenewForm(Form):

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hashlib import sha256
 
+import msgspec
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -30,6 +31,7 @@ from protocol.ids import TerminalId
 from protocol.instants import UtcMs
 from protocol.messages import ServerTime, sign
 from protocol.signing import VerifyKey, to_base64url
+from protocol.trust import trust_file
 from server.alarms.raising import raise_alarm
 from server.alarms.rules import SERVER, AlarmKind
 from server.auth.rules import Operator
@@ -40,7 +42,7 @@ from server.enrolment.revoking import revoke_certificates, terminal_named
 from server.enrolment.rules import CLAIM_HOLDS_MS, RENEWAL_SKEW_MS, Asked, Attempts, Claim, State, why_closed
 from server.errors import Conflict, Forbidden, Invalid, NotFound, TooOften
 from server.ingest.book import TerminalStatus
-from server.keys import PURPOSES, ServerKeys
+from server.keys import ServerKeys
 from server.note import Outcome, note_outcome, note_subject
 
 GrantIn = Callable[[AsyncConnection, TerminalId, str], Awaitable[bytes]]
@@ -89,10 +91,9 @@ class Enrolments:
         self._attempts = Attempts()
         self.authority = authority.certificate_pem().decode()
         """What terminals believe of the broker."""
-        raws = {purpose: getattr(keys, purpose).public.raw for purpose in PURPOSES}
-        self.trust = {purpose: to_base64url(raw) for purpose, raw in raws.items()}
+        self.trust: dict[str, str] = msgspec.structs.asdict(trust_file(keys.trust))
         """What they believe of the server."""
-        self._trust_digest = trust_digest(raws, ssl.PEM_cert_to_DER_cert(self.authority))
+        self._trust_digest = trust_digest(keys.trust.root.raw, keys.trust.jws, ssl.PEM_cert_to_DER_cert(self.authority))
 
     async def claim(self, tid: TerminalId, operator: Operator) -> tuple[str, UtcMs]:
         """A new claim code for a registered terminal and until when it holds. Earlier unused ones of it end."""

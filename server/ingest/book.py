@@ -14,7 +14,7 @@ from protocol.instants import BusinessDay, CampusTime, UtcMs
 from protocol.journal import Tip
 from protocol.money import Cents
 from protocol.purse import SeenStep
-from protocol.signing import VerifyKey
+from protocol.signing import Verifier, VerifyKey
 from protocol.sync_receiver import Branch
 from server.ingest.chain_hashes import ChainHashes
 from server.ledger.accounts import AccountKind, Postings, owner_of, purse, subsidy, suspense
@@ -281,7 +281,7 @@ class Book:
     """Everything at hand. Keys are ids; lists only ever grow."""
 
     campus: CampusTime
-    load_key: VerifyKey | None = None
+    load_key: Verifier | None = None
     """What genuine load records are signed by; None where no entries are taken in."""
     chains: dict[Tno, ChainRow] = field(default_factory=dict[Tno, ChainRow])
     cards: dict[CardKey, CardRow] = field(default_factory=dict[CardKey, CardRow])

@@ -14,7 +14,7 @@ from protocol.entries import Operation
 from protocol.ids import U32_MAX, CardKey, CardNo, Generation, ShiftNo, Tno
 from protocol.instants import BusinessDay, CampusTime
 from protocol.money import Cents
-from protocol.signing import VerifyKey
+from protocol.signing import Verifier
 from server import tables
 from server.ingest.book import Book, EntryRow, HoleStatus, Posted, ShiftStatus, StepRow
 from server.ingest.reach import Reach
@@ -34,7 +34,7 @@ async def load(
     reach: Reach,
     *,
     seqs: tuple[int, int] = (0, -1),
-    load_key: VerifyKey | None = None,
+    load_key: Verifier | None = None,
 ) -> Work:
     """Lock chains and cards and load what the reach names; `seqs`: the entries of the chains that are at hand.
 

@@ -96,7 +96,7 @@ class Ingest:
             if tno is None:
                 return None
             seqs = (first - 1, first + len(lines))
-            work = await load(connection, self._campus, [tno], reach, seqs=seqs, load_key=self._keys.load.public)
+            work = await load(connection, self._campus, [tno], reach, seqs=seqs, load_key=self._keys.trust.load)
             reply = take_run(work.book, tno, run, now)
             await write(connection, work, now)
             await alarm_of_batch(connection, work, tno, reply, now)
@@ -201,7 +201,7 @@ class Ingest:
         if not hello.ack:
             return None
         try:
-            ack = verified(hello.ack.encode(), SignedAck, self._keys.ack.public)
+            ack = verified(hello.ack.encode(), SignedAck, self._keys.trust.ack)
         except (NotAMessage, ValueError):
             return None
         return ack if (ack.tid, ack.epoch) == (tid, hello.epoch) else None

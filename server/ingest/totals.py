@@ -7,12 +7,12 @@ from protocol.ids import U16_MAX, LoadSeq
 from protocol.instants import BusinessDay
 from protocol.load_record import decode_load, load_is_genuine
 from protocol.money import SALE_CENTS_MAX, Cents
-from protocol.signing import VerifyKey, from_base64url
+from protocol.signing import Verifier, from_base64url
 from server.ingest.book import Book, CardRow, CaseClass, StepRow
 from server.ledger.accounts import ADOPTED, balanced, owner_of, pending
 
 
-def load_fault(body: LoadStep, stage: Stage | None, key: VerifyKey | None) -> str:
+def load_fault(body: LoadStep, stage: Stage | None, key: Verifier | None) -> str:
     """Why nothing in this entry may be believed; empty where a record signed by this server says the same."""
     load = decode_load(from_base64url(body.record))
     if load is None or key is None or not load_is_genuine(load, key):

@@ -45,6 +45,7 @@ def _view(known: Known) -> StateView:
         epoch=said.epoch if said else 0,
         manifest=said.manifest if said else 0,
         as_of=said.as_of if said else 0,
+        keys=said.keys if said else 0,
         alarm=said.alarm if said else "",
         lists=[
             RunsView(name=name, applied=applied, newest=newest, behind=applied < newest)

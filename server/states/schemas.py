@@ -24,6 +24,8 @@ class StateView(View):
     epoch: int
     manifest: int
     as_of: Instant
+    keys: int
+    """Version of the server's keys that it believes."""
     alarm: str
     """What somebody must look at; empty if nothing."""
     lists: list[RunsView]

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.ids import Epoch, Seq, SiteId, TerminalId, Tno
 from protocol.signing import sha256_of, to_base64url
+from protocol.trust import trust_file
 from server.auth.api import AtTerminals, Deciding, Looking, Registering, Together
 from server.auth.rules import Permission
 from server.errors import Forbidden
@@ -90,8 +91,7 @@ async def put_terminal(
 async def grant_epoch(_: AtTerminals, request: Request, register: Register, tid: Id, form: GrantForm) -> GrantView:
     """Grant an epoch for a new journal key; the same key again gets the same grant."""
     jws = await register.grant(TerminalId(tid), form.journal_key)
-    trust: dict[str, str] = msgspec.json.decode(request.app.state.keys.trust_json(), type=dict[str, str])
-    return GrantView(grant=jws.decode(), trust=trust)
+    return GrantView(grant=jws.decode(), trust=msgspec.structs.asdict(trust_file(request.app.state.keys.trust)))
 
 
 @router.post("/grants")

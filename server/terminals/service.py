@@ -121,7 +121,7 @@ class Terminals:
     async def adopt(self, jws: bytes) -> Grant:
         """Take back a grant that a restored server has forgotten: it carries our own signature."""
         try:
-            grant = verified(jws, Grant, self._keys.grant.public)
+            grant = verified(jws, Grant, self._keys.trust.grant)
         except NotAMessage as error:
             raise Invalid("not_our_grant", str(error)) from error
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from protocol.entries import Stage
 from protocol.ids import Epoch, Seq, TerminalId, Tno
 from protocol.instants import HOUR_MS, CampusTime, UtcMs
-from protocol.signing import VerifyKey
+from protocol.signing import Verifier
 from server.auth.service import Agreed
 from server.db import Database
 from server.due import Due, leave
@@ -48,7 +48,7 @@ async def decided(_connection: AsyncConnection, _body: object) -> bool:
 class Upkeep:
     """Decides what no batch decides by itself."""
 
-    def __init__(self, database: Database, load_key: VerifyKey, campus: CampusTime, clock: Callable[[], UtcMs]) -> None:
+    def __init__(self, database: Database, load_key: Verifier, campus: CampusTime, clock: Callable[[], UtcMs]) -> None:
         self._database, self._load_key, self._campus, self._clock = database, load_key, campus, clock
         self._one_by_one = OneByOne(database, clock)
 

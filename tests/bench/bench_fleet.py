@@ -72,8 +72,7 @@ def _blocks(campus: Campus, changes: int) -> Line:
         now, copy = time.monotonic(), till.directory / "lists-now"
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(till.directory / "data" / "lists", copy)
-        trust = identity.trust
-        store = PolicyStore(copy, identity.grant.site, trust.list, trust.load, takes_loads=False)
+        store = PolicyStore(copy, identity.grant.site, identity.trust, takes_loads=False)
         blocked = [
             no for no in numbers if store.active.book.standing((CardNo(no), Generation(1))).listed is Listed.BLOCKED
         ]
@@ -162,8 +161,8 @@ def _enrolled(campus: Campus, number: int, tid: str) -> Pair:
     with httpx.Client(base_url=campus.server.url, transport=own, timeout=30) as machine:
         keys = {"request": request.decode(), "journal_key": to_base64url(public)}
         told = _said(machine, "/enrol", {"code": code, "device": "bench", **keys})
-        trust = {purpose: from_base64url(key) for purpose, key in told["trust"].items()}
-        digest = trust_digest(trust, ssl.PEM_cert_to_DER_cert(told["authority"]))
+        root, keys_by_it = from_base64url(told["trust"]["root"]), told["trust"]["keys"].encode()
+        digest = trust_digest(root, keys_by_it, ssl.PEM_cert_to_DER_cert(told["authority"]))
         text = proof_text(from_base64url(told["nonce"]), public, request, digest)
         proofs = {"journal_proof": journal.sign(text), "tls_proof": tls.sign(text, ec.ECDSA(hashes.SHA256()))}
         ticket = {"ticket": told["ticket"]}

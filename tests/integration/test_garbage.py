@@ -22,7 +22,8 @@ from protocol.journal import Sealed, seal
 from protocol.messages import Grant, Hello, encode_batch, encode_hello, verified
 from protocol.money import Cents
 from protocol.purse import CardId, Technology
-from protocol.signing import SigningKey, VerifyKey, from_base64url, to_base64url
+from protocol.signing import SigningKey, to_base64url
+from protocol.trust import TrustFile, trust_of
 from tests.brokers import client_with
 from tests.integration.campus import MERCHANT, SITE, Campus, Till, wait_until
 from tests.protocol.samples import entry_after
@@ -176,7 +177,7 @@ def test_a_registered_liar_is_kept_and_parked(campus: Campus, office: Till, till
     campus.ask("PUT", f"/terminals/{tid}", {"site": SITE, "title": "liar", "merchant": MERCHANT, "can_load": False})
     granted = campus.ask("POST", f"/terminals/{tid}/epochs", {"journal_key": to_base64url(key.public.raw)})
     jws = granted["grant"].encode()
-    grant = verified(jws, Grant, VerifyKey(from_base64url(granted["trust"]["grant"])))
+    grant = verified(jws, Grant, trust_of(TrustFile(**granted["trust"])).grant)
     card = CardId(CardNo(4_000_000), Generation(1), Technology.DESFIRE, 1)
     sale = SaleStep(card, Cents(500), Counter(4), Counter(5), Cents(900), Cents(400), merchant=MerchantId(MERCHANT))
     settled = structs.replace(sale, prepared=Seq(2))

@@ -59,10 +59,12 @@ from protocol.messages import (
     Answer,
     Ask,
     Grant,
+    Keys,
     Known,
     ListFile,
     Manifest,
     Question,
+    ServerKey,
     ServerState,
     ServerTime,
     Signed,
@@ -271,6 +273,22 @@ def chain_of(story: Iterable[tuple[Kind, Body]] = STORY, *, start: Tip = START, 
 
 
 _HASH = to_base64url(bytes(range(32)))
+OLD_KEY: Final = SigningKey(bytes(range(96, 128)))
+"""An ack key of earlier days."""
+
+KEYS: Final = Keys(
+    2,
+    NOON,
+    (
+        ServerKey("grant", 1, to_base64url(SERVER_KEY.public.raw), NOON),
+        ServerKey("ack", 1, to_base64url(OLD_KEY.public.raw), UtcMs(NOON - 1), NOON),
+        ServerKey("ack", 2, to_base64url(SERVER_KEY.public.raw), NOON),
+        ServerKey("list", 1, to_base64url(SERVER_KEY.public.raw), NOON),
+        ServerKey("load", 1, to_base64url(LOAD_KEY.public.raw), NOON),
+    ),
+)
+"""What the root signed: the ack key is the second of its purpose."""
+
 MESSAGES: Final[dict[str, tuple[Signed, str]]] = {
     "grant": (GRANT, "grant"),
     "grant_of_a_second_epoch": (
@@ -305,6 +323,7 @@ MESSAGES: Final[dict[str, tuple[Signed, str]]] = {
         Answer(1, TID, EPOCH, Seq(36), _HASH, NOON, TOKEN, Cents(1_200), Refusal.BALANCE_TOO_LOW, Cents(300)),
         "ack",
     ),
+    "keys": (KEYS, "root"),
     "manifest": (
         Manifest(
             SITE,
@@ -320,7 +339,7 @@ MESSAGES: Final[dict[str, tuple[Signed, str]]] = {
     ),
 }
 STATE: Final = State(
-    1, EPOCH, ListVersions(cards=version_of(1, 7), prices=version_of(1, 3)), version_of(1, 7), NOON, "lists: older"
+    1, EPOCH, ListVersions(cards=version_of(1, 7), prices=version_of(1, 3)), version_of(1, 7), NOON, 2, "lists: older"
 )
 
 QUESTIONS: Final[dict[str, Question]] = {

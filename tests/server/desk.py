@@ -1,7 +1,6 @@
 """A server in a temporary directory for tests, and what its tables say."""
 
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +8,14 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.instants import UtcMs
+from protocol.signing import to_base64url
 from server import tables
 from server.db import Database
+from server.durable import replace_file
 from server.ingest.book import Book, CardRow, ChainRow
 from server.ingest.rows import branch_columns, card_columns, chain_columns
 from server.keys import ServerKeys, open_keys
-from tests.server.world import LOAD_KEY, NOON
+from tests.server.world import LOAD_SEED, NOON
 
 
 class Clock:
@@ -30,9 +31,12 @@ class Clock:
         self.now = UtcMs(self.now + ms)
 
 
-def keys_in(directory: Path) -> ServerKeys:
+def keys_in(directory: Path, load_seed: bytes = LOAD_SEED) -> ServerKeys:
     """Keys of a server whose load records the world of the tests can sign."""
-    return replace(open_keys(directory / "keys"), load=LOAD_KEY)
+    keys = directory / "keys"
+    keys.mkdir(parents=True, exist_ok=True)
+    replace_file(keys / "load.key", to_base64url(load_seed).encode(), 0o600)
+    return open_keys(keys)
 
 
 def sqlite_url(directory: Path) -> str:

@@ -41,8 +41,8 @@ class Machine:
         answer = await self.say("/enrol", {**body, "device": "pi-4711", **other}, expect)
         if expect == 201:
             self.ticket, self.nonce = answer["ticket"], from_base64url(answer["nonce"])
-            keys = {purpose: from_base64url(key) for purpose, key in answer["trust"].items()}
-            self.trust = trust_digest(keys, ssl.PEM_cert_to_DER_cert(answer["authority"]))
+            root, keys = from_base64url(answer["trust"]["root"]), answer["trust"]["keys"].encode()
+            self.trust = trust_digest(root, keys, ssl.PEM_cert_to_DER_cert(answer["authority"]))
         return answer
 
     async def prove(self, expect: int = 204) -> Any:

@@ -46,7 +46,7 @@ async def enrolled(desk: Desk, number: int = 1) -> Machine:
 async def test_a_machine_becomes_a_terminal(desk: Desk) -> None:
     machine = Machine(desk)
     told = await machine.begin(await claim(desk))
-    assert set(told["trust"]) == {"grant", "ack", "list", "load"}
+    assert set(told["trust"]) == {"root", "keys"}
     assert (await machine.standing())["state"] == "begun" and await desk.get("/enrolments") == []
     await machine.prove()
     (waiting,) = await desk.get("/enrolments")

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-import msgspec
 import pytest
 
 import server.config
-from protocol.signing import to_base64url
+from protocol.messages import PURPOSES
+from protocol.trust import read_trust
 from server.config import ConfigWrong, read_settings
-from server.keys import PURPOSES, KeysUnusable, open_keys
+from server.keys import KeysUnusable, open_keys
 
 
 def test_keys_are_made_once_and_are_all_different(tmp_path: Path) -> None:
@@ -19,10 +19,11 @@ def test_keys_are_made_once_and_are_all_different(tmp_path: Path) -> None:
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "keys").glob("*.key")} == {0o600}
 
 
-def test_terminals_read_the_exported_trust_roots(tmp_path: Path) -> None:
+def test_terminals_read_the_exported_trust(tmp_path: Path) -> None:
     keys = open_keys(tmp_path)
-    exported = msgspec.json.decode((tmp_path / "trust.json").read_bytes())
-    assert exported == {purpose: to_base64url(getattr(keys, purpose).public.raw) for purpose in PURPOSES}
+    exported = read_trust((tmp_path / "trust.json").read_bytes())
+    assert exported == keys.trust
+    assert [exported.ring(name).present for name in PURPOSES] == [getattr(keys, name).public for name in PURPOSES]
 
 
 def test_a_key_open_to_others_is_refused(tmp_path: Path) -> None:

@@ -30,9 +30,13 @@ class Broker:
         self.shown: list[str] = []
         self.states: list[int] = []
         self.fails_for = ""
+        self.keys_shown = 0
 
     def publish_state(self, epoch: int) -> None:
         self.states.append(epoch)
+
+    def publish_keys(self) -> None:
+        self.keys_shown += 1
 
     def renew_instance(self) -> None: ...
 
@@ -82,7 +86,7 @@ async def test_an_empty_broker_gets_everything_even_after_a_failure(
     await publisher.look()
     assert broker.taken() == [OTHER, SITE]
     await publisher.look()
-    assert broker.taken() == [] and broker.states == [1, 1]
+    assert broker.taken() == [] and broker.states == [1, 1] and broker.keys_shown == 1
 
 
 async def test_a_site_that_fails_keeps_no_other_waiting(desk: Desk, broker: Broker, publisher: Publisher) -> None:

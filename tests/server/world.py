@@ -54,7 +54,8 @@ NOON = UtcMs(1_796_011_200_000)
 CAMPUS = CampusTime()
 GRANT_KEY = SigningKey(sha256_of(b"grant"))
 MERCHANT = MerchantId("canteen-1")
-LOAD_KEY = SigningKey(sha256_of(b"load"))
+LOAD_SEED = sha256_of(b"load")
+LOAD_KEY = SigningKey(LOAD_SEED)
 
 
 @dataclass

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from tests.simulation.campus import Campus
 
 CAMPUS_TIME = CampusTime()
-LOAD_KEY = SigningKey(sha256_of(b"loads"))
+LOAD_SEED = sha256_of(b"loads")
+LOAD_KEY = SigningKey(LOAD_SEED)
 DESK = Account(AccountKind.DRAWER, "desk/1")
 
 

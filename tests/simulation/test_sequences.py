@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 
@@ -17,13 +16,12 @@ from server.db import Database
 from server.ingest.book import Book, CardRow
 from server.ingest.rules import Ask, take_batch
 from server.ingest.service import Ingest
-from server.keys import open_keys
 from server.ledger.accounts import WE_HAVE, Account, AccountKind
 from server.reconcile.float_proof import Document, prove_float
-from tests.server.desk import Clock, postings_in, postings_of, put_book, sqlite_url
+from tests.server.desk import Clock, keys_in, postings_in, postings_of, put_book, sqlite_url
 from tests.simulation.campus import Campus
 from tests.simulation.drawers import cash_of
-from tests.simulation.office import CAMPUS_TIME, LOAD_KEY
+from tests.simulation.office import CAMPUS_TIME, LOAD_SEED
 from tests.simulation.sequences import format as told
 from tests.simulation.sequences.catalogue import SEQUENCES
 from tests.simulation.sequences.play import plant
@@ -140,7 +138,7 @@ async def test_the_database_says_the_same(life: Campus, tmp_path: Path) -> None:
     async with Database(sqlite_url(tmp_path)) as database:
         await database.migrate()
         await put_book(database, empty_book(life))
-        ingest = Ingest(database, replace(open_keys(tmp_path / "keys"), load=LOAD_KEY), CAMPUS_TIME, clock)
+        ingest = Ingest(database, keys_in(tmp_path, LOAD_SEED), CAMPUS_TIME, clock)
         for tno, run in runs_of(in_handfuls(life.truth.rows)):
             taken = await ingest.take_lines(book.chains[tno].tid, run)
             assert taken is not None and taken.reply == take_batch(book, tno, run, clock())

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from protocol.enrolment import four_words, proof_text, trust_digest
 from protocol.ids import TerminalId
 from protocol.instants import UtcMs
-from protocol.messages import sign
-from protocol.signing import SigningKey, from_base64url, sha256_of, to_base64url
+from protocol.messages import PURPOSES, Keys, ServerKey, sign
+from protocol.signing import SigningKey, VerifyKey, from_base64url, sha256_of, to_base64url
 from server.broker.certificates import Pair, for_terminal, new_authority, pem
 from tests.protocol.samples import GRANT
 
@@ -51,13 +51,20 @@ class EnrollingServer:
         assert isinstance(public, ec.EllipticCurvePublicKey)
         return pem(for_terminal(self.authority, TerminalId(self.tid), public, AT)).decode()
 
+    def trust(self, grant: VerifyKey | None = None) -> Said:
+        """What is to be believed of this server: one key is root and everything else, but perhaps not for grants."""
+        public = to_base64url(self.key.public.raw)
+        named = {"grant": to_base64url(grant.raw)} if grant else {}
+        named_keys = tuple(ServerKey(purpose, 1, named.get(purpose, public), AT) for purpose in PURPOSES)
+        keys = sign(Keys(1, AT, named_keys), self.key)
+        return {"root": public, "keys": keys.decode()}
+
     def _begin(self, body: Said) -> Said:
         self.journal_key = from_base64url(body["journal_key"])
-        keys: dict[str, bytes] = dict.fromkeys(("grant", "ack", "list", "load"), self.key.public.raw)
+        told = self.trust()
         authority, nonce = pem(self.authority.certificate).decode(), bytes(32)
-        trust = trust_digest(keys, ssl.PEM_cert_to_DER_cert(authority))
+        trust = trust_digest(self.key.public.raw, told["keys"].encode(), ssl.PEM_cert_to_DER_cert(authority))
         self.words = four_words(proof_text(nonce, self.journal_key, self.request, trust))
-        told = {name: to_base64url(key) for name, key in keys.items()}
         return {"ticket": "A" * 32, "nonce": to_base64url(nonce), "trust": told, "authority": authority}
 
     def _standing(self, _: Said) -> Said:

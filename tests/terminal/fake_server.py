@@ -41,7 +41,8 @@ class FakeServer:
         self.states: list[bytes] = []
         self.batches = 0
         self.start = START
-        self.answer: Answer = lambda ack: [signed(ack)]
+        self.answer: Answer = lambda ack: [signed(ack, self.key)]
+        self.key = SERVER_KEY
         self.is_deaf = False
         self._client = broker.client()
         self._client.on_connect = self._on_connect
@@ -73,7 +74,7 @@ class FakeServer:
     def show_instance(self, name: str) -> None:
         """A server that started anew."""
         state = ServerState(to_base64url(sha256_of(name.encode())), 1, NOON)
-        self.publish(topics.SERVER, signed(state), retain=True)
+        self.publish(topics.SERVER, signed(state, self.key), retain=True)
 
     def put_lists(self, manifest: bytes, parts: dict[str, bytes]) -> None:
         """Retained lists."""
@@ -83,7 +84,7 @@ class FakeServer:
 
     def ask_again(self, seq: int) -> None:
         """Miss entries."""
-        self.say(signed(Want(TID, EPOCH, Seq(seq), NOON)))
+        self.say(signed(Want(TID, EPOCH, Seq(seq), NOON), self.key))
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         what = message.topic.rpartition("/")[2]
@@ -96,7 +97,7 @@ class FakeServer:
             hello = read_hello(payload)
             self.hellos.append(hello)
             tip = self.tip
-            self.say(signed(TipAnswer(1, TID, hello.epoch, tip.seq, tip.prev, NOON)))
+            self.say(signed(TipAnswer(1, TID, hello.epoch, tip.seq, tip.prev, NOON), self.key))
         elif what == "journal":
             self._take(decode_batch(payload))
 

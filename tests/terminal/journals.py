@@ -5,20 +5,23 @@ import hashlib
 from pathlib import Path
 from typing import Final
 
+from msgspec import structs
+
 from protocol.entries import NO_LISTS as NO_LISTS
 from protocol.entries import Body, Booted, Checkpoint, Fault, Kind
 from protocol.ids import Seq, ShiftNo, StaffId
 from protocol.instants import ClockSource, MonoMs, Now
-from protocol.messages import Ack, sign
-from protocol.signing import from_base64url
-from terminal.identity import Identity, TrustRoots
+from protocol.messages import Ack, Keys, ServerKey, sign
+from protocol.signing import SigningKey, from_base64url, to_base64url
+from protocol.trust import Trust
+from terminal.identity import Identity
 from terminal.journal_file import create_journal
 from terminal.journal_space import JournalSettings
 from terminal.journal_store import JournalStore
 from terminal.ports import Draft
-from tests.protocol.samples import EPOCH, GRANT, GRANT_JWS, KEY, LOAD_KEY, NOON, SERVER_KEY, TID, sale
+from tests.protocol.samples import EPOCH, GRANT, GRANT_JWS, KEY, KEYS, NOON, SERVER_KEY, TID, sale
 
-TRUST: Final = TrustRoots(SERVER_KEY.public, SERVER_KEY.public, SERVER_KEY.public, LOAD_KEY.public)
+TRUST: Final = Trust(SERVER_KEY.public, sign(KEYS, SERVER_KEY))
 IDENTITY: Final = Identity(GRANT, GRANT_JWS, KEY, TRUST)
 START: Final = Now(NOON, MonoMs(90_000))
 
@@ -72,3 +75,15 @@ def ack(seq: int, hash_text: str, server_epoch: int = 1) -> bytes:
     """The server's signed word."""
     assert len(from_base64url(hash_text)) == 32
     return sign(Ack(server_epoch, TID, EPOCH, Seq(seq), hash_text, NOON), SERVER_KEY)
+
+
+def trusting(version: int = 3, root: SigningKey = SERVER_KEY, **others: SigningKey) -> Trust:
+    """The trust of the samples with other keys for some purposes; the earlier ones are named as such."""
+    keys: list[ServerKey] = []
+    for known in KEYS.keys:
+        keys.append(known)
+        if known.purpose in others and not known.until:
+            public = to_base64url(others[known.purpose].public.raw)
+            keys[-1] = structs.replace(known, until=NOON)
+            keys.append(structs.replace(known, number=known.number + 1, key=public))
+    return Trust(root.public, sign(Keys(version, NOON, tuple(keys)), root))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from protocol.enrolment import claim_code
-from protocol.signing import to_base64url
+from protocol.trust import TrustFile, trust_of
 from terminal.claim import SILENT_TRIES_MAX, enrol
 from terminal.enrol import new_key
 from terminal.identity import Identity, IdentityError
@@ -31,13 +31,13 @@ def enrolled(directory: Path, server: EnrollingServer) -> tuple[Identity, str]:
 def test_both_screens_show_the_same_words(tmp_path: Path) -> None:
     server = a_server()
     identity, words = enrolled(tmp_path, server)
-    assert words == server.words and identity.trust.load == server.key.public
+    assert words == server.words and identity.trust.load.present == server.key.public
     with pytest.raises(IdentityError, match="enrolled already"):
         enrolled(tmp_path, server)
 
 
 def other_keys(said: Said, evil: EnrollingServer) -> None:
-    said["trust"]["load"] = to_base64url(evil.key.public.raw)
+    said["trust"] = evil.trust(grant=trust_of(TrustFile(**said["trust"])).grant.present)
 
 
 def other_authority(said: Said, evil: EnrollingServer) -> None:

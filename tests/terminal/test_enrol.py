@@ -5,10 +5,12 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from msgspec.structs import replace
 
 from protocol.messages import sign
 from protocol.signing import to_base64url
+from protocol.trust import trust_file
 from terminal.__main__ import JOURNAL, NO_IDENTITY, OK, main
 from terminal.config import read_config
 from terminal.enrol import new_key, take_grant
@@ -22,8 +24,7 @@ from tests.terminal.test_app import work, written
 def answer_for(public: str) -> bytes:
     """What the server answers to `POST /terminals/TID/epochs`."""
     grant = sign(replace(GRANT, key=public), SERVER_KEY).decode()
-    trust = {name: to_base64url(getattr(TRUST, name).raw) for name in ("grant", "ack", "list", "load")}
-    return json.dumps({"grant": grant, "trust": trust}).encode()
+    return json.dumps({"grant": grant, "trust": structs.asdict(trust_file(TRUST))}).encode()
 
 
 def enrolled(directory: Path) -> Path:

@@ -79,7 +79,7 @@ MISTAKES: list[tuple[Callable[[Path], object], str]] = [
     (replace_key, "given for another journal key than .*Put back the key of this grant, or enrol"),
     (lambda directory: (directory / "grant.jws").write_bytes(b"a.b"), r"grant\.jws: .*Enrol the terminal again"),
     (foreign_grant, "signature does not hold"),
-    (lambda directory: (directory / "trust.json").write_text("{}"), "missing required field `grant`"),
+    (lambda directory: (directory / "trust.json").write_text("{}"), "missing required field `root`"),
     (lambda directory: (directory / "trust.json").write_bytes(b"\xff"), r"trust\.json: "),
     (grant_is_a_directory, "cannot be read"),
 ]

@@ -582,4 +582,4 @@ async def test_after_closing_everything_is_refused(tmp_path: Path) -> None:
     await store.close()
     with pytest.raises(JournalError, match="not open"):
         await store.append(BOOTED)
-    assert SERVER_KEY.public == TRUST.ack
+    assert SERVER_KEY.public == TRUST.ack.present

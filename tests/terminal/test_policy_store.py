@@ -6,23 +6,26 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from protocol.authorise import Listed
 from protocol.entries import ListVersions
 from protocol.ids import CardNo, Generation, SiteId
 from protocol.instants import ClockSource, MonoMs, Now, UtcMs
-from protocol.messages import ListFile, version_of
+from protocol.messages import ListFile, sign, version_of
 from protocol.policy import encode_file
 from protocol.signing import SigningKey, sha256_of, to_base64url
+from protocol.trust import Trust
 from terminal.policy_store import NO_POLICY, Applied, Offered, PolicyStore, Reason, Refused, Unchanged, Waiting
-from tests.protocol.samples import LOAD_KEY, NOON, SERVER_KEY, SIGNED_LOAD, SITE
+from tests.protocol.samples import KEYS, NOON, SERVER_KEY, SIGNED_LOAD, SITE
+from tests.terminal.journals import TRUST
 from tests.terminal.site_lists import CARDS, LIMITS, LOADS, MORE_CARDS, SiteLists, first_lists, prices
 
 BLOCKED = (CardNo(1_001), Generation(1))
 
 
 def store_in(directory: Path, *, takes_loads: bool = True, site: SiteId = SITE) -> PolicyStore:
-    return PolicyStore(directory / "lists", site, SERVER_KEY.public, LOAD_KEY.public, takes_loads=takes_loads)
+    return PolicyStore(directory / "lists", site, TRUST, takes_loads=takes_loads)
 
 
 def feed(store: PolicyStore, lists: SiteLists, manifest: bytes) -> Offered:
@@ -113,7 +116,10 @@ def test_a_till_does_not_fetch_loads_and_a_station_checks_each(tmp_path: Path) -
     assert (till.active.loads, till.active.versions.loads) == ({}, 0)
     assert station.active.loads == {(CardNo(1_001), Generation(1)): SIGNED_LOAD}
     assert station.active.versions.loads == 15
-    stranger = PolicyStore(tmp_path / "other", SITE, SERVER_KEY.public, SigningKey(bytes(32)).public, takes_loads=True)
+    *keys, load = KEYS.keys
+    others = structs.replace(KEYS, keys=(*keys, structs.replace(load, key=to_base64url(SERVER_KEY.public.raw))))
+    believing_another = Trust(SERVER_KEY.public, sign(others, SERVER_KEY))
+    stranger = PolicyStore(tmp_path / "other", SITE, believing_another, takes_loads=True)
     assert reason(feed(stranger, lists, manifest)) is Reason.MALFORMED
     assert stranger.active == NO_POLICY
 

@@ -160,7 +160,7 @@ async def test_no_strange_answer_leaves_the_keeper_or_the_question_for_the_time(
     with saying(said) as at:
         await Keeping(tmp_path / "data", at, identity, validity(tmp_path / "data")[1]).keeper.look()
         with pytest.raises(IdentityError):
-            await asyncio.to_thread(ask_time, at, identity.trust.ack)
+            await asyncio.to_thread(ask_time, at, identity.trust)
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_the_time_is_asked_for_over_https_with_a_wrong_clock(
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(tmp_path / "web.pem")
     with answering(lambda _, body: {"time": sign(ServerTime(body["nonce"], at), server.key).decode()}, tls) as web:
-        assert ask_time(web, identity.trust.ack) == at
+        assert ask_time(web, identity.trust) == at
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "data" / "ca.crt"))
     with answering(lambda *_: {}, tls) as web, pytest.raises(IdentityError, match="CERTIFICATE_VERIFY_FAILED"):
-        ask_time(web, identity.trust.ack)
+        ask_time(web, identity.trust)

@@ -20,6 +20,7 @@ from protocol.messages import Ack, TipAnswer, Want, sign, verified, version_of
 from protocol.signing import SigningKey, sha256_of, to_base64url
 from protocol.state import State, encode_state, read_state
 from protocol.sync_sender import Phase
+from protocol.trust import Trust
 from terminal.hooks import Hooks
 from terminal.identity import Identity
 from terminal.journal_store import JournalStore
@@ -30,9 +31,9 @@ from terminal.ports import JournalBroken
 from terminal.sync_archive import Archive
 from terminal.sync_link import SyncLink
 from tests.brokers import OwnBroker, now
-from tests.protocol.samples import EPOCH, GRANT, KEY, LOAD_KEY, NOON, SERVER_KEY, SITE, TID
+from tests.protocol.samples import EPOCH, GRANT, KEY, NOON, SERVER_KEY, SITE, TID
 from tests.terminal.fake_server import FakeServer, signed
-from tests.terminal.journals import FAULT, IDENTITY, TRUST, begun, draft, open_store, sell, settings_in
+from tests.terminal.journals import FAULT, IDENTITY, TRUST, begun, draft, open_store, sell, settings_in, trusting
 from tests.terminal.site_lists import first_lists
 
 pytestmark = pytest.mark.integration
@@ -40,6 +41,7 @@ pytestmark = pytest.mark.integration
 SPEED = 20
 """Resending after 5 s takes a quarter of one here."""
 WAIT_S = 15
+OTHER_KEY = SigningKey(b"other" * 6 + b"to")
 
 
 class FastClock:
@@ -60,12 +62,15 @@ class Terminal:
     policy: PolicyStore
     broker: OwnBroker
     tls: TlsFiles
+    lists: Path
+    identity: Identity = IDENTITY
     acked: list[int] = field(default_factory=list)
     applied: list[Applied] = field(default_factory=list)
     alarms: list[str] = field(default_factory=list)
     diverged: list[TipAnswer] = field(default_factory=list)
     times: list[int] = field(default_factory=list)
     archives: list[Archive] = field(default_factory=list)
+    kept: list[Trust] = field(default_factory=list)
     asked_for_time: int = 0
     said_time: UtcMs | None = None
 
@@ -74,14 +79,20 @@ class Terminal:
         """The link while it runs."""
         link = SyncLink(
             LineSettings("127.0.0.1", self.broker.settings.port, self.tls, reconnect_last_s=1),
-            IDENTITY,
+            self.identity,
             self.store,
             self.policy,
             FastClock(),
             newest_ack=self.store.ack_jws,
             archives=self.archives,
             hooks=Hooks(
-                self._on_acked, self._on_applied, self._on_time, self._on_diverged, self._on_alarm, self.clock_doubtful
+                self._on_acked,
+                self._on_applied,
+                self._on_time,
+                self._on_diverged,
+                self._on_alarm,
+                self.kept.append,
+                self.clock_doubtful,
             ),
         )
         running = asyncio.create_task(link.run())
@@ -95,7 +106,7 @@ class Terminal:
     def shown(self, link: SyncLink) -> State:
         """What its state should say."""
         active = self.policy.active
-        return State(1, EPOCH, active.versions, self.policy.version, active.as_of, link.status.alarm)
+        return State(1, EPOCH, active.versions, self.policy.version, active.as_of, 2, link.status.alarm)
 
     async def sell(self, link: SyncLink, times: int = 1) -> None:
         """Sales that the link hears of."""
@@ -134,9 +145,9 @@ def server(broker: OwnBroker) -> Iterator[FakeServer]:
 
 @pytest.fixture
 async def terminal(tmp_path: Path, broker: OwnBroker) -> AsyncIterator[Terminal]:
-    policy = PolicyStore(tmp_path / "lists", SITE, SERVER_KEY.public, LOAD_KEY.public, takes_loads=False)
+    policy = PolicyStore(tmp_path / "lists", SITE, IDENTITY.trust, takes_loads=False)
     store, files = await open_store(tmp_path), broker.files(TID)
-    terminal = Terminal(store, policy, broker, TlsFiles(files.ca, files.certificate, files.key))
+    terminal = Terminal(store, policy, broker, TlsFiles(files.ca, files.certificate, files.key), tmp_path / "lists")
     yield terminal
     await terminal.store.close()
 
@@ -165,7 +176,7 @@ async def test_everything_arrives_and_the_face_can_say_so(terminal: Terminal, se
         await terminal.sell(link)
         await until(lambda: link.status.unsent == 0)
         assert server.rows == await all_rows(terminal.store)
-        assert server.states == [encode_state(State(1, EPOCH, NO_LISTS))]
+        assert server.states == [encode_state(State(1, EPOCH, NO_LISTS, keys=2))]
     await until(lambda: server.states[1:] == [encode_state(State(0, EPOCH, NO_LISTS))])
     assert (link.status.online, link.status.cause) == (False, Offline(OfflineCause.STOPPED))
     assert terminal.acked == sorted(terminal.acked)
@@ -429,10 +440,10 @@ async def test_only_a_clock_that_the_server_has_set_makes_up_for_dates(
     """The broker's certificate begins tomorrow; or it is this machine's clock that is a day behind."""
     tomorrow = UtcMs(now() + DAY_MS)
     with OwnBroker(tmp_path / "broker", [TID], at=tomorrow) as broker:
-        policy = PolicyStore(tmp_path / "lists", SITE, SERVER_KEY.public, LOAD_KEY.public, takes_loads=False)
+        policy = PolicyStore(tmp_path / "lists", SITE, IDENTITY.trust, takes_loads=False)
         files = broker.files(TID)
         tls = TlsFiles(files.ca, files.certificate, files.key)
-        terminal = Terminal(await open_store(tmp_path), policy, broker, tls)
+        terminal = Terminal(await open_store(tmp_path), policy, broker, tls, tmp_path / "lists")
         terminal.said_time = None if days_wrong is None else UtcMs(tomorrow + days_wrong * DAY_MS)
         async with terminal.linked() as link:
             await until(
@@ -479,3 +490,85 @@ async def test_a_part_that_does_not_come_is_an_alarm_until_newer_lists_are_whole
         await until(lambda: terminal.policy.version == version_of(1, 3))
         await until(lambda: read_state(server.states[-1]) == terminal.shown(link))
         assert link.status.alarm == ""
+
+
+def with_other_keys(version: int, root: SigningKey = SERVER_KEY) -> bytes:
+    """A document that names another list key and another ack key; those before are named as former ones."""
+    return trusting(version, root, list=OTHER_KEY, ack=OTHER_KEY).jws
+
+
+@pytest.fixture
+def own_trust(terminal: Terminal) -> Trust:
+    """A trust that may change."""
+    trust = Trust(TRUST.root, TRUST.jws)
+    terminal.identity = replace(IDENTITY, trust=trust)
+    terminal.policy = PolicyStore(terminal.lists, SITE, trust, takes_loads=False)
+    return trust
+
+
+async def test_keys_that_changed_during_an_absence_are_read_before_anything_else(
+    terminal: Terminal, server: FakeServer, own_trust: Trust, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Everything at the broker is signed by keys that this terminal has never heard of."""
+    lists, server.key = first_lists(), OTHER_KEY
+    lists.key = OTHER_KEY
+    server.show_instance("new")
+    server.put_lists(lists.publish(), lists.parts)
+    server.publish(topics.KEYS, with_other_keys(3), retain=True)
+    await sell(terminal.store)
+    async with terminal.linked() as link:
+        await until(lambda: link.status.unsent == 0 and terminal.applied)
+        assert link.status.alarm == "" and not [one for one in caplog.records if one.levelno >= logging.WARNING]
+        await until(lambda: read_state(server.states[-1]).keys == 3)
+    assert [kept.document.version for kept in terminal.kept] == [3] and terminal.kept[0] == own_trust
+    assert own_trust.list.present == OTHER_KEY.public
+
+
+async def test_what_an_old_key_signs_now_is_refused_and_what_it_signed_holds(
+    terminal: Terminal, server: FakeServer, own_trust: Trust
+) -> None:
+    lists = first_lists()
+    manifest = lists.publish()
+    server.put_lists(manifest, lists.parts)
+    await sell(terminal.store)
+    async with terminal.linked() as link:
+        await until(lambda: link.status.unsent == 0 and terminal.applied)
+        await terminal.sell(link)  # with it the ack is written down
+        await until(lambda: link.status.unsent == 0)
+        server.key = OTHER_KEY
+        server.publish(topics.KEYS, with_other_keys(3), retain=True)
+        await until(lambda: own_trust.document.version == 3)
+        server.put_lists(manifest, {})
+        server.put_lists(lists.publish(), {})
+        await until(lambda: "lists: not_genuine" in link.status.alarm)
+        lists.key = OTHER_KEY
+        server.put_lists(lists.publish(), {})
+        await until(lambda: link.status.alarm == "")
+    again = PolicyStore(terminal.lists, SITE, own_trust, takes_loads=False)
+    assert again.version == terminal.policy.version and not again.damage
+    await terminal.store.close()
+    terminal.store = await begun(settings_in(terminal.lists.parent), terminal.identity)
+    assert terminal.store.acked is not None, "the ack of the key before is believed of what is on the disk"
+
+
+@pytest.mark.parametrize(
+    ("document", "code"),
+    [
+        (with_other_keys(1), "older"),
+        (with_other_keys(2), "same_version_other_content"),
+        (with_other_keys(3, OTHER_KEY), "not_genuine"),
+        (b"garbage", "not_genuine"),
+    ],
+)
+async def test_no_other_document_changes_what_is_believed(
+    terminal: Terminal, server: FakeServer, own_trust: Trust, document: bytes, code: str
+) -> None:
+    server.publish(topics.KEYS, document, retain=True)
+    async with terminal.linked() as link:
+        await until(lambda: f"keys: {code}" in link.status.alarm)
+        await until(lambda: server.states and code in read_state(server.states[-1]).alarm)
+        await terminal.sell(link)
+        await until(lambda: link.status.unsent == 0)
+        server.publish(topics.KEYS, TRUST.jws, retain=True)
+        await until(lambda: link.status.alarm == "")
+    assert own_trust == TRUST and not terminal.kept
