@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from protocol.canonical import NotCanonical, encode, read
 from protocol.ids import U8, U53, MerchantField, MerchantId, ProductField, ProductId
-from protocol.instants import DAY_MIN, EndField, MinuteField, in_window, window_min
+from protocol.instants import DAY_MIN, EndField, MinuteField, UtcField, in_window, window_min
 from protocol.money import Amount, Cents
 from protocol.purse import CardClass
 
@@ -88,16 +88,32 @@ class Product(_Wire, frozen=True):
         return min(matching, key=lambda rule: (rule.card_class == ANY_CLASS, rule.window_min)).cents
 
 
+_Products = Annotated[tuple[Product, ...], Meta(max_length=PRODUCTS_MAX)]
+
+
+class LaterPrices(_Wire, frozen=True):
+    """Prices that take the place of a list at an instant, wherever a terminal is then, under a version of their own."""
+
+    version: U53
+    at: UtcField
+    products: _Products
+
+
 class PriceList(_Wire, frozen=True, dict=True):
     """All prices of a site under one version: (server_epoch << 32) + n, as in the `lists` of an entry."""
 
     version: U53
     currency: Literal["CNY"]
-    products: Annotated[tuple[Product, ...], Meta(max_length=PRODUCTS_MAX)]
+    products: _Products
+    later: LaterPrices | None = None
 
     def __post_init__(self) -> None:
         if len(self._by_id) != len(self.products):
             raise ValueError("a product stands twice in the price list")
+        if self.later is not None and self.later.version <= self.version:
+            raise ValueError("later prices have a higher version than those before them")
+        if self.later is not None and len({product.id for product in self.later.products}) != len(self.later.products):
+            raise ValueError("a product stands twice in the later price list")
 
     @cached_property
     def _by_id(self) -> dict[ProductId, Product]:
@@ -106,6 +122,11 @@ class PriceList(_Wire, frozen=True, dict=True):
     def product(self, product: ProductId) -> Product | None:
         """The product of this id; None where it is not on sale."""
         return self._by_id.get(product)
+
+    def at(self, utc_ms: int) -> "PriceList":
+        """The list that holds at an instant: this one, or from its time on the later one."""
+        later = self.later
+        return self if later is None or utc_ms < later.at else PriceList(later.version, self.currency, later.products)
 
     def on_sale_at(self, merchant: MerchantId) -> tuple[Product, ...]:
         """The products that this merchant's terminals may sell, in the order of the list."""

@@ -38,7 +38,7 @@ from terminal.journal_copy import JournalCopy, name_of
 from terminal.journal_space import JournalSettings
 from terminal.journal_store import JournalStore
 from terminal.mqtt_line import TlsUnusable
-from terminal.news import News, chip_stepped, hooks_of, with_time_asked
+from terminal.news import News, chip_stepped, hooks_of, switch_prices, with_time_asked
 from terminal.office import CardOffice
 from terminal.offline import Offline, OfflineCause
 from terminal.policy_store import PolicyStore
@@ -95,13 +95,14 @@ async def run(config: Config, words: Words, console: Console, keyboard: int, rea
         await shell.start(from_snapshot(journal.snapshot.state) if journal.snapshot else None)
         if journal.acked is not None:
             shell.acked(journal.acked.seq, journal.ack_jws.decode())
+        await switch_prices(till, policy)
         news.link = gauges.link = _link(config, identity, journal, policy, till, clock)
 
         stop = asyncio.Event()
         chip = ChipWatch(MachineClock()) if config.clock_chip else None
         works = [
             thread.watch(till),
-            _tick(till, chip),
+            _tick(till, chip, policy),
             _verify(journal, gauges),
             _type(keyboard, console, words, till, stop),
         ]
@@ -128,9 +129,10 @@ async def _work(works: Sequence[Coroutine[object, object, None]], till: Till, st
         raise several.exceptions[0] from several
 
 
-async def _tick(till: Till, chip: ChipWatch | None) -> None:
+async def _tick(till: Till, chip: ChipWatch | None, policy: PolicyStore) -> None:
     while True:
         await till.tick()
+        await switch_prices(till, policy)
         was = chip.stepped() if chip else None
         if was is not None:
             await chip_stepped(till, was)

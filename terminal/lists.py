@@ -1,6 +1,8 @@
 """The lists in force at a terminal, as the counter uses them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+from msgspec import structs
 
 from protocol.entries import NO_LISTS, ListVersions
 from protocol.ids import CardKey
@@ -24,6 +26,15 @@ class Lists:
     loads: dict[CardKey, SignedLoad] = field(default_factory=dict[CardKey, SignedLoad])
     as_of: UtcMs = UtcMs(0)
     """The server's time when it signed the manifest."""
+    manifest: str = ""
+    """Its hash, base64url."""
+
+    def due(self, now: Now) -> "Lists | None":
+        """The lists with the later prices in force, where their time has come; without a clock nobody knows."""
+        prices = self.prices if now.clock is ClockSource.NONE else self.prices.at(now.utc_ms)
+        if prices is self.prices:
+            return None
+        return replace(self, prices=prices, versions=structs.replace(self.versions, prices=prices.version))
 
     def age_ms(self, now: Now) -> int:
         """How old the lists are; without a clock nobody knows, and the strictest step applies."""

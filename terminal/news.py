@@ -16,7 +16,7 @@ from terminal.face import Face
 from terminal.hooks import Hooks
 from terminal.identity import IdentityError
 from terminal.journal_copy import JournalCopy
-from terminal.policy_store import Applied
+from terminal.policy_store import Applied, PolicyStore
 from terminal.shell import Shell
 from terminal.sync_link import SyncLink
 from terminal.till import Till
@@ -55,6 +55,21 @@ async def chip_stepped(till: Till, was: UtcMs) -> None:
         await shell.append(Kind.CLOCK_CHANGED, ClockChanged(was, ClockSource.RTC))
 
     await till.turn(take)
+
+
+async def switch_prices(till: Till, policy: PolicyStore) -> None:
+    """Prices that were told for later hold from their instant on, with or without a network."""
+    due = policy.switch(till.now())
+    if due is None:
+        return
+    lists = due
+
+    async def take(shell: Shell) -> None:
+        await shell.apply_lists(lists)
+        await shell.append(Kind.LISTS_APPLIED, ListsApplied(lists.manifest))
+
+    await till.turn(take)
+    till.face.note("lists", as_of=lists.as_of)
 
 
 async def _stop_selling(shell: Shell, tip: TipAnswer) -> None:

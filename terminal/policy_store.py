@@ -13,6 +13,7 @@ that `Lists.as_of` tells lowers the offline limits.
 import contextlib
 import enum
 import logging
+import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ import msgspec
 
 from protocol.entries import NO_LISTS, ListVersions
 from protocol.ids import CardKey, SiteId
-from protocol.instants import UtcMs
+from protocol.instants import Now, UtcMs
 from protocol.limits import LimitRules
 from protocol.load_record import load_is_genuine
 from protocol.messages import PART_BYTES_MAX, ListFile, Manifest, NotAMessage, verified
@@ -113,7 +114,7 @@ class _Pending:
 
 
 class PolicyStore:
-    """Owns the lists directory. Not for two threads at once; `active` may be read from any."""
+    """Owns the lists directory. `active` may be read from any thread."""
 
     def __init__(self, directory: Path, site: SiteId, trust: Trust, *, takes_loads: bool) -> None:
         """Put the lists in force that were in force before. Raises OSError where the directory cannot be used."""
@@ -125,6 +126,7 @@ class PolicyStore:
         self._manifest: Manifest | None = None
         self._manifest_jws = b""
         self._pending: _Pending | None = None
+        self._lock = threading.Lock()
         self._whole: set[str] = set()
         self.active = NO_POLICY
         self.damage = ""
@@ -150,8 +152,24 @@ class PolicyStore:
         """Parts to subscribe to: those of the manifest offered last that are not on disk."""
         return self._missing(self._pending.manifest) if self._pending else ()
 
+    def switch(self, now: Now) -> Lists | None:
+        """Put later prices in force if their time has come; None if not."""
+        with self._lock:
+            due = self.active.due(now)
+            self.active = due or self.active
+        return due
+
     def offer_manifest(self, jws: bytes) -> Offered:
         """Take a manifest as it came from the broker. Blocks for disk work; raises nothing."""
+        with self._lock:
+            return self._take_manifest(jws)
+
+    def offer_part(self, sha256_hex: str, content: bytes) -> Offered:
+        """Take a part. Blocks for disk work; raises nothing."""
+        with self._lock:
+            return self._take_part(sha256_hex, content)
+
+    def _take_manifest(self, jws: bytes) -> Offered:
         if jws == self._manifest_jws and not self.damage:
             self._pending = None
             return Unchanged()
@@ -167,8 +185,7 @@ class PolicyStore:
         self._forget_parts()
         return self._apply_if_complete()
 
-    def offer_part(self, sha256_hex: str, content: bytes) -> Offered:
-        """Take a part. Blocks for disk work; raises nothing."""
+    def _take_part(self, sha256_hex: str, content: bytes) -> Offered:
         if sha256_hex not in self.needs():
             return Refused(Reason.NOT_WANTED, sha256_hex[:64])
         if len(content) > PART_BYTES_MAX or sha256_of(content).hex() != sha256_hex:
@@ -207,7 +224,7 @@ class PolicyStore:
             return Waiting(missing)
         self._pending = None
         try:
-            lists = self._read_lists(pending.manifest)
+            lists = self._read_lists(pending.manifest, pending.jws)
             self._check_loads(lists.loads)
         except (NotAList, NotAPriceList) as error:
             return Refused(Reason.MALFORMED, str(error))
@@ -220,7 +237,7 @@ class PolicyStore:
         self._floors = active.floors
         self._manifest, self._manifest_jws, self.active, self.damage = pending.manifest, pending.jws, lists, ""
         self._forget_parts()
-        return Applied(to_base64url(sha256_of(pending.jws)), lists)
+        return Applied(lists.manifest, lists)
 
     def _load(self) -> None:
         try:
@@ -232,18 +249,19 @@ class PolicyStore:
             self._note_damage(f"{self._active_path}: {error}")
             return
         self._floors, self._manifest, self._manifest_jws = active.floors, manifest, active.manifest.encode()
-        self.active = self._read_lists(manifest, damaged_too=True)
+        self.active = self._read_lists(manifest, self._manifest_jws, damaged_too=True)
 
     def _note_damage(self, what: str) -> None:
         self.damage = what
         _log.error("lists on disk: %s. Selling goes on without them until they come again", what)
 
-    def _read_lists(self, manifest: Manifest, *, damaged_too: bool = False) -> Lists:
+    def _read_lists(self, manifest: Manifest, jws: bytes, *, damaged_too: bool = False) -> Lists:
         """Read what the counter uses. Raises NotAList, NotAPriceList; or does without the damaged ones.
 
         Without the list of cards nobody knows how old it is, which is the strictest step of the offline limits.
         """
-        lists, files = replace(NO_POLICY, as_of=manifest.server_time), self._wanted(manifest)
+        named = to_base64url(sha256_of(jws))
+        lists, files = replace(NO_POLICY, as_of=manifest.server_time, manifest=named), self._wanted(manifest)
         versions = {name: found.version for name, found in files.items() if name in ListVersions.__struct_fields__}
         for name, found in files.items():
             try:

@@ -6,6 +6,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Path, Request, Response
 
 from protocol.ids import SiteId
+from protocol.instants import UtcMs
 from protocol.limits import LimitRules
 from protocol.price_list import Product
 from server.auth.api import AtLists, Looking
@@ -31,8 +32,9 @@ ListName = Annotated[str, Path(pattern=r"^[a-z]{1,16}$")]
 
 @router.put("/{site}/prices")
 async def put_prices(_: AtLists, lists: Lists, site: Id, form: PricesForm) -> ListView:
-    """New prices for a site."""
-    await lists.put_prices(SiteId(site), _converted(form.products, tuple[Product, ...]))
+    """New prices for a site: at once, or at an instant ahead. Prices that wait for theirs stay until others do."""
+    products = _converted(form.products, tuple[Product, ...])
+    await lists.put_prices(SiteId(site), products, UtcMs(form.valid_from))
     return await _view(lists, site, "prices")
 
 

@@ -1,8 +1,9 @@
 """Makes the lists of a site and their signed manifest; what is published is in the database first."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
+from msgspec import Struct, structs
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.ids import SiteId
@@ -10,7 +11,7 @@ from protocol.instants import DAY_MS, UtcMs
 from protocol.limits import LimitRules
 from protocol.messages import sign, version_of
 from protocol.policy import CardsFile, LoadsFile, encode_file, load_text
-from protocol.price_list import PriceList, Product, decode_prices, encode_prices
+from protocol.price_list import NO_PRICES, LaterPrices, PriceList, Product, decode_prices, encode_prices
 from protocol.signing import sha256_of
 from server import due
 from server.cards.service import Cards
@@ -25,6 +26,7 @@ from server.policy.rules import Publication, manifest, parts_of
 from server.policy.store import StoredFile
 
 OLD_PARTS_STAY_MS = 7 * DAY_MS
+_AT_ONCE = UtcMs(0)
 
 
 class Policy:
@@ -45,22 +47,34 @@ class Policy:
         self.changed = asyncio.Event()
         """Set when a list may have changed; the publisher clears it."""
 
-    async def put_prices(self, site: SiteId, products: tuple[Product, ...]) -> int:
-        """New prices of a site. Returns their version."""
+    async def put_prices(self, site: SiteId, products: tuple[Product, ...], valid_from: UtcMs = _AT_ONCE) -> int:
+        """New prices of a site, at once or from an instant ahead on. Returns the version of the list that says so."""
+        now = self._clock()
+        if valid_from and valid_from <= now:
+            raise Invalid("not_ahead", "valid_from lies in the past; 0 means at once")
 
-        def body(version: int) -> bytes:
+        async def make(connection: AsyncConnection) -> tuple[int, bytes]:
+            version, following = await self._version(connection), await self._version(connection)
+            known = await store.newest(connection, site, "prices")
+            present = decode_prices(known.body).at(now) if known else NO_PRICES
+            later = present.later
+            if valid_from:
+                later = LaterPrices(following, valid_from, products)
+            elif later:
+                later = structs.replace(later, version=following)
             try:
-                raw = encode_prices(PriceList(version, "CNY", products))
+                prices = PriceList(version, "CNY", present.products if valid_from else products, later)
+                raw = encode_prices(prices)
                 decode_prices(raw)
             except ValueError as error:
                 raise Invalid("not_a_price_list", str(error)) from error
-            return raw
+            return version, raw
 
-        return await self._put(site, "prices", body, tuple(product.id for product in products))
+        return await self._put(site, "prices", make, tuple(product.id for product in products))
 
     async def put_limits(self, site: SiteId, rules: LimitRules) -> int:
         """New spending rules of a site. Returns their version."""
-        return await self._put(site, "limits", lambda _: encode_file(rules))
+        return await self._put_file(site, "limits", rules)
 
     async def body_of(self, site: SiteId, name: str) -> StoredFile:
         """A list in force. Raises NotFound."""
@@ -107,6 +121,7 @@ class Policy:
             cards_version = await self._keep(connection, site, "cards", encode_file(cards))
             await store.note_closed(connection, cards_version, listed)
             await self._keep(connection, site, "loads", encode_file(LoadsFile(records)))
+            await self._switch_prices(connection, site)
             await self._renew_old_epochs(connection, site)
             if await self._versions(connection, site) == self._named.get(site) and not even_if_same:
                 return None
@@ -120,7 +135,7 @@ class Policy:
     async def _manifest(self, connection: AsyncConnection, site: SiteId) -> Publication:
         now = self._clock()
         files = {name: await self._stored(connection, site, name) for name in await store.names(connection, site)}
-        version = version_of(await server_epoch(connection), await next_number(connection, LIST_NUMBER))
+        version = await self._version(connection)
         bodies = {name: (file.version, file.body) for name, file in files.items()}
         versions = {name: file.version for name, file in files.items()}
         named = manifest(site, version, bodies, now, self._valid_ms)
@@ -129,10 +144,21 @@ class Policy:
         gone = await store.drop_parts(connection, site, now - OLD_PARTS_STAY_MS)
         return Publication(site, sign(named, self._keys.list), parts, tuple(gone), versions)
 
-    async def _put(self, site: SiteId, name: str, body: Callable[[int], bytes], products: tuple[str, ...] = ()) -> int:
+    async def _put_file(self, site: SiteId, name: str, file: Struct) -> int:
+        async def make(connection: AsyncConnection) -> tuple[int, bytes]:
+            return await self._version(connection), encode_file(file)
+
+        return await self._put(site, name, make)
+
+    async def _put(
+        self,
+        site: SiteId,
+        name: str,
+        make: Callable[[AsyncConnection], Awaitable[tuple[int, bytes]]],
+        products: tuple[str, ...] = (),
+    ) -> int:
         async def put(connection: AsyncConnection) -> int:
-            version = version_of(await server_epoch(connection), await next_number(connection, LIST_NUMBER))
-            raw = body(version)
+            version, raw = await make(connection)
             await store.put(connection, site, name, _file(version, raw), self._clock())
             await store.keep_products(connection, site, products)
             await due.leave(connection, Due.LISTS)
@@ -142,12 +168,23 @@ class Policy:
         self.changed.set()
         return version
 
+    async def _version(self, connection: AsyncConnection) -> int:
+        return version_of(await server_epoch(connection), await next_number(connection, LIST_NUMBER))
+
+    async def _switch_prices(self, connection: AsyncConnection, site: SiteId) -> None:
+        """Later prices whose time has come are the list: under the version that terminals already use."""
+        known = await store.newest(connection, site, "prices")
+        prices = decode_prices(known.body) if known else NO_PRICES
+        present = prices.at(self._clock())
+        if present is not prices:
+            await store.put(connection, site, "prices", _file(present.version, encode_prices(present)), self._clock())
+
     async def _keep(self, connection: AsyncConnection, site: SiteId, name: str, body: bytes) -> int:
         """The version of this very content: the one in force, or a new one."""
         known = await store.newest(connection, site, name)
         if known is not None and known.sha256 == sha256_of(body).hex():
             return known.version
-        version = version_of(await server_epoch(connection), await next_number(connection, LIST_NUMBER))
+        version = await self._version(connection)
         await store.put(connection, site, name, _file(version, body), self._clock())
         return version
 
@@ -158,10 +195,11 @@ class Policy:
             known = await self._stored(connection, site, name)
             if known.version >= first:
                 continue
-            version = version_of(await server_epoch(connection), await next_number(connection, LIST_NUMBER))
-            body = known.body
+            version, body = await self._version(connection), known.body
             if name == "prices":
-                body = encode_prices(PriceList(version, "CNY", decode_prices(body).products))
+                prices = decode_prices(body)
+                later = structs.replace(prices.later, version=await self._version(connection)) if prices.later else None
+                body = encode_prices(structs.replace(prices, version=version, later=later))
             await store.put(connection, site, name, _file(version, body), self._clock())
 
     async def _versions(self, connection: AsyncConnection, site: SiteId) -> dict[str, int]:

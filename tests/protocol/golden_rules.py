@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from hardware.cards.desfire import DesfirePurse
 from hardware.cards.issue import NewCard, personalise
@@ -16,12 +17,12 @@ from hardware.simulated.reader import SimulatedReader
 from protocol.authorise import House, Listed, Pin, Standing, authorise
 from protocol.basket import Basket
 from protocol.ids import LoadSeq, MerchantId, ProductId
-from protocol.instants import DAY_MIN, BusinessDay, ClockSource
+from protocol.instants import DAY_MIN, BusinessDay, ClockSource, UtcMs
 from protocol.limits import ClassLimits, LimitRules, Meal, OfflineStep, When, running, with_sale
 from protocol.messages import encode_batch
 from protocol.money import Cents
 from protocol.policy import CardRow, CardsFile, FloorRow, LoadsFile, encode_file
-from protocol.price_list import Names, PriceList, PriceRule, Product, encode_prices
+from protocol.price_list import LaterPrices, Names, PriceList, PriceRule, Product, encode_prices
 from protocol.pricing import Ticket, price_basket
 from protocol.purse import CardClass, PurseChange, Spent, Technology
 from tests.protocol import samples
@@ -47,6 +48,9 @@ PRICES = PriceList(
         ),
         Product(ProductId("tea"), NAMES, Cents(300), MerchantId("canteen-1"), "drinks", "6901234567892"),
     ),
+)
+LATER = structs.replace(
+    PRICES, later=LaterPrices(PRICES.version + 1, UtcMs(samples.NOON + 60_000), PRICES.products[1:])
 )
 RULES = LimitRules(
     (ClassLimits(CardClass.STUDENT, Cents(3_000), Cents(5_000), Cents(90_000), Cents(1_000)),),
@@ -128,6 +132,7 @@ def lists() -> dict[str, Any]:
         "loads": encode_file(LoadsFile((samples.LOAD_TEXT,))).decode(),
         "limits": encode_file(RULES).decode(),
         "prices": encode_prices(PRICES).decode(),
+        "prices_and_later_ones": encode_prices(LATER).decode(),
     }
 
 

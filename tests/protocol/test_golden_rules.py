@@ -14,7 +14,7 @@ from protocol.policy import CardsFile, LoadsFile, loads_by_card, read_file
 from protocol.price_list import decode_prices
 from tests.protocol import golden_rules
 from tests.protocol.golden import golden
-from tests.protocol.samples import RECORD, SIGNED_LOAD
+from tests.protocol.samples import NOON, RECORD, SIGNED_LOAD
 
 
 @pytest.mark.parametrize("name", ["keys", "lists", "decisions"])
@@ -28,6 +28,8 @@ def test_the_lists_are_read_back() -> None:
     assert loads_by_card(read_file(texts["loads"], LoadsFile)) == {(RECORD.card, RECORD.generation): SIGNED_LOAD}
     assert read_file(texts["limits"], LimitRules) == golden_rules.RULES
     assert decode_prices(texts["prices"]) == golden_rules.PRICES
+    later = decode_prices(texts["prices_and_later_ones"])
+    assert later.at(NOON + 59_999) is later and later.at(NOON + 60_000).products == golden_rules.PRICES.products[1:]
 
 
 def test_a_batch_is_unpacked_whoever_compressed_it() -> None:

@@ -13,7 +13,7 @@ from protocol.entries import Kind, Reason
 from protocol.limits import LimitRules
 from protocol.messages import Grant, Manifest, verified
 from protocol.policy import CardsFile, LoadsFile, read_file
-from protocol.price_list import decode_prices
+from protocol.price_list import PriceList, decode_prices
 from protocol.signing import sha256_of, to_base64url
 from server.numbers import leap
 from server.policy.rules import parts_of
@@ -236,6 +236,27 @@ async def test_a_list_that_was_changed_at_the_desk_is_published_once(desk: Desk,
     publication = await desk.house.policy.publication(SITE, even_if_same=False)
     assert publication is not None and publication.versions[name] == stored["version"]
     assert await desk.house.policy.publication(SITE, even_if_same=False) is None
+
+
+async def test_prices_for_later_wait_beside_those_in_force_and_take_their_place(desk: Desk) -> None:
+    async def prices() -> PriceList:
+        assert await desk.house.policy.publication(SITE, even_if_same=True) is not None
+        return decode_prices((await desk.house.policy.body_of(SITE, "prices")).body)
+
+    at = desk.clock.now + 60_000
+    await desk.put(f"/sites/{SITE}/prices", {"products": [PRODUCT]})
+    await desk.put(f"/sites/{SITE}/prices", {"products": [PRODUCT | {"price": 200}], "valid_from": at})
+    both = await prices()
+    assert both.later is not None and (both.products[0].price, both.later.products[0].price) == (150, 200)
+    await desk.put(f"/sites/{SITE}/prices", {"products": [PRODUCT | {"price": 160}]})
+    changed = await prices()
+    assert changed.later is not None and (changed.products[0].price, changed.later.at) == (160, at)
+    assert both.later.version < changed.version < changed.later.version
+    desk.clock.pass_ms(60_000)
+    switched = await prices()
+    assert switched == changed.at(at) and switched.version == changed.later.version
+    refused = await desk.put(f"/sites/{SITE}/prices", {"products": [PRODUCT], "valid_from": at}, expect=422)
+    assert refused["code"] == "not_ahead"
 
 
 async def test_a_restored_server_s_lists_are_newer_than_all_it_forgot(desk: Desk) -> None:

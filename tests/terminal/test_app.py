@@ -27,6 +27,7 @@ from protocol.limits import ClassLimits, LimitRules
 from protocol.messages import Grant, TipAnswer, sign
 from protocol.money import Cents
 from protocol.policy import CardBook, CardRow, CardsFile, FloorRow
+from protocol.price_list import LaterPrices, PriceList, encode_prices
 from protocol.purse import PURSES, CardClass, Technology
 from protocol.signing import to_base64url
 from protocol.tampering import examine
@@ -45,13 +46,15 @@ from terminal.journal_copy import name_of
 from terminal.journal_store import JournalStore
 from terminal.lists import Lists
 from terminal.news import chip_stepped, hooks_of
+from terminal.policy_store import PolicyStore
 from terminal.ports import Draft, JournalBroken, JournalInUse
 from terminal.texts.en import SENTENCES
 from terminal.timekeeper import Timebase
 from tests.hardware.card_bench import KEYS, OFFICE, TILL, WHO, blank, issued
 from tests.protocol.samples import GRANT, NOON, SERVER_KEY
-from tests.terminal.counter import CounterBench, data_directory
+from tests.terminal.counter import RICE, CounterBench, data_directory
 from tests.terminal.journals import IDENTITY, TRUST, open_store
+from tests.terminal.site_lists import first_lists
 
 
 @pytest.fixture
@@ -563,6 +566,21 @@ async def test_it_starts_ends_and_starts_again_without_a_network(tmp_path: Path)
     status, bye = (event["text"] for event in second if event["event"] == "said")
     assert "operator Wang, shift 1" in status and "no broker is configured" in status
     assert "not confirmed by the server: 4" in bye
+
+
+async def test_prices_change_at_their_time_without_a_network(tmp_path: Path) -> None:
+    data = enrolled(data_directory(tmp_path))
+    path, lists = written(tmp_path), first_lists()
+    path.write_text("clock_chip = true\n" + path.read_text())
+    at = UtcMs(MachineClock().utc_ms() - 1_000)
+    lists.put("prices", encode_prices(PriceList(14, "CNY", (), LaterPrices(15, at, (RICE,)))), 14)
+    store = PolicyStore(data / "lists", SiteId("north-campus"), TRUST, takes_loads=False)
+    store.offer_manifest(lists.publish(server_time=at - 1_000))
+    for part in store.needs():
+        store.offer_part(part, lists.parts[part])
+    told = await work(read_config(path), f"item {RICE.id}", "quit")
+    kinds = [event["kind"] for event in told if event["event"] == "entry"]
+    assert "lists_applied" in kinds and [event["lines"] for event in told if event["event"] == "view"][-1]
 
 
 def lines_in(path: Path) -> int:

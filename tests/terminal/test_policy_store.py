@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,12 @@ from protocol.ids import CardNo, Generation, SiteId
 from protocol.instants import ClockSource, MonoMs, Now, UtcMs
 from protocol.messages import ListFile, sign, version_of
 from protocol.policy import encode_file
+from protocol.price_list import LaterPrices, PriceList, encode_prices
 from protocol.signing import SigningKey, sha256_of, to_base64url
 from protocol.trust import Trust
 from terminal.policy_store import NO_POLICY, Applied, Offered, PolicyStore, Reason, Refused, Unchanged, Waiting
 from tests.protocol.samples import KEYS, NOON, SERVER_KEY, SIGNED_LOAD, SITE
+from tests.terminal.counter import RICE
 from tests.terminal.journals import TRUST
 from tests.terminal.site_lists import CARDS, LIMITS, LOADS, MORE_CARDS, SiteLists, first_lists, prices
 
@@ -65,6 +68,24 @@ def test_complete_lists_are_in_force_at_once_and_after_a_restart(tmp_path: Path)
         assert known.file("texts") == b'{"welcome":"hi"}'
         assert known.expires > NOON
         assert known.offer_manifest(manifest) == Unchanged()
+
+
+def test_prices_for_later_hold_from_their_instant_on_also_after_a_restart(tmp_path: Path) -> None:
+    lists, at = first_lists(), UtcMs(NOON + 1_000)
+    lists.put("prices", encode_prices(PriceList(14, "CNY", (), LaterPrices(15, at, (RICE,)))), 14)
+    feed(store_in(tmp_path), lists, lists.publish())
+    after = Now(at, MonoMs(0), clock=ClockSource.SERVER)
+    before = replace(after, utc_ms=UtcMs(at - 1))
+    for store in (store_in(tmp_path), store_in(tmp_path)):
+        assert store.switch(before) is None and store.active.versions.prices == 14
+        assert store.switch(replace(after, clock=ClockSource.NONE)) is None, "nobody knows what time it is"
+        switched = store.switch(after)
+        assert switched is not None and switched is store.active and store.switch(after) is None
+        assert (switched.versions.prices, switched.prices.products) == (15, (RICE,))
+    lists.put("prices", encode_prices(PriceList(15, "CNY", (RICE,))), 15)
+    assert isinstance(feed(store_in(tmp_path), lists, lists.publish()), Applied), (
+        "the server says the same under the same version"
+    )
 
 
 def test_until_the_last_part_the_old_lists_hold(tmp_path: Path) -> None:
