@@ -243,11 +243,12 @@ class Clerk:
     async def _shift(self, command: OpenShift | CloseShift, shell: Shell) -> None:
         before = shell.derived.shift
         if isinstance(command, OpenShift):
-            refused = await shell.open_shift(command.staff, command.drawer_cents)
+            refused = await shell.open_shift(command.staff, command.drawer_cents, command.pin)
         else:
             refused = await shell.close_shift(command.counted_cents)
         if isinstance(refused, ShiftRefusal):
-            return self._say(f"shift.{refused}", minutes=HAND_OVER_MS // MINUTE_MS)
+            staff = command.staff if isinstance(command, OpenShift) else ""
+            return self._say(f"shift.{refused}", minutes=HAND_OVER_MS // MINUTE_MS, staff=staff)
         if isinstance(command, OpenShift):
             number, cents = shell.derived.shift.number, cents_text(command.drawer_cents, self.words)
             return self._say("shift.opened", number=number, staff=command.staff, cents=cents)

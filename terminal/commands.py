@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from protocol.basket import QTY_MAX
 from protocol.ids import U16_MAX, U32_MAX, CardNo, Generation, ProductId, Seq, StaffId
@@ -108,6 +108,7 @@ class OpenShift:
 
     staff: StaffId
     drawer_cents: Cents
+    pin: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,8 +265,8 @@ def _give_back(receipt: str, amount: str) -> GiveBack:
     return GiveBack(Seq(_number(receipt.rpartition("-")[2], U32_MAX)), _amount(amount))
 
 
-def _open_shift(name: str, drawer: str) -> OpenShift:
-    return OpenShift(StaffId(_name(name)), _amount(drawer, zero=True))
+def _open_shift(name: str, drawer: str, pin: str = "") -> OpenShift:
+    return OpenShift(StaffId(_name(name)), _amount(drawer, zero=True), pin)
 
 
 def _close_shift(counted: str) -> CloseShift:
@@ -309,7 +310,7 @@ _COMMANDS: dict[str, tuple[Container[int], Callable[..., Command]]] = {
     "load": ((0,), CollectLoad),
     "topup": ((1,), _topup),
     "shift": ((), Help),
-    "shift open": ((2,), _open_shift),
+    "shift open": ((2, 3), _open_shift),
     "shift close": ((1,), _close_shift),
     "replace": ((3, 4), _issue),
     "status": ((0,), ShowStatus),

@@ -12,6 +12,7 @@ from protocol.instants import Now
 from protocol.money import Cents
 from protocol.price_list import PriceList
 from protocol.purse import CardRead, Mark, Outcome, PurseChange
+from protocol.site_files import REPEAT_MS
 from terminal.load import Load, NothingToLoad
 from terminal.purchase import Facts, NotPriced, Purchase
 from terminal.refund import Refund
@@ -214,6 +215,7 @@ class Desk(msgspec.Struct, frozen=True):
     unconfirmed: Receipt | None = None
     """Settled last before a stop: paid, perhaps not handed over."""
     refusals: tuple[RefusalCount, ...] = ()
+    repeat_ms: int = REPEAT_MS
 
 
 # What happens ----------------------------------------------------------------------------------------------------

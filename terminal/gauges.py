@@ -48,5 +48,6 @@ class Gauges:
             verified=self.verified,
             copied=self.copy.copied if self.copy else None,
             copy_fault=self.copy.fault if self.copy else "",
+            texts=lists.texts,
             alarm=self.link.status.alarm if self.link else "",
         )

@@ -11,6 +11,7 @@ from protocol.limits import NO_LIMITS, LimitRules
 from protocol.policy import CardBook, CardsFile
 from protocol.price_list import PriceList
 from protocol.purse import SignedLoad
+from protocol.site_files import ConfigFile, PromotionsFile, StaffFile, TextsFile
 
 AGE_UNKNOWN_MS = 2**53 - 1
 
@@ -24,6 +25,10 @@ class Lists:
     book: CardBook = field(default_factory=lambda: CardBook(CardsFile()))
     rules: LimitRules = NO_LIMITS
     loads: dict[CardKey, SignedLoad] = field(default_factory=dict[CardKey, SignedLoad])
+    staff: StaffFile = StaffFile()
+    texts: TextsFile = TextsFile()
+    config: ConfigFile = ConfigFile()
+    promotions: PromotionsFile = PromotionsFile()
     as_of: UtcMs = UtcMs(0)
     """The server's time when it signed the manifest."""
     manifest: str = ""

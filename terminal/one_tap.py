@@ -7,12 +7,11 @@ from msgspec import structs
 from protocol.entries import CardStep
 from protocol.ids import CardKey
 from protocol.instants import Now
+from protocol.site_files import REPEAT_MS_MAX
 from terminal.desk import Charged, Desk, Receipt
 
 ABSENT_MS = 500
 """A card away for less than this never left."""
-REPEAT_MS = 10_000
-"""Within this time of its last approved sale a card is charged again only if the cashier says so."""
 
 Paid = tuple[Charged, ...]
 
@@ -29,13 +28,13 @@ def back(paid: Paid, card: CardKey | None, now: Now) -> Paid:
 
 def noted(paid: Paid, card: CardKey, at: Now) -> Paid:
     """The card has just paid; those who did so longer ago and are not here any more are forgotten."""
-    recent = (one for one in paid if one.card != card and at.mono_ms - one.at.mono_ms < REPEAT_MS)
+    recent = (one for one in paid if one.card != card and at.mono_ms - one.at.mono_ms < REPEAT_MS_MAX)
     return (*recent, Charged(card, at))
 
 
 def served(paid: Paid, card: CardKey, now: Now) -> Paid:
     """The card was refunded or loaded: as long as it lies there it is no new tap, for whoever comes next."""
-    at = next((one.at for one in paid if one.card == card), now.plus(-REPEAT_MS))
+    at = next((one.at for one in paid if one.card == card), now.plus(-REPEAT_MS_MAX))
     return noted(paid, card, at)
 
 

@@ -29,6 +29,7 @@ from protocol.policy import CardBook, CardsFile, LoadsFile, NotAList, loads_by_c
 from protocol.price_list import NO_PRICES, NotAPriceList, decode_prices
 from protocol.purse import SignedLoad
 from protocol.signing import sha256_of, to_base64url
+from protocol.site_files import ConfigFile, PromotionsFile, StaffFile, TextsFile
 from protocol.trust import Trust
 from terminal.durable_file import replace_file
 from terminal.lists import Lists
@@ -142,11 +143,6 @@ class PolicyStore:
     def expires(self) -> UtcMs:
         """When the lists in force should have been replaced; 0 before the first ones."""
         return self._manifest.expires if self._manifest else UtcMs(0)
-
-    def file(self, name: str) -> bytes | None:
-        """The content of a list in force that the counter has no use for itself, such as `texts` or `config`."""
-        found = self._manifest.files.get(name) if self._manifest and name not in self._ignored else None
-        return self._content(found) if found else None
 
     def needs(self) -> tuple[str, ...]:
         """Parts to subscribe to: those of the manifest offered last that are not on disk."""
@@ -332,5 +328,13 @@ def _with(lists: Lists, name: str, version: int, raw: bytes) -> Lists:
             if prices.version != version:
                 raise NotAPriceList(f"price list: the file says version {prices.version}, the manifest {version}")
             return replace(lists, prices=prices)
+        case "promotions":
+            return replace(lists, promotions=read_file(raw, PromotionsFile))
+        case "staff":
+            return replace(lists, staff=read_file(raw, StaffFile))
+        case "texts":
+            return replace(lists, texts=read_file(raw, TextsFile))
+        case "config":
+            return replace(lists, config=read_file(raw, ConfigFile))
         case _:
             return lists

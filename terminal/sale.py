@@ -77,7 +77,7 @@ from terminal.desk import (
     Writing,
 )
 from terminal.load import Load, NothingToLoad, decide_load
-from terminal.one_tap import REPEAT_MS, answered, back, gone, noted, payer, served_here
+from terminal.one_tap import answered, back, gone, noted, payer, served_here
 from terminal.purchase import Facts, NotPriced, Purchase, decide_cash, decide_purchase, draft_pin_try, is_unchanged
 from terminal.refund import Refund, decide_refund, may_go_on_card, to_pending
 from terminal.refusal_count import asked_cents, counted, due
@@ -198,7 +198,7 @@ def _one_tap_one_charge(desk: Desk, order: Order, tap: CardTapped) -> Stepped:
         return _decide(desk, order, tap)
     if not charged.was_gone:
         return desk, ()
-    if tap.now.mono_ms - charged.at.mono_ms < REPEAT_MS:
+    if tap.now.mono_ms - charged.at.mono_ms < desk.repeat_ms:
         return replace(desk, phase=RepeatAsked(order, charged.card)), ()
     return _decide(desk, order, tap)
 

@@ -133,7 +133,9 @@ class Shell:
         self._loads_verified: dict[bytes, SignedLoad] = {}
         self.lists = lists
         self.derived = Derived()
-        self.desk = Desk(post.tno, post.merchant, lists.prices, Ringing(Basket(lists.prices)))
+        self.desk = Desk(
+            post.tno, post.merchant, lists.prices, Ringing(Basket(lists.prices)), repeat_ms=lists.config.repeat_ms
+        )
         self.staff, self.revoked, self.ack_jws = StaffId(""), False, ""
 
     async def start(self, derived: Derived | None = None) -> None:
@@ -174,7 +176,10 @@ class Shell:
         phase = self.desk.phase
         empty = isinstance(phase, Ringing) and not phase.basket.items
         self.desk = structs.replace(
-            self.desk, prices=lists.prices, phase=Ringing(Basket(lists.prices)) if empty else phase
+            self.desk,
+            prices=lists.prices,
+            phase=Ringing(Basket(lists.prices)) if empty else phase,
+            repeat_ms=lists.config.repeat_ms,
         )
 
     def lists_age_ms(self, now: Now) -> int:
@@ -185,9 +190,9 @@ class Shell:
         """Write an entry of any kind. Raises JournalLow and JournalBroken."""
         return await self._append(kind, body, None)
 
-    async def open_shift(self, staff: StaffId, drawer_cents: Cents) -> ShiftRefusal | None:
-        """A cashier takes over the drawer."""
-        return await self._shift(open_shift(self.derived, staff, drawer_cents))
+    async def open_shift(self, staff: StaffId, drawer_cents: Cents, pin: str = "") -> ShiftRefusal | None:
+        """A cashier takes over the drawer; where staff is listed, somebody of it with the PIN."""
+        return await self._shift(open_shift(self.derived, self.lists.staff, staff, drawer_cents, pin))
 
     async def close_shift(self, counted_cents: Cents) -> ShiftRefusal | None:
         """A cashier counted the drawer."""

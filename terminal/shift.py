@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from protocol.entries import Body, Kind, ShiftClosed, ShiftOpened
 from protocol.ids import ShiftNo, StaffId
 from protocol.money import Cents
+from protocol.site_files import StaffFile
 from terminal.derived import Derived, ShiftTotals
 
 
@@ -17,6 +18,8 @@ class ShiftRefusal(enum.StrEnum):
 
     ALREADY_OPEN = "already_open"
     NONE_OPEN = "none_open"
+    UNKNOWN_STAFF = "unknown_staff"
+    WRONG_PIN = "wrong_pin"
     STEPS_OPEN = "steps_open"
     """A card step of this shift has no outcome yet: at most ten minutes."""
 
@@ -30,10 +33,17 @@ class ShiftEntry:
     staff: StaffId
 
 
-def open_shift(derived: Derived, staff: StaffId, drawer_cents: Cents) -> ShiftEntry | ShiftRefusal:
-    """Take over the drawer with this much in it."""
+def open_shift(
+    derived: Derived, listed: StaffFile, staff: StaffId, drawer_cents: Cents, pin: str
+) -> ShiftEntry | ShiftRefusal:
+    """Take over the drawer with this much in it. Where nobody is listed, anybody may."""
     if derived.shift.number:
         return ShiftRefusal.ALREADY_OPEN
+    person = listed.person(staff)
+    if listed.staff and person is None:
+        return ShiftRefusal.UNKNOWN_STAFF
+    if person is not None and not person.has_pin(pin):
+        return ShiftRefusal.WRONG_PIN
     return ShiftEntry(Kind.SHIFT_OPENED, ShiftOpened(ShiftNo(derived.shifts + 1), drawer_cents), staff)
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from protocol.ids import Seq, TerminalId, Tno
 from protocol.instants import MINUTE_MS, CampusTime, Now, UtcMs
+from protocol.site_files import TextsFile
 from terminal.derived import ShiftTotals
 from terminal.offline import Offline
 from terminal.views import Words, age_text, cents_text
@@ -38,6 +39,7 @@ class Status:
     copy_fault: str
     alarm: str
     """What somebody must look at; empty if nothing."""
+    texts: TextsFile
 
     @property
     def unsent(self) -> int:
@@ -65,6 +67,7 @@ def status_lines(status: Status, campus: CampusTime, words: Words) -> tuple[str,
         ),
         words["status.verified"].format(seq=status.verified),
     ]
+    lines += status.texts.announced(status.now.utc_ms, words["language"])
     if status.alarm:
         lines.append(words["status.alarm"].format(alarm=status.alarm))
     if status.forked:

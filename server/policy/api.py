@@ -1,5 +1,6 @@
 """Prices and limits over HTTP; what is stored here reaches every terminal of the site as a signed list."""
 
+import asyncio
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -9,11 +10,22 @@ from protocol.ids import SiteId
 from protocol.instants import UtcMs
 from protocol.limits import LimitRules
 from protocol.price_list import Product
+from protocol.site_files import ConfigFile, PromotionsFile, TextsFile
 from server.auth.api import AtLists, Looking
-from server.errors import Invalid
+from server.auth.rules import Permission
+from server.errors import Forbidden, Invalid
 from server.fields import Id
-from server.policy.schemas import LimitsForm, ListView, PricesForm
+from server.policy.schemas import (
+    ConfigForm,
+    LimitsForm,
+    ListView,
+    PricesForm,
+    PromotionsForm,
+    StaffForm,
+    TextsForm,
+)
 from server.policy.service import Policy
+from server.policy.site_files import staff_file
 from server.problems import PROBLEMS
 
 router = APIRouter(prefix="/sites", tags=["lists"], responses=PROBLEMS)
@@ -45,6 +57,36 @@ async def put_limits(_: AtLists, lists: Lists, site: Id, form: LimitsForm) -> Li
     return await _view(lists, site, "limits")
 
 
+@router.put("/{site}/promotions")
+async def put_promotions(_: AtLists, lists: Lists, site: Id, form: PromotionsForm) -> ListView:
+    """New promotions for a site."""
+    file = _converted({"promotions": form.promotions}, PromotionsFile)
+    await lists.put_file(SiteId(site), "promotions", file)
+    return await _view(lists, site, "promotions")
+
+
+@router.put("/{site}/staff")
+async def put_staff(_: AtLists, lists: Lists, site: Id, form: StaffForm) -> ListView:
+    """Who may open a shift at this site's tills."""
+    file = await asyncio.to_thread(staff_file, form.staff, await lists.staff(SiteId(site)))
+    await lists.put_file(SiteId(site), "staff", file)
+    return await _view(lists, site, "staff")
+
+
+@router.put("/{site}/texts")
+async def put_texts(_: AtLists, lists: Lists, site: Id, form: TextsForm) -> ListView:
+    """New names of merchants, headers of receipts and announcements."""
+    await lists.put_file(SiteId(site), "texts", _converted(form.texts, TextsFile))
+    return await _view(lists, site, "texts")
+
+
+@router.put("/{site}/config")
+async def put_config(_: AtLists, lists: Lists, site: Id, form: ConfigForm) -> ListView:
+    """How this site's terminals are set up."""
+    await lists.put_file(SiteId(site), "config", _converted(form.config, ConfigFile))
+    return await _view(lists, site, "config")
+
+
 @router.get("/{site}/lists/{name}")
 async def get_list(_: Looking, lists: Lists, site: Id, name: ListName) -> ListView:
     """Which version of a list is in force."""
@@ -52,8 +94,10 @@ async def get_list(_: Looking, lists: Lists, site: Id, name: ListName) -> ListVi
 
 
 @router.get("/{site}/lists/{name}/body", response_class=Response)
-async def get_list_body(_: Looking, lists: Lists, site: Id, name: ListName) -> Response:
-    """The list itself, byte by byte as terminals get it."""
+async def get_list_body(operator: Looking, lists: Lists, site: Id, name: ListName) -> Response:
+    """The list itself, byte by byte as terminals get it. Hashes of PINs are for those who may set them."""
+    if name == "staff" and not operator.may(Permission.LISTS):
+        raise Forbidden("not_allowed", f"this needs the permission {Permission.LISTS}")
     return Response((await lists.body_of(SiteId(site), name)).body, media_type="application/json")
 
 

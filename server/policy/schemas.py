@@ -1,8 +1,11 @@
 """Lists as the API takes and shows them."""
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from server.fields import Form, Instant, View
+from pydantic import Field
+
+from protocol.site_files import STAFF_MAX
+from server.fields import Form, Instant, Label, View
 
 
 class PricesForm(Form):
@@ -17,6 +20,39 @@ class LimitsForm(Form):
     """The spending rules of a site, as in the `limits` list (SPEC, "Approval")."""
 
     rules: dict[str, Any]
+
+
+class PromotionsForm(Form):
+    """The promotions of a site, as in the `promotions` list (SPEC, "Lists")."""
+
+    promotions: list[dict[str, Any]]
+
+
+class PersonForm(Form):
+    """Somebody who may open a shift. Without `pin` the present one stays."""
+
+    id: Label
+    name: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,60}$")]
+    role: Literal["cashier", "leader"] = "cashier"
+    pin: Annotated[str, Field(pattern=r"^[0-9]{4,8}$")] | None = Field(default=None, repr=False)
+
+
+class StaffForm(Form):
+    """Everybody who may open a shift at this site's tills; empty: anybody."""
+
+    staff: Annotated[list[PersonForm], Field(max_length=STAFF_MAX)]
+
+
+class TextsForm(Form):
+    """Names of merchants, headers of receipts, announcements, as in the `texts` list (SPEC, "Lists")."""
+
+    texts: dict[str, Any]
+
+
+class ConfigForm(Form):
+    """How this site's terminals are set up, as in the `config` list (SPEC, "Lists")."""
+
+    config: dict[str, Any]
 
 
 class ListView(View):

@@ -10,9 +10,10 @@ from protocol.ids import SiteId
 from protocol.instants import DAY_MS, UtcMs
 from protocol.limits import LimitRules
 from protocol.messages import sign, version_of
-from protocol.policy import CardsFile, LoadsFile, encode_file, load_text
+from protocol.policy import CardsFile, LoadsFile, NotAList, encode_file, load_text, read_file
 from protocol.price_list import NO_PRICES, LaterPrices, PriceList, Product, decode_prices, encode_prices
 from protocol.signing import sha256_of
+from protocol.site_files import StaffFile
 from server import due
 from server.cards.service import Cards
 from server.db import Database
@@ -74,7 +75,13 @@ class Policy:
 
     async def put_limits(self, site: SiteId, rules: LimitRules) -> int:
         """New spending rules of a site. Returns their version."""
-        return await self._put_file(site, "limits", rules)
+        return await self.put_file(site, "limits", rules)
+
+    async def staff(self, site: SiteId) -> StaffFile:
+        """Who may open a shift at a site."""
+        async with self._database.reading() as connection:
+            found = await store.newest(connection, site, "staff")
+        return read_file(found.body, StaffFile) if found else StaffFile()
 
     async def body_of(self, site: SiteId, name: str) -> StoredFile:
         """A list in force. Raises NotFound."""
@@ -144,9 +151,16 @@ class Policy:
         gone = await store.drop_parts(connection, site, now - OLD_PARTS_STAY_MS)
         return Publication(site, sign(named, self._keys.list), parts, tuple(gone), versions)
 
-    async def _put_file(self, site: SiteId, name: str, file: Struct) -> int:
+    async def put_file(self, site: SiteId, name: str, file: Struct) -> int:
+        """A list that holds no version of its own. Returns the one it got. Raises Invalid."""
+        try:
+            raw = encode_file(file)
+            read_file(raw, type(file))
+        except NotAList as error:
+            raise Invalid("not_a_list", str(error)) from error
+
         async def make(connection: AsyncConnection) -> tuple[int, bytes]:
-            return await self._version(connection), encode_file(file)
+            return await self._version(connection), raw
 
         return await self._put(site, name, make)
 

@@ -16,7 +16,7 @@ from hardware.simulated.desfire_state import blank_desfire
 from hardware.simulated.reader import SimulatedReader
 from protocol.authorise import House, Listed, Pin, Standing, authorise
 from protocol.basket import Basket
-from protocol.ids import LoadSeq, MerchantId, ProductId
+from protocol.ids import LoadSeq, MerchantId, ProductId, StaffId
 from protocol.instants import DAY_MIN, BusinessDay, ClockSource, UtcMs
 from protocol.limits import ClassLimits, LimitRules, Meal, OfflineStep, When, running, with_sale
 from protocol.messages import encode_batch
@@ -25,6 +25,17 @@ from protocol.policy import CardRow, CardsFile, FloorRow, LoadsFile, encode_file
 from protocol.price_list import LaterPrices, Names, PriceList, PriceRule, Product, encode_prices
 from protocol.pricing import Ticket, price_basket
 from protocol.purse import CardClass, PurseChange, Spent, Technology
+from protocol.site_files import (
+    Announcement,
+    ConfigFile,
+    MerchantTexts,
+    Promotion,
+    PromotionsFile,
+    StaffFile,
+    StaffRole,
+    TextsFile,
+    staff_row,
+)
 from tests.protocol import samples
 
 MASTERS = MasterKeys(3, bytes(range(16)), bytes(range(16, 32)), bytes(range(32, 48)))
@@ -49,6 +60,25 @@ PRICES = PriceList(
         Product(ProductId("tea"), NAMES, Cents(300), MerchantId("canteen-1"), "drinks", "6901234567892"),
     ),
 )
+SITE_FILES = {
+    "promotions": PromotionsFile(
+        (
+            Promotion("tuesday", NAMES, samples.NOON, UtcMs(samples.NOON + 1), 1, (ProductId("tea"),), percent=10),
+            Promotion("fifty", NAMES, cents=Cents(50)),
+        )
+    ),
+    "staff": StaffFile(
+        (
+            staff_row(StaffId("w-07"), "Wang", StaffRole.LEADER, PIN, bytes(range(16))),
+            staff_row(StaffId("w-08"), "Li", StaffRole.CASHIER, "0000", bytes(16)),
+        )
+    ),
+    "texts": TextsFile(
+        (MerchantTexts(MerchantId("canteen-1"), NAMES, ("Canteen 1", "thank you")),),
+        (Announcement("Closed on Friday", "周五休息", "週五休息", samples.NOON),),
+    ),
+    "config": ConfigFile(5_000),
+}
 LATER = structs.replace(
     PRICES, later=LaterPrices(PRICES.version + 1, UtcMs(samples.NOON + 60_000), PRICES.products[1:])
 )
@@ -132,6 +162,7 @@ def lists() -> dict[str, Any]:
         "loads": encode_file(LoadsFile((samples.LOAD_TEXT,))).decode(),
         "limits": encode_file(RULES).decode(),
         "prices": encode_prices(PRICES).decode(),
+        **{name: encode_file(file).decode() for name, file in SITE_FILES.items()},
         "prices_and_later_ones": encode_prices(LATER).decode(),
     }
 

@@ -28,6 +28,8 @@ def test_the_lists_are_read_back() -> None:
     assert loads_by_card(read_file(texts["loads"], LoadsFile)) == {(RECORD.card, RECORD.generation): SIGNED_LOAD}
     assert read_file(texts["limits"], LimitRules) == golden_rules.RULES
     assert decode_prices(texts["prices"]) == golden_rules.PRICES
+    for name, file in golden_rules.SITE_FILES.items():
+        assert read_file(texts[name], type(file)) == file
     later = decode_prices(texts["prices_and_later_ones"])
     assert later.at(NOON + 59_999) is later and later.at(NOON + 60_000).products == golden_rules.PRICES.products[1:]
 

@@ -8,7 +8,18 @@ import msgspec
 import pytest
 
 from hardware.cards.keys import Role
-from protocol import entries, limits, messages, policy, price_list, purse, purse_classic, purse_desfire, state
+from protocol import (
+    entries,
+    limits,
+    messages,
+    policy,
+    price_list,
+    purse,
+    purse_classic,
+    purse_desfire,
+    site_files,
+    state,
+)
 from protocol.authorise import Refusal
 from protocol.entries import BODIES, Kind
 from protocol.money import SALE_CENTS_MAX
@@ -20,7 +31,8 @@ from tests.protocol.spec_tables import members_of, tables_in
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = (ROOT / "protocol" / "SPEC.md").read_text("utf-8")
-FILES = (policy.CardsFile, policy.LoadsFile, limits.LimitRules, price_list.PriceList)
+SITE_FILES = (site_files.PromotionsFile, site_files.StaffFile, site_files.TextsFile, site_files.ConfigFile)
+FILES = (policy.CardsFile, policy.LoadsFile, limits.LimitRules, price_list.PriceList, *SITE_FILES)
 SAID = (*get_args(messages.Signed), messages.Hello, state.State, messages.Who, messages.Ask)
 WIRE = (entries.Head, entries.CardStep, *BODIES.values(), *SAID, *FILES)
 

@@ -163,6 +163,10 @@ async def walk_cards(walk: Walk) -> None:
     await walk("bind_token", "PUT", "tokens/04a1b2c3", {"no": 3})
     await walk("unbind_token", "DELETE", "tokens/04a1b2c3")
     await walk("close_card", "POST", "cards/2/close", {"card_cents": 0})
+    await walk("put_promotions", "PUT", f"sites/{SITE}/promotions", {"promotions": []})
+    await walk("put_staff", "PUT", f"sites/{SITE}/staff", {"staff": []})
+    await walk("put_texts", "PUT", f"sites/{SITE}/texts", {"texts": {}})
+    await walk("put_config", "PUT", f"sites/{SITE}/config", {"config": {}})
     await walk("put_prices", "PUT", f"sites/{SITE}/prices", {"products": []})
     await walk("put_limits", "PUT", f"sites/{SITE}/limits", {"rules": {}})
 

@@ -217,7 +217,7 @@ class Server(Office):
             CardBook(CardsFile(rows, waiting, floors)),
             self.rules,
             records,
-            self.now,
+            as_of=self.now,
         )
 
     @staticmethod

@@ -21,7 +21,7 @@ from hardware.simulated.reader import SimulatedReader
 from hardware.simulated.tearing import Moment, Tear
 from protocol.authorise import Listed
 from protocol.entries import CashSale, ClockChanged, Kind, PriceOverridden
-from protocol.ids import CardNo, Counter, Epoch, Generation, ProductId, Seq, SiteId, TerminalId, Tno
+from protocol.ids import CardNo, Counter, Epoch, Generation, ProductId, Seq, SiteId, StaffId, TerminalId, Tno
 from protocol.instants import HOUR_MS, ClockSource, MonoMs, Now, UtcMs
 from protocol.limits import ClassLimits, LimitRules
 from protocol.messages import Grant, TipAnswer, sign
@@ -30,6 +30,7 @@ from protocol.policy import CardBook, CardRow, CardsFile, FloorRow
 from protocol.price_list import LaterPrices, PriceList, encode_prices
 from protocol.purse import PURSES, CardClass, Technology
 from protocol.signing import to_base64url
+from protocol.site_files import ConfigFile, StaffFile, StaffRole, staff_row
 from protocol.tampering import examine
 from terminal.__main__ import main
 from terminal.app import run
@@ -581,6 +582,24 @@ async def test_prices_change_at_their_time_without_a_network(tmp_path: Path) -> 
     told = await work(read_config(path), f"item {RICE.id}", "quit")
     kinds = [event["kind"] for event in told if event["event"] == "entry"]
     assert "lists_applied" in kinds and [event["lines"] for event in told if event["event"] == "view"][-1]
+
+
+async def test_where_staff_is_listed_only_these_open_a_shift_with_their_pin(counter: CounterBench) -> None:
+    row = staff_row(StaffId("wang"), "Wang", StaffRole.CASHIER, "90210", bytes(16))
+    lists = replace(counter.shell.lists, staff=StaffFile((row,)), config=ConfigFile(repeat_ms=1))
+    await counter.till.turn(lambda shell: shell.apply_lists(lists))
+    for line, said in (
+        ("shift open li 100", "li is not on the list of staff"),
+        ("shift open wang 100", "not the PIN of wang"),
+        ("shift open wang 100 90211", "not the PIN of wang"),
+        ("shift open wang 100 90210", "wang"),
+    ):
+        command = read_command(line)
+        assert command is not None and not isinstance(command, Mistake) and "9021" not in repr(command)
+        await counter.till.do(command)
+        assert said in counter.face.said[-1]
+    assert counter.shell.derived.shift.staff == "wang"
+    assert counter.shell.desk.repeat_ms == 1
 
 
 def lines_in(path: Path) -> int:

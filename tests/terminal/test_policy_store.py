@@ -17,6 +17,7 @@ from protocol.messages import ListFile, sign, version_of
 from protocol.policy import encode_file
 from protocol.price_list import LaterPrices, PriceList, encode_prices
 from protocol.signing import SigningKey, sha256_of, to_base64url
+from protocol.site_files import Announcement, TextsFile
 from protocol.trust import Trust
 from terminal.policy_store import NO_POLICY, Applied, Offered, PolicyStore, Reason, Refused, Unchanged, Waiting
 from tests.protocol.samples import KEYS, NOON, SERVER_KEY, SIGNED_LOAD, SITE
@@ -49,13 +50,13 @@ def test_before_the_first_lists_everything_may_be_sold_by_amount(tmp_path: Path)
     store = store_in(tmp_path)
     assert store.active == NO_POLICY
     assert store.needs() == ()
-    assert store.file("texts") is None
+    assert store.active.texts.announced(NOON, "en") == ()
     assert store.expires == 0
 
 
 def test_complete_lists_are_in_force_at_once_and_after_a_restart(tmp_path: Path) -> None:
     store, lists = store_in(tmp_path), first_lists()
-    lists.put("texts", b'{"welcome":"hi"}', 14)
+    lists.put("texts", encode_file(TextsFile(announcements=(Announcement("hi", "你好", "你好"),))), 14)
     manifest = lists.publish()
     offered = feed(store, lists, manifest)
     assert isinstance(offered, Applied)
@@ -65,7 +66,7 @@ def test_complete_lists_are_in_force_at_once_and_after_a_restart(tmp_path: Path)
         assert active.versions == ListVersions(cards=11, prices=12, limits=13, texts=14)
         assert active.book.standing(BLOCKED).listed is Listed.BLOCKED
         assert (active.rules, active.prices.version, active.as_of) == (LIMITS, 12, NOON)
-        assert known.file("texts") == b'{"welcome":"hi"}'
+        assert known.active.texts.announced(NOON, "zh_hans") == ("你好",)
         assert known.expires > NOON
         assert known.offer_manifest(manifest) == Unchanged()
 

@@ -18,6 +18,7 @@ from protocol.money import SALE_CENTS_MAX, Cents
 from protocol.price_list import Names, PriceList, Product
 from protocol.pricing import TotalTooLarge, Unpriced
 from protocol.purse import CardClass, CardId, CardRead, Identity, Mark, Technology
+from protocol.site_files import TextsFile
 from terminal import replace as office
 from terminal.__main__ import LANGUAGES
 from terminal.commands import _COMMANDS
@@ -219,7 +220,7 @@ def status(offline: Offline | None = None, **changed: object) -> Status:
         "tid": "till-07", "tno": TNO, "shift": ShiftTotals(), "now": AT, "offline": offline, "tip": Seq(10),
         "acked": Seq(7), "forked": False, "lists_as_of": UtcMs(AT.utc_ms), "lists_age_ms": 0, "reader_fault": "",
         "disk_bytes": 10**9, "disk_low": False, "verified": Seq(10), "copied": None, "copy_fault": "",
-        "alarm": "",
+        "alarm": "", "texts": TextsFile(),
     }  # fmt: skip
     return Status(**{**as_it_is, **changed})  # type: ignore[arg-type]
 

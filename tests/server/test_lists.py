@@ -1,0 +1,85 @@
+"""The smaller lists at the desk: stored strictly, published, and no PIN stays anywhere."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from protocol.ids import StaffId
+from protocol.policy import read_file
+from protocol.site_files import ConfigFile, PromotionsFile, StaffFile, StaffRole, TextsFile
+from tests.server.office import Desk, open_desk
+from tests.server.world import SITE
+
+NAMES = {"en": "Tea", "zh-Hans": "茶", "zh-Hant": "茶"}
+WANG = {"id": "wang", "name": "Wang", "role": "leader", "pin": "90210"}
+FORMS: list[tuple[str, Any, type[Any]]] = [
+    ("promotions", {"promotions": [{"id": "ten", "names": NAMES, "percent": 10}]}, PromotionsFile),
+    ("staff", {"staff": [WANG]}, StaffFile),
+    ("texts", {"texts": {"merchants": [{"merchant": "m1", "names": NAMES, "header": ["Canteen"]}]}}, TextsFile),
+    ("config", {"config": {"repeat_ms": 5_000}}, ConfigFile),
+]
+ANNOUNCED = {"en": "x", "zh-Hans": "x", "zh-Hant": "x"}
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    async with open_desk(tmp_path) as desk:
+        yield desk
+
+
+async def body(desk: Desk, name: str) -> bytes:
+    return (await desk.house.policy.body_of(SITE, name)).body
+
+
+@pytest.mark.parametrize(("name", "form", "kind"), FORMS)
+async def test_a_list_is_stored_under_a_rising_version_and_published(
+    desk: Desk, name: str, form: Any, kind: type[Any]
+) -> None:
+    first = await desk.put(f"/sites/{SITE}/{name}", form)
+    second = await desk.put(f"/sites/{SITE}/{name}", form)
+    assert second["version"] > first["version"]
+    assert read_file(await body(desk, name), kind) != kind()
+    publication = await desk.house.policy.publication(SITE, even_if_same=False)
+    assert publication is not None and publication.versions[name] == second["version"]
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        ("promotions", {"promotions": [{"id": "ten", "names": NAMES}]}),
+        ("promotions", {"promotions": [{"id": "ten", "names": NAMES, "percent": 10, "cents": 5}]}),
+        ("promotions", {"promotions": [{"id": "ten", "names": NAMES, "percent": 10, "since": 5, "until": 5}]}),
+        ("promotions", {"promotions": [{"id": "ten", "names": NAMES, "percent": 101}]}),
+        ("promotions", {"promotions": [{"id": "ten", "names": NAMES, "percent": 1}] * 2}),
+        ("staff", {"staff": [WANG, WANG]}),
+        ("staff", {"staff": [WANG | {"pin": None}]}),
+        ("staff", {"staff": [WANG | {"pin": "123"}]}),
+        ("staff", {"staff": [WANG | {"role": "king"}]}),
+        ("texts", {"texts": {"merchants": [{"merchant": "m1", "names": NAMES, "header": ["x"] * 7}]}}),
+        ("texts", {"texts": {"announcements": [ANNOUNCED] * 201}}),
+        ("texts", {"texts": {"nonsense": 1}}),
+        ("texts", {"texts": {"announcements": [ANNOUNCED | {"en": "e\u0301"}]}}),
+        ("config", {"config": {"repeat_ms": 60_001}}),
+        ("config", {"config": {"repeat_ms": "1"}}),
+    ],
+)
+async def test_what_no_terminal_would_take_is_not_stored(desk: Desk, name: str, form: Any) -> None:
+    await desk.put(f"/sites/{SITE}/{name}", form, expect=422)
+    await desk.get(f"/sites/{SITE}/lists/{name}", expect=404)
+
+
+async def test_pins_are_hashed_stay_where_no_new_one_is_given_and_are_shown_to_nobody_else(desk: Desk) -> None:
+    await desk.put(f"/sites/{SITE}/staff", {"staff": [WANG, WANG | {"id": "li"}]})
+    raw = await body(desk, "staff")
+    staff = read_file(raw, StaffFile)
+    wang, li = staff.staff
+    assert b"90210" not in raw and wang.pin != li.pin, "everybody has a salt"
+    assert wang.has_pin("90210") and not wang.has_pin("90211") and not wang.has_pin("")
+    await desk.put(f"/sites/{SITE}/staff", {"staff": [{"id": "wang", "name": "Wang Wei"}]})
+    (changed,) = read_file(await body(desk, "staff"), StaffFile).staff
+    assert changed.has_pin("90210") and (changed.name, changed.role) == ("Wang Wei", StaffRole.CASHIER)
+    assert staff.person(StaffId("nobody")) is None
+    await desk.get(f"/sites/{SITE}/lists/staff/body", who="eve", expect=403)
+    await desk.get(f"/sites/{SITE}/lists/staff", who="eve")
