@@ -48,6 +48,8 @@ class Gauges:
             verified=self.verified,
             copied=self.copy.copied if self.copy else None,
             copy_fault=self.copy.fault if self.copy else "",
+            lists_expire=lists.expires,
+            sale_max=self.shell.offline_sale_max(now),
             texts=lists.texts,
             alarm=self.link.status.alarm if self.link else "",
         )

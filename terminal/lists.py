@@ -31,6 +31,8 @@ class Lists:
     promotions: PromotionsFile = PromotionsFile()
     as_of: UtcMs = UtcMs(0)
     """The server's time when it signed the manifest."""
+    expires: UtcMs = UtcMs(0)
+    """When newer lists should have come."""
     manifest: str = ""
     """Its hash, base64url."""
 

@@ -139,11 +139,6 @@ class PolicyStore:
         """Of the manifest in force; 0 before the first."""
         return self._manifest.version if self._manifest else 0
 
-    @property
-    def expires(self) -> UtcMs:
-        """When the lists in force should have been replaced; 0 before the first ones."""
-        return self._manifest.expires if self._manifest else UtcMs(0)
-
     def needs(self) -> tuple[str, ...]:
         """Parts to subscribe to: those of the manifest offered last that are not on disk."""
         return self._missing(self._pending.manifest) if self._pending else ()
@@ -257,7 +252,8 @@ class PolicyStore:
         Without the list of cards nobody knows how old it is, which is the strictest step of the offline limits.
         """
         named = to_base64url(sha256_of(jws))
-        lists, files = replace(NO_POLICY, as_of=manifest.server_time, manifest=named), self._wanted(manifest)
+        lists = replace(NO_POLICY, as_of=manifest.server_time, expires=manifest.expires, manifest=named)
+        files = self._wanted(manifest)
         versions = {name: found.version for name, found in files.items() if name in ListVersions.__struct_fields__}
         for name, found in files.items():
             try:

@@ -186,6 +186,10 @@ class Shell:
         """How old the lists are, by the clock or by what the server vouches for, whichever is more."""
         return self.lists.age_ms(replace(now, utc_ms=max(now.utc_ms, self._vouched(now))))
 
+    def offline_sale_max(self, now: Now) -> Cents | None:
+        """The most that one sale may take because the lists are old; None: they are not."""
+        return self.lists.rules.offline_sale_max(self.lists_age_ms(now), now.clock)
+
     async def append(self, kind: Kind, body: Body) -> Sealed:
         """Write an entry of any kind. Raises JournalLow and JournalBroken."""
         return await self._append(kind, body, None)

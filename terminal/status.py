@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from protocol.ids import Seq, TerminalId, Tno
 from protocol.instants import MINUTE_MS, CampusTime, Now, UtcMs
+from protocol.money import Cents
 from protocol.site_files import TextsFile
 from terminal.derived import ShiftTotals
 from terminal.offline import Offline
@@ -29,6 +30,10 @@ class Status:
     """Whether the server was found to hold another history of this chain."""
     lists_as_of: UtcMs
     lists_age_ms: int
+    lists_expire: UtcMs
+    """When newer ones should have come; 0 before the first."""
+    sale_max: Cents | None
+    """The most that one sale may take because the lists are old; None: they are not."""
     reader_fault: str
     disk_bytes: int
     disk_low: bool
@@ -68,6 +73,10 @@ def status_lines(status: Status, campus: CampusTime, words: Words) -> tuple[str,
         words["status.verified"].format(seq=status.verified),
     ]
     lines += status.texts.announced(status.now.utc_ms, words["language"])
+    if 0 < status.lists_expire <= status.now.utc_ms:
+        lines.append(words["status.expired"].format(time=time_text(status.lists_expire, campus)))
+    if status.sale_max is not None:
+        lines.append(limit_text(status.lists_as_of, status.sale_max, campus, words))
     if status.alarm:
         lines.append(words["status.alarm"].format(alarm=status.alarm))
     if status.forked:
@@ -80,6 +89,12 @@ def status_lines(status: Status, campus: CampusTime, words: Words) -> tuple[str,
         expected = cents_text(shift.expected_cents, words)
         lines.append(words["status.shift"].format(number=shift.number, expected=expected, **totals))
     return tuple(lines)
+
+
+def limit_text(as_of: UtcMs, most: Cents, campus: CampusTime, words: Words) -> str:
+    """Why large amounts are not sold now: what the cashier needs to know before a student asks."""
+    time = time_text(as_of, campus) if as_of else words["lists.unknown"]
+    return words["lists.limit" if most else "lists.stop"].format(time=time, cents=cents_text(most, words))
 
 
 def _cause_text(offline: Offline, words: Words) -> str:

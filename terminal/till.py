@@ -6,7 +6,7 @@ here: selling stops until the journal is whole again.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hardware.ports import CardChannel, Indicator, Signal
 from protocol.entries import Fault, Kind
@@ -16,11 +16,12 @@ from terminal import views
 from terminal.card_port import CardPort
 from terminal.clerk import Clerk
 from terminal.commands import Command
-from terminal.desk import Ticked
+from terminal.desk import AwaitingCard, Ringing, Ticked
 from terminal.face import Face
 from terminal.gauges import Gauges
 from terminal.ports import JournalBroken, JournalLow
 from terminal.shell import FAULT_AGAIN_MS, Shell
+from terminal.status import limit_text
 from terminal.views import Tone, View, Words
 
 CHECKPOINT_ENTRIES = 256
@@ -168,4 +169,9 @@ class Till:
             return views.disk_view(self.words)
         if self.clerk.office is not None and self.clerk.office.phase is not None:
             return views.office_view(self.clerk.office.phase, self.words)
-        return views.view_of(self.shell.desk, self.campus.minute_of_day(self.now().utc_ms), self.words)
+        now = self.now()
+        view = views.view_of(self.shell.desk, self.campus.minute_of_day(now.utc_ms), self.words)
+        most = self.shell.offline_sale_max(now)
+        if most is None or not isinstance(self.shell.desk.phase, Ringing | AwaitingCard):
+            return view
+        return replace(view, lines=(*view.lines, limit_text(self.shell.lists.as_of, most, self.campus, self.words)))

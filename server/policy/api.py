@@ -52,7 +52,10 @@ async def put_prices(_: AtLists, lists: Lists, site: Id, form: PricesForm) -> Li
 
 @router.put("/{site}/limits")
 async def put_limits(_: AtLists, lists: Lists, site: Id, form: LimitsForm) -> ListView:
-    """New spending rules for a site."""
+    """New spending rules for a site. Each step of `offline` names its `sale`: to sell nothing is said, not left out."""
+    steps = _converted(form.rules.get("offline", []), list[dict[str, Any]])
+    if any("sale" not in step for step in steps):
+        raise Invalid("not_a_ladder", "offline: a step says how much one sale may take (`sale`); 0 refuses")
     await lists.put_limits(SiteId(site), _converted(form.rules, LimitRules))
     return await _view(lists, site, "limits")
 

@@ -1,10 +1,12 @@
 """Cut list files into parts and name them in a manifest."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from protocol.ids import SiteId
 from protocol.instants import UtcMs
+from protocol.limits import OfflineStep
 from protocol.messages import PART_BYTES_MAX, ListFile, Manifest
 from protocol.signing import sha256_of
 
@@ -19,6 +21,17 @@ class Publication:
     gone: tuple[str, ...] = ()
     versions: Mapping[str, int] = field(default_factory=dict[str, int])
     """The version of each file the manifest names."""
+
+
+def ladder_fault(steps: Sequence[OfflineStep]) -> str:
+    """What is wrong with limits by age of the lists; empty if nothing. The last step is the strictest: it holds where
+    nobody knows how old the lists are."""
+    for before, after in pairwise(steps):
+        if after.age_ms <= before.age_ms:
+            return f"offline: the step from {after.age_ms} ms on stands behind the one from {before.age_ms} ms on"
+        if after.sale > before.sale:
+            return f"offline: from {after.age_ms} ms on more would be sold than before"
+    return ""
 
 
 def parts_of(body: bytes) -> dict[str, bytes]:

@@ -23,7 +23,7 @@ from server.errors import Invalid, NotFound
 from server.keys import ServerKeys
 from server.numbers import LIST_NUMBER, hold, next_number, server_epoch
 from server.policy import store
-from server.policy.rules import Publication, manifest, parts_of
+from server.policy.rules import Publication, ladder_fault, manifest, parts_of
 from server.policy.store import StoredFile
 
 OLD_PARTS_STAY_MS = 7 * DAY_MS
@@ -74,7 +74,9 @@ class Policy:
         return await self._put(site, "prices", make, tuple(product.id for product in products))
 
     async def put_limits(self, site: SiteId, rules: LimitRules) -> int:
-        """New spending rules of a site. Returns their version."""
+        """New spending rules of a site. Returns their version. Raises Invalid."""
+        if fault := ladder_fault(rules.offline):
+            raise Invalid("not_a_ladder", fault)
         return await self.put_file(site, "limits", rules)
 
     async def staff(self, site: SiteId) -> StaffFile:

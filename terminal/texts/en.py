@@ -190,6 +190,10 @@ SENTENCES: Final[dict[str, str]] = {
     "status.space": "disk {free} MB free{low}",
     "status.low": ", LOW: nothing new is begun",
     "status.verified": "entries 1 to {seq} checked since the start",
+    "status.expired": "THE LISTS EXPIRED at {time}: the server has not been heard since",
+    "lists.limit": "Lists of {time}: at most {cents} a sale",
+    "lists.stop": "Lists of {time}: nothing is sold until newer ones come",
+    "lists.unknown": "unknown age",
     "status.alarm": "ALARM: {alarm}. Call a technician; selling goes on.",
     "status.forked": (
         "THE SERVER HOLDS ANOTHER HISTORY of this journal. Nothing is sold here any more. Keep this journal as it is, "

@@ -177,6 +177,10 @@ SENTENCES: Final[dict[str, str]] = {
     "status.space": "磁盘剩余 {free} MB{low}",
     "status.low": "，空间不足：不再开始新的交易",
     "status.verified": "启动后已核对第 1 到第 {seq} 条流水",
+    "status.expired": "名单已于 {time} 过期：此后没有收到服务器的消息",
+    "lists.limit": "名单为 {time} 的：每笔最多 {cents}",
+    "lists.stop": "名单为 {time} 的：收到新名单之前不能销售",
+    "lists.unknown": "未知时间",
     "status.alarm": "警报：{alarm}。请联系技术人员；仍可继续销售。",
     "status.forked": (
         "服务器上的流水与本机的不同！本机已停止交易。请原样保留本机的流水，并请管理员开始新的纪元（新的密钥和授权）"

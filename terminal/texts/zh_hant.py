@@ -177,6 +177,10 @@ SENTENCES: Final[dict[str, str]] = {
     "status.space": "磁碟剩餘 {free} MB{low}",
     "status.low": "，空間不足：不再開始新的交易",
     "status.verified": "啟動後已核對第 1 到第 {seq} 筆流水",
+    "status.expired": "名單已於 {time} 過期：此後沒有收到伺服器的消息",
+    "lists.limit": "名單為 {time} 的：每筆最多 {cents}",
+    "lists.stop": "名單為 {time} 的：收到新名單之前不能銷售",
+    "lists.unknown": "未知時間",
     "status.alarm": "警報：{alarm}。請聯絡技術人員；仍可繼續銷售。",
     "status.forked": (
         "伺服器上的流水與本機的不同！本機已停止交易。請原樣保留本機的流水，並請管理員開始新的紀元（新的金鑰和授權）"

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from protocol.ids import StaffId
+from protocol.instants import ClockSource
+from protocol.limits import LimitRules
 from protocol.policy import read_file
 from protocol.site_files import ConfigFile, PromotionsFile, StaffFile, StaffRole, TextsFile
 from tests.server.office import Desk, open_desk
@@ -68,6 +70,27 @@ async def test_a_list_is_stored_under_a_rising_version_and_published(
 async def test_what_no_terminal_would_take_is_not_stored(desk: Desk, name: str, form: Any) -> None:
     await desk.put(f"/sites/{SITE}/{name}", form, expect=422)
     await desk.get(f"/sites/{SITE}/lists/{name}", expect=404)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [{"age_ms": 5}],
+        [{"age_ms": 5, "sale": 100}, {"age_ms": 5, "sale": 50}],
+        [{"age_ms": 9, "sale": 100}, {"age_ms": 5, "sale": 50}],
+        [{"age_ms": 5, "sale": 100}, {"age_ms": 9, "sale": 101}],
+    ],
+)
+async def test_limits_by_age_go_down_step_by_step_and_nothing_is_refused_by_leaving_it_out(
+    desk: Desk, steps: list[dict[str, int]]
+) -> None:
+    refused = await desk.put(f"/sites/{SITE}/limits", {"rules": {"offline": steps}}, expect=422)
+    assert refused["code"] == "not_a_ladder"
+    ladder = [{"age_ms": 5, "sale": 100}, {"age_ms": 9, "sale": 100}, {"age_ms": 10, "sale": 0}]
+    await desk.put(f"/sites/{SITE}/limits", {"rules": {"offline": ladder}})
+    rules = read_file(await body(desk, "limits"), LimitRules)
+    assert [rules.offline_sale_max(age, ClockSource.SERVER) for age in (4, 5, 9, 10)] == [None, 100, 100, 0]
+    assert rules.offline_sale_max(0, ClockSource.NONE) == 0, "the strictest where nobody knows"
 
 
 async def test_pins_are_hashed_stay_where_no_new_one_is_given_and_are_shown_to_nobody_else(desk: Desk) -> None:

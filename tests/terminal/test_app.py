@@ -23,7 +23,7 @@ from protocol.authorise import Listed
 from protocol.entries import CashSale, ClockChanged, Kind, PriceOverridden
 from protocol.ids import CardNo, Counter, Epoch, Generation, ProductId, Seq, SiteId, StaffId, TerminalId, Tno
 from protocol.instants import HOUR_MS, ClockSource, MonoMs, Now, UtcMs
-from protocol.limits import ClassLimits, LimitRules
+from protocol.limits import ClassLimits, LimitRules, OfflineStep
 from protocol.messages import Grant, TipAnswer, sign
 from protocol.money import Cents
 from protocol.policy import CardBook, CardRow, CardsFile, FloorRow
@@ -494,6 +494,26 @@ async def test_lists_are_as_old_as_the_clock_or_the_server_s_word_says(
     counter.shell.lists = replace(counter.shell.lists, as_of=NOON)
     later = Now(UtcMs(NOON + clock_hours * HOUR_MS), MonoMs(5 * HOUR_MS), ClockSource.RTC)
     assert counter.shell.lists_age_ms(later) == age_hours * HOUR_MS
+
+
+async def test_the_cashier_sees_which_limit_old_lists_set(counter: CounterBench) -> None:
+    steps = (OfflineStep(HOUR_MS, Cents(2_000)), OfflineStep(2 * HOUR_MS, Cents(500)), OfflineStep(9 * HOUR_MS))
+
+    async def shown(age_ms: int) -> str:
+        lists = replace(
+            counter.shell.lists, as_of=UtcMs(counter.now().utc_ms - age_ms), rules=LimitRules(offline=steps)
+        )
+        await counter.till.turn(lambda shell: shell.apply_lists(lists))
+        return "".join(counter.face.views[-1].lines)
+
+    assert "Lists of" not in await shown(HOUR_MS - 1_000)
+    assert "at most ¥20.00 a sale" in await shown(HOUR_MS)
+    assert "at most ¥5.00 a sale" in await shown(3 * HOUR_MS)
+    assert "nothing is sold until newer ones come" in await shown(9 * HOUR_MS)
+    await counter.till.turn(lambda shell: shell.apply_lists(replace(shell.lists, as_of=UtcMs(0))))
+    assert "Lists of unknown age" in "".join(counter.face.views[-1].lines)
+    await counter.till.turn(lambda shell: shell.apply_lists(replace(shell.lists, rules=LimitRules())))
+    assert "Lists of" not in "".join(counter.face.views[-1].lines), "without steps age changes nothing"
 
 
 async def test_a_loose_plug_is_one_story_in_the_journal(counter: CounterBench) -> None:

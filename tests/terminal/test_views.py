@@ -220,7 +220,7 @@ def status(offline: Offline | None = None, **changed: object) -> Status:
         "tid": "till-07", "tno": TNO, "shift": ShiftTotals(), "now": AT, "offline": offline, "tip": Seq(10),
         "acked": Seq(7), "forked": False, "lists_as_of": UtcMs(AT.utc_ms), "lists_age_ms": 0, "reader_fault": "",
         "disk_bytes": 10**9, "disk_low": False, "verified": Seq(10), "copied": None, "copy_fault": "",
-        "alarm": "", "texts": TextsFile(),
+        "alarm": "", "texts": TextsFile(), "lists_expire": UtcMs(0), "sale_max": None,
     }  # fmt: skip
     return Status(**{**as_it_is, **changed})  # type: ignore[arg-type]
 
@@ -238,6 +238,8 @@ def test_the_status_says_what_is_unsent_and_why() -> None:
         copied=3,
         copy_fault="full",
         alarm="lists: older",
+        lists_expire=UtcMs(1),
+        sale_max=Cents(2_000),
     )
     text = "\n".join(status_lines(offline, CampusTime(), SENTENCES))
     for part in (
@@ -249,6 +251,8 @@ def test_the_status_says_what_is_unsent_and_why() -> None:
         "shift 2",
         "SECOND MEDIUM FAILS (full)",
         "ALARM: lists: older",
+        "THE LISTS EXPIRED at 1970-01-01",
+        "Lists of unknown age: at most ¥20.00 a sale",
     ):
         assert part in text
 
