@@ -43,6 +43,7 @@ from terminal.office import CardOffice
 from terminal.offline import Offline, OfflineCause
 from terminal.policy_store import PolicyStore
 from terminal.ports import JournalBroken, JournalDamaged
+from terminal.questions import Questions
 from terminal.renewal import CertificateKeeper
 from terminal.server_http import ServerAt, ask_time
 from terminal.shell import Post, Shell
@@ -97,6 +98,7 @@ async def run(config: Config, words: Words, console: Console, keyboard: int, rea
             shell.acked(journal.acked.seq, journal.ack_jws.decode())
         await switch_prices(till, policy)
         news.link = gauges.link = _link(config, identity, journal, policy, till, clock)
+        shell.server = Questions(news.link, grant) if news.link else None
 
         stop = asyncio.Event()
         chip = ChipWatch(MachineClock()) if config.clock_chip else None

@@ -40,6 +40,11 @@ class CardPort:
         """The field is empty."""
         self._channel = self._card = None
 
+    @property
+    def uid(self) -> bytes:
+        """Of what lies on the reader; empty where it has none, or nothing lies there."""
+        return self._channel.uid if self._channel else b""
+
     async def read(self, load_known: Callable[[bytes], SignedLoad | None]) -> CardRead | None:
         """Authenticate anew and read; None for a card that is not ours."""
         return await self._run(lambda: self._read(load_known))

@@ -42,7 +42,7 @@ from terminal.signed_time import SignedTime
 from terminal.step_draft import Open
 from terminal.wake import Unfinished
 
-_FORM: Final = 5
+_FORM: Final = 6
 """Raised whenever `Derived` says something else, so that a newer program does not go on from an older one's state."""
 HISTORY: Final = "history"
 """The device of a `fault` that notes another history of this chain at the server."""
@@ -97,6 +97,10 @@ class Derived(msgspec.Struct):
     ended: bool = False
     """Whether the program ended in order here: whoever was at the counter saw the sale settled last."""
     floors: dict[str, _Floor] = msgspec.field(default_factory=dict[str, _Floor])
+    stand_ins: dict[str, tuple[BusinessDay, Cents]] = msgspec.field(
+        default_factory=dict[str, tuple[BusinessDay, Cents]]
+    )
+    """What was sold to tokens without an answer on the newest day of each."""
 
     def apply(self, sealed: Sealed, campus: CampusTime) -> None:
         """Take in the next entry of the chain."""
@@ -165,6 +169,11 @@ class Derived(msgspec.Struct):
             listed.topup_waiting,
         )
 
+    def stood_in(self, card: CardKey, day: BusinessDay) -> Cents:
+        """What was sold to a token on a day without an answer."""
+        known, cents = self.stand_ins.get(_name(card), (day, Cents(0)))
+        return cents if known == day else Cents(0)
+
     def _step(self, sealed: Sealed, body: CardStep, day: BusinessDay) -> None:
         staged = stage_of(sealed.entry.kind)
         if staged is None:
@@ -194,6 +203,10 @@ class Derived(msgspec.Struct):
         self.last_sale = sealed.jws.decode()
         self.shift.sales += 1
         self.shift.sales_cents = Cents(self.shift.sales_cents + body.amount)
+        if body.card.is_token and not body.approval:
+            so_far = self.stood_in(body.card.key, day)
+            self.stand_ins = {name: known for name, known in self.stand_ins.items() if abs(known[0] - day) < SOLD_DAYS}
+            self.stand_ins[_name(body.card.key)] = (day, Cents(so_far + body.amount))
         main, subsidy = Cents(body.main - body.main_after), Cents(body.subsidy - body.subsidy_after)
         newest = next(reversed(self.sold.values()), None)
         if newest is not None and newest.day != day:
@@ -227,7 +240,7 @@ def snapshot_of(derived: Derived) -> bytes:
 def from_snapshot(raw: bytes) -> Derived | None:
     """Read a snapshot; None where it is not one of this form (then everything is folded from entry 1)."""
     try:
-        return msgspec.json.decode(raw, type=tuple[Literal[5], Derived])[1]
+        return msgspec.json.decode(raw, type=tuple[Literal[6], Derived])[1]
     except msgspec.DecodeError:
         return None
 

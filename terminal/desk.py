@@ -6,13 +6,23 @@ import msgspec
 
 from protocol.authorise import House, Refused
 from protocol.basket import Basket
-from protocol.entries import Body, CardStep, CashSale, Kind, Stage
-from protocol.ids import CardKey, Counter, MerchantId, Seq, Tno
+from protocol.entries import Body, Kind, Stage
+from protocol.ids import CardKey, MerchantId, Seq, Tno
 from protocol.instants import Now
-from protocol.money import Cents
+from protocol.messages import Answer
 from protocol.price_list import PriceList
-from protocol.purse import CardRead, Mark, Outcome, PurseChange
+from protocol.purse import CardRead, Outcome
 from protocol.site_files import REPEAT_MS
+from terminal.effects import AppendEntry as AppendEntry
+from terminal.effects import AskServer as AskServer
+from terminal.effects import AskWho as AskWho
+from terminal.effects import ComparePin as ComparePin
+from terminal.effects import Effect as Effect
+from terminal.effects import HandOver as HandOver
+from terminal.effects import MakeFirm as MakeFirm
+from terminal.effects import ReadCard as ReadCard
+from terminal.effects import Receipt as Receipt
+from terminal.effects import WriteCard as WriteCard
 from terminal.load import Load, NothingToLoad
 from terminal.purchase import Facts, NotPriced, Purchase
 from terminal.refund import Refund
@@ -21,21 +31,6 @@ from terminal.step_draft import Open, StepDraft
 from terminal.topup import TopUp
 
 Order = Purchase | Refund | Load | TopUp
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What was done: the number on the receipt is the place of the prepared entry, the same offline and online."""
-
-    number: Mark
-    kind: Kind
-    body: Body
-    at: Now
-
-    @property
-    def amount(self) -> Cents:
-        """What was moved."""
-        return self.body.amount if isinstance(self.body, CardStep | CashSale) else Cents(0)
 
 
 # What the counter shows ------------------------------------------------------------------------------------------
@@ -103,6 +98,26 @@ class Writing:
 
     def __repr__(self) -> str:
         return f"Writing({self.open.operation} {self.open.seq})"
+
+
+@dataclass(frozen=True, slots=True)
+class Identifying:
+    """A card of a stranger, or a token: the server is asked whose it is. `back`: what the counter showed before."""
+
+    tap: "CardTapped"
+    back: "AwaitingCard | NotDone"
+    left_at: Now | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Approving:
+    """A token's sale is on disk, and the server is asked for the money; so often already."""
+
+    order: Order
+    open: Open
+    draft: StepDraft
+    facts: Facts
+    asked_count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +192,8 @@ Phase = (
     | PinComparing
     | Preparing
     | Writing
+    | Identifying
+    | Approving
     | Settling
     | TapAgain
     | Firming
@@ -253,6 +270,26 @@ class CardTapped:
     now: Now
     load: Load | None = None
     """Where loads are collected: the newest record of this card."""
+    uid: str = ""
+    """Of what is no card of ours and may be a token: only the server knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenKnown:
+    """The server has said whose token a UID is; None: nobody's."""
+
+    uid: str
+    read: CardRead | None
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class TokenAnswered:
+    """The server has answered about a token's sale; `approval` is the hash of its signed words."""
+
+    answer: Answer
+    approval: str
+    now: Now
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +372,8 @@ Event = (
     | PayPressed
     | CashTaken
     | CardTapped
+    | TokenKnown
+    | TokenAnswered
     | CardRemoved
     | EntryStored
     | CardWritten
@@ -347,53 +386,4 @@ Event = (
     | Ticked
 )
 
-# What to do ------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class AppendEntry:
-    """Make this durable, then report `EntryStored`."""
-
-    kind: Kind
-    body: Body
-
-
-@dataclass(frozen=True, slots=True)
-class WriteCard:
-    """Write one step onto the card, then report `CardWritten` or `CardLost`."""
-
-    change: PurseChange
-
-
-@dataclass(frozen=True, slots=True)
-class MakeFirm:
-    """Make the card definite about a step, then report `CardFirm` or `CardLost`."""
-
-    mark: Mark
-    counter_after: Counter
-
-
-@dataclass(frozen=True, slots=True)
-class ReadCard:
-    """Authenticate and read the card on the reader once more, then report `CardTapped`, if it is still there."""
-
-
-@dataclass(frozen=True, slots=True)
-class ComparePin:
-    """Compare the PIN with the card's verifier, then report `PinCompared`."""
-
-    pin: str
-
-    def __repr__(self) -> str:
-        return "ComparePin()"
-
-
-@dataclass(frozen=True, slots=True)
-class HandOver:
-    """Paid for certain: the sound, the drawer, the receipt, the goods."""
-
-    receipt: Receipt
-
-
-Effect = AppendEntry | WriteCard | MakeFirm | ReadCard | ComparePin | HandOver
 Stepped = tuple[Desk, tuple[Effect, ...]]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from protocol.ids import Seq
 from protocol.instants import UtcMs
-from protocol.messages import Ack, TipAnswer
+from protocol.messages import Ack, Answer, Known, TipAnswer
 from protocol.sync_sender import Phase
 from protocol.trust import Trust
 from terminal.offline import Offline
@@ -48,3 +48,5 @@ class Hooks:
     """Write down what is believed of the server from now on. Called in a thread; raises OSError."""
     clock_doubtful: Callable[[], Awaitable[Callable[[], UtcMs] | None]] = _no_clock
     """Only its dates speak against the broker's certificate: what tells the time by the server's word, if it can."""
+    answered: Callable[[Known | Answer, bytes], Awaitable[None]] = lambda _message, jws: _nothing(jws)
+    """The server has answered a question of this terminal."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from protocol.entries import CardStep, ClockChanged, Fault, Kind, ListsApplied
 from protocol.instants import ClockSource, UtcMs
 from protocol.journal import Sealed
-from protocol.messages import Ack, TipAnswer
+from protocol.messages import Ack, Answer, Known, TipAnswer
 from protocol.texts import text_of
 from terminal.clock import TerminalClock
 from terminal.derived import HISTORY
@@ -121,7 +121,10 @@ def hooks_of(till: Till, clock: TerminalClock, face: Face) -> Hooks:
         await till.turn(take)
         face.note("alarm", text=text)
 
-    return Hooks(acked, applied, server_time, diverged, alarm)
+    async def answered(message: Known | Answer, jws: bytes) -> None:
+        await till.turn(lambda shell: shell.told(message, jws))
+
+    return Hooks(acked, applied, server_time, diverged, alarm, answered=answered)
 
 
 def with_time_asked(hooks: Hooks, clock: TerminalClock, ask: Callable[[], Awaitable[UtcMs]]) -> Hooks:

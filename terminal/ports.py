@@ -1,4 +1,4 @@
-"""What the terminal's core asks of its journal, and the one tree of everything that can go wrong with it.
+"""What the terminal's core asks of cards, server and journal, and the one tree of all that can go wrong with the last.
 
 JournalError
 ├── JournalLow               cashier: nothing new is begun, what is open is finished; make space
@@ -10,13 +10,16 @@ JournalError
     └── JournalDamaged       the chain does not hold; says at which entry and how
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from protocol.entries import Body, Kind, ListVersions
-from protocol.ids import Seq, ShiftNo, StaffId
+from protocol.ids import Counter, Seq, ShiftNo, StaffId
 from protocol.instants import Now
 from protocol.journal import Break, Sealed, Tip
+from protocol.money import Cents
+from protocol.purse import CardId, CardRead, Mark, PurseChange, SignedLoad
 
 
 class JournalError(Exception):
@@ -88,4 +91,54 @@ class Journal(Protocol):
 
     async def hash_at(self, seq: Seq) -> bytes | None:
         """The hash of one entry; of the grant for seq 0; None beyond the tip. Raises JournalBroken."""
+        ...
+
+
+class SyncJournal(Journal, Protocol):
+    """A journal that also keeps the newest ack."""
+
+    def keep_ack(self, jws: bytes) -> None:
+        """Write the newest signed ack along with the next entry."""
+        ...
+
+
+class Cards(Protocol):
+    """The card on the reader. Raises CardError; a CardLeftField during a write means that its outcome is unknown."""
+
+    @property
+    def uid(self) -> bytes:
+        """Of what lies on the reader; empty where it has none, or nothing lies there."""
+        ...
+
+    async def read(self, load_known: Callable[[bytes], SignedLoad | None]) -> CardRead | None:
+        """Authenticate and read; None: not ours. `load_known` gives by UID the record that need not be read again."""
+        ...
+
+    async def write(self, change: PurseChange) -> CardRead:
+        """Make one step and read it back."""
+        ...
+
+    async def make_definite(self, mark: Mark, counter_after: Counter) -> CardRead:
+        """Make what became of a step firm."""
+        ...
+
+    async def pin_is_right(self, read: CardRead, pin: str) -> bool:
+        """Compare a PIN with the card's verifier, in constant time."""
+        ...
+
+
+class Server(Protocol):
+    """Whom a sale to a token asks. Answers come later, to `Shell.told`, or never."""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the line is there."""
+        ...
+
+    def who(self, uid: str) -> str:
+        """Ask whose token a UID is; the nonce that the answer repeats."""
+        ...
+
+    def ask(self, seq: Seq, entry_hash: bytes, card: CardId, amount: Cents) -> None:
+        """Ask whether a token may pay what a prepared entry says."""
         ...

@@ -28,6 +28,10 @@ class Facts:
     standing: Standing
     house: House
     when: When
+    online: bool = False
+    """Whether a server can be asked."""
+    stood_in_cents: Cents = Cents(0)
+    """What was sold to this token today without an answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,8 +34,11 @@ from protocol.entries import (
 )
 from protocol.instants import Now
 from protocol.purse import CardRead, Mark, Outcome
+from terminal import token_sale
+from terminal.decide import decide
 from terminal.desk import (
     AppendEntry,
+    Approving,
     AwaitingCard,
     BasketChanged,
     Cancelled,
@@ -53,6 +56,7 @@ from terminal.desk import (
     Event,
     Firming,
     HandOver,
+    Identifying,
     MakeFirm,
     NotDone,
     Noting,
@@ -73,19 +77,19 @@ from terminal.desk import (
     Stepped,
     TapAgain,
     Ticked,
+    TokenAnswered,
+    TokenKnown,
     WriteCard,
     Writing,
 )
-from terminal.load import Load, NothingToLoad, decide_load
+from terminal.load import Load, NothingToLoad
 from terminal.one_tap import answered, back, gone, noted, payer, served_here
+from terminal.outcome import settle
 from terminal.purchase import Facts, NotPriced, Purchase, decide_cash, decide_purchase, draft_pin_try, is_unchanged
-from terminal.refund import Refund, decide_refund, may_go_on_card, to_pending
+from terminal.refund import Refund, may_go_on_card, to_pending
 from terminal.refusal_count import asked_cents, counted, due
 from terminal.step_draft import HAND_OVER_MS, Open, StepDraft
-from terminal.topup import TopUp, decide_topup
 
-Answer = StepDraft | RefundStep | TopUpStep | LoadStep | Refused | NotPriced | NothingToLoad
-"""A step to make on the card, an entry that needs no card, or a reason not to."""
 Operated = BasketChanged | PayPressed | CashTaken | PinEntered | Confirmed | Cancelled
 _NOTED = {RefundStep: Kind.REFUND_SETTLED, TopUpStep: Kind.TOPUP_PREPARED, LoadStep: Kind.LOAD_VOIDED}
 
@@ -96,7 +100,12 @@ def step(desk: Desk, event: Event) -> Stepped:
         case CardTapped():
             return _tapped(desk, event)
         case CardRemoved(now):
-            return replace(desk, present=None, charged=gone(desk.charged, desk.present, now)), ()
+            charged = gone(desk.charged, desk.present, now)
+            return replace(desk, present=None, charged=charged, phase=token_sale.left(desk.phase, now)), ()
+        case TokenKnown():
+            return _known(desk, event)
+        case TokenAnswered():
+            return token_sale.answered(desk, event)
         case EntryStored():
             return _stored(desk, event)
         case CardWritten(read, now):
@@ -138,7 +147,7 @@ def _operated(desk: Desk, event: Operated) -> Stepped:
             return replace(answered(desk, receipt), phase=_idle(desk)), (HandOver(receipt),)
         case Cancelled(), PaidEarlier():
             return _new_purchase(desk, desk.phase)
-        case Cancelled(), AwaitingCard() | NotDone() | RepeatAsked() | PinEntry() | TapAgain() | Done():
+        case Cancelled(), AwaitingCard() | Identifying() | NotDone() | RepeatAsked() | PinEntry() | TapAgain() | Done():
             return replace(desk, phase=_idle(desk)), ()
         case _:
             return desk, ()
@@ -182,6 +191,8 @@ def _tapped(desk: Desk, tap: CardTapped) -> Stepped:
         if desk.unconfirmed is not None and payer(desk.unconfirmed) == desk.present:
             return replace(desk, phase=PaidEarlier(desk.unconfirmed, _order_of(desk.phase))), ()
     match desk.phase:
+        case AwaitingCard() | NotDone() if tap.read is None and tap.uid:
+            return token_sale.identify(desk, tap, desk.phase)
         case AwaitingCard(order, confirmed):
             return _one_tap_one_charge(desk, order, tap) if confirmed != desk.present else _decide(desk, order, tap)
         case NotDone(order):
@@ -190,6 +201,19 @@ def _tapped(desk: Desk, tap: CardTapped) -> Stepped:
             return _try_pin(desk, order, tap, pin) if is_unchanged(asked, tap.read) else _decide(desk, order, tap)
         case _:
             return desk, ()
+
+
+def _known(desk: Desk, event: TokenKnown) -> Stepped:
+    """Go on as if the token had said itself who it is; a stranger's card is not ours."""
+    waiting = token_sale.known(desk, event)
+    if waiting is None:
+        return desk, ()
+    desk, tap, left_at = waiting
+    if tap.read is None:
+        assert isinstance(desk.phase, AwaitingCard | NotDone)
+        return _decide(desk, desk.phase.order, tap)
+    desk, effects = _tapped(desk, tap)
+    return token_sale.has_left(desk, left_at), effects
 
 
 def _one_tap_one_charge(desk: Desk, order: Order, tap: CardTapped) -> Stepped:
@@ -204,7 +228,7 @@ def _one_tap_one_charge(desk: Desk, order: Order, tap: CardTapped) -> Stepped:
 
 
 def _decide(desk: Desk, order: Order, tap: CardTapped, pin: Pin = Pin.NOT_ASKED) -> Stepped:
-    answer = _answer(desk, order, tap, pin)
+    answer = decide(order, tap, desk.tno, pin)
     match answer:
         case RefundStep() | TopUpStep() | LoadStep():
             return _note(desk, _NOTED[type(answer)], answer)
@@ -228,23 +252,6 @@ def _note(desk: Desk, kind: Kind, body: CardStep | CashSale) -> Stepped:
     return replace(desk, phase=Noting(kind, body)), (AppendEntry(kind, body),)
 
 
-def _answer(desk: Desk, order: Order, tap: CardTapped, pin: Pin) -> Answer:
-    refused = before_any_card(tap.facts.house)
-    if refused is not None:
-        return refused
-    match order:
-        case Purchase():
-            return decide_purchase(order, tap.read, tap.facts, pin)
-        case Load():
-            return decide_load(tap.load or order, tap.read, tap.facts)
-        case TopUp():
-            return decide_topup(order, tap.read, tap.facts)
-        case Refund():
-            return decide_refund(order, tap.read, tap.facts, desk.tno)
-        case _:
-            assert_never(order)
-
-
 def _written(desk: Desk, read: CardRead, now: Now) -> Stepped:
     assert isinstance(desk.phase, Writing), "a card was written that nobody asked for"
     order, done = desk.phase.order, desk.phase.open
@@ -252,7 +259,7 @@ def _written(desk: Desk, read: CardRead, now: Now) -> Stepped:
         assert isinstance(order, Purchase)
         comparing = PinComparing(order, read, desk.phase.facts)
         return replace(_without_try(desk, done), phase=comparing), (ComparePin(desk.phase.pin),)
-    return _settle(desk, done, Stage.SETTLED, done.outcome(), now, hand_over=True)
+    return settle(desk, done, Stage.SETTLED, done.outcome(), now, hand_over=True)
 
 
 def _lost(desk: Desk) -> Desk:
@@ -276,33 +283,18 @@ def _firm(desk: Desk, firm: CardFirm) -> Stepped:
     same_tap = isinstance(before, TapAgain) and before.open == found
     body = found.outcome(firm.read.last)
     if firm.outcome is Outcome.UNKNOWN or found.over(firm.now):
-        return _settle(desk, found, Stage.TORN, body, firm.now, then=_idle(desk) if same_tap else before)
+        return settle(desk, found, Stage.TORN, body, firm.now, then=_idle(desk) if same_tap else before)
     if firm.outcome is Outcome.WRITTEN:
         then = None if same_tap or found.operation is not Operation.SALE else _order_of(before)
         paid = Receipt(found.mark(desk.tno), kind_of(found.operation, Stage.SETTLED), body, found.prepared_at)
         earlier = None if same_tap or found.operation is not Operation.SALE else PaidEarlier(paid, then)
-        return _settle(desk, found, Stage.SETTLED, body, firm.now, then=earlier, hand_over=same_tap)
+        return settle(desk, found, Stage.SETTLED, body, firm.now, then=earlier, hand_over=same_tap)
     once_more = same_tap and found.operation in (Operation.SALE, Operation.LOAD)
     again = AwaitingCard(before.order) if isinstance(before, TapAgain) and once_more else None
-    return _settle(desk, found, Stage.VOIDED, body, firm.now, then=again or (None if same_tap else before))
+    return settle(desk, found, Stage.VOIDED, body, firm.now, then=again or (None if same_tap else before))
 
 
 # The journal -----------------------------------------------------------------------------------------------------
-
-
-def _settle(
-    desk: Desk,
-    found: Open,
-    stage: Stage,
-    body: CardStep,
-    now: Now,
-    *,
-    then: Phase | None = None,
-    hand_over: bool = False,
-) -> Stepped:
-    kind = kind_of(found.operation, stage)
-    done = Done(Receipt(found.mark(desk.tno), kind, body, now))
-    return replace(desk, phase=Settling(found, stage, then or done, hand_over)), (AppendEntry(kind, body),)
 
 
 def _stored(desk: Desk, stored: EntryStored) -> Stepped:
@@ -310,6 +302,8 @@ def _stored(desk: Desk, stored: EntryStored) -> Stepped:
         case Preparing(order, draft, facts, pin):
             mark = Mark(desk.tno, stored.seq)
             opened = Open(stored.seq, draft.operation, draft.body, stored.now)
+            if draft.body.card.is_token:
+                return token_sale.begin(replace(desk, opens=(*desk.opens, opened)), desk.phase, opened)
             desk = replace(desk, phase=Writing(order, opened, facts, pin))
             if pin:
                 desk = replace(desk, pin_tries=(*desk.pin_tries, opened))
@@ -333,20 +327,24 @@ def _settled(desk: Desk, phase: Settling, now: Now, found: Open, then: Phase, ha
     if phase.stage is Stage.VOIDED and isinstance(then, AwaitingCard) and desk.present == found.card:
         return desk, (ReadCard(),)
     if phase.stage is Stage.SETTLED and found.operation is Operation.SALE:
-        desk = replace(desk, charged=noted(desk.charged, found.card, now))
-    elif desk.present == found.card:
+        charged = noted(desk.charged, found.card, now)
+        desk = replace(desk, charged=charged if desk.present == found.card else gone(charged, found.card, now))
+    elif desk.present == found.card and not found.body.card.is_token:
         desk = served_here(desk, now)
     return desk, (HandOver(then.receipt),) if hand_over and isinstance(then, Done) else ()
 
 
 def _ticked(desk: Desk, now: Now) -> Stepped:
+    answer_awaited = token_sale.ticked(desk, now)
+    if answer_awaited is not None:
+        return answer_awaited
     if _is_busy(desk.phase):
         return desk, ()
     late = next((found for found in desk.opens if found.over(now)), None)
     if late is not None:
         waited = isinstance(desk.phase, TapAgain) and desk.phase.open == late
         then = _idle(desk) if waited else desk.phase
-        return _settle(desk, late, Stage.TORN, late.outcome(), now, then=then)
+        return settle(desk, late, Stage.TORN, late.outcome(), now, then=then)
     if desk.unconfirmed and now.mono_ms - desk.unconfirmed.at.mono_ms > HAND_OVER_MS:
         desk = replace(desk, unconfirmed=None)
     if isinstance(desk.phase, PaidEarlier) and now.mono_ms - desk.phase.receipt.at.mono_ms > HAND_OVER_MS:
@@ -386,7 +384,7 @@ def _pin_compared(desk: Desk, compared: PinCompared) -> Stepped:
 
 
 def _is_busy(phase: Phase) -> bool:
-    return isinstance(phase, Preparing | Writing | Settling | Firming | Noting | PinComparing)
+    return isinstance(phase, Preparing | Writing | Approving | Settling | Firming | Noting | PinComparing)
 
 
 def _idle(desk: Desk) -> Ringing:

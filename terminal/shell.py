@@ -12,7 +12,7 @@ from typing import Protocol, assert_never
 from msgspec import structs
 
 from hardware.ports import CardError, CardLeftField
-from protocol.authorise import House, Refusal, Refused, Standing
+from protocol.authorise import House, Listed, Refusal, Refused, Standing
 from protocol.basket import Basket
 from protocol.entries import Body, Booted, Checkpoint, EpochEnded, Fault, Kind, Stage, kind_of
 from protocol.ids import Counter, MerchantId, Seq, ShiftNo, StaffId, Tno
@@ -20,13 +20,17 @@ from protocol.instants import MINUTE_MS, BusinessDay, CampusTime, Now, UtcMs
 from protocol.journal import Sealed
 from protocol.limits import When
 from protocol.load_record import load_is_genuine
+from protocol.messages import Answer, Known
 from protocol.money import Cents
-from protocol.purse import CardRead, Mark, PurseChange, SignedLoad, what_became_of
-from protocol.signing import Verifier, sha256_of, to_base64url
+from protocol.purse import CardClass, CardRead, Mark, PurseChange, SignedLoad, what_became_of
+from protocol.signing import Verifier, from_base64url, sha256_of, to_base64url
 from protocol.texts import text_of
+from protocol.tokens import read_of, uid_text
 from terminal.derived import Derived, snapshot_of
 from terminal.desk import (
     AppendEntry,
+    AskServer,
+    AskWho,
     CardFirm,
     CardLost,
     CardRemoved,
@@ -48,11 +52,13 @@ from terminal.desk import (
     ReadCard,
     Receipt,
     Ringing,
+    TokenAnswered,
+    TokenKnown,
     WriteCard,
 )
 from terminal.lists import Lists
 from terminal.load import Load
-from terminal.ports import Draft, Journal, JournalBroken, JournalLow
+from terminal.ports import Cards, Draft, Journal, JournalBroken, JournalLow, Server
 from terminal.purchase import Facts
 from terminal.sale import step
 from terminal.shift import ShiftEntry, ShiftRefusal, close_shift, open_shift
@@ -60,26 +66,6 @@ from terminal.wake import wake
 
 FAULT_AGAIN_MS = 10 * MINUTE_MS
 """What comes and goes again and again (a loose plug, a dying disk) is one story in the journal."""
-
-
-class Cards(Protocol):
-    """The card on the reader. Raises CardError; a CardLeftField during a write means that its outcome is unknown."""
-
-    async def read(self, load_known: Callable[[bytes], SignedLoad | None]) -> CardRead | None:
-        """Authenticate and read; None: not ours. `load_known` gives by UID the record that need not be read again."""
-        ...
-
-    async def write(self, change: PurseChange) -> CardRead:
-        """Make one step and read it back."""
-        ...
-
-    async def make_definite(self, mark: Mark, counter_after: Counter) -> CardRead:
-        """Make what became of a step firm."""
-        ...
-
-    async def pin_is_right(self, read: CardRead, pin: str) -> bool:
-        """Compare a PIN with the card's verifier, in constant time."""
-        ...
 
 
 class ShellJournal(Journal, Protocol):
@@ -137,6 +123,10 @@ class Shell:
             post.tno, post.merchant, lists.prices, Ringing(Basket(lists.prices)), repeat_ms=lists.config.repeat_ms
         )
         self.staff, self.revoked, self.ack_jws = StaffId(""), False, ""
+        self.server: Server | None = None
+        """None: nobody can be asked about a stranger's card."""
+        self._asked = ("", "")
+        """The newest question whose token a UID is: its nonce and the UID."""
 
     async def start(self, derived: Derived | None = None) -> None:
         """Fold the journal from a snapshot's state (or from entry 1), note the start, and wake the counter."""
@@ -169,6 +159,15 @@ class Shell:
     async def card_left(self) -> None:
         """The field is empty."""
         await self.handle(CardRemoved(self._now()))
+
+    async def told(self, message: Known | Answer, jws: bytes) -> None:
+        """The server has answered a question; its signature is checked already."""
+        if isinstance(message, Known):
+            nonce, uid = self._asked
+            if message.nonce == nonce:
+                await self.handle(self._known(uid, message))
+        elif await self._journal.hash_at(message.seq) == from_base64url(message.hash):
+            await self.handle(TokenAnswered(message, to_base64url(sha256_of(jws)), self._now()))
 
     async def apply_lists(self, lists: Lists) -> None:
         """Use new lists from the next customer on."""
@@ -264,6 +263,15 @@ class Shell:
                 return await self._read_again()
             case ComparePin(pin):
                 return await self._compare(pin)
+            case AskWho(uid):
+                assert self.server is not None
+                self._asked = (self.server.who(uid), uid)
+                return None
+            case AskServer(seq, card, amount):
+                digest = await self._journal.hash_at(seq)
+                assert self.server is not None and digest is not None
+                self.server.ask(seq, digest, card, amount)
+                return None
             case HandOver(receipt):
                 self._on_hand_over(receipt)
                 return None
@@ -327,7 +335,17 @@ class Shell:
     def _tapped(self, read: CardRead | None) -> CardTapped:
         now = self._now()
         load = Load(self.lists.loads.get(read.identity.key)) if read else None
-        return CardTapped(read, self._facts(read, now), now, load)
+        uid = (uid_text(self._cards.uid) if read is None and self.server is not None else None) or ""
+        return CardTapped(read, self._facts(read, now), now, load, uid)
+
+    def _known(self, uid: str, known: Known) -> TokenKnown:
+        """What the server and what our list say of a token: the worse holds."""
+        card = known.card if known.card and known.card.is_token and known.card.card_class in list(CardClass) else None
+        read = read_of(card) if card else None
+        facts = self._facts(read, self._now())
+        if known.listed is not Listed.GOOD:
+            facts = replace(facts, standing=replace(facts.standing, listed=known.listed))
+        return TokenKnown(uid, read, facts)
 
     def _facts(self, read: CardRead | None, now: Now) -> Facts:
         campus, at, vouched = self._post.campus, now.utc_ms, self._vouched(now)
@@ -336,7 +354,9 @@ class Shell:
             standing = self.derived.standing(read.identity.key, self.lists.book.standing(read.identity.key))
         day_max = BusinessDay(campus.business_day(vouched) + 1)
         when = When(campus.business_day(at), day_max, campus.minute_of_day(at), now.clock)
-        return Facts(standing, self._house(now), when)
+        online = self.server is not None and self.server.is_up
+        stood_in = self.derived.stood_in(read.identity.key, when.day) if read else Cents(0)
+        return Facts(standing, self._house(now), when, online, stood_in)
 
     def _house(self, now: Now) -> House:
         return House(self.lists.rules, self.lists_age_ms(now), self.revoked or self.derived.forked, self._journal.low)

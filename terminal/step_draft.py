@@ -26,6 +26,8 @@ class StepDraft:
     spent: Spent
     pin_tries: int = 0
     load: SignedLoad | None = None
+    stands_in: bool = False
+    """Tokens: whether it may be sold where the server does not answer."""
 
     def change(self, mark: Mark) -> PurseChange:
         """What to write on the card, once the prepared entry has its place."""

@@ -10,7 +10,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass, replace
-from typing import Protocol, assert_never
+from typing import assert_never
 
 from hardware.ports import Clock
 from protocol import topics
@@ -64,21 +64,13 @@ from terminal.lists_inbox import ListsInbox
 from terminal.mqtt_line import Allowed, Denied, LineDown, LineEvent, LineSettings, LineUp, MqttLine, Received
 from terminal.offline import Offline, OfflineCause
 from terminal.policy_store import PolicyStore
-from terminal.ports import Journal, JournalError
+from terminal.ports import JournalError, SyncJournal
 from terminal.sync_archive import Archive
 
 _log = logging.getLogger(__name__)
 
 TICK_S, TICK_MS, DENIED_LATE_MS = 0.5, 500, 5_000
 _WAITING_EVENTS_MAX = 4_096
-
-
-class SyncJournal(Journal, Protocol):
-    """A journal that also keeps the newest ack."""
-
-    def keep_ack(self, jws: bytes) -> None:
-        """Write the newest signed ack along with the next entry."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +139,15 @@ class SyncLink:
     def appended(self) -> None:
         """The journal grew. Never blocks and never fails; missed calls are made up for by the next one."""
         self._deliver(_Grown())
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the broker is there."""
+        return not self._cause
+
+    def ask(self, question: bytes) -> None:
+        """Ask the server something at once; forgotten where there is no line."""
+        self._publish("ask", question)
 
     def renewed(self) -> None:
         """Another certificate lies there. Raises OSError."""
@@ -327,7 +328,11 @@ class SyncLink:
                     await self._step(Wanted(want.seq, self._clock.mono_ms()))
             case ServerState():
                 await self._take_server_state(verified(jws, ServerState, key))
-            case Grant() | Manifest() | ServerTime() | Known() | Answer() | Keys():
+            case Known():
+                await self._tell(self._hooks.answered(verified(jws, Known, key), jws))
+            case Answer():
+                await self._tell(self._hooks.answered(verified(jws, Answer, key), jws))
+            case Grant() | Manifest() | ServerTime() | Keys():
                 raise NotAMessage("not meant for this topic")
             case _:
                 assert_never(message)

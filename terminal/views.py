@@ -10,7 +10,18 @@ from typing import assert_never
 
 from protocol.authorise import Refused
 from protocol.basket import Basket, Item
-from protocol.entries import CardStep, CashSale, Operation, RefundStep, RefundTo, Stage, TopUpStep, TopUpTo, stage_of
+from protocol.entries import (
+    CardStep,
+    CashSale,
+    Operation,
+    RefundStep,
+    RefundTo,
+    SaleStep,
+    Stage,
+    TopUpStep,
+    TopUpTo,
+    stage_of,
+)
 from protocol.instants import DAY_MS, HOUR_MS, MINUTE_MS
 from protocol.money import Cents, format_cents
 from protocol.price_list import FREE_AMOUNT
@@ -18,10 +29,12 @@ from protocol.pricing import PricingRefusal, Ticket, TotalTooLarge, Unpriced, pr
 from protocol.purse import CardClass
 from terminal import replace as office
 from terminal.desk import (
+    Approving,
     AwaitingCard,
     Desk,
     Done,
     Firming,
+    Identifying,
     NotDone,
     Noting,
     Order,
@@ -99,6 +112,11 @@ def view_of(desk: Desk, minute_of_day: int, words: Words) -> View:
             return _view(phase, Tone.ASKING, words, "pin", "pin", cents, (), (Choice.PIN, Choice.CANCEL))
         case PinComparing() | Preparing() | Writing() | Settling() | Firming() | Noting():
             return _view(phase, Tone.HOLD, words, "hold", "hold", _held_cents(phase, minute_of_day))
+        case Identifying(tap, before):
+            cents = _order_cents(before.order, tap.facts.when.minute)
+            return _view(phase, Tone.HOLD, words, "asking", "asking", cents, (), (Choice.CANCEL,))
+        case Approving():
+            return _view(phase, Tone.HOLD, words, "asking", "asking", phase.open.body.amount)
         case TapAgain(_, lost):
             return _view(phase, Tone.TAP_AGAIN, words, "tap_again", "tap_again", lost.body.amount, (), (Choice.CANCEL,))
         case Done(receipt):
@@ -327,7 +345,9 @@ def _item_line(item: Item, basket: Basket, minute: int, words: Words) -> str:
 
 def _balance_lines(receipt: Receipt, words: Words) -> tuple[str, ...]:
     body, staged = receipt.body, stage_of(receipt.kind)
-    if not isinstance(body, CardStep) or not body.touches_card or staged is None or staged[1] is not Stage.SETTLED:
+    if not isinstance(body, CardStep) or staged is None or staged[1] is not Stage.SETTLED:
+        return ()
+    if not body.touches_card and not (isinstance(body, SaleStep) and body.approval):
         return ()
     main = words["line.balance"].format(cents=cents_text(body.main_after, words))
     subsidy = words["line.subsidy"].format(cents=cents_text(body.subsidy_after, words))

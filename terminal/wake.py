@@ -26,24 +26,28 @@ class Unfinished:
 def wake(desk: Desk, found: Unfinished, now: Now) -> Stepped:
     """Start again.
 
-    A step without outcome is open again, or torn at once where nobody can tell whether ten minutes are over. The
-    sale settled last is *paid, perhaps not handed over*.
+    A step without outcome is open again, or torn at once where nobody can tell whether ten minutes are over. A token's
+    debited nothing, and nothing was handed over for it: it is void. The sale settled last is *paid, perhaps not handed
+    over*.
     """
     kept: list[Open] = []
-    torn: list[Effect] = []
+    over: list[Effect] = []
     for known in found.opens:
+        if known.body.card.is_token:
+            over.append(AppendEntry(kind_of(known.operation, Stage.VOIDED), known.outcome()))
+            continue
         passed = elapsed_ms(known.prepared_at, now, same_boot=False)
         if passed <= HAND_OVER_MS:
             kept.append(replace(known, prepared_at=now.plus(-passed)))
         else:
-            torn.append(AppendEntry(kind_of(known.operation, Stage.TORN), known.outcome()))
+            over.append(AppendEntry(kind_of(known.operation, Stage.TORN), known.outcome()))
     return structs.replace(
         desk,
         phase=Ringing(Basket(desk.prices)),
         opens=tuple(kept),
         pin_tries=(replace(found.pin_try, prepared_at=now),) if found.pin_try else (),
         unconfirmed=_perhaps_not_handed_over(found.last, now),
-    ), tuple(torn)
+    ), tuple(over)
 
 
 def _perhaps_not_handed_over(last: Receipt | None, now: Now) -> Receipt | None:

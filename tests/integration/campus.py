@@ -22,6 +22,7 @@ from hardware.simulated.classic_card import VirtualClassic, blank_classic
 from hardware.simulated.desfire_card import VirtualDesfire
 from hardware.simulated.desfire_state import blank_desfire
 from hardware.simulated.pcscd import PrivatePcscd
+from hardware.simulated.plain_card import VirtualPlain
 from hardware.simulated.reader import SimulatedReader
 from hardware.simulated.vpcd import VirtualSlot
 from protocol.journal import Sealed, read_entry
@@ -55,7 +56,7 @@ class Till:
     program: TerminalProgram
     slot: VirtualSlot
 
-    def put_on(self, card: Card | Fuse) -> int:
+    def put_on(self, card: Card | Fuse | VirtualPlain) -> int:
         """Put a card on the reader; the place in the events before it."""
         mark = self.program.mark()
         card.field.put_back()
@@ -70,7 +71,7 @@ class Till:
             lambda event: event["event"] == "card" and event["state"] == "left", since=mark, what="card left"
         )
 
-    def tap(self, card: Card | Fuse) -> Event:
+    def tap(self, card: Card | Fuse | VirtualPlain) -> Event:
         """Hold a card to the reader until the terminal has decided; what it shows then."""
         mark = self.put_on(card)
         view = self.program.wait("view", since=mark, phase=SETTLED_PHASES)
@@ -100,7 +101,7 @@ class Till:
         self.program.type(f"ring {cents / 100:.2f}")
         self.program.wait("view", since=self.program.type("pay"), phase="awaiting_card")
 
-    def sell(self, card: Card, cents: int) -> Event:
+    def sell(self, card: Card | VirtualPlain, cents: int) -> Event:
         """A whole sale; what is on the screen at its end."""
         self.ring(cents)
         return self.tap(card)

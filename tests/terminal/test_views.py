@@ -9,24 +9,28 @@ import pytest
 from msgspec.structs import replace
 
 import terminal.texts
-from protocol.authorise import Refusal, Refused
+from protocol.authorise import House, Refusal, Refused, Standing
 from protocol.basket import Basket, BasketRefusal
 from protocol.entries import Kind, Operation, RefundStep, RefundTo, SaleStep, TopUpStep, TopUpTo
 from protocol.ids import CardNo, ChannelId, Counter, Generation, MerchantId, ProductId, Seq, ShiftNo, Tno
-from protocol.instants import DAY_MS, CampusTime, ClockSource, MonoMs, Now, UtcMs
+from protocol.instants import DAY_MS, BusinessDay, CampusTime, ClockSource, MonoMs, Now, UtcMs
+from protocol.limits import NO_LIMITS, When
 from protocol.money import SALE_CENTS_MAX, Cents
 from protocol.price_list import Names, PriceList, Product
 from protocol.pricing import TotalTooLarge, Unpriced
-from protocol.purse import CardClass, CardId, CardRead, Identity, Mark, Technology
+from protocol.purse import CardClass, CardId, CardRead, Identity, Mark, Right, Spent, Technology
 from protocol.site_files import TextsFile
 from terminal import replace as office
 from terminal.__main__ import LANGUAGES
 from terminal.commands import _COMMANDS
 from terminal.derived import ShiftTotals
 from terminal.desk import (
+    Approving,
     AwaitingCard,
+    CardTapped,
     Desk,
     Done,
+    Identifying,
     NotDone,
     PaidEarlier,
     Phase,
@@ -39,11 +43,11 @@ from terminal.desk import (
 from terminal.help import help_text, width_of
 from terminal.load import Load, NothingToLoad
 from terminal.offline import Offline, OfflineCause
-from terminal.purchase import NotPriced, Purchase
+from terminal.purchase import Facts, NotPriced, Purchase
 from terminal.refund import RefundRefusal
 from terminal.shift import ShiftRefusal
 from terminal.status import Status, status_lines
-from terminal.step_draft import Open
+from terminal.step_draft import Open, StepDraft
 from terminal.texts.en import SENTENCES
 from terminal.topup import TopUp
 from terminal.views import Choice, Tone, age_text, class_text, disk_view, office_view, refusal_texts, view_of
@@ -131,6 +135,22 @@ def test_a_product_that_is_gone_has_no_price_and_the_amount_is_not_guessed() -> 
     assert shown(Ringing(added)) == "ringing | ready | 1 rung | None | 1 x soup  no price | pay | cash | clear"
 
 
+TOKEN = replace(CARD, technology=Technology.TOKEN)
+BY_TOKEN = SaleStep(
+    TOKEN, Cents(1_250), main=Cents(5_000), main_after=Cents(3_750), merchant=MERCHANT, approval="A" * 43
+)
+STOOD_IN = SaleStep(TOKEN, Cents(1_250), main_after=Cents(-1_250), merchant=MERCHANT)
+FACTS = Facts(Standing(), House(NO_LIMITS, 0), When(BusinessDay(1), BusinessDay(2), 720, ClockSource.NTP))
+ASKING_WHO = Identifying(CardTapped(None, FACTS, AT, uid="04a1b2c3"), AwaitingCard(purchase(1_250)))
+ASKING = Approving(
+    purchase(1_250),
+    Open(Seq(9), Operation.SALE, STOOD_IN, AT),
+    StepDraft(Operation.SALE, STOOD_IN, READ, Right.DEBIT, Spent()),
+    FACTS,
+)
+PAID = "done | approved | Paid | 1250"
+
+
 @pytest.mark.parametrize(
     ("phase", "text"),
     [
@@ -154,6 +174,10 @@ def test_a_product_that_is_gone_has_no_price_and_the_amount_is_not_guessed() -> 
             PaidEarlier(receipt(), None),
             "paid_earlier | asking | Paid already, nothing more was charged | 1250 | receipt 7-9 | confirm | cancel",
         ),
+        (ASKING_WHO, "identifying | hold | Asking the server | 1250 | cancel"),
+        (ASKING, "approving | hold | Asking the server | 1250"),
+        (Done(Receipt(Mark(TNO, Seq(9)), Kind.SALE_SETTLED, BY_TOKEN, AT)), f"{PAID} | balance ¥37.50 | receipt 7-9"),
+        (Done(Receipt(Mark(TNO, Seq(9)), Kind.SALE_SETTLED, STOOD_IN, AT)), f"{PAID} | receipt 7-9"),
         (
             NotDone(purchase(1_250), Refused(Refusal.BALANCE_TOO_LOW, 300)),
             "not_done | refused | Not sold | 1250 | The card has only ¥3.00 to pay with. | cash | cancel",

@@ -101,9 +101,9 @@ _COUNTER = (
     Mutant(
         "OK before commit",
         "OK is only said once the outcome is on disk",
-        "terminal/sale.py",
+        "terminal/outcome.py",
         "    return replace(desk, phase=Settling(found, stage, then or done, hand_over)), (AppendEntry(kind, body),)",
-        "    early = (HandOver(done.receipt),) if hand_over else ()\n"
+        "    from terminal.effects import HandOver\n\n    early = (HandOver(done.receipt),) if hand_over else ()\n"
         "    desk = replace(desk, phase=Settling(found, stage, then or done, False))\n"
         "    return desk, (*early, AppendEntry(kind, body))",
         quick=True,

@@ -1,0 +1,95 @@
+"""A token through everything that is real: any card with a UID, pcscd, terminal, Mosquitto, server, ledger, ack."""
+
+import secrets
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from hardware.simulated.plain_card import VirtualPlain
+from protocol.entries import Kind, SaleStep
+from protocol.purse import Technology
+from tests.integration.campus import PCSCD_LOOKS_S, Campus, Till, wait_until
+
+pytestmark = pytest.mark.integration
+
+START, PRICE = 5_000, 1_250
+SILENT_WITHIN_S = 8.0
+"""A server that is gone is noticed within three seconds; the rest is a slow machine's."""
+
+
+@pytest.fixture
+def till(campus: Campus) -> Iterator[Till]:
+    """A till of its own for every test, on the second reader, online."""
+    till = campus.add_till(f"till-{len(campus.tills)}", 1)
+    campus.wait_online(till)
+    yield till
+    till.slot.remove()
+    till.program.stop()
+
+
+def new_token(campus: Campus, cents: int) -> tuple[int, VirtualPlain]:
+    """A number from the desk with money on it, bound to whatever card somebody has."""
+    card = VirtualPlain(b"\x04" + secrets.token_bytes(6))
+    no = int(campus.ask("POST", "/cards", {"technology": "token"})["numbers"][0])
+    campus.ask("POST", f"/cards/{no}/loads", {"id": f"desk-load-{no:06d}", "cents": cents})
+    campus.ask("PUT", f"/tokens/{card.uid.hex()}", {"no": no})
+    return no, card
+
+
+def agree(campus: Campus, till: Till, no: int, cents: int) -> None:
+    """When all is acknowledged, so much is on the token, and the books hold."""
+    campus.wait_online(till)
+    wait_until(lambda: campus.card(no)["main_cents"] == cents, f"{cents} in the ledger, not {campus.card(no)}")
+    ledger = campus.ledger()
+    assert ledger["total_cents"] == 0 and ledger["owed_cents"] == ledger["held_cents"]
+
+
+def test_a_token_pays(campus: Campus, till: Till) -> None:
+    """Bound, topped up, tapped, answered, settled, acknowledged: the ledger says what the receipt said."""
+    no, card = new_token(campus, START)
+    shown = till.sell(card, PRICE)
+    assert (shown["title"], shown["amount"], shown["lines"][0]) == ("Paid", PRICE, "balance ¥37.50")
+    agree(campus, till, no, START - PRICE)
+    time.sleep(PCSCD_LOOKS_S)  # else it was never away
+    assert till.sell(card, START)["phase"] == "repeat_asked", "it has just paid"
+    till.program.wait("view", since=till.program.type("confirm"), phase="awaiting_card")
+    refused = till.tap(card)
+    assert refused["phase"] == "not_done" and "only ¥37.50" in refused["lines"][0]
+    till.program.type("cancel")
+    other_no, other = new_token(campus, START)
+    campus.ask("POST", f"/cards/{other_no}/block")
+    blocked = till.sell(other, PRICE)
+    assert blocked["phase"] == "not_done" and "blocked" in blocked["lines"][0], "at once, whatever lists are there"
+    till.program.type("cancel")
+    agree(campus, till, no, START - PRICE)
+    till.program.stop()
+    kinds = [sealed.entry.kind for sealed in till.entries() if isinstance(sealed.entry.body, SaleStep)]
+    assert kinds == [Kind.SALE_PREPARED, Kind.SALE_SETTLED, Kind.SALE_PREPARED, Kind.SALE_VOIDED]
+    settled = next(sealed.entry.body for sealed in till.entries() if sealed.entry.kind is Kind.SALE_SETTLED)
+    assert isinstance(settled, SaleStep) and settled.approval and (settled.main, settled.main_after) == (5_000, 3_750)
+
+
+def test_a_stranger_s_card_is_not_ours(campus: Campus, till: Till) -> None:
+    shown = till.sell(VirtualPlain(b"\x04" + secrets.token_bytes(3)), PRICE)
+    assert shown["phase"] == "not_done" and "not a card of this campus" in shown["lines"][0]
+
+
+def test_without_the_server_tokens_are_refused_in_words_and_purses_pay(
+    campus: Campus, office: Till, till: Till
+) -> None:
+    no, token = new_token(campus, START)
+    _, purse = campus.issue(office, Technology.DESFIRE, START)
+    campus.wait_online(till)
+    campus.server.kill()
+    try:
+        till.ring(PRICE)
+        began = time.monotonic()
+        shown = till.tap(token)
+        assert time.monotonic() - began < SILENT_WITHIN_S
+        assert shown["phase"] == "not_done" and "does not answer" in shown["lines"][0] and "cash" in shown["advice"]
+        assert till.tap(purse)["title"] == "Paid", "the same basket, with a card that holds its money itself"
+    finally:
+        campus.server.start()
+    assert till.sell(token, PRICE)["title"] == "Paid", "and when it is back, the token too"
+    agree(campus, till, no, START - PRICE)
