@@ -91,7 +91,7 @@ def test_a_line_that_is_no_command_gets_a_sentence(line: str) -> None:
 def test_no_line_at_all_raises(line: str) -> None:
     read = read_command(line)
     if isinstance(read, Mistake):
-        assert SENTENCES[read.key].format(**read.figures)
+        assert mistake_text(read, SENTENCES)
 
 
 def test_a_pin_is_never_repeated() -> None:

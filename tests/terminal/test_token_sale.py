@@ -1,7 +1,7 @@
 """A token pays only by the server's word, in time, once a tap; everything else is void, and said in words."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -321,8 +321,7 @@ async def taps_proven(
 
 
 def _with_rules(bench: CounterBench, rules: LimitRules) -> Any:
-    lists = bench.shell.lists
-    return type(lists)(lists.prices, lists.versions, lists.book, rules, lists.loads, lists.as_of)
+    return replace(bench.shell.lists, rules=rules)
 
 
 async def test_a_proven_token_is_stood_in_for_up_to_the_day_s_limit(bench: CounterBench, server: Asked) -> None:
