@@ -1,5 +1,6 @@
 """The content of the signed list files: what the server decides and every terminal of a site applies."""
 
+from collections.abc import Mapping
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -7,10 +8,14 @@ from msgspec import Meta
 
 from protocol.authorise import Listed, Standing
 from protocol.canonical import NotCanonical, encode, read
+from protocol.card_status import CardBase, changes_since, decode_delta, encode_delta
 from protocol.ids import CardField, CardKey, CardNo, Counter, CounterField, GenerationField, LoadSeq, LoadSeqField
 from protocol.load_record import decode_load
 from protocol.purse import SignedLoad
 from protocol.signing import from_base64url, to_base64url
+
+ROWS_MAX, CHANGES_MAX = 100, 20_000
+"""So many changed cards stand in a list that people can read, and so many beside a base at all."""
 
 _File = TypeVar("_File", bound=msgspec.Struct)
 
@@ -41,11 +46,17 @@ class FloorRow(_Row, frozen=True):
 
 
 class CardsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The `cards` list: who is blocked or closed, whose top-up waits, and the floors."""
+    """The `cards` list: who is blocked or closed, whose top-up waits, and the floors.
+
+    Where there are very many listed cards, `base` names the list of that name which holds them, and this one only what
+    has changed since: a few cards in `rows`, many in `delta`.
+    """
 
     rows: tuple[CardRow, ...] = ()
     waiting: tuple[CardField, ...] = ()
     floors: tuple[FloorRow, ...] = ()
+    base: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?\Z")] = ""
+    delta: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]*\Z")] = ""
 
 
 class LoadsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -57,20 +68,46 @@ class LoadsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 class CardBook:
     """The `cards` list, looked up by card."""
 
-    def __init__(self, file: CardsFile) -> None:
-        self._listed: dict[CardKey, Listed] = {(row.no, row.generation): row.listed for row in file.rows}
+    def __init__(self, file: CardsFile, base: CardBase | None = None) -> None:
+        """`base` is the one that the file names. Raises NotAList for a malformed delta."""
+        try:
+            changes = decode_delta(from_base64url(file.delta))
+        except ValueError as error:
+            raise NotAList(f"cards: {error}") from error
+        self._base = base
+        self._listed: dict[CardKey, Listed] = changes | {(row.no, row.generation): row.listed for row in file.rows}
         self._floors: dict[CardKey, FloorRow] = {(row.no, row.generation): row for row in file.floors}
         self._waiting: frozenset[CardNo] = frozenset(file.waiting)
 
     def standing(self, card: CardKey) -> Standing:
         """What the list knows of a card; a card it does not name is good."""
         floor = self._floors.get(card)
+        listed = self._listed.get(card)
+        if listed is None:
+            listed = self._base.listed(card) if self._base else Listed.GOOD
         return Standing(
-            self._listed.get(card, Listed.GOOD),
+            listed,
             floor.counter if floor else Counter(0),
             floor.load_seq if floor else LoadSeq(0),
             card[0] in self._waiting,
         )
+
+
+def cards_file(
+    listed: Mapping[CardKey, Listed],
+    base: CardBase | None,
+    base_sha256: str,
+    waiting: tuple[CardNo, ...],
+    floors: tuple[FloorRow, ...],
+) -> CardsFile | None:
+    """The `cards` list beside the base in force, or beside none; None: too much has changed, a new base is due."""
+    changes = changes_since(base, listed) if base else dict(listed)
+    if len(changes) > CHANGES_MAX:
+        return None
+    if len(changes) > ROWS_MAX:
+        return CardsFile((), waiting, floors, base_sha256, to_base64url(encode_delta(changes)))
+    rows = tuple(CardRow(no, generation, changes[no, generation]) for no, generation in sorted(changes))
+    return CardsFile(rows, waiting, floors, base_sha256)
 
 
 def loads_by_card(file: LoadsFile) -> dict[CardKey, SignedLoad]:

@@ -14,11 +14,13 @@ import contextlib
 import enum
 import logging
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
+from protocol.card_status import CardBase, NotCardStatus
 from protocol.entries import NO_LISTS, ListVersions
 from protocol.ids import CardKey, SiteId
 from protocol.instants import Now, UtcMs
@@ -255,9 +257,9 @@ class PolicyStore:
         lists = replace(NO_POLICY, as_of=manifest.server_time, expires=manifest.expires, manifest=named)
         files = self._wanted(manifest)
         versions = {name: found.version for name, found in files.items() if name in ListVersions.__struct_fields__}
-        for name, found in files.items():
+        for name in files:
             try:
-                lists = _with(lists, name, found.version, self._required(name, found))
+                lists = self._with(lists, name, files)
             except (NotAList, NotAPriceList) as error:
                 if not damaged_too:
                     raise
@@ -271,6 +273,20 @@ class PolicyStore:
         for card, load in loads.items():
             if self.active.loads.get(card) != load and not load_is_genuine(load, self._trust.load):
                 raise NotAList(f"loads: the record of card {card[0]}/{card[1]} is not signed by the load key")
+
+    def _with(self, lists: Lists, name: str, files: Mapping[str, ListFile]) -> Lists:
+        raw = self._required(name, files[name])
+        if name != "cards":
+            return _with(lists, name, files[name].version, raw)
+        cards, base = read_file(raw, CardsFile), files.get("base")
+        if not cards.base:
+            return replace(lists, book=CardBook(cards))
+        if base is None or base.sha256 != cards.base:
+            raise NotAList("cards: the base that they name is not the one of the manifest")
+        try:
+            return replace(lists, book=CardBook(cards, CardBase(self._required("base", base))))
+        except NotCardStatus as error:
+            raise NotAList(f"cards: {error}") from error
 
     def _required(self, name: str, found: ListFile) -> bytes:
         content = self._content(found)
@@ -313,8 +329,6 @@ class PolicyStore:
 def _with(lists: Lists, name: str, version: int, raw: bytes) -> Lists:
     """The lists with one file read into them; other names are for other programs. Raises NotAList, NotAPriceList."""
     match name:
-        case "cards":
-            return replace(lists, book=CardBook(read_file(raw, CardsFile)))
         case "limits":
             return replace(lists, rules=read_file(raw, LimitRules))
         case "loads":

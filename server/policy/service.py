@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from msgspec import Struct, structs
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from protocol.ids import SiteId
+from protocol.card_status import CardBase, encode_base
+from protocol.ids import CardNo, SiteId
 from protocol.instants import DAY_MS, UtcMs
 from protocol.limits import LimitRules
 from protocol.messages import sign, version_of
-from protocol.policy import CardsFile, LoadsFile, NotAList, encode_file, load_text, read_file
+from protocol.policy import CardRow, CardsFile, LoadsFile, NotAList, cards_file, encode_file, load_text, read_file
 from protocol.price_list import NO_PRICES, LaterPrices, PriceList, Product, decode_prices, encode_prices
 from protocol.signing import sha256_of
 from protocol.site_files import StaffFile
@@ -126,7 +127,7 @@ class Policy:
         async def make(connection: AsyncConnection) -> Publication | None:
             await hold(connection, LIST_NUMBER)
             listed = await store.listed_cards(connection)
-            cards = CardsFile(listed, numbers, await store.floors(connection))
+            cards = await self._cards_file(connection, site, listed, numbers)
             cards_version = await self._keep(connection, site, "cards", encode_file(cards))
             await store.note_closed(connection, cards_version, listed)
             await self._keep(connection, site, "loads", encode_file(LoadsFile(records)))
@@ -140,6 +141,22 @@ class Policy:
         if publication is not None:
             self._named[site] = publication.versions
         return publication
+
+    async def _cards_file(
+        self, connection: AsyncConnection, site: SiteId, listed: tuple[CardRow, ...], waiting: tuple[CardNo, ...]
+    ) -> CardsFile:
+        """Beside the base that terminals have; where too much has changed since, beside a new one."""
+        by_card = {(row.no, row.generation): row.listed for row in listed}
+        floors, known = await store.floors(connection), await store.newest(connection, site, "base")
+        if known is not None:
+            made = cards_file(by_card, CardBase(known.body), known.sha256, waiting, floors)
+        else:
+            made = cards_file(by_card, None, "", waiting, floors)
+        if made is None:
+            raw = await asyncio.to_thread(encode_base, by_card)
+            await self._keep(connection, site, "base", raw)
+            made = CardsFile((), waiting, floors, sha256_of(raw).hex())
+        return made
 
     async def _manifest(self, connection: AsyncConnection, site: SiteId) -> Publication:
         now = self._clock()

@@ -14,7 +14,7 @@ from server.ingest.book import CardStatus
 from server.sets import insert_rows
 from server.tables import card, list_file, list_part, product, terminal
 
-MADE_FILES = ("cards", "loads")
+MADE_FILES = ("base", "cards", "loads")
 """Files that are made from the database: their old bodies can always be made again and are not kept."""
 
 

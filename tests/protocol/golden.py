@@ -101,6 +101,7 @@ FILES: dict[str, Callable[[], dict[str, Any]]] = {
     "lists": golden_rules.lists,
     "decisions": golden_rules.decisions,
     "batch": golden_rules.batch,
+    "card_status": golden_rules.card_status,
 }
 
 

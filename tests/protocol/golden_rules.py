@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
+import zstandard
 from msgspec import structs
 
 from hardware.cards.desfire import DesfirePurse
@@ -16,7 +17,8 @@ from hardware.simulated.desfire_state import blank_desfire
 from hardware.simulated.reader import SimulatedReader
 from protocol.authorise import House, Listed, Pin, Standing, authorise
 from protocol.basket import Basket
-from protocol.ids import LoadSeq, MerchantId, ProductId, StaffId
+from protocol.card_status import encode_base, encode_delta
+from protocol.ids import CardNo, Generation, LoadSeq, MerchantId, ProductId, StaffId
 from protocol.instants import DAY_MIN, BusinessDay, ClockSource, UtcMs
 from protocol.limits import ClassLimits, LimitRules, Meal, OfflineStep, When, running, with_sale
 from protocol.messages import encode_batch
@@ -235,3 +237,12 @@ def batch() -> dict[str, Any]:
     """A batch of three entries as one compressor writes it: others may, as long as it unpacks to the same."""
     lines = [sealed.jws for sealed in samples.chain_of()[:3]]
     return {"entries": [line.decode() for line in lines], "compressed": encode_batch(lines).hex()}
+
+
+def card_status() -> dict[str, Any]:
+    """Cards of two generations and one far away from the others, as a base and as a delta tell them."""
+    rows = [(7, 1, "blocked"), (8, 1, "closed"), (12, 1, "exchange"), (9_000, 1, "closed"), (8, 2, "blocked")]
+    listed = {(CardNo(no), Generation(generation)): Listed(name) for no, generation, name in rows}
+    base = encode_base(listed)
+    unpacked = zstandard.ZstdDecompressor().decompress(base)
+    return {"rows": rows, "base": base.hex(), "unpacked": unpacked.hex(), "delta": encode_delta(listed).hex()}

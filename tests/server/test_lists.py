@@ -6,10 +6,14 @@ from typing import Any
 
 import pytest
 
-from protocol.ids import StaffId
+from protocol import policy
+from protocol.authorise import Listed
+from protocol.card_status import CardBase
+from protocol.ids import CardNo, Generation, StaffId
 from protocol.instants import ClockSource
 from protocol.limits import LimitRules
-from protocol.policy import read_file
+from protocol.policy import CardBook, CardsFile, read_file
+from protocol.signing import sha256_of
 from protocol.site_files import ConfigFile, PromotionsFile, StaffFile, StaffRole, TextsFile
 from tests.server.office import Desk, open_desk
 from tests.server.world import SITE
@@ -70,6 +74,47 @@ async def test_a_list_is_stored_under_a_rising_version_and_published(
 async def test_what_no_terminal_would_take_is_not_stored(desk: Desk, name: str, form: Any) -> None:
     await desk.put(f"/sites/{SITE}/{name}", form, expect=422)
     await desk.get(f"/sites/{SITE}/lists/{name}", expect=404)
+
+
+async def test_a_base_is_made_once_for_very_many_cards_and_changes_stand_beside_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policy, "CHANGES_MAX", 3)
+    monkeypatch.setattr(policy, "ROWS_MAX", 1)
+    await desk.post("/cards", {"count": 12}, expect=201)
+
+    async def published(*blocked: int) -> tuple[CardsFile, bytes | None]:
+        for no in blocked:
+            await desk.post(f"/cards/{no}/block")
+        publication = await desk.house.policy.publication(SITE, even_if_same=True)
+        assert publication is not None
+        cards = read_file(await body(desk, "cards"), CardsFile)
+        base = await body(desk, "base") if "base" in publication.versions else None
+        assert base is None or cards.base == sha256_of(base).hex()
+        book = CardBook(cards, CardBase(base) if base else None)
+        listed = {no for no in range(1, 13) if book.standing((CardNo(no), Generation(1))).listed is Listed.BLOCKED}
+        assert listed == blocked_now
+        return cards, base
+
+    await desk.put(f"/sites/{SITE}/limits", {"rules": {}})
+    blocked_now = {2}
+    assert (await published(2))[0].rows
+    blocked_now |= {4}
+    cards, base = await published(4)
+    assert cards.delta and base is None
+    blocked_now |= {6, 8}
+    cards, first = await published(6, 8)
+    assert first is not None and not cards.delta and not cards.rows
+    blocked_now |= {10}
+    cards, again = await published(10)
+    assert again == first and [row.no for row in cards.rows] == [10], "the base stays"
+    await desk.post("/cards/2/unblock")
+    blocked_now -= {2}
+    cards, again = await published()
+    assert again == first and cards.delta, "good again is a change, too"
+    blocked_now |= {1, 3}
+    cards, second = await published(1, 3)
+    assert second != first and not cards.delta and not cards.rows
 
 
 @pytest.mark.parametrize(

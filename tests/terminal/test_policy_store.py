@@ -10,11 +10,12 @@ import pytest
 from msgspec import structs
 
 from protocol.authorise import Listed
+from protocol.card_status import encode_base, encode_delta
 from protocol.entries import ListVersions
 from protocol.ids import CardNo, Generation, SiteId
 from protocol.instants import ClockSource, MonoMs, Now, UtcMs
 from protocol.messages import ListFile, sign, version_of
-from protocol.policy import encode_file
+from protocol.policy import CardsFile, encode_file
 from protocol.price_list import LaterPrices, PriceList, encode_prices
 from protocol.signing import SigningKey, sha256_of, to_base64url
 from protocol.site_files import Announcement, TextsFile
@@ -144,6 +145,31 @@ def test_a_till_does_not_fetch_loads_and_a_station_checks_each(tmp_path: Path) -
     stranger = PolicyStore(tmp_path / "other", SITE, believing_another, takes_loads=True)
     assert reason(feed(stranger, lists, manifest)) is Reason.MALFORMED
     assert stranger.active == NO_POLICY
+
+
+def test_very_many_cards_come_as_a_base_and_what_has_changed_since(tmp_path: Path) -> None:
+    lists = first_lists()
+    listed = {(CardNo(no), Generation(1)): Listed.CLOSED for no in range(1, 5_000, 2)}
+    base = encode_base(listed)
+    changed = encode_delta({(CardNo(1), Generation(1)): Listed.GOOD, (CardNo(2), Generation(1)): Listed.BLOCKED})
+    cards = CardsFile(base=sha256_of(base).hex(), delta=to_base64url(changed))
+    lists.put("base", base, 20)
+    lists.put("cards", encode_file(cards), 21)
+    feed(store_in(tmp_path), lists, lists.publish())
+    for store in (store_in(tmp_path), store_in(tmp_path)):
+        found = [store.active.book.standing((CardNo(no), Generation(1))).listed for no in (1, 2, 3, 4)]
+        assert found == [Listed.GOOD, Listed.BLOCKED, Listed.CLOSED, Listed.GOOD]
+        assert store.active.versions.cards == 21
+    wanted = store_in(tmp_path)
+    lists.put("cards", encode_file(structs.replace(cards, delta="")), 22)
+    offered = wanted.offer_manifest(lists.publish())
+    assert isinstance(offered, Waiting) and set(offered.parts) <= set(lists.named["cards"].parts), "the base lies here"
+    for wrong in (structs.replace(cards, base="ab" * 32), structs.replace(cards, delta="AA")):
+        lists.put("cards", encode_file(wrong), lists.number + 30)
+        assert reason(feed(store_in(tmp_path), lists, lists.publish())) is Reason.MALFORMED
+    lists.put("base", b"no base", 60)
+    lists.put("cards", encode_file(CardsFile(base=sha256_of(b"no base").hex())), 61)
+    assert reason(feed(store_in(tmp_path), lists, lists.publish())) is Reason.MALFORMED
 
 
 # What is refused
