@@ -7,7 +7,6 @@
 import argparse
 import asyncio
 import contextlib
-import logging
 import shlex
 import signal
 import socket
@@ -21,9 +20,11 @@ from server import keys_command
 from server.app import House, authority_of, open_house, prepare_broker, running, utc_now
 from server.broker.authority import AuthorityUnusable
 from server.broker.configuration import CONFIG
-from server.config import ConfigWrong, HttpSettings, Settings, read_settings
+from server.config import ConfigWrong, HttpSettings, LogSettings, Settings, read_settings
 from server.db import DatabaseUnusable
 from server.keys import KeysUnusable
+from server.logs import begin_logging
+from server.service_manager import tell
 
 OK, WRONG_CONFIG, PORT_TAKEN = 0, 2, 3
 
@@ -43,6 +44,7 @@ class _Api(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             port = self.servers[0].sockets[0].getsockname()[1]
+            tell("READY=1")
             print(f"fanka server ready: http://{self.config.host}:{port}", flush=True)
 
 
@@ -54,9 +56,10 @@ def main() -> int:
     parser.add_argument("what", nargs="?", choices=["run", "broker"], default="run", help="run, or prepare the broker")
     parser.add_argument("--config", type=Path, required=True, help="a TOML file")
     given = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    begin_logging(LogSettings())
     try:
         settings = read_settings(given.config)
+        begin_logging(settings.log)
         if given.what == "broker":
             return _prepare(settings)
         asyncio.run(_serve(settings))
@@ -94,6 +97,7 @@ async def _answer(house: House, settings: HttpSettings, listening: socket.socket
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, lambda: setattr(api, "should_exit", True))
     await api.serve([listening])
+    tell("STOPPING=1")
 
 
 def _listen(settings: HttpSettings) -> socket.socket:

@@ -39,6 +39,10 @@ from server.ingest.service import Ingest
 from server.keys import ServerKeys, open_keys
 from server.ledger import api as ledger_api
 from server.ledger.service import Ledger
+from server.logs import RequestNumber
+from server.meter import Meter
+from server.metrics import api as metrics_api
+from server.metrics.service import Metrics
 from server.mqtt_link import MqttLink
 from server.nightly import Nightly
 from server.people import api as people_api
@@ -183,7 +187,8 @@ def _compose(
     site: BrokerSite | None,
 ) -> House:
     campus, timing = campus_of(settings), timing_of(settings)
-    ingest = Ingest(database, keys, campus, clock)
+    meter = Meter()
+    ingest = Ingest(database, keys, campus, clock, meter)
     cards = Cards(database, keys, campus, clock)
     mqtt = settings.mqtt if site is None else _own_broker(site)
     states, tokens = States(database, clock), Tokens(database, keys, campus, clock)
@@ -223,11 +228,17 @@ def _compose(
             docs_url=None,
             redoc_url=None,
             generate_unique_id_function=lambda route: route.name,
-            middleware=[Middleware(Door), Middleware(Recorder, database, clock, f"{PREFIX}/"), Middleware(BodyLimit)],
+            middleware=[
+                Middleware(RequestNumber),
+                Middleware(Door),
+                Middleware(Recorder, database, clock, f"{PREFIX}/"),
+                Middleware(BodyLimit),
+            ],
         ),
         link,
         Gate(database, site, clock) if site is not None else None,
     )
+    house.app.state.metrics = Metrics(database, meter, lambda: link is None or link.is_up)
     _mount(house)
     return house
 
@@ -248,6 +259,7 @@ def _mount(house: House) -> None:
     state.terminals, state.people, state.cards, state.policy = house.terminals, house.people, house.cards, house.policy
     state.states, state.alarms, state.tokens = house.states, house.alarms, house.tokens
     state.reconcile, state.trail, state.enrolments = house.reconcile, Trail(house.database), house.enrolments
+    state.metrics_settings = house.settings.metrics
     answer_problems(app)
     cards = (cards_api, tokens_api, people_api)
     desks = (terminals_api, states_api, alarms_api, *cards, policy_api, ledger_api, booking_api)
@@ -255,6 +267,7 @@ def _mount(house: House) -> None:
     for router in (*routers, enrolment_api.desk):
         app.include_router(router, prefix=PREFIX)
     app.include_router(enrolment_api.machines)
+    app.include_router(metrics_api.router)
 
     @app.get("/health", tags=["health"])
     async def health() -> dict[str, str]:

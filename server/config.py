@@ -17,13 +17,21 @@
     token_sha256 = "ab0000000000000000000000000000000000000000000000000000000000cdef"
     roles = ["finance"]                   # viewer, card_office, finance, technician, auditor, admin
 
+    [metrics]                             # who may read /metrics; without this table nobody
+    token_sha256 = ""                     # whoever has this bearer token; empty: nobody from elsewhere
+    local = true                          # programs of this machine, unless a proxy asks for somebody else
+
+    [log]
+    format = "json"                       # one object a line; "text" for people
+    level = "info"
+
 Relative paths are relative to the file. Without `database` it is SQLite in `data`. A broker on another machine is named
 in `[mqtt]` (host, port, ca, cert, key) instead of `[broker]`; without either only HTTP is there.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -102,6 +110,20 @@ class AlarmSettings(_Table, frozen=True):
     disk_free_percent: Annotated[int, Meta(ge=0, le=99)] = 10
 
 
+class MetricsSettings(_Table, frozen=True):
+    """Who may read /metrics: whoever has the token (its SHA-256, hex), or programs of this machine. Else nobody."""
+
+    token_sha256: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?$", description="64 of 0-9 a-f, or empty")] = ""
+    local: bool = False
+
+
+class LogSettings(_Table, frozen=True):
+    """How log lines look, and from which level on."""
+
+    format: Literal["text", "json"] = "text"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
 class OperatorSettings(_Table, frozen=True):
     """A person at a desk; the file holds only the SHA-256 of the bearer token (hex)."""
 
@@ -123,6 +145,8 @@ class Settings(_Table, frozen=True):
     lists: ListSettings = ListSettings()
     money: MoneySettings = MoneySettings()
     alarms: AlarmSettings = AlarmSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    log: LogSettings = LogSettings()
     upkeep_every_s: Annotated[int, Meta(ge=1, le=3_600)] = 30
     operators: tuple[OperatorSettings, ...] = ()
 

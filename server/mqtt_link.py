@@ -27,6 +27,7 @@ from protocol.topics import KEYS, SERVER, UP_ALL, down, list_part, manifest, par
 from server.config import ConfigWrong, MqttSettings
 from server.ingest.service import Ingest
 from server.keys import ServerKeys
+from server.logs import TID
 from server.policy.rules import Publication
 from server.states.service import States
 from server.tokens.service import Tokens
@@ -203,6 +204,7 @@ class MqttLink:
 
     async def _work(self, lane: _Lane, queue: "asyncio.Queue[_Message]") -> None:
         tid = lane[0]
+        TID.set(tid)
         while True:
             try:
                 message = await asyncio.wait_for(queue.get(), IDLE_S)

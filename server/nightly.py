@@ -5,11 +5,10 @@ from collections.abc import Callable
 
 from protocol.instants import HOUR_MS, BusinessDay, CampusTime, UtcMs
 from server.db import Database
-from server.numbers import read_setting, write_setting
+from server.numbers import DONE_THROUGH, read_setting, write_setting
 from server.policy.service import Policy
 from server.reconcile.service import Reconcile
 
-DONE_THROUGH = "nightly:through"
 STARTS_AFTER_MS = HOUR_MS
 """How long after the end of a business day; late terminals report in this time."""
 

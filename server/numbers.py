@@ -14,6 +14,8 @@ CARD_NUMBER = "number:card"
 TNO = "number:tno"
 LIST_NUMBER = "number:list"
 CLOSED_THROUGH = "days:closed_through"
+DONE_THROUGH = "nightly:through"
+"""The newest business day whose night's work is done."""
 RESTORE_LEAP = 10_000
 """More numbers than a server gives out between two backups."""
 RESTORE_LOAD_LEAP = 64

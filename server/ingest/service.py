@@ -5,6 +5,7 @@ lines -> chain? -> load + lock -> take_run -> write -> COMMIT -> Ack | Want, sig
 
 import logging
 import re
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -40,6 +41,7 @@ from server.ingest.reach import NOTHING, entries_of, reach_of
 from server.ingest.rules import Ack, Ask, Refused, Reply, read_run, take_run
 from server.ingest.saving import write
 from server.keys import ServerKeys
+from server.meter import BatchReply, Meter
 from server.numbers import leap, server_epoch
 
 _KID = re.compile(rb'\{"alg":"Ed25519","kid":"([a-z0-9-]{3,32})/([1-9][0-9]{0,9})"\}')
@@ -54,6 +56,11 @@ class TakenBatch:
     epoch: Epoch
     server_epoch: int
     reply: Reply
+    new: int
+    """So many entries were not here before."""
+
+
+_REPLIES: dict[type[Reply], BatchReply] = {Ack: BatchReply.ACK, Ask: BatchReply.WANT, Refused: BatchReply.REFUSED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +75,15 @@ class TakenFile:
 class Ingest:
     """Takes in what terminals send."""
 
-    def __init__(self, database: Database, keys: ServerKeys, campus: CampusTime, clock: Callable[[], UtcMs]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        keys: ServerKeys,
+        campus: CampusTime,
+        clock: Callable[[], UtcMs],
+        meter: Meter | None = None,
+    ) -> None:
+        self._meter = meter or Meter()
         self._database, self._keys, self._campus, self._clock = database, keys, campus, clock
 
     async def take(self, tid: TerminalId, raw: bytes) -> bytes | None:
@@ -83,6 +98,16 @@ class Ingest:
 
     async def take_lines(self, tid: TerminalId, lines: Sequence[bytes]) -> TakenBatch | None:
         """Keep and post a run of entries; when this returns it is committed. None: not this terminal's chain."""
+        began = time.perf_counter()
+        taken = await self._take_lines(tid, lines)
+        self._meter.batch(
+            _REPLIES[type(taken.reply)] if taken else BatchReply.NONE,
+            taken.new if taken else 0,
+            time.perf_counter() - began,
+        )
+        return taken
+
+    async def _take_lines(self, tid: TerminalId, lines: Sequence[bytes]) -> TakenBatch | None:
         epoch = epoch_named(lines[0], tid)
         if epoch is None:
             await self._alarm_refused(tid, "it is not of its own chain")
@@ -100,7 +125,8 @@ class Ingest:
             reply = take_run(work.book, tno, run, now)
             await write(connection, work, now)
             await alarm_of_batch(connection, work, tno, reply, now)
-            return TakenBatch(epoch, await server_epoch(connection), reply)
+            new = len(work.book.entries) - len(work.before.entries)
+            return TakenBatch(epoch, await server_epoch(connection), reply, new)
 
         taken = await self._database.transact(keep)
         if taken is None:

@@ -129,6 +129,9 @@ class Campus:
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     _second_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     """Of the second of two people."""
+    _codes: list[str] = field(default_factory=list[str])
+    """Every claim code there was."""
+    log_format: str = "text"
     _broker_port: int = field(default_factory=free_port)
     _card_keys: tuple[bytes, bytes, bytes] = field(
         default_factory=lambda: (os.urandom(16), os.urandom(16), os.urandom(16))
@@ -171,6 +174,7 @@ class Campus:
         path.write_text(
             f'data = "data"\nupkeep_every_s = 1\ndatabase = "{self.database}"\n'
             f'[http]\nport = {port}\n[broker]\nhost = "127.0.0.1"\nport = {self._broker_port}\nservers = 2\n'
+            f'[log]\nformat = "{self.log_format}"\nlevel = "debug"\n'
             f"[lists]\nlook_every_ms = {self.lists_ms}\n"
             f'[[operators]]\nname = "admin"\ntoken_sha256 = "{token}"\nroles = ["admin"]\n'
             f'[[operators]]\nname = "second"\ntoken_sha256 = "{second}"\nroles = ["finance"]\n'
@@ -199,7 +203,15 @@ class Campus:
         """What may never stand in a log: the administrator's token, card keys, journal keys, the server's keys."""
         files = [*self.directory.glob("*/data/journal.key"), *self.directory.glob("server/data/keys/*.key")]
         keys = [text for key in self._card_keys for text in (_base64(key), key.hex())]
-        return [self.token, self._second_token, *keys, *(path.read_text().strip() for path in files)]
+        tls = [path.read_text().partition("-----END")[0][-120:-20] for path in self.directory.glob("*/data/tls.pem")]
+        return [
+            self.token,
+            self._second_token,
+            *self._codes,
+            *keys,
+            *tls,
+            *(path.read_text().strip() for path in files),
+        ]
 
     def send_text(self, path: str, text: bytes) -> Any:
         """A file as plain text, as an administrator."""
@@ -249,6 +261,7 @@ class Campus:
     def enrol(self, tid: str, data: Path) -> Identity:
         """What a technician and the desk do with a registered terminal: a claim code, four words, a yes."""
         code = self.ask("POST", f"/terminals/{tid}/claims")["code"]
+        self._codes += [code, code.replace("-", "")]
 
         def compare(said: str) -> None:
             (machine,) = self.ask("GET", "/enrolments")

@@ -1,0 +1,1 @@
+"""Figures for Prometheus: what was done, and how things are when somebody looks."""

@@ -1,0 +1,44 @@
+"""How things are: one row, or a few, of each figure."""
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from server.alarms.tables import alarm
+from server.states.tables import terminal_state
+from server.tables import case_file, chain, list_file, parked, terminal
+
+
+async def parked_entries(connection: AsyncConnection) -> int:
+    """Entries that wait to be posted."""
+    return int(await connection.scalar(select(func.count()).select_from(parked)) or 0)
+
+
+async def open_cases(connection: AsyncConnection) -> dict[str, int]:
+    """By class."""
+    query = select(case_file.c.cls, func.count().label("number")).where(case_file.c.closed_at == 0)
+    return {row.cls: row.number for row in await connection.execute(query.group_by(case_file.c.cls))}
+
+
+async def open_alarms(connection: AsyncConnection) -> dict[str, int]:
+    """By kind."""
+    query = select(alarm.c.kind, func.count().label("number")).where(alarm.c.current.is_not(None))
+    return {row.kind: row.number for row in await connection.execute(query.group_by(alarm.c.kind))}
+
+
+async def terminals(connection: AsyncConnection) -> tuple[int, int]:
+    """Registered ones, and how many of them are there."""
+    known = await connection.scalar(select(func.count()).select_from(terminal))
+    online = await connection.scalar(select(func.count()).where(terminal_state.c.online == 1))
+    return int(known or 0), int(online or 0)
+
+
+async def lists(connection: AsyncConnection) -> dict[tuple[str, ...], int]:
+    """The newest version of each list of each site."""
+    query = select(list_file.c.site, list_file.c.name, func.max(list_file.c.version).label("version"))
+    rows = await connection.execute(query.group_by(list_file.c.site, list_file.c.name))
+    return {(row.site, row.name): row.version for row in rows}
+
+
+async def heard_at(connection: AsyncConnection) -> int:
+    """When anything was taken in last, UTC ms."""
+    return int(await connection.scalar(select(func.max(chain.c.received_at))) or 0)
