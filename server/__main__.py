@@ -1,6 +1,7 @@
 """Start the server: `python -m server --config FILE`. One process: API, ingest and broker connection.
 
 `python -m server broker --config FILE` only makes the broker's directory ready, for Mosquitto to be started from.
+`python -m server backup` and `restore` copy all of it, and make a server from a copy (`server/backup_command.py`).
 `python -m server keys ...` makes, changes and shows the server's keys (`server/keys_command.py`).
 """
 
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import uvicorn
 
-from server import keys_command
+from server import backup_command, keys_command
 from server.app import House, authority_of, open_house, prepare_broker, running, utc_now
 from server.broker.authority import AuthorityUnusable
 from server.broker.configuration import CONFIG
@@ -51,7 +52,9 @@ class _Api(uvicorn.Server):
 def main() -> int:
     """Run until SIGTERM or SIGINT. Returns 0; 2 when the configuration is wrong, 3 when the HTTP port is taken."""
     if sys.argv[1:2] == ["keys"]:
-        return keys_command.main(sys.argv[2:], print, lambda text: print(text, file=sys.stderr))
+        return keys_command.main(sys.argv[2:], print, _warn)
+    if sys.argv[1:2] in (["backup"], ["restore"]):
+        return backup_command.main(sys.argv[1:], print, _warn)
     parser = argparse.ArgumentParser(prog="python -m server", description=__doc__)
     parser.add_argument("what", nargs="?", choices=["run", "broker"], default="run", help="run, or prepare the broker")
     parser.add_argument("--config", type=Path, required=True, help="a TOML file")
@@ -68,6 +71,10 @@ def main() -> int:
     except (AuthorityUnusable, ConfigWrong, DatabaseUnusable, KeysUnusable) as error:
         return _failed(error, WRONG_CONFIG)
     return OK
+
+
+def _warn(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 def _failed(error: Exception, code: int) -> int:

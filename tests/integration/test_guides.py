@@ -40,3 +40,10 @@ def test_a_terminal_is_enrolled_by_hand_and_its_sale_is_proven(tmp_path: Path) -
     assert re.search(r"^intact: \d+ entries hold", done.stdout, re.MULTILINE)
     assert "not checked" not in done.stdout
     assert (tmp_path / "campus" / "till-1" / "data" / "journal.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_server_is_watched_copied_and_made_again(tmp_path: Path) -> None:
+    done = run_guide("operations.md", tmp_path)
+    assert "fanka_server_epoch 1.0" in done.stdout
+    assert "database.sealed: OK" in done.stdout and "restored: server epoch 2" in done.stdout
+    assert done.stdout.rstrip().endswith("server_restored")

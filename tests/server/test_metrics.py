@@ -29,7 +29,7 @@ async def figures(desk: Desk) -> dict[str, float]:
     answer = await ask(desk)
     assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/plain")
     return {
-        sample.name + "".join(f" {value}" for value in sample.labels.values()): sample.value
+        sample.name + "".join(f" {value}" for _, value in sorted(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(answer.text)
         for sample in family.samples
     }
@@ -68,7 +68,7 @@ async def test_what_was_done_and_how_things_are(tmp_path: Path) -> None:
         "fanka_server_epoch": 1, "fanka_database_up": 1, "fanka_broker_up": 1,
     }  # fmt: skip
     assert found.items() >= expected.items()
-    assert found[f"fanka_list_version {SITE} prices"] > 0 and found["fanka_night_done_day"] > 20_000
+    assert found[f"fanka_list_version prices {SITE}"] > 0 and found["fanka_night_done_day"] > 20_000
     assert found["fanka_last_entry_timestamp_seconds"] == desk.clock() / 1_000
 
 

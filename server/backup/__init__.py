@@ -1,0 +1,1 @@
+"""Copies of everything that a server cannot be made again without, and a server made from one."""
