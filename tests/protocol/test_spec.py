@@ -24,7 +24,9 @@ from protocol.authorise import Refusal
 from protocol.entries import BODIES, Kind
 from protocol.money import SALE_CENTS_MAX
 from protocol.tampering import Tampering
+from protocol.tokens import ANSWER_WITHIN_MS
 from server.reconcile.facts import Difference
+from server.tokens.rules import QUESTIONS_MAX
 from tests.protocol.golden import golden
 from tests.protocol.samples import IDENTITY, PURSE, RECORD
 from tests.protocol.spec_tables import members_of, tables_in
@@ -210,6 +212,8 @@ def test_the_blocks_and_files_are_where_the_page_says() -> None:
         ("A part has at most {:,} bytes", messages.PART_BYTES_MAX),
         ("At most {:,} bytes.", messages.MESSAGE_BYTES_MAX),
         ("at most {:,} bytes; the answers", messages.QUESTION_BYTES_MAX),
+        ("At most {} questions of a terminal are answered in 10 seconds", QUESTIONS_MAX),
+        ("Without an answer within {} seconds", ANSWER_WITHIN_MS // 1_000),
     ],
 )
 def test_the_limits(sentence: str, value: int) -> None:

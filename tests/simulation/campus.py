@@ -30,6 +30,7 @@ from tests.simulation.server import MERCHANTS, Server
 from tests.simulation.story import Story
 from tests.simulation.till import Till
 from tests.simulation.timeline import Timeline
+from tests.simulation.tokens import Token
 from tests.simulation.truth import Goods, Truth
 
 SYNC_ROUNDS_MAX = 200
@@ -90,11 +91,17 @@ class Campus:
         card_class: int = 1,
         pin: str = "",
         station: Till | None = None,
+        proven: bool = False,
     ) -> Plastic:
         """Issue a card and let its holder load it: cash at the desk, collected at a station (or the first one)."""
-        made = self.new_plastic(
-            technology, len({known.key[0] for known in self.cards}) + 1, card_class=card_class, pin=pin
-        )
+        no = len({known.key[0] for known in self.cards}) + 1
+        if technology is Technology.TOKEN:
+            token = Token(no, 1, card_class, proven=proven)
+            self.cards.append(token)
+            self.server.issue(token)
+            self.server.load(token, cents)
+            return token
+        made = self.new_plastic(technology, no, card_class=card_class, pin=pin)
         self.server.issue(made)
         if cents:
             self.server.load(made, cents)

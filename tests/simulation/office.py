@@ -19,10 +19,12 @@ from server.cards import rules
 from server.ingest.book import Book, CardRow, CardStatus, ChainRow, StepId
 from server.ingest.keeping import held_back, post_again
 from server.ingest.late import decide_late
+from server.ingest.on_tokens import is_token, put_on
 from server.ingest.totals import explain
 from server.ledger.accounts import FUNDER, Account, AccountKind, balanced, pending, pending_subsidy, purse
 from tests.simulation.paper import Document
 from tests.simulation.plastic import Plastic
+from tests.simulation.tokens import Holds, write_off
 
 if TYPE_CHECKING:
     from tests.simulation.campus import Campus
@@ -44,6 +46,8 @@ class Kept:
     """Numbers of the desk's documents that are in the books."""
     closed: dict[CardKey, tuple[UtcMs, int]] = dataclasses.field(default_factory=dict)
     """Closed cards: since when, and the number of the first list that says so."""
+    holds: Holds = dataclasses.field(default_factory=dict)
+    """What is held back for sales of tokens."""
     released: set[StepId] = dataclasses.field(default_factory=set)
     """Entries that two people have let be posted."""
 
@@ -173,7 +177,9 @@ class Office:
         day = CAMPUS_TIME.business_day(self.now)
         self.book.post(cause, day, balanced((source, -cents), (pending(row.key[0]), cents)))
         rest = cents - explain(self.book, [row], Cents(cents), day)
-        if rest:
+        if rest and is_token(row):
+            put_on(self.book, row, rest, day)
+        elif rest:
             rules.grant(row, Cents(rest))
 
     # What time brings --------------------------------------------------------------------------------------------
@@ -183,6 +189,7 @@ class Office:
         for row in [row for row in self.book.entries.values() if row.parked and not held_back(self.book, row)]:
             post_again(self.book, row)
         self._decide_late()
+        write_off(self.book, self.now)
         self.release_rests()
         newest = {key[0]: key for key in sorted(self.book.cards)}
         given = [self._give_pending(self.book.cards[key]) for key in newest.values()]

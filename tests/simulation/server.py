@@ -12,11 +12,15 @@ from protocol.limits import NO_LIMITS, LimitRules
 from protocol.load_record import sign_load
 from protocol.messages import (
     Ack,
+    Answer,
+    Ask,
     Grant,
     Hello,
+    Known,
     NotAMessage,
     TipAnswer,
     Want,
+    Who,
     decode_batch,
     sign,
     verified,
@@ -30,11 +34,14 @@ from protocol.purse import SignedLoad
 from protocol.signing import SigningKey, sha256_of, to_base64url
 from server.cards.rules import record_of
 from server.ingest.book import CardRow, CardStatus
+from server.ingest.on_tokens import is_token
 from server.ingest.rules import Ack as Taken
-from server.ingest.rules import Ask, Refused, take_batch
+from server.ingest.rules import Ask as AskAgain
+from server.ingest.rules import Refused, take_batch
 from server.numbers import RESTORE_LEAP, RESTORE_LOAD_LEAP
 from terminal.lists import Lists
 from tests.simulation.office import LOAD_KEY, Kept, Office
+from tests.simulation.tokens import answer, end_holds, known
 
 if TYPE_CHECKING:
     from tests.simulation.campus import Campus
@@ -136,6 +143,7 @@ class Server(Office):
         granted = self._granted()
         self._look_up_lists(tno)
         reply = take_batch(self.book, tno, decode_batch(raw), self.now)
+        end_holds(self.book, self.kept.holds)
         chain = self.book.chains[tno]
         if crash:
             self._campus.counts["server crash"] += 1
@@ -143,7 +151,7 @@ class Server(Office):
             self.kept = before
             self.crash("before the commit")
             return
-        if isinstance(reply, Ask):
+        if isinstance(reply, AskAgain):
             self._campus.tell("server", f"asks {till.name} for entries from {reply.seq}: {reply.why}")
             want = Want(chain.tid, chain.epoch, reply.seq, self.now)
             till.line.send(lambda: till.link.take_want(sign(want, SERVER_KEY)), upwards=False)
@@ -162,6 +170,19 @@ class Server(Office):
         self._campus.check_ack(tno, tip)
         ack = Ack(self.kept.server_epoch, chain.tid, chain.epoch, tip.seq, tip.prev, self.now)
         till.line.send(lambda: till.link.take_ack(sign(ack, SERVER_KEY)), upwards=False)
+
+    def answer(self, till: "Till", question: Who | Ask) -> None:
+        """Answer at once; only what is held back is kept."""
+        if not self.up:
+            return
+        if isinstance(question, Who):
+            told: Known | Answer = known(question, till, self.book, self.kept.server_epoch, self.now)
+        else:
+            about = (self.book, self.kept.holds, self.rules, self.kept.server_epoch, self.now)
+            told = answer(question, till, *about)
+        self._campus.tell("server", f"answers {till.name}: {getattr(told, 'refused', None) or 'yes'}")
+        signed = sign(told, SERVER_KEY)
+        till.line.send(lambda: till.told(told, signed), upwards=False)
 
     def import_lines(self, tno: Tno, lines: list[bytes]) -> None:
         """A file of entries, taken like batches."""
@@ -208,6 +229,7 @@ class Server(Office):
         number = version_of(self.kept.server_epoch, self.kept.list_number)
         cards = self.book.cards
         rows = tuple(ListedCard(*key, _LISTED[row.status]) for key, row in cards.items() if row.status in _LISTED)
+        rows += tuple(ListedCard(*key, Listed.BLOCKED) for key, row in cards.items() if _owes(row))
         floors = tuple(FloorRow(*key, row.counter, row.load_seq_floor) for key, row in cards.items() if row.counter)
         waiting = tuple(key[0] for key, row in cards.items() if self._has_load(row))
         records = {key: self._signed(row) for key, row in cards.items() if self._has_load(row)} if loads else {}
@@ -252,11 +274,15 @@ class Server(Office):
             row.load_seq = LoadSeq(row.load_seq + RESTORE_LOAD_LEAP)
 
 
+def _owes(row: CardRow) -> bool:
+    return row.status is CardStatus.ACTIVE and is_token(row) and row.main_cents < 0
+
+
 def copy_of(kept: Kept) -> Kept:
     """A copy that shares only what never changes: far faster than a deep copy of every entry."""
     copied = copy.copy(kept)
     copied.book = _copied(kept.book, {})
-    copied.entered = set(kept.entered)
+    copied.entered, copied.holds = set(kept.entered), dict(kept.holds)
     copied.closed = dict(kept.closed)
     copied.released = set(kept.released)
     return copied

@@ -40,6 +40,8 @@ class SyncLink:
         self._signed = acked
         """The newest entry with a signed ack: what may be taken for safe."""
         self.ack_jws = disk.ack_jws
+        self.holds_back = False
+        """Whether batches do not get through, while everything else does."""
 
     @property
     def is_done(self) -> bool:
@@ -138,7 +140,8 @@ class SyncLink:
                 lines = [sealed.jws for sealed in disk.rows[first - 1 : first + 255]]
                 taken = batch_of(lines)
                 batch = encode_batch(lines[:taken])
-                till.line.send(lambda: server.batch(till, disk.grant.tno, batch), upwards=True)
+                if not self.holds_back:
+                    till.line.send(lambda: server.batch(till, disk.grant.tno, batch), upwards=True)
                 self._take(BatchSent(Seq(first + taken - 1), till.clock().mono_ms))
             case AskNewEpoch():
                 till.begin_new_epoch()

@@ -12,11 +12,10 @@ from protocol.basket import Basket
 from protocol.entries import CardStep, CashSale, Kind, ListsApplied, ShiftClosed, ShiftOpened, TopUpStep
 from protocol.ids import ChannelId, MerchantId, ProductId, Seq, StaffId
 from protocol.journal import Sealed
-from protocol.messages import Ack, Want
+from protocol.messages import Ack, Answer, Known, Want
 from protocol.money import Cents
 from protocol.purse import Technology
 from protocol.signing import SigningKey, from_base64url, sha256_of, to_base64url
-from terminal.card_port import CardPort
 from terminal.derived import Derived, from_snapshot
 from terminal.desk import (
     BasketChanged,
@@ -44,6 +43,7 @@ from tests.simulation.plastic import STATION_KEYS, TILL_KEYS, Plastic
 from tests.simulation.power import Power, PowerCut
 from tests.simulation.sync_link import SyncLink
 from tests.simulation.timeline import TillClock
+from tests.simulation.tokens import Asks, TokenPort
 from tests.simulation.truth import Goods
 
 if TYPE_CHECKING:
@@ -139,7 +139,8 @@ class Till:
         disk = self.disk
         journal = SimulatedJournal(disk, self.power, self._is_durable)
         keys = STATION_KEYS if self.can_load else TILL_KEYS
-        self._port = CardPort(keys, _at_once, self.rng.randbytes)
+        self._port = TokenPort(keys, _at_once, self.rng.randbytes)
+        self._port.till = self
         self._journal = journal
         self._shell = Shell(
             Post(disk.grant.tno, self.merchant, CAMPUS_TIME, LOAD_KEY.public, disk.grant.at, "sim"),
@@ -150,6 +151,7 @@ class Till:
             on_appended=self._appended,
             on_hand_over=self._hand_over,
         )
+        self._shell.server = Asks(self)
         self.link = SyncLink(self, disk)
         self._tell(f"starts (boot {disk.boots}, {len(disk.rows)} entries)")
         self._drive(self.shell.start(self._saved_state()))
@@ -411,6 +413,11 @@ class Till:
             self._tell("is offline")
             if self.is_on:
                 self.link.disconnected()
+
+    def told(self, message: Known | Answer, jws: bytes) -> None:
+        """The server has answered a question; whoever is off does not hear it."""
+        if self.is_on:
+            self._drive(self.shell.told(message, jws))
 
     def take_lists(self, lists: Lists) -> None:
         """New lists arrived; older ones than those in force are left alone."""

@@ -291,6 +291,34 @@ class Online:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldBack:
+    """The till's batches do not get through any more, its questions do."""
+
+    till: Till
+
+
+@dataclass(frozen=True, slots=True)
+class LetGo:
+    """They do again."""
+
+    till: Till
+
+
+@dataclass(frozen=True, slots=True)
+class Deaf:
+    """What the server says gets lost on its way to the till."""
+
+    till: Till
+
+
+@dataclass(frozen=True, slots=True)
+class Hears:
+    """It arrives again."""
+
+    till: Till
+
+
+@dataclass(frozen=True, slots=True)
 class Sync:
     """Everybody online sends what there is to send and gets the newest lists, until all is quiet."""
 
@@ -345,6 +373,8 @@ class SetLimits:
     """The subsidy period that runs."""
     topup: Sum = NOTHING
     """More cash than this waits for the server."""
+    stand_in: Sum = NOTHING
+    """So much is sold to a proven token without the server's answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -583,6 +613,10 @@ Step = (
     | LoseClock
     | Offline
     | Online
+    | HoldBack
+    | LetGo
+    | Deaf
+    | Hears
     | Sync
     | WeakReads
     | Forget
@@ -622,9 +656,12 @@ class Sequence:
     """Which technologies card A may be of."""
     pin: bool = False
     """Card A has a PIN."""
+    proven: bool = False
+    """Tokens show by themselves who they are."""
 
 
 BOTH = frozenset(PURSES)
+TOKENS = frozenset({Technology.TOKEN})
 CLASSIC, DESFIRE = frozenset({Technology.CLASSIC}), frozenset({Technology.DESFIRE})
 TOO_LATE = Wait(11 * MINUTE_MS)
 """Longer than the ten minutes in which a till may still hand over."""

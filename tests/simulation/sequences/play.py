@@ -36,12 +36,14 @@ from terminal.refund import Refund
 from terminal.topup import TopUp
 from tests.simulation.campus import Campus
 from tests.simulation.disk import Disk
+from tests.simulation.network import FAIR, Weather
 from tests.simulation.office import CAMPUS_TIME, Kept
 from tests.simulation.plastic import OFFICE_KEYS, Plastic
 from tests.simulation.sequences import format as told
 from tests.simulation.sequences.format import AMOUNTS, Card, Expect, Of, Step, Torn
 from tests.simulation.server import MERCHANTS
 from tests.simulation.till import Till
+from tests.simulation.tokens import Token
 
 RIGHT_PIN, WRONG_PIN = "2468", "1357"
 _BEGINNINGS = frozenset(kind for kind in Kind if kind.endswith("_prepared") or kind is Kind.PIN_TRIED)
@@ -90,7 +92,8 @@ def cast_for(
             played[name] = campus.add_till(f"station-{len(campus.stations) + 1}", MerchantId("office"), can_load=True)
     issued = {card.name for card in parts_of(sequence, Card)} - {told.CLONE.name, told.NEW.name}
     pin, station = RIGHT_PIN if sequence.pin else "", next(iter(stations), None)
-    cards = {name: campus.card(technology, amounts["balance"], pin=pin, station=station) for name in sorted(issued)}
+    how = {"pin": pin, "station": station, "proven": sequence.proven}
+    cards = {name: campus.card(technology, amounts["balance"], **how) for name in sorted(issued)}  # type: ignore[arg-type]
     return Cast(played, cards, amounts)
 
 
@@ -142,6 +145,8 @@ class Play:
     def _(self, step: told.Tap) -> None:
         till, card = self._till(step.till), self._card(step.card)
         till.tap(card, write_tear=_tear_of(step.torn, till, card) if step.torn else None)
+        if isinstance(card, Token):
+            self.campus.pass_time(0)
         assert not step.torn or till.card is None, "the planned tear did not come to pass"
 
     @do.register
@@ -244,6 +249,22 @@ class Play:
         self._till(step.till).online()
 
     @do.register
+    def _(self, step: told.HoldBack) -> None:
+        self._till(step.till).link.holds_back = True
+
+    @do.register
+    def _(self, step: told.LetGo) -> None:
+        self._till(step.till).link.holds_back = False
+
+    @do.register
+    def _(self, step: told.Deaf) -> None:
+        self._till(step.till).line.weather = Weather(acks_lost=1_000)
+
+    @do.register
+    def _(self, step: told.Hears) -> None:
+        self._till(step.till).line.weather = FAIR
+
+    @do.register
     def _(self, step: told.Sync) -> None:
         self._sync()
 
@@ -287,7 +308,9 @@ class Play:
         pin_above, day = Cents(self._cents(step.pin_above)), Cents(self._cents(step.day))
         limits = tuple(ClassLimits(number, day=day, pin_above=pin_above) for number in CardClass)
         topup = Cents(self._cents(step.topup))
-        self.campus.server.rules = LimitRules(limits, subsidy_period=step.period, topup=topup)
+        stand_in = Cents(self._cents(step.stand_in))
+        rules = LimitRules(limits, subsidy_period=step.period, topup=topup, stand_in=stand_in)
+        self.campus.server.rules = rules
 
     @do.register
     def _(self, step: told.BackUp) -> None:
@@ -567,6 +590,8 @@ class Play:
 
 def look_at(card: Plastic) -> CardRead:
     """What a card says to a reader now. The look is taken at a copy: the card itself notices nothing."""
+    if isinstance(card, Token):
+        return card.read()
     state = card.snapshot()
     if isinstance(state, ClassicState):
         assert isinstance(card.virtual, VirtualClassic)

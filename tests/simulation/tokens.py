@@ -1,0 +1,207 @@
+"""Tokens in the simulation: a card that only says who it is, the server that answers for it, and who asks."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
+
+from msgspec.structs import replace as with_members
+
+from hardware.simulated.plain_card import VirtualPlain
+from hardware.simulated.tearing import Tear
+from protocol.authorise import Refusal, Refused
+from protocol.entries import SaleStep, Stage
+from protocol.ids import CardKey, CardNo, Generation, Seq
+from protocol.instants import BusinessDay, UtcMs
+from protocol.limits import LimitRules
+from protocol.messages import Answer, Ask, Known, Who
+from protocol.money import Cents
+from protocol.purse import CardClass, CardId, CardRead, Identity, SignedLoad, Technology
+from protocol.signing import to_base64url
+from protocol.tokens import read_of
+from server.ingest.book import Book
+from server.ledger.accounts import OPERATOR_LOSS, AccountKind, balanced, owner_of, purse
+from server.ledger.rules import Use
+from server.tokens.rules import (
+    HOLD_MS,
+    MISSING_MAX_MS,
+    Decision,
+    Held,
+    Sold,
+    decide,
+    id_of,
+    listed_of,
+    missing_since,
+    spent_of,
+    when_of,
+)
+from terminal.card_port import CardPort
+from tests.simulation.plastic import Holding, Made, Plastic, Virtual
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.simulation.till import Till
+
+
+class Token(Plastic):
+    """Any card with a UID, or (`proven`) one that shows by itself who it is."""
+
+    def __init__(self, no: int, generation: int, card_class: int, *, proven: bool) -> None:
+        identity = Identity(CardNo(no), Generation(generation), CardClass(card_class))
+        virtual = VirtualPlain(bytes((4, generation)) + no.to_bytes(5))
+        super().__init__(identity, Technology.TOKEN, cast("Virtual", virtual))
+        self.proven = proven
+
+    @property
+    def id(self) -> CardId:
+        """As entries name it."""
+        return CardId(*self.key, Technology.TOKEN, self.identity.card_class)
+
+    def arm(self, tear: Tear | None) -> None:
+        """Nothing is written on it that could be torn."""
+        assert tear is None
+
+    def observe(self) -> list[Made]:
+        """It makes no steps."""
+        return []
+
+    def holding(self) -> Holding:
+        """It holds nothing."""
+        return Holding(0, 0, 0, 0)
+
+    def digest(self) -> bytes:
+        """It never changes."""
+        return self.virtual.uid
+
+    def read(self) -> CardRead:
+        """What a terminal learns of it."""
+        return read_of(self.id)
+
+
+class TokenPort(CardPort):
+    """The shipping port, and the driver of proven tokens that is still to come."""
+
+    till: "Till"
+
+    async def read(self, load_known: "Callable[[bytes], SignedLoad | None]") -> CardRead | None:
+        """Who a proven token is, it says itself."""
+        card = self.till.card
+        if isinstance(card, Token) and card.proven:
+            return card.read()
+        return await super().read(load_known)
+
+
+@dataclass(frozen=True, slots=True)
+class Asks:
+    """Implements the shell's `Server` on a simulated line."""
+
+    till: "Till"
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the line is there."""
+        return self.till.line.up
+
+    def who(self, uid: str) -> str:
+        """Ask whose token a UID is."""
+        nonce = to_base64url(self.till.rng.randbytes(32))
+        self._send(Who(nonce, uid))
+        return nonce
+
+    def ask(self, seq: Seq, entry_hash: bytes, card: CardId, amount: Cents) -> None:
+        """Ask for the money."""
+        grant = self.till.disk.grant
+        self._send(Ask(grant.epoch, grant.tno, seq, to_base64url(entry_hash), card, amount))
+
+    def _send(self, question: Who | Ask) -> None:
+        till = self.till
+        till.line.send(lambda: till.campus.server.answer(till, question), upwards=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What was answered about a sale, and what is held back until when."""
+
+    ask: Ask
+    answer: Answer
+    held: Held
+    ends_at: int
+
+
+Holds = dict[tuple[int, int], Kept]
+"""By (tno, seq of the prepared entry)."""
+
+
+def known(question: Who, till: "Till", book: Book, epoch: int, now: UtcMs) -> Known:
+    """Whose token a UID is."""
+    tokens = [card for card in till.campus.cards if isinstance(card, Token)]
+    found = next((card for card in tokens if card.virtual.uid.hex() == question.uid), None)
+    row = book.cards[found.key] if found else None
+    nobody = Known(epoch, till.disk.grant.tid, question.nonce, now)
+    return with_members(nobody, card=id_of(row), listed=listed_of(row)) if row else nobody
+
+
+def answer(ask: Ask, till: "Till", book: Book, holds: Holds, rules: LimitRules, epoch: int, now: UtcMs) -> Answer:
+    """What `server/tokens/service.py` does with its tables, on a book in memory."""
+    before = holds.get((ask.tno, ask.seq))
+    if before is not None and before.ask == ask:
+        return before.answer
+    entry = book.entries.get((ask.tno, 0, ask.seq))
+    if before is not None or (entry is not None and to_base64url(entry.hash) != ask.hash):
+        decision = Decision(refused=Refused(Refusal.TERMINAL_REVOKED))
+    else:
+        row, when = book.cards[ask.card.key], when_of(now, book.campus)
+        living = [one.held for one in holds.values() if one.ask.card.key == row.key and one.ends_at > now]
+        spent = spent_of(_sold(book, row.key), living, rules, when, book.campus)
+        decision = decide(row, living, spent, ask.amount, rules=rules, when=when)
+    refused, main, granted, held = decision.refused, decision.main_cents, decision.subsidy_cents, decision.held
+    told = Answer(
+        epoch,
+        till.disk.grant.tid,
+        ask.epoch,
+        ask.seq,
+        ask.hash,
+        now,
+        ask.card,
+        ask.amount,
+        refused.reason if refused else None,
+        Cents(refused.figure if refused else 0),
+        main,
+        Cents(main - held.main_cents),
+        granted,
+        Cents(granted - held.subsidy_cents),
+    )
+    if before is None:
+        holds[(ask.tno, ask.seq)] = Kept(ask, told, held, 0 if refused else now + HOLD_MS)
+    return told
+
+
+def end_holds(book: Book, holds: Holds) -> None:
+    """Sales whose outcome is posted hold nothing back any more."""
+    for place, kept in holds.items():
+        step = book.steps.get((kept.ask.tno, 0, place[1]))
+        if step is not None and step.stage is not Stage.PREPARED:
+            holds[place] = replace(kept, ends_at=0)
+
+
+def write_off(book: Book, now: UtcMs) -> None:
+    """What purses of tokens have lacked for thirty days is our loss. The simulation posts at the instant of the day."""
+    for key, card in book.cards.items():
+        if card.technology == Technology.TOKEN and card.main_cents < 0:
+            legs = [
+                (book.campus.day_starts_at(posted.day), leg.cents)
+                for posted in reversed(book.posted.values())
+                for leg in posted.postings
+                if (leg.account.kind, leg.account.owner) == (AccountKind.PURSE, owner_of(key))
+            ]
+            since = missing_since(card.main_cents, legs)
+            if now - since >= MISSING_MAX_MS:
+                lost = balanced((purse(key), -card.main_cents), (OPERATOR_LOSS, card.main_cents))
+                book.post(f"missing:{owner_of(key)}@{since}", book.campus.business_day(now), lost)
+
+
+def _sold(book: Book, key: CardKey) -> list[Sold]:
+    return [
+        Sold(BusinessDay(step.day), step.at, step.body.amount)
+        for step in book.steps.values()
+        if step.card == key and isinstance(step.body, SaleStep) and step.use is Use.FIRST
+    ]
