@@ -21,6 +21,8 @@ from server.tables import card, chain, entry, list_file, posting, step
 from server.token_tables import WITHOUT_COUNTER, hold, token
 from server.tokens.rules import Held, Sold
 
+MOVES_MAX = 1_000
+
 
 async def newest_of(connection: AsyncConnection, no: CardNo) -> RowMapping | None:
     """The plastic that a number has now, locked."""
@@ -137,9 +139,9 @@ async def active(connection: AsyncConnection) -> int:
 
 
 async def moves_of(connection: AsyncConnection, account: Account) -> list[tuple[UtcMs, int]]:
-    """What was posted to an account, newest first."""
+    """What was posted to an account, newest first: more than a purse below zero gets in a month."""
     same = (posting.c.account_kind == account.kind, posting.c.owner == account.owner)
-    query = select(posting.c.at, posting.c.cents).where(*same).order_by(posting.c.id.desc())
+    query = select(posting.c.at, posting.c.cents).where(*same).order_by(posting.c.id.desc()).limit(MOVES_MAX)
     return [(UtcMs(row.at), int(row.cents)) for row in await connection.execute(query)]
 
 
