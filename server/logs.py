@@ -19,6 +19,8 @@ REQUEST: ContextVar[str] = ContextVar("request", default="")
 TID: ContextVar[str] = ContextVar("tid", default="")
 """The terminal whose message is worked on."""
 HEADER = "X-Request-Id"
+_SAYS_VALUES = ("aiosqlite", "psycopg", "sqlalchemy")
+"""Below a warning they repeat what goes into the database: people's names, digests of secrets."""
 
 
 class JsonLines(logging.Formatter):
@@ -68,3 +70,5 @@ def begin_logging(settings: LogSettings) -> None:
     text = logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s")
     handler.setFormatter(JsonLines() if settings.format == "json" else text)
     logging.basicConfig(level=settings.level.upper(), handlers=[handler], force=True)
+    for name in _SAYS_VALUES:
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -17,6 +17,8 @@ class Of(enum.StrEnum):
     TOPICS = "topics"
     KEYS = "keys"
     LISTS = "lists"
+    HISTORY = "history"
+    """The server holds other entries than this journal: only a new epoch helps."""
 
 
 class Alarms:

@@ -282,7 +282,8 @@ class SyncLink:
                 case SendBatch(first):
                     await self._send_batch(first)
                 case AskNewEpoch():
-                    _log.error("the server holds another history of this chain: a new epoch is needed")
+                    text = "the server holds other entries of this journal; enrol again, that begins a new epoch"
+                    await self._alarms.raise_(Of.HISTORY, "other_history", text, self._clock.mono_ms())
                 case _:
                     assert_never(effect)
 

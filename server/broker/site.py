@@ -117,6 +117,7 @@ class BrokerSite:
 
     def take_back(self, revoked: Iterable[Revoked], at: UtcMs) -> None:
         """Sign the list of revocations anew; its number is the second it was made, so that it rises."""
+        self.settings.directory.mkdir(parents=True, exist_ok=True)
         replace_file(self.settings.directory / REVOKED, revocations(self.authority, revoked, at // 1_000, at))
 
     def has_our_list(self) -> bool:

@@ -192,6 +192,9 @@ class Ingest:
                 text = f"{tid} holds our ack for entry {acked.seq}, which is not here: this server was restored"
                 await raise_alarm(connection, AlarmKind.SERVER_RESTORED, SERVER, f"{text}; epoch is now {epoch}", now)
             await alarm_of_backlog(connection, tid, hello.seq - tip.seq, now)
+            if 0 < hello.seq <= tip.seq and not await self._holds(connection, tno, hello):
+                text = f"it shows an entry {hello.seq} that is not the one held here: it was put back from an image"
+                await raise_alarm(connection, AlarmKind.CHAIN_BREAK, tid, text, now)
             return TipAnswer(epoch, tid, hello.epoch, tip.seq, tip.prev, now)
 
         found = await self._database.transact(answer)
@@ -221,6 +224,9 @@ class Ingest:
 
     async def _forgot(self, connection: AsyncConnection, tno: Tno, acked: SignedAck) -> bool:
         return acked.seq > 0 and not await store.holds(connection, tno, acked.seq, from_base64url(acked.hash))
+
+    async def _holds(self, connection: AsyncConnection, tno: Tno, hello: Hello) -> bool:
+        return await store.holds(connection, tno, hello.seq, from_base64url(hello.hash))
 
     def _own_ack(self, tid: TerminalId, hello: Hello) -> SignedAck | None:
         """The ack a terminal shows, if this server signed it for that very chain."""

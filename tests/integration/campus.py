@@ -174,7 +174,7 @@ class Campus:
         path.write_text(
             f'data = "data"\nupkeep_every_s = 1\ndatabase = "{self.database}"\n'
             f'[http]\nport = {port}\n[broker]\nhost = "127.0.0.1"\nport = {self._broker_port}\nservers = 2\n'
-            f'[log]\nformat = "{self.log_format}"\nlevel = "debug"\n'
+            f'[log]\nformat = "{self.log_format}"\nlevel = "{"debug" if self.log_format == "json" else "info"}"\n'
             f"[lists]\nlook_every_ms = {self.lists_ms}\n"
             f'[[operators]]\nname = "admin"\ntoken_sha256 = "{token}"\nroles = ["admin"]\n'
             f'[[operators]]\nname = "second"\ntoken_sha256 = "{second}"\nroles = ["finance"]\n'

@@ -122,6 +122,17 @@ async def test_a_second_history_is_an_alarm_about_its_terminal(desk: Desk, till:
     assert await alarms(desk) == [("chain_break", till.tid, 1)], "known by now"
 
 
+async def test_a_hello_with_another_entry_than_the_one_held_is_an_alarm(desk: Desk, till: Till) -> None:
+    """The terminal stops by itself then; somebody must come."""
+    image = till.restored(3)
+    image.append(Kind.DRAWER_OPENED, Reason("again"))
+    for shown, expected in ((till, []), (image, [("chain_break", till.tid, 1)])):
+        tip = shown.chain[-1]
+        hello = Hello(till.epoch, till.tno, tip.seq, to_base64url(tip.hash))
+        await desk.house.ingest.hello(till.tid, encode_hello(hello))
+        assert await alarms(desk) == expected
+
+
 async def test_what_a_revoked_terminal_brings_is_an_alarm_in_its_transaction(desk: Desk, till: Till) -> None:
     await desk.post(f"/terminals/{till.tid}/revoke")
     till.append(Kind.SALE_PREPARED, sale_of(plastic(9), 100))
