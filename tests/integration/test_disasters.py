@@ -1,4 +1,4 @@
-"""What is put back from a copy, or is gone: server, broker. Real programs; at the end the same cents.
+"""What is put back from a copy, or is gone: server, terminal, broker. Real programs; at the end the same cents.
 
 What is on the cards is the truth that nobody can put back: the ledger must come to it by itself.
 """
@@ -16,6 +16,7 @@ from protocol.purse import Technology
 from tests.integration.campus import Campus, Till, wait_until
 from tests.integration.fuse import Card
 from tests.integration.programs import ROOT
+from tests.integration.test_fleet import rescued
 
 pytestmark = pytest.mark.integration
 
@@ -144,3 +145,36 @@ def test_a_broker_that_lost_everything_is_filled_again(campus: Campus, till: Til
     mark = till.program.mark()
     campus.ask("POST", f"/cards/{blocked}/unblock")
     till.program.wait("lists", since=mark)
+
+
+def test_a_terminal_put_back_from_an_image_has_its_second_sales_paid_as_well(
+    campus: Campus, till: Till, other: Till, cards: dict[int, Card]
+) -> None:
+    """It sold, was put back, and sold again without a network: two histories. It says so and goes on in a new epoch;
+    the next tap elsewhere proves what the second history sold."""
+    data, image = other.directory / "data", other.directory / "image"
+    assert other.program.stop() == 0
+    shutil.copytree(data, image)
+    other.program.start()
+    sell(other, cards)
+    campus.wait_online(other)
+    assert other.program.stop() == 0
+    shutil.rmtree(data)
+    image.rename(data)
+    campus.broker.stop()
+    other.program.start()
+    sell(other, cards)
+    campus.broker.start()
+    wait_until(lambda: ("terminal_says", "till-2") in alarms(campus), "its own word that it needs a new epoch")
+    assert other.program.stop() == 0
+    data.rename(image)
+    assert campus.send_text("/terminals/till-2/journal", rescued(image))["asked_for"] == 0
+    assert ("chain_break", "till-2") in alarms(campus)
+    campus.enrol("till-2", data)
+    other.program.start()
+    sell(till, cards)
+    campus.wait_online(till)
+    comes_to_the_cards(campus, cards)
+    sell(other, cards)
+    comes_to_the_cards(campus, cards)
+    assert len(campus.ask("GET", "/terminals/till-2")["epochs"]) == 2
