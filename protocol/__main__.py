@@ -17,6 +17,7 @@ from protocol.journal import Tip
 from protocol.messages import Grant, NotAMessage, read_signed, verified
 from protocol.signing import KEY_BYTES, VerifyKey, from_base64url
 from protocol.tampering import FINDINGS_MAX, TODO, ChainId, Report, examine
+from protocol.trust import KeyRing
 
 OK, TAMPERED, USAGE = 0, 1, 2
 
@@ -76,7 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("files", nargs="+", type=Path, metavar="FILE", help="exported lines; several files continue")
     verify.add_argument("--grant", type=Path, help="the epoch grant: it names the chain, its start and its key")
     signer = verify.add_mutually_exclusive_group()
-    signer.add_argument("--server-key", metavar="B64URL", help="public key that must have signed the grant")
+    signer.add_argument(
+        "--server-key", metavar="B64URL", action="append", help="public key that signed the grant; more than one: any"
+    )
     signer.add_argument("--trust-grant", action="store_true", help="accept that the grant itself may be forged")
     verify.add_argument("--key", metavar="B64URL", help="public key of the journal, where there is no grant")
     verify.add_argument("--start", metavar="[SEQ:]HASH", help="the entry before the first line; without SEQ: the grant")
@@ -97,21 +100,26 @@ def _origin_of(options: argparse.Namespace) -> Origin:
     return Origin(_start(options.start), _key(options.key, "--key"), None, proven=True)
 
 
-def _granted(file: Path, server_key: str | None, key: str | None, start: str | None, *, trusted: bool) -> Origin:
+def _granted(file: Path, server_keys: list[str] | None, key: str | None, start: str | None, *, trusted: bool) -> Origin:
     if key is not None:
         raise NotUsable("--grant names the key already: leave --key out")
-    if server_key is None and not trusted:
+    if server_keys is None and not trusted:
         raise NotUsable("say who must have signed the grant: --server-key B64URL, or --trust-grant to do without")
     jws = file.read_bytes().strip()
     try:
-        grant = read_signed(jws) if server_key is None else verified(jws, Grant, _key(server_key, "--server-key"))
+        grant = read_signed(jws) if server_keys is None else verified(jws, Grant, _ring(server_keys))
     except NotAMessage as error:
         raise NotUsable(f"{file}: {error}") from error
     if not isinstance(grant, Grant):
         raise NotUsable(f"{file}: is a {type(grant).__name__.lower()}, not an epoch grant")
     begin = grant.start(jws) if start is None else _start(start)
     chain = ChainId(grant.site, grant.tid, grant.epoch, grant.tno)
-    return Origin(begin, grant.verify_key, chain, proven=server_key is not None)
+    return Origin(begin, grant.verify_key, chain, proven=server_keys is not None)
+
+
+def _ring(texts: list[str]) -> KeyRing:
+    """The grant key of the server may have changed since."""
+    return KeyRing(*(_key(text, "--server-key") for text in texts))
 
 
 def _start(text: str) -> Tip:

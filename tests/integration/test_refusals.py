@@ -307,6 +307,38 @@ def test_a_terminal_that_was_away_while_keys_changed_goes_on(stage: Stage) -> No
     assert campus.server.log.read_text().count("lies on the server") == 1, "before it was taken away"
 
 
+def test_what_the_desk_says_is_at_the_till_within_seconds_and_prices_change_without_a_network(stage: Stage) -> None:
+    campus, till = stage.campus, stage.till
+    hello = {"en": "Closed on Friday", "zh-Hans": "周五休息", "zh-Hant": "週五休息"}
+    campus.ask("PUT", f"/sites/{SITE}/texts", {"texts": {"announcements": [hello]}})
+    campus.ask("PUT", f"/sites/{SITE}/promotions", {"promotions": []})
+    tea = {"id": "tea", "names": {"en": "Tea", "zh-Hans": "茶", "zh-Hant": "茶"}, "price": 200}
+    campus.ask("PUT", f"/sites/{SITE}/prices", {"products": [tea]})
+    at = now() + 5_000
+    campus.ask("PUT", f"/sites/{SITE}/prices", {"products": [tea | {"price": 300}], "valid_from": at})
+    wait_until(lambda: not any(known["behind"] for known in stage.state()["lists"]), "the newest lists")
+    runs = {known["name"]: known["applied"] for known in stage.state()["lists"]}
+    assert runs["texts"] and runs["promotions"] and runs["prices"] and "loads" not in runs
+    assert "Closed on Friday" in till.program.ask("status")
+    campus.broker.stop()
+
+    def price() -> int:
+        till.program.wait("view", since=till.program.type("clear"))
+        view = till.program.wait("view", since=till.program.type("item tea"), phase="ringing")
+        return int(view["amount"] or 0)
+
+    assert now() < at and price() == 200
+    wait_until(lambda: price() == 300, "the later price")
+    assert now() >= at and "offline" in till.program.ask("status")
+    till.program.type("clear")
+    campus.broker.start()
+    campus.wait_online(till)
+    wait_until(
+        lambda: next(k["applied"] for k in stage.state()["lists"] if k["name"] == "prices") > runs["prices"],
+        "word of the later prices at the server",
+    )
+
+
 def test_nobody_speaks_or_listens_for_another(stage: Stage, other: TerminalId) -> None:
     campus, till = stage.campus, stage.till
     campus.wait_online(till)

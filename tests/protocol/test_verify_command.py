@@ -53,6 +53,13 @@ def verify(folder: Path, *more: str) -> int:
     return main(["verify", str(folder / "chain"), "--grant", str(folder / "grant"), *trust, *more])
 
 
+def test_a_grant_by_an_earlier_key_of_the_server_holds(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    newer = to_base64url(SigningKey(bytes(32)).public.raw)
+    assert verify(files, "--no-head", "--server-key", newer, "--server-key", SERVER_KEY_TEXT) == OK
+    assert verify(files, "--no-head", "--server-key", newer) != OK
+    assert "signature does not hold" in capsys.readouterr().err
+
+
 def shell_says(folder: Path, *head: str) -> subprocess.CompletedProcess[str]:
     arguments = [str(folder / "chain"), str(folder / "key.pem"), to_base64url(START.hash), *head]
     return subprocess.run([SHELL, *arguments], capture_output=True, text=True)

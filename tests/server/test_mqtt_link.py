@@ -16,10 +16,12 @@ from paho.mqtt.client import Client, MQTTMessage
 
 from protocol import topics
 from protocol.entries import Kind, Reason
+from protocol.instants import DAY_MS
 from protocol.messages import (
     Ack,
     Answer,
     Hello,
+    Keys,
     Manifest,
     ServerState,
     TipAnswer,
@@ -31,7 +33,7 @@ from protocol.messages import (
     verified,
 )
 from protocol.policy import CardsFile, read_file
-from protocol.signing import to_base64url
+from protocol.signing import sha256_of, to_base64url
 from server.app import open_house, running
 from server.config import MqttSettings
 from server.mqtt_link import MqttLink
@@ -244,9 +246,33 @@ async def test_everything_is_published_again_when_the_broker_comes_back_empty(de
             file.unlink()
     await asyncio.sleep(0.1)
     broker.start()
-    async with line_to(broker, "till-01", topics.manifest(SITE), topics.SERVER) as line:
+    names = (topics.KEYS, topics.manifest(SITE), topics.SERVER, topics.list_part(SITE, "+"))
+    async with line_to(broker, "till-01", *names) as line:
+        assert verified(await line.hear(topics.KEYS), Keys, desk.house.keys.trust.root).version == 1
         await line.hear(topics.SERVER)
-        await line.hear(topics.manifest(SITE))
+        manifest = verified(await line.hear(topics.manifest(SITE)), Manifest, desk.house.keys.list.public)
+    for part in {part for named in manifest.files.values() for part in named.parts}:
+        async with line_to(broker, "till-01", topics.list_part(SITE, part)) as line:
+            assert sha256_of(await line.hear(topics.list_part(SITE, part))).hex() == part
+
+
+async def test_a_part_is_cleared_a_week_after_the_last_manifest_that_named_it(desk: Desk, broker: OwnBroker) -> None:
+    async def limits(sale: int) -> str:
+        await desk.put(f"/sites/{SITE}/limits", {"rules": {"classes": [{"card_class": 1, "sale": sale}]}})
+        return sha256_of((await desk.house.policy.body_of(SITE, "limits")).body).hex()
+
+    await enrol(desk, Till(1))
+    async with line_to(broker, "till-01", topics.list_part(SITE, "+")) as line:
+        first = await limits(1)
+        assert await line.hear(topics.list_part(SITE, first))
+        desk.clock.pass_ms(6 * DAY_MS)
+        second = await limits(2)
+        assert await line.hear(topics.list_part(SITE, second))
+        desk.clock.pass_ms(2 * DAY_MS)
+        await limits(3)
+        assert await line.hear(topics.list_part(SITE, first)) == b"", "nobody needs it any more"
+    async with line_to(broker, "till-01", topics.list_part(SITE, second)) as late:
+        assert await late.hear(topics.list_part(SITE, second)), "named two days ago"
 
 
 def test_the_program_starts_says_so_and_stops(broker: OwnBroker, tmp_path: Path) -> None:
