@@ -284,7 +284,7 @@ _BOOKS = (
         "second history believed",
         "what no card proves of a second history waits for two people",
         "server/ingest/rights.py",
-        '    return UNPROVEN if branch and isinstance(body, _NEEDS_PROOF) else ""',
+        '    return UNPROVEN if branch and (of_token or isinstance(body, _NEEDS_PROOF)) else ""',
         '    return ""',
     ),
     Mutant(
