@@ -1,7 +1,7 @@
 """Whole sets in one statement: keys handed to a query, and rows written together.
 
-The one place where SQLite and PostgreSQL are told apart in SQL: keys come as arrays there and as JSON here, and many
-rows are COPYed there.
+The one place where SQLite and PostgreSQL are told apart in SQL: keys come as arrays there and as JSON here, many rows
+are COPYed there, and changed ones come as one array a column.
 """
 
 import json
@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import ARRAY, BigInteger, FromClause, Table, bindparam, func, insert, select
+from sqlalchemy import ARRAY, BigInteger, FromClause, Table, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
@@ -51,3 +51,24 @@ async def insert_rows(connection: AsyncConnection, table: Table, rows: Sequence[
     async with driver.cursor() as cursor, cursor.copy(statement) as copy:
         for row in rows:
             await copy.write_row([*row.values(), *defaults.values()])
+
+
+async def update_rows(
+    connection: AsyncConnection, table: Table, keys: Sequence[str], rows: Sequence[dict[str, Any]]
+) -> None:
+    """Write rows that are there, by their keys; all have the same columns, and no two the same keys."""
+    if not rows:
+        return
+    changed = [name for name in rows[0] if name not in keys]
+    if connection.dialect.name == "postgresql":
+        names = [*keys, *changed]
+        arrays = [bindparam(None, [row[name] for row in rows], type_=ARRAY(table.c[name].type)) for name in names]
+        new = func.unnest(*arrays).table_valued(*names, name="new").render_derived()
+        statement = update(table).where(*(table.c[key] == new.c[key] for key in keys))
+        await connection.execute(statement.values({name: new.c[name] for name in changed}))
+        return
+    statement = update(table).where(*(table.c[key] == bindparam(f"k_{key}") for key in keys))
+    values = [
+        {**{f"k_{key}": row[key] for key in keys}, **{f"v_{name}": row[name] for name in changed}} for row in rows
+    ]
+    await connection.execute(statement.values({name: bindparam(f"v_{name}") for name in changed}), values)

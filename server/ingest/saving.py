@@ -26,7 +26,7 @@ from server.ingest.rows import (
 )
 from server.ledger.accounts import AccountKind
 from server.numbers import closed_through
-from server.sets import insert_rows
+from server.sets import insert_rows, update_rows
 from server.token_tables import hold
 
 _LISTED_COLUMNS = ("status", "exchange", "load_seq", "load_seq_floor", "loaded_total_cents", "collected_cents")
@@ -113,7 +113,7 @@ async def _write_chains(connection: AsyncConnection, book: Book, before: Book, n
         for number, known in chain.branches.items():
             old = was.branches.get(number)
             tips.append((branch_columns(tno, old) if old else None, branch_columns(tno, known)))
-    await _update(connection, tables.chain, ("tno",), changed)
+    await update_rows(connection, tables.chain, ("tno",), changed)
     await _save(connection, tables.branch, ("tno", "branch"), tips)
 
 
@@ -135,7 +135,7 @@ async def _write_entries(connection: AsyncConnection, book: Book, before: Book, 
                 gone.append({f"k_{name}": value for name, value in where.items()})
     await insert_rows(connection, tables.entry, fresh)
     await insert_rows(connection, tables.parked, new_parked)
-    await _update(connection, tables.entry, entry_places, changed)
+    await update_rows(connection, tables.entry, entry_places, changed)
     await _delete(connection, tables.parked, entry_places, gone)
 
 
@@ -259,19 +259,7 @@ async def _save(
 ) -> None:
     """Insert what is new, update what differs."""
     await insert_rows(connection, table, [new for old, new in rows if old is None])
-    await _update(connection, table, keys, [new for old, new in rows if old is not None and old != new])
-
-
-async def _update(connection: AsyncConnection, table: Table, keys: Sequence[str], rows: Sequence[Columns]) -> None:
-    if not rows:
-        return
-    changed = [name for name in rows[0] if name not in keys]
-    statement = update(table).where(*(table.c[key] == bindparam(f"k_{key}") for key in keys))
-    statement = statement.values({name: bindparam(f"v_{name}") for name in changed})
-    values = [
-        {**{f"k_{key}": row[key] for key in keys}, **{f"v_{name}": row[name] for name in changed}} for row in rows
-    ]
-    await connection.execute(statement, values)
+    await update_rows(connection, table, keys, [new for old, new in rows if old is not None and old != new])
 
 
 async def _delete(connection: AsyncConnection, table: Table, keys: Sequence[str], rows: Sequence[Columns]) -> None:

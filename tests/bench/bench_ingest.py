@@ -56,9 +56,9 @@ async def _measure(batches: int) -> list[Line]:
             book = lunch.book()
             for _ in range(batches):
                 lines = lunch.batch()
-                spent.batches.append(await _take(by_batches, lunch, [lines]))
-                spent.rows.append(await _take(by_rows, lunch, [[line] for line in lines]))
-                _take_in_memory(book, lunch, lines, now, spent)
+                spent.batches.append(await take(by_batches, lunch, [lines]))
+                spent.rows.append(await take(by_rows, lunch, [[line] for line in lines]))
+                take_in_memory(book, lunch, lines, now, spent)
     return _lines(spent)
 
 
@@ -70,7 +70,7 @@ async def _server(stack: AsyncExitStack, directory: Path, book: Book, now: UtcMs
     return Ingest(database, open_keys(directory / "keys"), CAMPUS, lambda: now)
 
 
-async def _take(ingest: Ingest, lunch: Lunch, batches: Sequence[list[bytes]]) -> float:
+async def take(ingest: Ingest, lunch: Lunch, batches: Sequence[list[bytes]]) -> float:
     """Seconds for an entry, from the message to the signed ack."""
     messages = [encode_batch(lines) for lines in batches]
     started = time.perf_counter()
@@ -79,7 +79,7 @@ async def _take(ingest: Ingest, lunch: Lunch, batches: Sequence[list[bytes]]) ->
     return (time.perf_counter() - started) / sum(map(len, batches))
 
 
-def _take_in_memory(book: Book, lunch: Lunch, lines: list[bytes], now: UtcMs, spent: Spent) -> None:
+def take_in_memory(book: Book, lunch: Lunch, lines: list[bytes], now: UtcMs, spent: Spent) -> None:
     till, message = lunch.till, encode_batch(lines)
     chain = book.chains[till.tno]
     started = time.perf_counter()

@@ -15,8 +15,8 @@ CLUSTERS = Path("/usr/lib/postgresql")
 
 
 @contextmanager
-def private_postgres() -> Generator[str]:
-    """The URL prefix of a running cluster; append a database name and `?host=…` with `url_of`."""
+def private_postgres(*, durable: bool = False) -> Generator[str]:
+    """The socket directory of a running cluster, for `new_database`; `durable`: it waits for its disk."""
     with tempfile.TemporaryDirectory(prefix="fanka-pg-") as name:
         directory = Path(name)
         if os.geteuid() == 0:
@@ -24,7 +24,7 @@ def private_postgres() -> Generator[str]:
         data = directory / "data"
         _run("initdb", "-D", str(data), "-U", ACCOUNT, "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
         options = (
-            "-F",
+            *(() if durable else ("-F",)),
             "-c",
             "listen_addresses=",
             "-c",
@@ -44,9 +44,9 @@ def private_postgres() -> Generator[str]:
             server.wait(30)
 
 
-def new_database(socket_directory: str, name: str) -> str:
-    """Create an empty database; its SQLAlchemy URL."""
-    _run("createdb", "-h", socket_directory, "-U", ACCOUNT, name)
+def new_database(socket_directory: str, name: str, template: str = "template0") -> str:
+    """Create a database, empty or as a copy of another one that nobody is connected to; its SQLAlchemy URL."""
+    _run("createdb", "-h", socket_directory, "-U", ACCOUNT, "-T", template, name)
     return f"postgresql+psycopg://{ACCOUNT}@/{name}?host={socket_directory}"
 
 
