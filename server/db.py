@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from typing import Any, Self, TypeVar
 
 import psycopg
-from sqlalchemy import Connection, event, inspect
-from sqlalchemy.engine import make_url
+from sqlalchemy import Connection, event, inspect, text
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -22,8 +22,14 @@ from server.schema import SchemaUnknown, upgrade
 _DRIVERS = ("sqlite+aiosqlite", "postgresql+psycopg")
 READERS_MAX = 8
 POSTGRES_CONNECTIONS_MAX = 32
+POSTGRES_PATIENCE = {
+    "connect_timeout": "5", "keepalives_idle": "10", "keepalives_interval": "5", "keepalives_count": "3",
+    "tcp_user_timeout": "20000",
+}  # fmt: skip
+"""A machine that is gone says nothing: so soon (s, ms) it is given up, unless the URL says otherwise."""
 WAIT_FOR_WRITER_S = 60
 ATTEMPTS_MAX = 5
+_FORGETFUL = ("off", "local", "remote_write")
 SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000")
 SQLITE_READER_PRAGMAS = ("query_only=ON", "wal_autocheckpoint=0")
 
@@ -51,7 +57,7 @@ class Database:
             )
         else:
             self._writer = create_async_engine(
-                url, pool_size=POSTGRES_CONNECTIONS_MAX, pool_pre_ping=True, hide_parameters=True
+                _patient(url), pool_size=POSTGRES_CONNECTIONS_MAX, pool_pre_ping=True, hide_parameters=True
             )
             self._reader = self._writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
@@ -65,6 +71,9 @@ class Database:
         """Whether nothing was ever kept here: the first thing that is asked. Raises DatabaseUnusable."""
         try:
             async with self.writing() as connection:
+                if not self.is_sqlite and await connection.scalar(text("SHOW synchronous_commit")) in _FORGETFUL:
+                    why = "synchronous_commit must be on, or remote_apply: what was acknowledged must survive"
+                    raise DatabaseUnusable(f"the database {self._shown}: {why}")
                 return not await connection.run_sync(lambda known: inspect(known).get_table_names())
         except (DBAPIError, psycopg.Error) as error:
             cause = " ".join(str(error.orig if isinstance(error, DBAPIError) else error).split())
@@ -133,6 +142,14 @@ def _shown(url: str) -> str:
         expected = "sqlite+aiosqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME"
         raise DatabaseUnusable(f"database: expected {expected}.{given}")
     return found.render_as_string(hide_password=True)
+
+
+def _patient(url: str) -> URL:
+    """The URL with what it does not say about how long to wait for a machine that is gone."""
+    found = make_url(url)
+    return found.update_query_dict(
+        {name: value for name, value in POSTGRES_PATIENCE.items() if name not in found.query}
+    )
 
 
 def _was_in_the_way(error: DBAPIError | psycopg.Error) -> bool:

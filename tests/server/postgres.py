@@ -4,44 +4,83 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-ACCOUNT = "postgres"
+ACCOUNT, STANDBY = "postgres", "standby"
 CLUSTERS = Path("/usr/lib/postgresql")
 """Debian keeps `initdb` and `postgres` here, one directory a release, and not in PATH."""
+
+
+class Cluster:
+    """A cluster that can be killed, started again, copied to a standby; it listens in `directory`."""
+
+    def __init__(self, directory: Path, *, durable: bool = False) -> None:
+        self.directory, self._durable = directory, durable
+        self._server: subprocess.Popen[bytes] | None = None
+        directory.mkdir(exist_ok=True)
+        if os.geteuid() == 0:
+            shutil.chown(directory, ACCOUNT, ACCOUNT)
+
+    def create(self) -> None:
+        """Make its files."""
+        auth = ("-U", ACCOUNT, "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
+        _run("initdb", "-D", str(self.directory / "data"), *auth)
+
+    def follow(self, primary: "Cluster") -> None:
+        """Become a standby of another one, which from now on answers no commit before it is on both disks."""
+        source = f"host={primary.directory} user={ACCOUNT} application_name={STANDBY}"
+        _run("pg_basebackup", "-D", str(self.directory / "data"), "-R", "-X", "stream", "-c", "fast", "-d", source)
+        self.start()
+        primary.say(f"ALTER SYSTEM SET synchronous_standby_names = '{STANDBY}'")
+        primary.say("SELECT pg_reload_conf()")
+        while "sync" not in primary.say("SELECT sync_state FROM pg_stat_replication").split():
+            time.sleep(0.05)
+
+    def start(self) -> None:
+        """Return when it answers."""
+        options = {"listen_addresses": "", "unix_socket_directories": self.directory, "max_connections": 100}
+        given = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        command = [*_as_owner(), "postgres", "-D", str(self.directory / "data"), *([] if self._durable else ["-F"])]
+        with (self.directory / "log").open("ab") as log:
+            self._server = subprocess.Popen([*command, *given], stdout=log, stderr=log, env=_environment())
+        _wait_until_ready(self.directory, self._server)
+
+    def kill(self) -> None:
+        """kill -9; return when its last process has let go of its memory."""
+        assert self._server is not None
+        self._server.kill()
+        self._server.wait(30)
+        self._server = None
+        while any(_is_in(process, self.directory / "data") for process in Path("/proc").glob("[0-9]*")):
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """End it, if it runs."""
+        if self._server is not None:
+            self._server.terminate()
+            self._server.wait(30)
+            self._server = None
+
+    def say(self, statement: str) -> str:
+        """One statement on the database `postgres`; what it answers."""
+        return _run("psql", "-X", "-A", "-t", "-h", str(self.directory), "-U", ACCOUNT, "-c", statement, "postgres")
 
 
 @contextmanager
 def private_postgres(*, durable: bool = False) -> Generator[str]:
     """The socket directory of a running cluster, for `new_database`; `durable`: it waits for its disk."""
     with tempfile.TemporaryDirectory(prefix="fanka-pg-") as name:
-        directory = Path(name)
-        if os.geteuid() == 0:
-            shutil.chown(directory, ACCOUNT, ACCOUNT)
-        data = directory / "data"
-        _run("initdb", "-D", str(data), "-U", ACCOUNT, "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
-        options = (
-            *(() if durable else ("-F",)),
-            "-c",
-            "listen_addresses=",
-            "-c",
-            f"unix_socket_directories={directory}",
-            "-c",
-            "max_connections=100",
-        )
-        with (directory / "log").open("wb") as log:
-            server = subprocess.Popen(
-                [*_as_owner(), "postgres", "-D", str(data), *options], stdout=log, stderr=log, env=_environment()
-            )
+        cluster = Cluster(Path(name), durable=durable)
         try:
-            _wait_until_ready(directory, server)
-            yield str(directory)
+            cluster.create()
+            cluster.start()
+            yield name
         finally:
-            server.terminate()
-            server.wait(30)
+            cluster.stop()
 
 
 def new_database(socket_directory: str, name: str, template: str = "template0") -> str:
@@ -56,12 +95,20 @@ def _as_owner() -> list[str]:
     return ["setpriv", f"--reuid={ACCOUNT}", f"--regid={ACCOUNT}", "--clear-groups", "--pdeathsig", "INT"]
 
 
-def _run(*command: str) -> None:
+def _is_in(process: Path, data: Path) -> bool:
+    try:
+        return (process / "cwd").readlink() == data
+    except OSError:
+        return False  # it has ended
+
+
+def _run(*command: str) -> str:
     done = subprocess.run(
         [*_as_owner(), *command], capture_output=True, text=True, timeout=120, cwd="/", env=_environment()
     )
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
+    return done.stdout
 
 
 @cache
