@@ -1,16 +1,18 @@
 """What a night does once: prove the business days that are over, and make what was read from cards their floor."""
 
 import logging
+import time
 from collections.abc import Callable
 
 from protocol.instants import HOUR_MS, BusinessDay, CampusTime, UtcMs
 from server.db import Database
 from server.numbers import DONE_THROUGH, read_setting, write_setting
 from server.policy.service import Policy
-from server.reconcile.service import Reconcile
+from server.reconcile.service import Progress, Reconcile
 
 STARTS_AFTER_MS = HOUR_MS
 """How long after the end of a business day; late terminals report in this time."""
+TELLS_EVERY_S = 30.0
 
 log = logging.getLogger(__name__)
 
@@ -58,9 +60,25 @@ class Nightly:
 
     async def _prove(self, day: BusinessDay) -> None:
         """Try first: what breaks on the way breaks before anything is written."""
-        await self._reconcile.dry_run(day)
-        proof = await self._reconcile.run(day)
+        await self._reconcile.dry_run(day, _Told(day, "tried").tell)
+        proof = await self._reconcile.run(day, _Told(day, "proven").tell)
         log.info("business day %s, proof %s: %s cards looked at", day, proof.number, proof.cards)
 
     async def _note(self, day: BusinessDay) -> None:
         await self._database.transact(lambda connection: write_setting(connection, DONE_THROUGH, str(day)))
+
+
+class _Told:
+    """Says in the log how far a long proof has come, now and then."""
+
+    def __init__(self, day: BusinessDay, done: str) -> None:
+        self._day, self._done = day, done
+        self._told_at = time.monotonic()
+
+    def tell(self, progress: Progress) -> None:
+        """Called with every chunk."""
+        if time.monotonic() - self._told_at >= TELLS_EVERY_S:
+            self._told_at = time.monotonic()
+            card, generation = progress.upto
+            told = (self._day, self._done, progress.cards, card, generation)
+            log.info("business day %s: %s up to now: %s cards, the last one is %s/%s", *told)

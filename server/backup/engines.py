@@ -18,6 +18,10 @@ from server.backup.manifest import NotABackup
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 CLUSTERS = Path("/usr/lib/postgresql")
 """Debian keeps the tools of each release here."""
+_LIBPQ = {
+    "host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "dbname": "PGDATABASE",
+    "target_session_attrs": "PGTARGETSESSIONATTRS",
+}  # fmt: skip
 
 
 def engine_of(url: str) -> str:
@@ -93,11 +97,6 @@ def _tool(program: str) -> str:
 
 
 def _environment(url: URL) -> dict[str, str]:
-    told = {
-        "PGHOST": url.host or str(url.query.get("host", "")),
-        "PGPORT": str(url.port or url.query.get("port", "")),
-        "PGUSER": url.username or "",
-        "PGPASSWORD": str(url.password or ""),
-        "PGDATABASE": url.database or "",
-    }
-    return {**os.environ, **{name: value for name, value in told.items() if value}}
+    """The URL as PostgreSQL's own programs read it, several hosts included; a password is on no command line."""
+    _, told = url.get_dialect()().create_connect_args(url)
+    return {**os.environ, **{_LIBPQ[name]: str(value) for name, value in told.items() if name in _LIBPQ}}

@@ -1,16 +1,17 @@
 """The night: every day that is over is proven once, also after nights without a server, and anew if it changed."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
 from protocol.entries import CashSale, Kind, ShiftClosed
-from protocol.ids import ShiftNo
+from protocol.ids import CardNo, Generation, ShiftNo
 from protocol.instants import DAY_MS, BusinessDay
 from protocol.money import Cents
-from server import tables
+from server import nightly, tables
+from server.reconcile.service import Progress
 from tests.server.desk import rows_of
 from tests.server.office import Desk, open_desk
 from tests.server.test_cards import enrol, send
@@ -107,7 +108,7 @@ async def test_a_night_that_breaks_off_is_finished_by_the_next(desk: Desk, monke
     desk.clock.pass_ms(3 * DAY_MS)
     run = desk.house.reconcile.run
 
-    async def broken(day: BusinessDay) -> object:
+    async def broken(day: BusinessDay, told: Callable[[Progress], None]) -> object:
         if day == TODAY + 1:
             raise OSError("power cut")
         return await run(day)
@@ -119,3 +120,13 @@ async def test_a_night_that_breaks_off_is_finished_by_the_next(desk: Desk, monke
     monkeypatch.undo()
     assert await desk.house.nightly.run_if_due() == TODAY + 2
     assert await proofs(desk) == [(0, 1), (1, 1), (2, 1)]
+
+
+async def test_a_long_night_says_how_far_it_is(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(nightly, "TELLS_EVERY_S", 0.0)
+    told = nightly._Told(TODAY, "proven")
+    with caplog.at_level("INFO"):
+        told.tell(Progress(400, (CardNo(12), Generation(1))))
+    assert f"business day {TODAY}: proven up to now: 400 cards, the last one is 12/1" in caplog.text

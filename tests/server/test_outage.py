@@ -13,11 +13,12 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from server import tables
+from server.backup.engines import copy_out
 from server.db import POSTGRES_PATIENCE, Database, DatabaseUnusable, _patient
 from server.ingest.rules import Ack
 from server.ingest.service import Ingest
 from tests.server.desk import Clock, assert_balances_are_sums, keys_in, put_book, rows_of
-from tests.server.postgres import Cluster, new_database
+from tests.server.postgres import ACCOUNT, Cluster, new_database
 from tests.server.test_holes import sell
 from tests.server.world import CAMPUS, Lunch, Till, plastic
 
@@ -93,3 +94,10 @@ def test_a_machine_that_is_gone_is_given_up_unless_the_url_says_otherwise() -> N
     found = _patient("postgresql+psycopg://u:secret@/d?host=a:5432&host=b:5432&connect_timeout=9")
     assert found.query == {**POSTGRES_PATIENCE, "host": ("a:5432", "b:5432"), "connect_timeout": "9"}
     assert make_url(found).password == "secret"
+
+
+async def test_a_backup_finds_the_machine_that_is_left(cluster: Cluster, tmp_path: Path) -> None:
+    new_database(str(cluster.directory), "pair")
+    hosts = f"host={tmp_path}&host={cluster.directory}&target_session_attrs=read-write"
+    copy_out(f"postgresql+psycopg://{ACCOUNT}@/pair?{hosts}", tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes().startswith(b"PGDMP")
