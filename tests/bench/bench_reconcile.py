@@ -6,7 +6,8 @@ for each cause of the postings.
 The campus is honest but for one card in two hundred, which has something to be looked at. SQLite works in this process,
 so both are timed by the processor time of the process. Memory is what Python holds at most during a proof, beside a
 proof of a tenth of the steps; the database sorts within its own fixed cache. `FANKA_BENCH_DATABASE` may name another
-database than a fresh SQLite file; it is timed by the clock, its tables are made and dropped.
+database than a fresh SQLite file; it is timed by the clock, its tables are made and dropped. `FANKA_BENCH_STEPS` says
+how many steps instead of a million.
 """
 
 import asyncio
@@ -19,16 +20,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Select, func, insert, select, text
+from sqlalchemy import Select, func, select, text
 
 from protocol.instants import BusinessDay, CampusTime, UtcMs
 from server import tables
 from server.db import Database
 from server.ledger.accounts import AccountKind
 from server.reconcile.service import Reconcile
+from server.schema import NOTHING, downgrade
+from server.sets import insert_rows
 from tests.bench.figures import Line, cost, on_disk, undisturbed
 
-STEPS, STEPS_OF_CARD, TILLS, ODD_EVERY = 1_000_000, 100, 64, 200
+STEPS, STEPS_OF_CARD, TILLS, ODD_EVERY = int(os.environ.get("FANKA_BENCH_STEPS", "1000000")), 100, 64, 200
 NOON, DAY = 1_796_011_200_000, BusinessDay(20_786)
 AMOUNT, OPENING = 5, 100_000
 ROWS_AT_ONCE = 10_000
@@ -68,22 +71,22 @@ async def fill(database: Database, steps: int) -> int:
     """Honest histories of as many steps, a few of them torn open; how many cards that are."""
     cards = steps // STEPS_OF_CARD
     async with database.writing() as connection:
-        await connection.execute(insert(tables.chain), [_chain(till) for till in range(1, TILLS + 1)])
-        await connection.execute(insert(tables.branch), [_branch(till) for till in range(1, TILLS + 1)])
+        await insert_rows(connection, tables.chain, [_chain(till) for till in range(1, TILLS + 1)])
+        await insert_rows(connection, tables.branch, [_branch(till) for till in range(1, TILLS + 1)])
         rows = [_card(card) for card in range(1, cards + 1)]
         for start in range(0, cards, ROWS_AT_ONCE):
-            await connection.execute(insert(tables.card), rows[start : start + ROWS_AT_ONCE])
+            await insert_rows(connection, tables.card, rows[start : start + ROWS_AT_ONCE])
         for card in range(1, cards + 1):
-            await connection.execute(insert(tables.posting), _postings(card))
+            await insert_rows(connection, tables.posting, _postings(card))
         batch: list[dict[str, Any]] = []
         for counter in range(STEPS_OF_CARD):  # by time, as entries arrive: the rows of a card lie far apart
             for card in range(1, cards + 1):
                 batch.append(_step(card, counter))
                 if len(batch) == ROWS_AT_ONCE:
-                    await connection.execute(insert(tables.step), batch)
+                    await insert_rows(connection, tables.step, batch)
                     batch = []
         if batch:
-            await connection.execute(insert(tables.step), batch)
+            await insert_rows(connection, tables.step, batch)
     async with database.writing() as connection:
         await connection.execute(text("ANALYZE"))
     return cards
@@ -142,7 +145,7 @@ async def _database() -> AsyncIterator[Database]:
             finally:
                 if OTHER_DATABASE:
                     async with database.writing() as connection:
-                        await connection.run_sync(tables.metadata.drop_all)
+                        await connection.run_sync(downgrade, NOTHING)
 
 
 def _chain(tno: int) -> dict[str, Any]:
