@@ -146,13 +146,17 @@ def stage(campus: Campus, office: Till) -> Iterator[Stage]:
     liar = client_with(campus.site.server_tls(2), "stranger")
     stage = Stage(campus, till, liar, itertools.cycle(cards))
 
+    def hear(*_: object) -> None:
+        """At first, and after the broker was away."""
+        liar.subscribe(MANIFEST, qos=1)
+
     def listen(_client: Client, _data: object, message: MQTTMessage) -> None:
         stage.manifests.append(bytes(message.payload))
 
     liar.on_message = listen
+    liar.on_connect = hear
     liar.connect("127.0.0.1", campus.broker.settings.port)
     liar.loop_start()
-    liar.subscribe(MANIFEST, qos=1)
     wait_until(lambda: bool(stage.manifests), "a manifest")
     stage.publish_anew()
     change_keys(stage, "ack", "list")
