@@ -151,6 +151,8 @@ class Clerk:
             return self._say("said.not_now")
         if not basket.items:
             return self._say("said.nothing_rung")
+        if not shell.derived.shift.number:
+            return self._say("said.no_drawer")
         return await shell.handle(CashTaken())
 
     async def _reprice(self, command: Reprice, shell: Shell) -> None:
@@ -220,6 +222,9 @@ class Clerk:
         match command:
             case CollectLoad() if self.rights.load:
                 return Load(None)
+            case TakeTopUp() if self.rights.topup and not shell.derived.shift.number:
+                self._say("said.no_drawer")
+                return None
             case TakeTopUp(cents) if self.rights.topup:
                 return TopUp(cents, CASH)
             case GiveBack() if self.rights.refund:
@@ -241,7 +246,9 @@ class Clerk:
         return None
 
     async def _shift(self, command: OpenShift | CloseShift, shell: Shell) -> None:
-        before = shell.derived.shift
+        before, basket = shell.derived.shift, _basket(shell)
+        if isinstance(command, CloseShift) and basket is not None and basket.items:
+            return self._say("shift.something_rung")
         if isinstance(command, OpenShift):
             refused = await shell.open_shift(command.staff, command.drawer_cents, command.pin)
         else:

@@ -12,6 +12,7 @@ from protocol.texts import text_of
 from terminal.replace import IssueOrder
 
 LINE_CHARS_MAX = 500
+_NARROW = str.maketrans("０１２３４５６７８９．。", "0123456789..")
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,32}\Z")
 
 
@@ -213,7 +214,7 @@ def mistake_text(mistake: Mistake, words: Mapping[str, str]) -> str:
 
 def _amount(word: str, *, zero: bool = False) -> Cents:
     try:
-        cents = parse_cents(word)
+        cents = parse_cents(_narrow(word))
     except ValueError:
         raise _Wrong("amount", word=_shown(word)) from None
     if cents == 0 and not zero:
@@ -223,7 +224,13 @@ def _amount(word: str, *, zero: bool = False) -> Cents:
     return cents
 
 
+def _narrow(word: str) -> str:
+    """Digits and points as a Chinese input method may send them: full-width, or with its own full stop."""
+    return word.translate(_NARROW)
+
+
 def _number(word: str, most: int) -> int:
+    word = _narrow(word)
     if not (word.isascii() and word.isdigit() and len(word) <= 10 and 1 <= int(word) <= most):
         raise _Wrong("number", word=_shown(word))
     return int(word)
@@ -236,6 +243,7 @@ def _name(word: str) -> str:
 
 
 def _pin(word: str) -> str:
+    word = _narrow(word)
     if not (word.isascii() and word.isdigit() and 4 <= len(word) <= 8):
         raise _Wrong("pin")
     return word

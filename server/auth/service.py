@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.instants import UtcMs
 from server.auth import store
-from server.auth.rules import Operator, Proposal, Step, two_people
+from server.auth.rules import Operator, Permission, Proposal, Step, two_people
 from server.db import Database
-from server.errors import Conflict
+from server.errors import Conflict, Forbidden
 from server.note import Outcome, note_outcome
 
 _Result = TypeVar("_Result")
@@ -61,6 +61,19 @@ class TwoPeople:
 
         async def agreed(connection: AsyncConnection, body: object) -> bool:
             return await self.agree_in(connection, operator, action, subject, body) is not None
+
+        return agreed
+
+    def agreement_to_trust(self, operator: Operator, action: str, subject: str) -> Agreed:
+        """The same where a machine gets what makes money: whoever is the second one must be one who decides."""
+
+        async def agreed(connection: AsyncConnection, body: object) -> bool:
+            proposal = await self.agree_in(connection, operator, action, subject, body)
+            if proposal is not None and not operator.may(Permission.DECIDE):
+                raise Forbidden(
+                    "not_allowed", f"{proposal.by} proposed this; to confirm it needs the permission decide"
+                )
+            return proposal is not None
 
         return agreed
 

@@ -9,6 +9,8 @@ from server.ledger.accounts import Account, AccountKind, Postings, balanced
 
 OWNED = frozenset({AccountKind.MERCHANT, AccountKind.CLEARING, AccountKind.PROVIDER, AccountKind.DEPOSIT})
 """Of the accounts below those that have owners; a movement is about one owner."""
+KNOWN_FIRST = frozenset({AccountKind.MERCHANT, AccountKind.CLEARING})
+"""Their owners are known before money moves by name: merchants by a terminal, channels by what was taken in."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field, field_validator, model_validator
 
 from server.booking.rules import MOVEMENTS
-from server.fields import AnyMoney, Balance, Form, Instant, RequestId, View, Words
+from server.fields import AnyMoney, Form, Instant, RequestId, View, Words
 from server.ledger.accounts import AccountKind
 
 _MOVED_CENTS_MAX = 10**12
@@ -47,7 +47,7 @@ class LegForm(Form):
 
     kind: Annotated[str, Field(description=", ".join(AccountKind))]
     owner: Annotated[str, Field(pattern=r"^[A-Za-z0-9._/-]{0,80}$")] = ""
-    cents: Balance
+    cents: Annotated[int, Field(ge=-_MOVED_CENTS_MAX, le=_MOVED_CENTS_MAX, description="cents")]
 
     @model_validator(mode="after")
     def _one_account(self) -> "LegForm":

@@ -14,7 +14,7 @@ from protocol.instants import CampusTime, UtcMs
 from server.auth.rules import Operator, Permission
 from server.auth.service import TwoPeople
 from server.booking import store
-from server.booking.rules import MOVEMENTS, REVERSIBLE
+from server.booking.rules import KNOWN_FIRST, MOVEMENTS, REVERSIBLE
 from server.db import Database
 from server.errors import Conflict, Forbidden, Invalid, NotFound
 from server.ingest.book import ShiftStatus
@@ -75,6 +75,13 @@ class Bookings:
             owed = await store.balance(connection, Account(movement.debit, owner)) if movement.only_owed else cents
             if owed < cents:
                 raise Conflict("more_than_owed", f"only {owed} cents are owed on that account")
+            for kind in sorted({movement.debit, movement.credit} & KNOWN_FIRST):
+                await _must_exist(connection, Account(kind, owner))
+            held = -await store.balance(connection, VAULT) if movement.credit is AccountKind.VAULT else cents
+            if held < cents:
+                raise Conflict(
+                    "more_than_held", f"the vault holds {held} cents by the books; count it, and correct them"
+                )
 
         return await self._book(operator, act, check, alone=cents <= self._alone_cents_max)
 
@@ -177,12 +184,16 @@ class Bookings:
         return work
 
 
-async def _check_leg(connection: AsyncConnection, account: Account, cents: int) -> None:
-    """Refuse an account that nothing else knows, and a drawer that was counted: only what is left in one may go."""
+async def _must_exist(connection: AsyncConnection, account: Account) -> None:
     if not await store.exists(connection, account):
         others = ", ".join(await store.owners(connection, account.kind)) or "none"
         text = f"there is no account {account}; those of its kind that hold something: {others}"
         raise NotFound("no_such_account", text)
+
+
+async def _check_leg(connection: AsyncConnection, account: Account, cents: int) -> None:
+    """Refuse an account that nothing else knows, and a drawer that was counted: only what is left in one may go."""
+    await _must_exist(connection, account)
     if account.kind is not AccountKind.DRAWER or await hold_drawer(connection, account.owner) is not ShiftStatus.CLOSED:
         return
     if await store.balance(connection, account) + cents:

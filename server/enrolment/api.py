@@ -2,13 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Response
 
 from protocol.enrolment import shown_code
 from protocol.ids import TerminalId
 from protocol.instants import UtcMs
 from protocol.signing import from_base64url, to_base64url
-from server.auth.api import AtTerminals, Looking
+from server.auth.api import AtTerminals, Looking, Registering, Together
+from server.auth.rules import Permission
 from server.enrolment.rules import State
 from server.enrolment.schemas import (
     ApprovedView,
@@ -27,7 +28,7 @@ from server.enrolment.schemas import (
 )
 from server.enrolment.service import Enrolments
 from server.errors import Invalid
-from server.fields import Id, RowNumber
+from server.fields import Id, Proposed, RowNumber
 from server.problems import PROBLEMS
 
 desk = APIRouter(tags=["enrolment"], responses=PROBLEMS)
@@ -41,6 +42,7 @@ def _enrolments(request: Request) -> Enrolments:
 
 
 Service = Annotated[Enrolments, Depends(_enrolments)]
+_APPROVE = "approve-machine"
 
 
 @desk.post("/terminals/{tid}/claims", status_code=201)
@@ -59,12 +61,24 @@ async def list_machines(_: Looking, service: Service) -> list[MachineView]:
     ]
 
 
-@desk.post("/enrolments/{number}/approve")
+@desk.post("/enrolments/{number}/approve", responses={202: {"model": Proposed}})
 async def approve_machine(
-    operator: AtTerminals, service: Service, number: RowNumber, form: ApproveForm
-) -> ApprovedView:
-    """The words on the machine's screen are these: it becomes the terminal."""
-    tid = await service.approve(number, form.words, operator)
+    operator: Registering,
+    together: Together,
+    service: Service,
+    number: RowNumber,
+    form: ApproveForm,
+    response: Response,
+) -> ApprovedView | Proposed:
+    """The words on the machine's screen are these: it becomes the terminal.
+
+    One that may load or issue cards takes two people, the second one of `decide`.
+    """
+    agreed, alone = together.agreement_to_trust(operator, _APPROVE, str(number)), operator.may(Permission.TERMINALS)
+    tid, done = await service.approve(number, form.words, operator, agreed, alone=alone)
+    if not done:
+        response.status_code = 202
+        return Proposed(proposed=_APPROVE, subject=str(number), by=operator.name)
     return ApprovedView(state=State.APPROVED, tid=tid)
 
 

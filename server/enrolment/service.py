@@ -35,6 +35,7 @@ from protocol.trust import trust_file
 from server.alarms.raising import raise_alarm
 from server.alarms.rules import SERVER, AlarmKind
 from server.auth.rules import Operator
+from server.auth.service import Agreed
 from server.broker.certificates import NotARequest, Pair, TlsKey, for_terminal, pem, proof_holds, read_request
 from server.db import Database
 from server.enrolment import store
@@ -45,8 +46,8 @@ from server.ingest.book import TerminalStatus
 from server.keys import ServerKeys
 from server.note import Outcome, note_outcome, note_subject
 
-GrantIn = Callable[[AsyncConnection, TerminalId, str], Awaitable[bytes]]
-"""The register's grant of an epoch for a journal key, inside a transaction."""
+GrantIn = Callable[[AsyncConnection, TerminalId, str, Agreed, bool], Awaitable[bytes | None]]
+"""The register's grant of an epoch for a journal key, inside a transaction; None: it waits for a second person."""
 
 
 class _OtherWords(Forbidden):
@@ -174,17 +175,24 @@ class Enrolments:
             rows = await store.in_state(connection, State.WAITING)
         return [(row, four_words(self._proven(row))) for row in rows]
 
-    async def approve(self, number: int, words: str, operator: Operator) -> TerminalId:
-        """The words were compared: grant an epoch and sign the certificate. The words are asked for once more, so
-        that nobody approves another line than the one he compared."""
+    async def approve(
+        self, number: int, words: str, operator: Operator, agreed: Agreed, *, alone: bool
+    ) -> tuple[TerminalId, bool]:
+        """The words were compared: grant an epoch and sign the certificate; which terminal, and whether it is done.
+
+        The words are asked for once more, so that nobody approves another line than the one he compared. A terminal
+        that may load or issue cards takes two people, each with the words.
+        """
         now = self._clock()
 
-        async def approve(connection: AsyncConnection) -> TerminalId:
+        async def approve(connection: AsyncConnection) -> tuple[TerminalId, bool]:
             known = await self._undecided(connection, number)
             if words.split() != four_words(self._proven(known)).split():
                 raise _OtherWords(TerminalId(known["tid"]))
             tid, key = TerminalId(known["tid"]), _keys_of(known["request"], known["journal_key"])[0]
-            jws = await self._grant_in(connection, tid, to_base64url(known["journal_key"]))
+            jws = await self._grant_in(connection, tid, to_base64url(known["journal_key"]), agreed, alone)
+            if jws is None:
+                return tid, False
             chain = await store.newest_chain(connection, tid)
             assert chain is not None
             if not _in_good_standing(chain):
@@ -196,7 +204,7 @@ class Enrolments:
             await store.use_claim(connection, known["claim"], now)
             done = {"state": State.APPROVED, "decided_by": operator.name, "decided_at": now}
             await store.decide(connection, number, {**done, "grant_jws": jws, "certificate": certificate})
-            return tid
+            return tid, True
 
         try:
             return await self._database.transact(approve)

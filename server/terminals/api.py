@@ -6,14 +6,12 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Body, Depends, Request, Response
 from sqlalchemy import RowMapping
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.ids import Epoch, Seq, SiteId, TerminalId, Tno
 from protocol.signing import sha256_of, to_base64url
 from protocol.trust import trust_file
 from server.auth.api import AtTerminals, Deciding, Looking, Registering, Together
 from server.auth.rules import Permission
-from server.errors import Forbidden
 from server.fields import EpochNumber, Id, Limit, Proposed, SeqNumber, TnoNumber
 from server.ingest.book import TerminalStatus
 from server.ingest.service import Ingest
@@ -73,24 +71,31 @@ async def put_terminal(
     operator: Registering, together: Together, register: Register, tid: Id, form: TerminalForm, response: Response
 ) -> TerminalView | Proposed:
     """Register a terminal or change its particulars; where it gets a right, two people, the second one of `decide`."""
-
-    async def agreed(connection: AsyncConnection, body: object) -> bool:
-        proposal = await together.agree_in(connection, operator, "put-terminal", tid, body)
-        if proposal is not None and not operator.may(Permission.DECIDE):
-            raise Forbidden("not_allowed", f"{proposal.by} proposed this; to confirm it needs the permission decide")
-        return proposal is not None
-
     values = Particulars(title=form.title, merchant=form.merchant, can_load=form.can_load, can_issue=form.can_issue)
-    alone = operator.may(Permission.TERMINALS)
+    agreed, alone = together.agreement_to_trust(operator, "put-terminal", tid), operator.may(Permission.TERMINALS)
     if not await register.put(TerminalId(tid), SiteId(form.site), values, agreed, alone=alone):
         return _proposed(response, "put-terminal", tid, operator.name)
     return _view(await register.get(TerminalId(tid)))
 
 
-@router.post("/terminals/{tid}/epochs")
-async def grant_epoch(_: AtTerminals, request: Request, register: Register, tid: Id, form: GrantForm) -> GrantView:
-    """Grant an epoch for a new journal key; the same key again gets the same grant."""
-    jws = await register.grant(TerminalId(tid), form.journal_key)
+@router.post("/terminals/{tid}/epochs", responses={202: {"model": Proposed}})
+async def grant_epoch(
+    operator: Registering,
+    together: Together,
+    request: Request,
+    register: Register,
+    tid: Id,
+    form: GrantForm,
+    response: Response,
+) -> GrantView | Proposed:
+    """Grant an epoch for a new journal key; the same key again gets the same grant.
+
+    Where the terminal may load or issue cards, two people, the second one of `decide`.
+    """
+    agreed, alone = together.agreement_to_trust(operator, "grant-epoch", tid), operator.may(Permission.TERMINALS)
+    jws = await register.grant(TerminalId(tid), form.journal_key, agreed, alone=alone)
+    if jws is None:
+        return _proposed(response, "grant-epoch", tid, operator.name)
     return GrantView(grant=jws.decode(), trust=msgspec.structs.asdict(trust_file(request.app.state.keys.trust)))
 
 

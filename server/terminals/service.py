@@ -83,11 +83,24 @@ class Terminals:
 
         return await self._database.transact(put)
 
-    async def grant(self, tid: TerminalId, journal_key: str) -> bytes:
-        """The signed grant of an epoch for this journal key. The same key again gets the same grant."""
-        return await self._database.transact(lambda connection: self.grant_in(connection, tid, journal_key))
+    async def grant(self, tid: TerminalId, journal_key: str, agreed: Agreed, *, alone: bool) -> bytes | None:
+        """The signed grant of an epoch for this journal key; None: one person has proposed it.
 
-    async def grant_in(self, connection: AsyncConnection, tid: TerminalId, journal_key: str) -> bytes:
+        The same key again gets the same grant. A key to a right is as good as the right: where the terminal has one,
+        that takes two; the rest takes one who may do it `alone`.
+        """
+        return await self._database.transact(
+            lambda connection: self.grant_in(connection, tid, journal_key, agreed, alone)
+        )
+
+    async def grant_in(
+        self,
+        connection: AsyncConnection,
+        tid: TerminalId,
+        journal_key: str,
+        agreed: Agreed,
+        alone: bool,
+    ) -> bytes | None:
         """`grant` within a transaction."""
         try:
             key = VerifyKey(from_base64url(journal_key))
@@ -98,10 +111,18 @@ class Terminals:
             raise NotFound("no_such_terminal", f"no terminal is called {tid}")
         earlier = await store.chains(connection, tid)
         newest = earlier[-1] if earlier else None
-        if newest is not None and newest["key"] == key.raw:
+        has_right = known["can_load"] or known["can_issue"]
+        is_same = newest is not None and newest["key"] == key.raw
+        if not alone and (is_same or not has_right):
+            raise Forbidden(
+                "not_allowed", "nothing here waits for a second person: this needs the permission terminals"
+            )
+        if newest is not None and is_same:
             return bytes(newest["grant_jws"])
         if any(row["key"] == key.raw for row in earlier):
             raise Conflict("old_key", "this journal key belonged to an earlier epoch; make a new one")
+        if has_right and not await agreed(connection, {"journal_key": journal_key}):
+            return None
         grant = Grant(
             SiteId(known["site"]),
             tid,

@@ -117,7 +117,10 @@ SENTENCES: Final[dict[str, str]] = {
     "basket.basket_full": "The basket is full. Ask for the card, then ring the rest.",
     "basket.qty_too_large": "That is too many of one item. Ring fewer, or two lines.",
     "basket.amount_too_large": "No single sale may be that large. Ring it in parts.",
-    "refund.not_this_epoch": "This terminal has no sale {seq}. Refund it where it was sold, or at the card office.",
+    "refund.not_this_epoch": (
+        "Receipt {seq} is no card sale of this terminal. Refund a card sale where it was sold, or at the card "
+        "office; cash sales are not refunded here."
+    ),
     "refund.other_day": "Receipt {seq} is of another day. The card office refunds it.",
     "refund.more_than_left": "Receipt {seq} has {cents} left to give back. Ask for that or less.",
     "shift.already_open": "A shift is open. Close it first: shift close AMOUNT.",
@@ -125,12 +128,14 @@ SENTENCES: Final[dict[str, str]] = {
     "shift.wrong_pin": "That is not the PIN of {staff}: shift open NAME AMOUNT PIN",
     "shift.none_open": "No shift is open. Open one: shift open NAME AMOUNT.",
     "shift.steps_open": "A card has to be tapped again before the shift can close, or wait {minutes} minutes.",
+    "shift.something_rung": "Something is rung. Let it be paid, or clear it, and then close the shift.",
     "shift.opened": "Shift {number} is open: {staff}, {cents} in the drawer.",
     "shift.closed": (
         "Shift {number} is closed: counted {counted}, expected {expected}, difference {difference}. "
         "Not sent yet: {unsent} entries."
     ),
     "said.no_pin": "Nobody asked for a PIN now. Ask for the card first.",
+    "said.no_drawer": "No shift is open, so nobody would count this cash. Open one first: shift open NAME AMOUNT.",
     "said.not_now": "Not now. Finish, clear or cancel what is on the screen first.",
     "said.nothing_rung": "Nothing is rung. Ring an amount first: ring 12.50",
     "said.no_product": "No item {product} is sold here. Ring the amount instead: ring 12.50",

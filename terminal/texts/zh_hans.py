@@ -114,7 +114,9 @@ SENTENCES: Final[dict[str, str]] = {
     "basket.basket_full": "本单已满。请先刷卡付款，其余的另开一单。",
     "basket.qty_too_large": "同一商品数量太多。请减少数量，或分两行录入。",
     "basket.amount_too_large": "单笔金额太大。请分几笔录入。",
-    "refund.not_this_epoch": "本机没有小票 {seq}。请到售出的收款机或卡务中心退款。",
+    "refund.not_this_epoch": (
+        "小票 {seq} 不是本机的刷卡销售。刷卡销售请到售出的收款机或卡务中心退款；现金销售不在此退款。"
+    ),
     "refund.other_day": "小票 {seq} 不是今天的。请到卡务中心退款。",
     "refund.more_than_left": "小票 {seq} 最多还可退 {cents}。请输入不超过它的金额。",
     "shift.already_open": "已经开班。请先结班：shift close 金额",
@@ -122,11 +124,13 @@ SENTENCES: Final[dict[str, str]] = {
     "shift.wrong_pin": "{staff} 的密码不正确：shift open 工号 金额 密码",
     "shift.none_open": "尚未开班。请先开班：shift open 工号 金额",
     "shift.steps_open": "有一张卡需要再刷一次才能结班，或请等 {minutes} 分钟。",
+    "shift.something_rung": "还有已输入的商品。请先收款或清空，再结班。",
     "shift.opened": "第 {number} 班已开：{staff}，钱箱内 {cents}。",
     "shift.closed": (
         "第 {number} 班已结：清点 {counted}，应有 {expected}，差额 {difference}。尚未上传：{unsent} 条记录。"
     ),
     "said.no_pin": "现在不需要密码。请先请顾客刷卡。",
+    "said.no_drawer": "尚未开班，这笔现金将无人清点。请先开班：shift open 工号 金额",
     "said.not_now": "现在不行。请先完成、清空或取消屏幕上的操作。",
     "said.nothing_rung": "还没有录入。请先录入金额：ring 12.50",
     "said.no_product": "这里不售 {product}。请改为录入金额：ring 12.50",

@@ -114,7 +114,9 @@ SENTENCES: Final[dict[str, str]] = {
     "basket.basket_full": "本單已滿。請先刷卡付款，其餘的另開一單。",
     "basket.qty_too_large": "同一商品數量太多。請減少數量，或分兩行輸入。",
     "basket.amount_too_large": "單筆金額太大。請分幾筆輸入。",
-    "refund.not_this_epoch": "本機沒有收據 {seq}。請到售出的收款機或卡務中心退款。",
+    "refund.not_this_epoch": (
+        "收據 {seq} 不是本機的刷卡銷售。刷卡銷售請到售出的收款機或卡務中心退款；現金銷售不在此退款。"
+    ),
     "refund.other_day": "收據 {seq} 不是今天的。請到卡務中心退款。",
     "refund.more_than_left": "收據 {seq} 最多還可退 {cents}。請輸入不超過它的金額。",
     "shift.already_open": "已經開班。請先結班：shift close 金額",
@@ -122,11 +124,13 @@ SENTENCES: Final[dict[str, str]] = {
     "shift.wrong_pin": "{staff} 的密碼不正確：shift open 員工編號 金額 密碼",
     "shift.none_open": "尚未開班。請先開班：shift open 員工編號 金額",
     "shift.steps_open": "有一張卡需要再刷一次才能結班，或請等 {minutes} 分鐘。",
+    "shift.something_rung": "還有已輸入的商品。請先收款或清空，再結班。",
     "shift.opened": "第 {number} 班已開：{staff}，錢箱內 {cents}。",
     "shift.closed": (
         "第 {number} 班已結：清點 {counted}，應有 {expected}，差額 {difference}。尚未上傳：{unsent} 筆紀錄。"
     ),
     "said.no_pin": "現在不需要密碼。請先請顧客刷卡。",
+    "said.no_drawer": "尚未開班，這筆現金將無人清點。請先開班：shift open 員工編號 金額",
     "said.not_now": "現在不行。請先完成、清空或取消畫面上的操作。",
     "said.nothing_rung": "還沒有輸入。請先輸入金額：ring 12.50",
     "said.no_product": "這裡不售 {product}。請改為輸入金額：ring 12.50",

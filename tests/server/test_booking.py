@@ -127,8 +127,22 @@ async def test_what_is_not_in_the_table_is_refused(desk: Desk, form: Any, code: 
     assert (await desk.post("/ledger/movements", whole, expect=422))["code"] == code
 
 
+@pytest.mark.parametrize(
+    ("name", "owner", "status", "code"),
+    [
+        ("vault_to_bank", "", 409, "more_than_held"),
+        ("promotion_to_merchant", "nobody", 404, "no_such_account"),
+        ("channel_to_bank", "wechatt", 404, "no_such_account"),
+    ],
+)
+async def test_nothing_moves_that_is_not_there(desk: Desk, name: str, owner: str, status: int, code: str) -> None:
+    form = {"id": "request-1", "name": name, "owner": owner, "cents": 5, "document": "note"}
+    assert (await desk.post("/ledger/movements", form, expect=status))["code"] == code
+    assert await kinds(desk) == {}
+
+
 async def test_a_large_sum_takes_two_people_who_say_the_same(desk: Desk) -> None:
-    form = {"id": "request-1", "name": "vault_to_bank", "cents": 1_000_001, "document": "bag 12"}
+    form = {"id": "request-1", "name": "bank_to_vault", "cents": 1_000_001, "document": "bag 12"}
     assert (await desk.post("/ledger/movements", form, expect=202))["by"] == "ann"
     assert (await desk.post("/ledger/movements", form, expect=409))["code"] == "second_person_needed"
     await desk.post("/ledger/movements", {**form, "cents": 1_000_002}, who="bob", expect=202)
@@ -255,8 +269,8 @@ async def test_a_correction_of_a_purse_moves_the_card_s_balance_too(desk: Desk) 
 
 
 async def test_an_act_is_undone_once(desk: Desk) -> None:
-    await move(desk, "vault_to_bank", 600)
-    cause = "movement:move-vault_to_bank-600"
+    await move(desk, "bank_to_vault", 600)
+    cause = "movement:move-bank_to_vault-600"
     assert await reverse(desk, cause) == {"cause": f"reversal:{cause}"}
     assert await kinds(desk) == {}
     form = {"cause": cause, "reason": "once more", "evidence": "none"}

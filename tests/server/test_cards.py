@@ -41,8 +41,10 @@ async def enrol(desk: Desk, till: Till, *, can_load: bool = False, can_issue: bo
     if any(right and not known.get(name) for name, right in rights.items()):
         await desk.put(f"/terminals/{till.tid}", {"site": SITE, **rights}, who="bob", expect=202)
     await desk.put(f"/terminals/{till.tid}", {"site": SITE, **rights})
-    key = to_base64url(till.key.public.raw)
-    till.grant_jws = (await desk.post(f"/terminals/{till.tid}/epochs", {"journal_key": key}))["grant"].encode()
+    ask = f"/terminals/{till.tid}/epochs", {"journal_key": to_base64url(till.key.public.raw)}
+    if can_load or can_issue:
+        await desk.post(*ask, who="bob", expect=202)
+    till.grant_jws = (await desk.post(*ask))["grant"].encode()
     till.grant = read_signed(till.grant_jws)  # type: ignore[assignment]
     till.tno = till.grant.tno
 

@@ -75,6 +75,39 @@ async def test_a_code_enrols_one_machine(desk: Desk) -> None:
     await desk.post(f"/enrolments/{waiting['number']}/approve", {"words": machine.words}, expect=404)
 
 
+async def test_a_machine_that_may_make_money_takes_two_people(desk: Desk) -> None:
+    rights = {"site": SITE, "can_load": True}
+    await desk.put(f"/terminals/{TID}", rights, who="tom", expect=202)
+    await desk.put(f"/terminals/{TID}", rights, who="bob")
+    machine = Machine(desk)
+    await machine.begin(await claim(desk))
+    await machine.prove()
+    (waiting,) = await desk.get("/enrolments")
+    words, path = {"words": machine.words}, f"/enrolments/{waiting['number']}/approve"
+    assert (await desk.post(path, words, who="tom", expect=202))["by"] == "tom"
+    assert (await desk.post(path, words, who="tom", expect=409))["code"] == "second_person_needed"
+    assert (await machine.standing())["state"] == "waiting"
+    wrong = {"words": "lusab babad gutih tugad"}
+    assert (await desk.post(path, wrong, who="bob", expect=403))["code"] == "other_words"
+    assert (await desk.post(path, words, who="bob"))["tid"] == TID
+    assert (await machine.standing())["state"] == "approved"
+
+
+async def test_a_key_by_hand_for_a_right_takes_two_people_who_mean_the_same_key(desk: Desk) -> None:
+    plain, path = {"site": SITE, "can_issue": True}, f"/terminals/{TID}/epochs"
+    one, other = ({"journal_key": to_base64url(Machine(desk, number).journal.public.raw)} for number in (1, 2))
+    await desk.post(path, one, who="bob", expect=403)
+    await desk.put(f"/terminals/{TID}", plain, who="tom", expect=202)
+    await desk.put(f"/terminals/{TID}", plain, who="bob")
+    assert (await desk.post(path, one, who="tom", expect=202))["proposed"] == "grant-epoch"
+    assert (await desk.post(path, other, who="bob", expect=202))["by"] == "bob", "that is another key"
+    assert (await desk.post(path, other, who="tom", expect=403))["code"] == "not_allowed"
+    granted = await desk.post(path, other)
+    assert (await desk.post(path, other, who="tom"))["grant"] == granted["grant"], "the same key, the same grant"
+    (epoch,) = (await desk.get(f"/terminals/{TID}"))["epochs"]
+    assert epoch["epoch"] == 1
+
+
 async def test_who_opens_a_code_again_puts_the_first_one_out(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     """The desk sees one machine, and its words tell which."""
     code = await claim(desk)
@@ -195,7 +228,8 @@ async def test_the_desk_refuses_and_the_code_is_over(desk: Desk) -> None:
 async def test_who_may_claim_and_approve(desk: Desk) -> None:
     for who in ("eve", "cleo", "bob"):
         await desk.post(f"/terminals/{TID}/claims", who=who, expect=403)
-        await desk.post("/enrolments/1/approve", {"words": "lusab babad gutih tugad"}, who=who, expect=403)
+        expected = 404 if who == "bob" else 403  # finance may be the second one
+        await desk.post("/enrolments/1/approve", {"words": "lusab babad gutih tugad"}, who=who, expect=expected)
     await desk.post("/terminals/nobody-here/claims", expect=404)
     await desk.post("/enrolments/1/approve", {"words": "lusab babad gutih tugad"}, expect=404)
 

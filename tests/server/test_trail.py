@@ -176,7 +176,7 @@ async def walk_money(walk: Walk) -> None:
     form: dict[str, Any] = {"id": "request-1", "legs": legs, **WHY}
     await walk.together("book_correction", "ledger/corrections", form, subject="correction:request-1")
     await walk("pay_out", "POST", "cards/2/payouts", {"id": "payout-01", "cents": 300})
-    form = {"id": "request-2", "name": "vault_to_bank", "cents": 600, "document": "bag 12"}
+    form = {"id": "request-2", "name": "bank_to_vault", "cents": 600, "document": "bag 12"}
     await walk("book_movement", "POST", "ledger/movements", form, subject="movement:request-2")
     form = {"cause": "movement:request-2", **WHY}
     await walk.together("book_reversal", "ledger/reversals", form, subject="reversal:movement:request-2")

@@ -101,8 +101,22 @@ async def test_notes_and_coins_pay_for_what_is_rung(counter: CounterBench) -> No
     assert isinstance(body, CashSale)
     assert (body.amount, [line.product for line in body.lines]) == (1_550, ["free", "rice"])
     assert "expected ¥115.50" in await counter.answer("shift close 115.50")
+    await counter.answer("shift open Wang 115.50")
     counter.shell.revoked = True
     assert (await counter.types("ring 1", "cash")).lines == ("This terminal may not sell any more.",)
+
+
+async def test_no_cash_goes_where_nobody_counts_it(counter: CounterBench) -> None:
+    await counter.types("ring １２。５０")
+    assert "Open one first" in await counter.answer("cash")
+    assert counter.face.views[-1].amount_cents == 1_250, "what was rung stays"
+    await counter.types("clear")
+    assert "Open one first" in await counter.answer("topup 5")
+    await counter.answer("shift open Wang 1")
+    await counter.types("ring 3")
+    assert "Something is rung" in await counter.answer("shift close 1")
+    await counter.types("cash")
+    assert "Shift 1 is closed" in await counter.answer("shift close 4")
 
 
 async def test_a_price_changed_by_hand_says_who_and_why(counter: CounterBench) -> None:
@@ -174,7 +188,7 @@ async def test_a_refund_goes_onto_the_card_that_paid(counter: CounterBench) -> N
     await counter.takes_off()
     number = paid.lines[-1].removeprefix("receipt ")
     assert "has ¥12.50 left" in await counter.answer(f"refund {number} 12.51")
-    assert "no sale 999" in await counter.answer("refund 999 1")
+    assert "999 is no card sale" in await counter.answer("refund 999 1")
     assert (await counter.types(f"refund {number} 2.50")).title.startswith("Give back")
     assert (await counter.taps(bench.card)).title == "Given back"
 
@@ -211,6 +225,7 @@ async def test_a_till_has_no_rights_of_a_station(journal: JournalStore) -> None:
 
 async def test_a_topup_and_its_refusals(counter: CounterBench) -> None:
     bench = issued(Technology.DESFIRE)
+    await counter.answer("shift open Wang 100")
     await counter.types("topup 50")
     done = await counter.taps(bench.card)
     assert (done.title, done.lines[0]) == ("Topped up", "balance ¥100.00")
@@ -222,6 +237,7 @@ async def test_a_pin_is_asked_for_compared_and_forgotten(counter: CounterBench) 
     await counter.types("replace 17 1 student 4711")
     card = blank(Technology.DESFIRE)
     await counter.taps(card)
+    await counter.answer("shift open Wang 100")
     await counter.types("topup 50")
     await counter.takes_off()
     rules = LimitRules(classes=(ClassLimits(CardClass.STUDENT, pin_above=Cents(1_000)),))
