@@ -284,6 +284,7 @@ async def test_a_token_that_left_before_the_answer_is_charged_once_and_may_come_
 
 
 async def test_a_top_up_of_a_token_is_the_server_s_to_bring(bench: CounterBench, server: Asked) -> None:
+    await bench.answer("shift open Wang 100")
     await bench.types("topup 20.00")
     await bench.taps(CARD)
     await server.knows()
