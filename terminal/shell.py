@@ -199,7 +199,7 @@ class Shell:
 
     async def close_shift(self, counted_cents: Cents) -> ShiftRefusal | None:
         """A cashier counted the drawer."""
-        return await self._shift(close_shift(self.derived, counted_cents))
+        return await self._shift(close_shift(self.derived, self.desk.phase, counted_cents))
 
     async def checkpoint(self, *, ends: bool = False) -> None:
         """Write down where the next start may begin. `ends`: nothing follows, and nobody was interrupted."""

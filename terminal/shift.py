@@ -11,6 +11,9 @@ from protocol.ids import ShiftNo, StaffId
 from protocol.money import Cents
 from protocol.site_files import StaffFile
 from terminal.derived import Derived, ShiftTotals
+from terminal.desk import Done, NotDone, Phase, Ringing
+from terminal.purchase import Purchase
+from terminal.topup import TopUp
 
 
 class ShiftRefusal(enum.StrEnum):
@@ -22,6 +25,8 @@ class ShiftRefusal(enum.StrEnum):
     WRONG_PIN = "wrong_pin"
     STEPS_OPEN = "steps_open"
     """A card step of this shift has no outcome yet: at most ten minutes."""
+    SOMETHING_RUNG = "something_rung"
+    """Somebody may still pay, and that cash would lie in a drawer that was counted before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +52,15 @@ def open_shift(
     return ShiftEntry(Kind.SHIFT_OPENED, ShiftOpened(ShiftNo(derived.shifts + 1), drawer_cents), staff)
 
 
-def close_shift(derived: Derived, counted_cents: Cents) -> ShiftEntry | ShiftRefusal:
+def close_shift(derived: Derived, phase: Phase, counted_cents: Cents) -> ShiftEntry | ShiftRefusal:
     """Hand the drawer in. Entries the server has not got yet do not keep anybody from going home."""
     shift = derived.shift
     if not shift.number:
         return ShiftRefusal.NONE_OPEN
     if derived.opens:
         return ShiftRefusal.STEPS_OPEN
+    if _may_be_paid(phase):
+        return ShiftRefusal.SOMETHING_RUNG
     return ShiftEntry(Kind.SHIFT_CLOSED, x_report(shift, counted_cents), shift.staff)
 
 
@@ -68,3 +75,14 @@ def x_report(shift: ShiftTotals, counted_cents: Cents) -> ShiftClosed:
         shift.refunds_cents,
         shift.cash_cents,
     )
+
+
+def _may_be_paid(phase: Phase) -> bool:
+    """Whether something is rung, or an order waits for its card. What was refused waits, too: a tap asks once more."""
+    match phase:
+        case Ringing(basket):
+            return bool(basket.items)
+        case NotDone(order):
+            return isinstance(order, Purchase | TopUp)
+        case _:
+            return not isinstance(phase, Done)

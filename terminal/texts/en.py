@@ -128,7 +128,7 @@ SENTENCES: Final[dict[str, str]] = {
     "shift.wrong_pin": "That is not the PIN of {staff}: shift open NAME AMOUNT PIN",
     "shift.none_open": "No shift is open. Open one: shift open NAME AMOUNT.",
     "shift.steps_open": "A card has to be tapped again before the shift can close, or wait {minutes} minutes.",
-    "shift.something_rung": "Something is rung. Let it be paid, or clear it, and then close the shift.",
+    "shift.something_rung": "Something is rung or waits for a card. Finish or clear it, and then close the shift.",
     "shift.opened": "Shift {number} is open: {staff}, {cents} in the drawer.",
     "shift.closed": (
         "Shift {number} is closed: counted {counted}, expected {expected}, difference {difference}. "

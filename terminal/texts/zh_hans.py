@@ -124,7 +124,7 @@ SENTENCES: Final[dict[str, str]] = {
     "shift.wrong_pin": "{staff} 的密码不正确：shift open 工号 金额 密码",
     "shift.none_open": "尚未开班。请先开班：shift open 工号 金额",
     "shift.steps_open": "有一张卡需要再刷一次才能结班，或请等 {minutes} 分钟。",
-    "shift.something_rung": "还有已输入的商品。请先收款或清空，再结班。",
+    "shift.something_rung": "还有已输入的商品，或正在等待刷卡。请先完成或清空，再结班。",
     "shift.opened": "第 {number} 班已开：{staff}，钱箱内 {cents}。",
     "shift.closed": (
         "第 {number} 班已结：清点 {counted}，应有 {expected}，差额 {difference}。尚未上传：{unsent} 条记录。"

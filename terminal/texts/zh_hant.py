@@ -124,7 +124,7 @@ SENTENCES: Final[dict[str, str]] = {
     "shift.wrong_pin": "{staff} 的密碼不正確：shift open 員工編號 金額 密碼",
     "shift.none_open": "尚未開班。請先開班：shift open 員工編號 金額",
     "shift.steps_open": "有一張卡需要再刷一次才能結班，或請等 {minutes} 分鐘。",
-    "shift.something_rung": "還有已輸入的商品。請先收款或清空，再結班。",
+    "shift.something_rung": "還有已輸入的商品，或正在等待刷卡。請先完成或清空，再結班。",
     "shift.opened": "第 {number} 班已開：{staff}，錢箱內 {cents}。",
     "shift.closed": (
         "第 {number} 班已結：清點 {counted}，應有 {expected}，差額 {difference}。尚未上傳：{unsent} 筆紀錄。"

@@ -291,7 +291,8 @@ class Till:
         self._tell(f"opens a shift with {drawer_cents}: {refused}")
 
     def close_shift(self, error_cents: int = 0) -> bool:
-        """The cashier counts the drawer, and is wrong by some cents. Whether the shift is closed."""
+        """The cashier sends nobody away, counts, and is wrong by some cents. Whether the shift is closed."""
+        self.clear()
         there, before = self.campus.truth.in_drawer[self.name], len(self.disk.rows)
         refused = self._work(self.shell.close_shift(Cents(there + error_cents)))
         self._tell(f"closes a shift, {error_cents} off: {refused}")

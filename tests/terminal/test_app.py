@@ -119,6 +119,23 @@ async def test_no_cash_goes_where_nobody_counts_it(counter: CounterBench) -> Non
     assert "Shift 1 is closed" in await counter.answer("shift close 4")
 
 
+@pytest.mark.parametrize("refused", [False, True], ids=["asked for", "refused once"])
+async def test_no_shift_is_closed_over_cash_that_waits_for_a_card(counter: CounterBench, *, refused: bool) -> None:
+    """Closed before the tap, the drawer would be counted without what lies in it."""
+    bench = issued(Technology.DESFIRE)
+    await counter.answer("shift open Wang 100")
+    await counter.types("topup 50")
+    if refused:
+        counter.shell.revoked = True
+        assert (await counter.taps(bench.card)).phase == "not_done"
+        await counter.takes_off()
+        counter.shell.revoked = False
+    assert "waits for a card" in await counter.answer("shift close 100")
+    assert (await counter.taps(bench.card)).title == "Topped up"
+    assert counter.entries[-1].entry.shift == 1
+    assert "expected ¥150.00" in await counter.answer("shift close 150")
+
+
 async def test_a_price_changed_by_hand_says_who_and_why(counter: CounterBench) -> None:
     assert "not rung" in await counter.answer("price rice 1 burnt")
     assert (await counter.types("item rice 2", "price rice 1.00 burnt a bit")).amount_cents == 200
