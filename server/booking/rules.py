@@ -9,8 +9,9 @@ from server.ledger.accounts import Account, AccountKind, Postings, balanced
 
 OWNED = frozenset({AccountKind.MERCHANT, AccountKind.CLEARING, AccountKind.PROVIDER, AccountKind.DEPOSIT})
 """Of the accounts below those that have owners; a movement is about one owner."""
-KNOWN_FIRST = frozenset({AccountKind.MERCHANT, AccountKind.CLEARING})
-"""Their owners are known before money moves by name: merchants by a terminal, channels by what was taken in."""
+KNOWN_FIRST = frozenset({AccountKind.MERCHANT, AccountKind.CLEARING, AccountKind.PROVIDER})
+"""Their owners are known before money moves by name: merchants by a terminal, channels by what was taken in, providers
+by what their channel owes them first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,12 @@ class Movement:
     def has_owner(self) -> bool:
         """Whether it must be said whose account it is."""
         return bool({self.debit, self.credit} & OWNED)
+
+    @property
+    def known_first(self) -> frozenset[AccountKind]:
+        """Which of its accounts must be there before."""
+        begun = {self.debit} & {AccountKind.PROVIDER}
+        return frozenset(({self.debit, self.credit} - begun) & KNOWN_FIRST)
 
     def postings(self, owner: str, cents: int) -> Postings:
         """Its two legs."""

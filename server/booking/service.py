@@ -14,7 +14,7 @@ from protocol.instants import CampusTime, UtcMs
 from server.auth.rules import Operator, Permission
 from server.auth.service import TwoPeople
 from server.booking import store
-from server.booking.rules import KNOWN_FIRST, MOVEMENTS, REVERSIBLE
+from server.booking.rules import MOVEMENTS, REVERSIBLE
 from server.db import Database
 from server.errors import Conflict, Forbidden, Invalid, NotFound
 from server.ingest.book import ShiftStatus
@@ -75,7 +75,7 @@ class Bookings:
             owed = await store.balance(connection, Account(movement.debit, owner)) if movement.only_owed else cents
             if owed < cents:
                 raise Conflict("more_than_owed", f"only {owed} cents are owed on that account")
-            for kind in sorted({movement.debit, movement.credit} & KNOWN_FIRST):
+            for kind in sorted(movement.known_first):
                 await _must_exist(connection, Account(kind, owner))
             held = -await store.balance(connection, VAULT) if movement.credit is AccountKind.VAULT else cents
             if held < cents:

@@ -133,6 +133,7 @@ async def test_what_is_not_in_the_table_is_refused(desk: Desk, form: Any, code: 
         ("vault_to_bank", "", 409, "more_than_held"),
         ("promotion_to_merchant", "nobody", 404, "no_such_account"),
         ("channel_to_bank", "wechatt", 404, "no_such_account"),
+        ("provider_to_bank", "wechatt", 404, "no_such_account"),
     ],
 )
 async def test_nothing_moves_that_is_not_there(desk: Desk, name: str, owner: str, status: int, code: str) -> None:
@@ -171,6 +172,8 @@ async def test_a_correction_takes_two_people_and_sums_to_zero(desk: Desk) -> Non
     assert (await desk.post("/ledger/corrections", uneven, expect=422))["code"] == "not_balanced"
     made_up = {"id": "request-3", "legs": [legs[0], {"kind": "vault", "owner": "mine", "cents": 300}], **WHY}
     await desk.post("/ledger/corrections", made_up, expect=422)
+    huge = {**form, "legs": [{**leg, "cents": cents} for leg, cents in zip(legs, (-(2**53), 2**53), strict=True)]}
+    await desk.post("/ledger/corrections", huge, expect=422)
 
 
 @pytest.mark.parametrize(

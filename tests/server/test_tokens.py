@@ -10,7 +10,7 @@ from sqlalchemy import select
 from protocol.authorise import Listed, Refusal
 from protocol.entries import CardIssued, Kind, Reason, TopUpStep, TopUpTo
 from protocol.ids import ChannelId, SiteId, TerminalId
-from protocol.instants import DAY_MS, MINUTE_MS
+from protocol.instants import DAY_MS, HOUR_MS, MINUTE_MS, UtcMs
 from protocol.limits import ClassLimits, LimitRules, Meal
 from protocol.messages import Answer
 from protocol.money import Cents
@@ -18,7 +18,7 @@ from protocol.policy import CardsFile, read_file
 from protocol.purse import Technology
 from server import tables
 from server.ingest.waiting import INCONSISTENT, UNPROVEN
-from server.tokens.rules import HOLD_MS, QUESTIONS_MAX, QUESTIONS_MS
+from server.tokens.rules import HOLD_MS, QUESTIONS_MAX, QUESTIONS_MS, Pace
 from tests.server.desk import assert_balances_are_sums, rows_of
 from tests.server.office import Desk, open_desk
 from tests.server.test_cards import enrol, send
@@ -34,7 +34,7 @@ from tests.server.token_world import (
     token_id,
     who,
 )
-from tests.server.world import CAMPUS, SITE, Till, plastic, refund_of, sale_of, topup_of
+from tests.server.world import CAMPUS, NOON, SITE, Till, plastic, refund_of, sale_of, topup_of
 
 
 @pytest.fixture
@@ -291,6 +291,12 @@ async def test_only_so_many_questions_of_a_terminal_are_answered(desk: Desk, til
     ]
     desk.clock.pass_ms(QUESTIONS_MS)
     assert await who(desk, till, UID) is not None
+
+
+def test_a_clock_that_is_set_back_silences_no_terminal() -> None:
+    pace, tid = Pace(), TerminalId("till-1")
+    assert all(pace.lets_in(tid, NOON) for _ in range(QUESTIONS_MAX))
+    assert not pace.lets_in(tid, NOON) and pace.lets_in(tid, UtcMs(NOON - HOUR_MS))
 
 
 async def test_limits_are_counted_at_the_server_with_what_is_under_way(desk: Desk, till: Till) -> None:
