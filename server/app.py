@@ -238,7 +238,7 @@ def _compose(
         link,
         Gate(database, site, clock) if site is not None else None,
     )
-    house.app.state.metrics = Metrics(database, meter, lambda: link is None or link.is_up)
+    house.app.state.metrics = Metrics(database, meter, alarms, states, lambda: link is None or link.is_up)
     _mount(house)
     return house
 

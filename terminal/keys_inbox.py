@@ -18,11 +18,12 @@ class KeysInbox:
 
     async def take(self, jws: bytes, now_ms: int) -> None:
         """Take a document as it came from the broker. An empty one is a topic that was cleared."""
-        verdict = self._trust.judge(jws) if jws else Verdict.UNCHANGED
+        if not jws:
+            return
+        verdict = self._trust.judge(jws)
         match verdict:
             case Verdict.UNCHANGED:
-                if jws:
-                    self._alarms.end(Of.KEYS)
+                self._alarms.end(Of.KEYS)
             case Verdict.TAKEN:
                 await self._believe(Trust(self._trust.root, jws), now_ms)
             case Verdict.NOT_GENUINE | Verdict.OLDER | Verdict.SAME_VERSION_OTHER_CONTENT:

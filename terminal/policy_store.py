@@ -146,7 +146,12 @@ class PolicyStore:
         return self._missing(self._pending.manifest) if self._pending else ()
 
     def switch(self, now: Now) -> Lists | None:
-        """Put later prices in force if their time has come; None if not."""
+        """Put later prices in force if their time has come; None if not.
+
+        Asked with every tick: it waits for lists that are being written only where there is something to do.
+        """
+        if self.active.due(now) is None:
+            return None
         with self._lock:
             due = self.active.due(now)
             self.active = due or self.active

@@ -127,7 +127,7 @@ class SyncLink:
         """How things stand now."""
         sender = self._sender
         return LinkStatus(
-            not self._cause,
+            self.is_up,
             self._cause,
             sender.phase,
             self._journal.tip.seq - sender.acked + sum(archive.unsent for archive in self._archives),

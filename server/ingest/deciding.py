@@ -30,13 +30,13 @@ _SETTLED_OTHERWISE = (Use.FALLBACK, Use.FORGOTTEN, Use.RELEASED)
 def decide_by(book: Book, torn: StepRow, witnesses: list[StepRow], day: BusinessDay) -> None:
     """Resolve a torn step where all evidence agrees; contradicting evidence opens a case and posts nothing."""
     if debited_nothing(torn.body, torn.stage):
-        return resolve(book, torn, Resolution.NOT_ON_CARD, day)
+        resolve(book, torn, Resolution.NOT_ON_CARD, day)
+        return
     said = {verdict for witness in witnesses if (verdict := evidence(torn, witness)) is not None}
     if len(said) > 1:
         book.open_case(CaseClass.CONTRADICTION, torn.card, torn.id, torn.body.amount, "taps contradict one another")
     elif said:
         resolve(book, torn, said.pop(), day)
-    return None
 
 
 def resolve(book: Book, step: StepRow, resolution: Resolution, day: BusinessDay) -> None:

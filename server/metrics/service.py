@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from server.alarms.rules import AlarmKind
+from server.alarms.service import Alarms
 from server.db import Database
 from server.meter import Meter
 from server.metrics import store
 from server.numbers import DONE_THROUGH, read_setting, server_epoch
+from server.states.service import States
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +39,11 @@ class _Page:
 class Metrics:
     """Reads how things are and adds what was counted."""
 
-    def __init__(self, database: Database, meter: Meter, is_broker_up: Callable[[], bool]) -> None:
-        self._database, self._meter, self._is_broker_up = database, meter, is_broker_up
+    def __init__(
+        self, database: Database, meter: Meter, alarms: Alarms, states: States, is_broker_up: Callable[[], bool]
+    ) -> None:
+        self._database, self._meter, self._alarms, self._states = database, meter, alarms, states
+        self._is_broker_up = is_broker_up
 
     async def text(self) -> bytes:
         """In Prometheus' text format. A database that is away is a figure, too."""
@@ -68,8 +73,8 @@ class Metrics:
             page.put_each("terminals", "Registered terminals", ("state",), states)
             cases: _Values = {(cls,): number for cls, number in (await store.open_cases(connection)).items()}
             page.put_each("open_cases", "Cases by class", ("cls",), cases)
-            raised = await store.open_alarms(connection)
-            alarms: _Values = {(kind.value,): raised.get(kind, 0) for kind in AlarmKind}
-            page.put_each("open_alarms", "Alarms by kind", ("kind",), alarms)
-            lists: _Values = {**await store.lists(connection)}
-            page.put_each("list_version", "The newest version of each list", ("site", "name"), lists)
+        raised, newest = await self._alarms.counts(), await self._states.newest()
+        alarms: _Values = {(kind.value,): raised.get(kind, 0) for kind in AlarmKind}
+        page.put_each("open_alarms", "Alarms by kind", ("kind",), alarms)
+        lists: _Values = {(site, name): version for site, found in newest.items() for name, version in found.items()}
+        page.put_each("list_version", "The newest version of each list", ("site", "name"), lists)

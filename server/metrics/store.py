@@ -3,9 +3,8 @@
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.alarms.tables import alarm
 from server.states.tables import terminal_state
-from server.tables import case_file, chain, list_file, parked, terminal
+from server.tables import case_file, chain, parked, terminal
 
 
 async def parked_entries(connection: AsyncConnection) -> int:
@@ -19,24 +18,11 @@ async def open_cases(connection: AsyncConnection) -> dict[str, int]:
     return {row.cls: row.number for row in await connection.execute(query.group_by(case_file.c.cls))}
 
 
-async def open_alarms(connection: AsyncConnection) -> dict[str, int]:
-    """By kind."""
-    query = select(alarm.c.kind, func.count().label("number")).where(alarm.c.current.is_not(None))
-    return {row.kind: row.number for row in await connection.execute(query.group_by(alarm.c.kind))}
-
-
 async def terminals(connection: AsyncConnection) -> tuple[int, int]:
     """Registered ones, and how many of them are there."""
     known = await connection.scalar(select(func.count()).select_from(terminal))
     online = await connection.scalar(select(func.count()).where(terminal_state.c.online == 1))
     return int(known or 0), int(online or 0)
-
-
-async def lists(connection: AsyncConnection) -> dict[tuple[str, ...], int]:
-    """The newest version of each list of each site."""
-    query = select(list_file.c.site, list_file.c.name, func.max(list_file.c.version).label("version"))
-    rows = await connection.execute(query.group_by(list_file.c.site, list_file.c.name))
-    return {(row.site, row.name): row.version for row in rows}
 
 
 async def heard_at(connection: AsyncConnection) -> int:

@@ -75,6 +75,11 @@ class States:
             rows, newest = await store.every(connection), await store.newest(connection)
         return [Known(row, _said(row), newest.get(row["site"], {})) for row in rows]
 
+    async def newest(self) -> dict[str, dict[str, int]]:
+        """Of each site the newest version of each list."""
+        async with self._database.reading() as connection:
+            return await store.newest(connection)
+
     async def silent(self, since: UtcMs) -> dict[str, int]:
         """Terminals in use that are not there and were last heard of before an instant, and when that was."""
         async with self._database.reading() as connection:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, and_, delete, insert, or_, select
+from sqlalchemy import ColumnElement, RowMapping, and_, delete, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.entries import Operation, Stage
@@ -134,8 +134,8 @@ async def overdrawn(connection: AsyncConnection) -> list[CardKey]:
 async def active(connection: AsyncConnection) -> int:
     """How many UIDs are bound to cards that may pay."""
     same = and_(card.c.card == token.c.card, card.c.generation == token.c.generation)
-    query = select(token.c.uid).join_from(token, card, same).where(card.c.status == CardStatus.ACTIVE)
-    return len((await connection.execute(query)).all())
+    query = select(func.count()).select_from(token.join(card, same)).where(card.c.status == CardStatus.ACTIVE)
+    return int(await connection.scalar(query) or 0)
 
 
 async def moves_of(connection: AsyncConnection, account: Account) -> list[tuple[UtcMs, int]]:

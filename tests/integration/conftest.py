@@ -10,9 +10,10 @@ from tests.integration.campus import Campus, Till
 
 
 @pytest.fixture(scope="module")
-def campus() -> Iterator[Campus]:
-    """Broker, server, two readers."""
-    with tempfile.TemporaryDirectory(prefix="fanka-") as directory, Campus(Path(directory) / "c", 2) as campus:
+def campus(request: pytest.FixtureRequest) -> Iterator[Campus]:
+    """Broker, server, two readers; or as many as the module says with `READERS`."""
+    readers = int(getattr(request.module, "READERS", 2))
+    with tempfile.TemporaryDirectory(prefix="fanka-") as directory, Campus(Path(directory) / "c", readers) as campus:
         try:
             yield campus
         finally:

@@ -6,9 +6,6 @@ What is on the cards is the truth that nobody can put back: the ledger must come
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -21,17 +18,8 @@ from tests.integration.test_fleet import rescued
 pytestmark = pytest.mark.integration
 
 START, PRICE = 5_000, 100
-
-
-@pytest.fixture(scope="module")
-def campus() -> Iterator[Campus]:
-    """A campus with three readers: the card office and two tills."""
-    with tempfile.TemporaryDirectory(prefix="fanka-") as directory, Campus(Path(directory) / "c", 3) as campus:
-        try:
-            yield campus
-        finally:
-            for program in (campus.server, *(till.program for till in campus.tills.values())):
-                print(f"--- {program.log}\n{program.said()}")
+READERS = 3
+"""The card office's and two tills'."""
 
 
 @pytest.fixture(scope="module")
