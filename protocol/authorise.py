@@ -17,6 +17,7 @@ class Refusal(enum.StrEnum):
 
     TERMINAL_REVOKED = "terminal_revoked"
     JOURNAL_LOW = "journal_low"
+    TOPUPS_UNACKED = "topups_unacked"
     SERVER_SILENT = "server_silent"
     CARD_NOT_OURS = "card_not_ours"
     PURSE_UNREADABLE = "purse_unreadable"
@@ -73,11 +74,13 @@ class House:
     list_age_ms: int
     revoked: bool = False
     journal_low: bool = False
+    unacked_topups_cents: Cents = Cents(0)
+    """What was taken in here for top-ups and the server has not acknowledged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A refusal with the figure a person needs to understand it: the limit, the balance, or the lists' age in ms."""
+    """A refusal with the figure a person needs to understand it: the limit, what is left, or the lists' age in ms."""
 
     reason: Refusal
     figure: int = 0
@@ -97,6 +100,12 @@ def before_any_card(house: House) -> Refused | None:
     if house.revoked:
         return Refused(Refusal.TERMINAL_REVOKED)
     return Refused(Refusal.JOURNAL_LOW) if house.journal_low else None
+
+
+def topup_refusal(amount_cents: Cents, house: House) -> Refused | None:
+    """Whether so much more may be taken in for a top-up before the server has acknowledged the rest (SPEC, "Loads")."""
+    left_cents = max(0, house.rules.unacked_topups - house.unacked_topups_cents)
+    return Refused(Refusal.TOPUPS_UNACKED, left_cents) if amount_cents > left_cents else None
 
 
 def card_refusal(read: CardRead | None, standing: Standing) -> Refused | None:

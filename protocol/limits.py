@@ -11,8 +11,12 @@ from msgspec import Meta
 
 from protocol.ids import U8, U53
 from protocol.instants import BusinessDay, ClockSource, EndField, MinuteField, in_window, month_of_day, window_min
-from protocol.money import Amount, Cents
+from protocol.money import SALE_CENTS_MAX, Amount, Cents
 from protocol.purse import Spent
+
+UNACKED_TOPUPS_CENTS = Cents(10_000_000)
+"""Where a list says nothing: more than a station takes in within days, and a bound on what a stolen one can make."""
+assert UNACKED_TOPUPS_CENTS <= SALE_CENTS_MAX
 
 
 class _Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -60,6 +64,8 @@ class LimitRules(_Rule, frozen=True):
     """The most that one top-up puts onto a card at once (0: any); what is above waits for the server's load."""
     stand_in: Amount = Cents(0)
     """The most that a terminal sells to one token in a business day without the server's answer (0: nothing)."""
+    unacked_topups: Amount = UNACKED_TOPUPS_CENTS
+    """The most that a terminal takes in for top-ups before the server has acknowledged them (0: nothing)."""
 
     def for_class(self, card_class: int) -> ClassLimits | None:
         """The limits of a class; None where this site does not serve it."""

@@ -42,7 +42,7 @@ from terminal.signed_time import SignedTime
 from terminal.step_draft import Open
 from terminal.wake import Unfinished
 
-_FORM: Final = 6
+_FORM: Final = 7
 """Raised whenever `Derived` says something else, so that a newer program does not go on from an older one's state."""
 HISTORY: Final = "history"
 """The device of a `fault` that notes another history of this chain at the server."""
@@ -101,6 +101,8 @@ class Derived(msgspec.Struct):
         default_factory=dict[str, tuple[BusinessDay, Cents]]
     )
     """What was sold to tokens without an answer on the newest day of each."""
+    topups: dict[Seq, Cents] = msgspec.field(default_factory=dict[Seq, Cents])
+    """What was taken in for top-ups, by entry; those that the server has acknowledged are forgotten one day."""
 
     def apply(self, sealed: Sealed, campus: CampusTime) -> None:
         """Take in the next entry of the chain."""
@@ -132,6 +134,7 @@ class Derived(msgspec.Struct):
                 self.shift.cash_cents = Cents(self.shift.cash_cents + entry.body.amount)
             case Checkpoint(acked):
                 self.acked = max(self.acked, acked)
+                self.topups = {seq: cents for seq, cents in self.topups.items() if seq > self.acked}
             case _:
                 pass
 
@@ -174,6 +177,11 @@ class Derived(msgspec.Struct):
         known, cents = self.stand_ins.get(_name(card), (day, Cents(0)))
         return cents if known == day else Cents(0)
 
+    @property
+    def unacked_topups_cents(self) -> Cents:
+        """What was taken in for top-ups and the server has not acknowledged, whatever became of it on the card."""
+        return Cents(sum(cents for seq, cents in self.topups.items() if seq > self.acked))
+
     def _step(self, sealed: Sealed, body: CardStep, day: BusinessDay) -> None:
         staged = stage_of(sealed.entry.kind)
         if staged is None:
@@ -192,6 +200,7 @@ class Derived(msgspec.Struct):
 
     def _prepared(self, sealed: Sealed, body: CardStep) -> None:
         if isinstance(body, TopUpStep):
+            self.topups[sealed.seq] = body.amount
             if body.channel == CASH:
                 self.shift.cash_cents = Cents(self.shift.cash_cents + body.amount)
             if body.to is TopUpTo.LOAD:
@@ -240,7 +249,7 @@ def snapshot_of(derived: Derived) -> bytes:
 def from_snapshot(raw: bytes) -> Derived | None:
     """Read a snapshot; None where it is not one of this form (then everything is folded from entry 1)."""
     try:
-        return msgspec.json.decode(raw, type=tuple[Literal[6], Derived])[1]
+        return msgspec.json.decode(raw, type=tuple[Literal[7], Derived])[1]
     except msgspec.DecodeError:
         return None
 

@@ -18,7 +18,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from protocol.authorise import House, Pin, Refusal, Refused, before_any_card
+from protocol.authorise import House, Pin, Refusal, Refused, before_any_card, topup_refusal
 from protocol.basket import Basket
 from protocol.entries import (
     CardStep,
@@ -89,6 +89,7 @@ from terminal.purchase import Facts, NotPriced, Purchase, decide_cash, decide_pu
 from terminal.refund import Refund, may_go_on_card, to_pending
 from terminal.refusal_count import asked_cents, counted, due
 from terminal.step_draft import HAND_OVER_MS, Open, StepDraft
+from terminal.topup import TopUp
 
 Operated = BasketChanged | PayPressed | CashTaken | PinEntered | Confirmed | Cancelled
 _NOTED = {RefundStep: Kind.REFUND_SETTLED, TopUpStep: Kind.TOPUP_PREPARED, LoadStep: Kind.LOAD_VOIDED}
@@ -156,6 +157,8 @@ def _operated(desk: Desk, event: Operated) -> Stepped:
 def _begin(desk: Desk, order: Order, house: House | None) -> Stepped:
     """Ask for a card, unless none could help, or none is needed."""
     refused = before_any_card(house) if house else None
+    if house and isinstance(order, TopUp):
+        refused = refused or topup_refusal(order.amount, house)
     if refused is not None:
         return replace(desk, phase=NotDone(order, refused)), ()
     if isinstance(order, Refund) and not may_go_on_card(order):

@@ -359,7 +359,13 @@ class Shell:
         return Facts(standing, self._house(now), when, online, stood_in)
 
     def _house(self, now: Now) -> House:
-        return House(self.lists.rules, self.lists_age_ms(now), self.revoked or self.derived.forked, self._journal.low)
+        return House(
+            self.lists.rules,
+            self.lists_age_ms(now),
+            self.revoked or self.derived.forked,
+            self._journal.low,
+            self.derived.unacked_topups_cents,
+        )
 
     def _vouched(self, now: Now) -> UtcMs:
         """How late it is at the very least, by the server's own words."""

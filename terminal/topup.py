@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from protocol.authorise import Refused, card_refusal
+from protocol.authorise import Refused, card_refusal, topup_refusal
 from protocol.entries import Operation, TopUpStep, TopUpTo
 from protocol.ids import ChannelId
 from protocol.money import PURSE_CENTS_MAX, Cents
@@ -24,7 +24,7 @@ def decide_topup(order: TopUp, read: CardRead | None, facts: Facts) -> StepDraft
 
     The second is an entry only: the cash is taken, the receipt says *waiting*, the load is collected later.
     """
-    refused = card_refusal(read, facts.standing)
+    refused = topup_refusal(order.amount, facts.house) or card_refusal(read, facts.standing)
     if refused is not None:
         return refused
     assert read is not None and read.purse is not None

@@ -123,9 +123,7 @@ class Silence:
         if not terminal.can_load:
             return refundable
         waiting = max(0, self.card.loaded_total - self._collected(link))
-        a_topup = [rules.topup or terminal.credit_cents_max for rules in _followed(terminal, link)]
-        most = max(a_topup, default=terminal.credit_cents_max)
-        offline = missing * most if self.card.technology == Technology.DESFIRE else 0
+        offline = _topups_max(terminal, link, missing) if self.card.technology == Technology.DESFIRE else 0
         return max(refundable, waiting + offline)
 
     def _collected(self, link: Link) -> int:
@@ -143,6 +141,18 @@ def _followed(terminal: TerminalFact, link: Link) -> list[LimitRules]:
     listed = [(at, rules) for at, rules in terminal.limits if at <= link.after.at]
     since = _silent_since(terminal, link)
     return [rules for _, rules in listed] if any(at <= since for at, _ in listed) else []
+
+
+def _topups_max(terminal: TerminalFact, link: Link, missing: int) -> int:
+    """Cash put onto a card in so many steps: each, and all of them, within a list that it can have followed.
+
+    What has reached the server is known, so what is missing was not acknowledged when it was taken in.
+    """
+    followed = _followed(terminal, link)
+    if not followed:
+        return missing * terminal.credit_cents_max
+    a_topup = max(rules.topup or terminal.credit_cents_max for rules in followed)
+    return min(missing * a_topup, max(rules.unacked_topups for rules in followed))
 
 
 def _refundable(terminal: TerminalFact, link: Link) -> int:

@@ -71,6 +71,8 @@ SENTENCES: Final[dict[str, str]] = {
     "advice.terminal_revoked": "Use another till and call a technician.",
     "refused.journal_low": "There is no room left for another sale.",
     "advice.journal_low": "What was paid is kept. Use another till and call a technician: the disk is full.",
+    "refused.topups_unacked": "This station takes in only {cents} more before the server has heard of the rest.",
+    "advice.topups_unacked": "Connect this station and wait until nothing is unsent, or send people to another one.",
     "refused.server_silent": "Only the server can know this card, and it does not answer.",
     "advice.server_silent": "Pay with a campus card that holds its own money, or with cash.",
     "refused.card_not_ours": "This is not a card of this campus.",

@@ -68,6 +68,8 @@ SENTENCES: Final[dict[str, str]] = {
     "advice.terminal_revoked": "请到其他收款机付款，并联系技术员。",
     "refused.journal_low": "存储空间不足，不能再交易。",
     "advice.journal_low": "已付款的记录都在。请到其他收款机付款，并联系技术员：磁盘已满。",
+    "refused.topups_unacked": "在服务器确认已收的充值款之前，本机最多还可收 {cents}。",
+    "advice.topups_unacked": "请让本机联网，等待上传的记录为零后再继续；其间请到其他充值点。",
     "refused.server_silent": "只有服务器可能认得这张卡，而它没有回答。",
     "advice.server_silent": "请改用卡内存有余额的校园卡，或付现金。",
     "refused.card_not_ours": "这不是本校的卡。",

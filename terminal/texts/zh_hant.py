@@ -68,6 +68,8 @@ SENTENCES: Final[dict[str, str]] = {
     "advice.terminal_revoked": "請到其他收款機付款，並聯絡技術人員。",
     "refused.journal_low": "儲存空間不足，不能再交易。",
     "advice.journal_low": "已付款的紀錄都在。請到其他收款機付款，並聯絡技術人員：磁碟已滿。",
+    "refused.topups_unacked": "在伺服器確認已收的儲值款之前，本機最多還可收 {cents}。",
+    "advice.topups_unacked": "請讓本機連線，等待上傳的記錄為零後再繼續；其間請到其他儲值點。",
     "refused.server_silent": "只有伺服器可能認得這張卡，而它沒有回答。",
     "advice.server_silent": "請改用卡內存有餘額的校園卡，或付現金。",
     "refused.card_not_ours": "這不是本校的卡。",

@@ -15,12 +15,21 @@ from hardware.ports import CardChannel
 from hardware.simulated.desfire_card import VirtualDesfire
 from hardware.simulated.desfire_state import blank_desfire
 from hardware.simulated.reader import SimulatedReader
-from protocol.authorise import House, Listed, Pin, Standing, authorise
+from protocol.authorise import House, Listed, Pin, Standing, authorise, topup_refusal
 from protocol.basket import Basket
 from protocol.card_status import encode_base, encode_delta
 from protocol.ids import CardNo, Generation, LoadSeq, MerchantId, ProductId, StaffId
 from protocol.instants import DAY_MIN, BusinessDay, ClockSource, UtcMs
-from protocol.limits import ClassLimits, LimitRules, Meal, OfflineStep, When, running, with_sale
+from protocol.limits import (
+    UNACKED_TOPUPS_CENTS,
+    ClassLimits,
+    LimitRules,
+    Meal,
+    OfflineStep,
+    When,
+    running,
+    with_sale,
+)
 from protocol.messages import encode_batch
 from protocol.money import Cents
 from protocol.policy import CardRow, CardsFile, FloorRow, LoadsFile, encode_file
@@ -91,6 +100,7 @@ RULES = LimitRules(
     (OfflineStep(86_400_000, Cents(2_000)), OfflineStep(259_200_000)),
     6,
 )
+BOUNDS = LimitRules(topup=Cents(20_000), stand_in=Cents(3_000), unacked_topups=Cents(50_000))
 
 _COUNTED = Spent(samples.SPENT.day, Cents(2_500), samples.SPENT.month, Cents(2_500), 1, 1)
 _PURSE = replace(samples.PURSE, spent=_COUNTED)
@@ -163,6 +173,7 @@ def lists() -> dict[str, Any]:
         "cards": encode_file(cards).decode(),
         "loads": encode_file(LoadsFile((samples.LOAD_TEXT,))).decode(),
         "limits": encode_file(RULES).decode(),
+        "limits_of_bounds": encode_file(BOUNDS).decode(),
         "prices": encode_prices(PRICES).decode(),
         **{name: encode_file(file).decode() for name, file in SITE_FILES.items()},
         "prices_and_later_ones": encode_prices(LATER).decode(),
@@ -173,7 +184,7 @@ def decisions() -> dict[str, Any]:
     """What is asked of the lists above, and the answer."""
     record = {name: value for name, value in _plain(samples.RECORD).items() if name not in ("card", "generation")}
     card = {"identity": _plain(samples.IDENTITY), "purse": _plain(_PURSE), "load_record": record}
-    return {"prices": _prices(), "spent": _spent(), "card": card, "approvals": _approvals()}
+    return {"prices": _prices(), "spent": _spent(), "card": card, "approvals": _approvals(), "topups": _topups()}
 
 
 def _prices() -> list[dict[str, Any]]:
@@ -226,6 +237,19 @@ def _approvals() -> list[dict[str, Any]]:
             answer = authorise(read, Cents(amount), standing=Standing(), house=house, when=when, pin=pin)
             told.append({"amount": amount, "minute": minute, "list_age_ms": age, "pin_tries": tries, "pin": pin.value}
                         | {"answer": _plain(answer)})  # fmt: skip
+    return told
+
+
+def _topups() -> list[dict[str, Any]]:
+    told: list[dict[str, Any]] = []
+    for most in (Cents(0), BOUNDS.unacked_topups, UNACKED_TOPUPS_CENTS):
+        for unacked in (0, 49_999, 50_000, 60_000):
+            house = House(LimitRules(unacked_topups=most), 0, unacked_topups_cents=Cents(unacked))
+            told += [
+                {"unacked_topups": most, "unacked": unacked, "amount": amount}
+                | {"answer": _plain(topup_refusal(Cents(amount), house))}
+                for amount in (1, 2)
+            ]
     return told
 
 

@@ -19,10 +19,11 @@ from protocol.authorise import (
     authorise,
     before_any_card,
     card_refusal,
+    topup_refusal,
 )
 from protocol.ids import CardNo, Counter, Generation, LoadSeq
 from protocol.instants import BusinessDay, ClockSource, Month
-from protocol.limits import ClassLimits, LimitRules, Meal, OfflineStep, When
+from protocol.limits import UNACKED_TOPUPS_CENTS, ClassLimits, LimitRules, Meal, OfflineStep, When
 from protocol.money import Cents
 from protocol.purse import (
     PIN_TRIES_MAX,
@@ -143,7 +144,32 @@ CASES: dict[Refusal, list[tuple[dict[str, Any], int]]] = {
 
 
 def test_all_but_the_server_s_silence_is_decided_from_the_card() -> None:
-    assert list(CASES) == [reason for reason in Refusal if reason is not Refusal.SERVER_SILENT]
+    elsewhere = (Refusal.SERVER_SILENT, Refusal.TOPUPS_UNACKED)
+    assert list(CASES) == [reason for reason in Refusal if reason not in elsewhere]
+
+
+@pytest.mark.parametrize(
+    ("most", "so_far", "cents", "left"),
+    [
+        (5_000, 0, 5_000, None),
+        (5_000, 3_000, 2_000, None),
+        (5_000, 3_000, 2_001, 2_000),
+        (5_000, 9_000, 1, 0),
+        (0, 0, 1, 0),
+    ],
+)
+def test_what_is_taken_in_for_topups_is_bounded_until_the_server_knows(
+    most: int, so_far: int, cents: int, left: int | None
+) -> None:
+    """A list may have been made stricter meanwhile: then nothing is left, never less than nothing."""
+    house = House(LimitRules(unacked_topups=Cents(most)), 0, unacked_topups_cents=Cents(so_far))
+    expected = None if left is None else Refused(Refusal.TOPUPS_UNACKED, left)
+    assert topup_refusal(Cents(cents), house) == expected
+
+
+def test_a_list_that_says_nothing_of_topups_bounds_them_too() -> None:
+    assert topup_refusal(UNACKED_TOPUPS_CENTS, House(LimitRules(), 0)) is None
+    assert topup_refusal(Cents(UNACKED_TOPUPS_CENTS + 1), House(LimitRules(), 0)) is not None
 
 
 @pytest.mark.parametrize("reason", CASES)

@@ -27,6 +27,7 @@ def test_the_lists_are_read_back() -> None:
     assert read_file(texts["cards"], CardsFile).floors[0].counter == 11
     assert loads_by_card(read_file(texts["loads"], LoadsFile)) == {(RECORD.card, RECORD.generation): SIGNED_LOAD}
     assert read_file(texts["limits"], LimitRules) == golden_rules.RULES
+    assert read_file(texts["limits_of_bounds"], LimitRules) == golden_rules.BOUNDS
     assert decode_prices(texts["prices"]) == golden_rules.PRICES
     for name, file in golden_rules.SITE_FILES.items():
         assert read_file(texts[name], type(file)) == file

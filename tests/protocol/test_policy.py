@@ -1,5 +1,6 @@
 """The list files: small, strict, and looked up by card."""
 
+import msgspec
 import pytest
 
 from protocol.authorise import Listed, Standing
@@ -57,6 +58,12 @@ def test_loads_are_found_by_card() -> None:
 def test_limits_survive_their_bytes() -> None:
     rules = LimitRules((ClassLimits(1, Cents(5)),), (Meal(1, 0, 0, 2),), 1, (OfflineStep(9),), 6)
     assert read_file(encode_file(rules), LimitRules) == rules
+
+
+@pytest.mark.parametrize("cents", [-1, 100_000_000, "1"])
+def test_what_topups_may_come_to_is_an_amount(cents: object) -> None:
+    with pytest.raises(NotAList):
+        read_file(msgspec.json.encode({"unacked_topups": cents}), LimitRules)
 
 
 @pytest.mark.parametrize(

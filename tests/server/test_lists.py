@@ -117,6 +117,13 @@ async def test_a_base_is_made_once_for_very_many_cards_and_changes_stand_beside_
     assert second != first and not cards.delta and not cards.rows
 
 
+async def test_what_stations_may_take_in_without_an_ack_is_an_amount(desk: Desk) -> None:
+    for cents in (-1, 100_000_000):
+        await desk.put(f"/sites/{SITE}/limits", {"rules": {"unacked_topups": cents}}, expect=422)
+    await desk.put(f"/sites/{SITE}/limits", {"rules": {"unacked_topups": 50_000}})
+    assert read_file(await body(desk, "limits"), LimitRules).unacked_topups == 50_000
+
+
 @pytest.mark.parametrize(
     "steps",
     [

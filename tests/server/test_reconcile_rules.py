@@ -205,6 +205,28 @@ def test_a_silent_station_explains_no_more_cash_than_its_limit_allowed(
     assert history.only().cls is cls
 
 
+@pytest.mark.parametrize(
+    ("topup", "unacked", "cls"),
+    [
+        (0, 1_999, Difference.CARD_ABOVE_LEDGER),
+        (0, 2_000, Difference.SILENT_LOADER),
+        (999, 9_999, Difference.SILENT_LOADER),
+    ],
+)
+def test_a_silent_station_explains_no_more_cash_in_all_than_may_stand_unacknowledged(
+    topup: int, unacked: int, cls: Difference
+) -> None:
+    history = History(technology="desfire")
+    two_sales(history, missing=3, moved=2_000)
+    history.silent(STATION)
+    limits = ((UtcMs(NOON), LimitRules(topup=Cents(topup), unacked_topups=Cents(unacked))),)
+    history.terminals = [
+        replace(known, reported_at=UtcMs(0), limits=limits) if known.tno == STATION else known
+        for known in history.terminals
+    ]
+    assert history.only().cls is cls
+
+
 def test_a_silent_till_brings_nothing_but_its_own_last_sale_back() -> None:
     history = History(technology="desfire")
     two_sales(history, missing=1, moved=100)

@@ -155,9 +155,12 @@ class Till:
         self.link = SyncLink(self, disk)
         self._tell(f"starts (boot {disk.boots}, {len(disk.rows)} entries)")
         self._drive(self.shell.start(self._saved_state()))
-        self._greet_if_online()
+        self._go_on()
 
-    def _greet_if_online(self) -> None:
+    def _go_on(self) -> None:
+        """After a start, as `terminal/app.py` does: the newest ack is known, and who is online says so."""
+        if self.is_on and self.disk.ack_jws:
+            self.shell.acked(self.link.sender.acked, self.disk.ack_jws.decode())
         if self.is_on and self.line.up:
             self.link.connected()
 

@@ -250,6 +250,29 @@ async def test_a_topup_and_its_refusals(counter: CounterBench) -> None:
     assert (await counter.types("cancel")).phase == "ringing"
 
 
+async def test_a_station_takes_in_only_so_much_before_the_server_knows_of_it(counter: CounterBench) -> None:
+    """Told before a card is asked for; counted from the journal, so a failing disk or a start changes nothing."""
+    card = issued(Technology.DESFIRE).card
+    rules = LimitRules(unacked_topups=Cents(6_000))
+    await counter.shell.apply_lists(replace(counter.shell.lists, rules=rules))
+    await counter.answer("shift open Wang 100")
+    await counter.types("topup 50")
+    await counter.taps(card)
+    await counter.takes_off()
+    shown = await counter.types("topup 10.01")
+    assert (shown.phase, shown.lines) == (
+        *("not_done", ("This station takes in only ¥10.00 more before the server has heard of the rest.",)),
+    )
+    assert shown.advice.startswith("Connect this station")
+    await counter.types("cancel")
+    await counter.shell.recover("the disk failed")
+    assert (await counter.types("topup 10.01")).phase == "not_done"
+    await counter.types("cancel")
+    counter.shell.acked(counter.shell.derived.seq, "")
+    await counter.types("topup 60")
+    assert (await counter.taps(card)).title == "Topped up"
+
+
 async def test_a_pin_is_asked_for_compared_and_forgotten(counter: CounterBench) -> None:
     await counter.types("replace 17 1 student 4711")
     card = blank(Technology.DESFIRE)

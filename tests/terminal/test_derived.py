@@ -3,7 +3,7 @@
 import pytest
 from msgspec import structs
 
-from protocol.entries import Body, Kind, Reason, SaleStep
+from protocol.entries import Body, Checkpoint, Kind, Reason, SaleStep
 from protocol.ids import CardNo, ChannelId, Counter, Generation, MerchantId, Seq
 from protocol.instants import DAY_MS, CampusTime, UtcMs
 from protocol.journal import Sealed, seal
@@ -62,6 +62,17 @@ def test_only_cash_fills_the_drawer(channel: str, cents: int) -> None:
     derived = Derived()
     put(derived, Kind.TOPUP_PREPARED, structs.replace(topup(0), amount=Cents(5_000), channel=ChannelId(channel)), NOON)
     assert derived.shift.expected_cents == cents
+
+
+def test_topups_are_counted_until_an_ack_covers_them() -> None:
+    derived = Derived()
+    for cents in (100, 20, 3):
+        put(derived, Kind.TOPUP_PREPARED, structs.replace(topup(0), amount=Cents(cents)), NOON)
+    assert derived.unacked_topups_cents == 123
+    derived.acked = Seq(2)
+    assert derived.unacked_topups_cents == 3
+    put(derived, Kind.CHECKPOINT, Checkpoint(Seq(2), "", "A" * 43), NOON)
+    assert derived.topups == {Seq(3): 3}, "what is acknowledged is forgotten with the next checkpoint"
 
 
 def sell(derived: Derived, count: int, at: int, apart: int = 1) -> None:

@@ -187,6 +187,13 @@ _COUNTER = (
         "            assert left",
     ),
     Mutant(
+        "cash in without end",
+        "what a station takes in for top-ups is bounded until the server has acknowledged it",
+        "terminal/derived.py",
+        "            self.topups[sealed.seq] = body.amount\n",
+        "",
+    ),
+    Mutant(
         "load twice",
         "a load adds the difference between the list's total and the card's",
         "terminal/load.py",

@@ -43,6 +43,7 @@ from tests.simulation.sequences.format import (
     Subsidise,
     Sync,
     T,
+    TakeCash,
     Tap,
     Torn,
     X,
@@ -577,6 +578,40 @@ CASH_IN = (
             goods={S: (TEA, CASH), T: (CASH,)},
         ),
         on=DESFIRE,
+    ),
+    Sequence(
+        "more cash than a station may take before the server knows of it",
+        "What no ack covers is counted from the journal, after a start too. Sales go on, a smaller top-up as well, and "
+        "an ack frees it (SPEC, Loads, 6).",
+        (
+            *(SetLimits(unacked_topups=CASH), Sync(), *cash(S, A, TEA), Sync(), Offline(S)),
+            *(NOT_AT_ONCE, *cash(S, A, LUNCH), Shows(S, "Done"), Cut(S), Boot(S)),
+            *(TakeCash(S, FIRST), Shows(S, "topups_unacked"), Cancel(S)),
+            *(*cash(S, A, SOUP), Shows(S, "Done"), *sale(S, A, TEA), Shows(S, "Done")),
+            *(TakeCash(S, LUNCH), Shows(S, "topups_unacked"), Cancel(S)),
+            *(Online(S), Sync(), *cash(S, A, FIRST), Shows(S, "Done"), Sync()),
+        ),
+        Expect(
+            accounts={
+                purse(A): LUNCH + SOUP + FIRST,
+                drawer(S): -TEA - LUNCH - SOUP - FIRST,
+                merchant(S): TEA,
+            },
+            cards={A: OnCard(5, LUNCH + SOUP + FIRST, Made(S, 5))},
+            goods={S: (TEA, LUNCH, SOUP, TEA, FIRST)},
+        ),
+        on=DESFIRE,
+    ),
+    Sequence(
+        "cash that waits for the server counts too",
+        "Where cash becomes a load of the server, nobody knows of it either before an ack (SPEC, Loads, 6).",
+        (
+            *(SetLimits(unacked_topups=CASH), Sync(), Offline(S), *cash(S, A, FIRST), Shows(S, "Done")),
+            *(TakeCash(S, LUNCH), Shows(S, "topups_unacked"), Cancel(S), Online(S), Sync()),
+            *(*cash(S, A, LUNCH), Shows(S, "Done"), Sync()),
+        ),
+        Expect(accounts={pending(A): FIRST + LUNCH, drawer(S): -FIRST - LUNCH}, goods={S: (FIRST, LUNCH)}),
+        on=CLASSIC,
     ),
     Sequence(
         "torn cash, on the card, tapped again",

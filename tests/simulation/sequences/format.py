@@ -375,6 +375,8 @@ class SetLimits:
     """More cash than this waits for the server."""
     stand_in: Sum = NOTHING
     """So much is sold to a proven token without the server's answer."""
+    unacked_topups: Sum = NOTHING
+    """So much cash is taken in before the server has acknowledged it; NOTHING: what holds where no list says more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from hardware.simulated.reader import SimulatedReader
 from hardware.simulated.tearing import Moment, Tear
 from protocol.entries import Entry, Kind, SaleStep, Stage, Vend
 from protocol.ids import U32_MAX, MerchantId
-from protocol.limits import ClassLimits, LimitRules
+from protocol.limits import UNACKED_TOPUPS_CENTS, ClassLimits, LimitRules
 from protocol.messages import encode_batch
 from protocol.money import Cents
 from protocol.purse import CardClass, CardRead, Mark, Technology
@@ -309,8 +309,10 @@ class Play:
         limits = tuple(ClassLimits(number, day=day, pin_above=pin_above) for number in CardClass)
         topup = Cents(self._cents(step.topup))
         stand_in = Cents(self._cents(step.stand_in))
-        rules = LimitRules(limits, subsidy_period=step.period, topup=topup, stand_in=stand_in)
-        self.campus.server.rules = rules
+        unacked = Cents(self._cents(step.unacked_topups)) or UNACKED_TOPUPS_CENTS
+        self.campus.server.rules = LimitRules(
+            limits, subsidy_period=step.period, topup=topup, stand_in=stand_in, unacked_topups=unacked
+        )
 
     @do.register
     def _(self, step: told.BackUp) -> None:
