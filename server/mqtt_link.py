@@ -220,18 +220,21 @@ class MqttLink:
                 log.exception("a message of %s could not be handled", tid)
 
     async def _answer(self, tid: TerminalId, message: _Message) -> None:
+        answer: bytes | None = None
+        ack: bytes | None = None
         match message.what:
             case "journal":
-                answer, topic = await self._ingest.take(tid, message.payload), down(tid, "ack")
+                ack = await self._ingest.take(tid, message.payload)
             case "hello":
-                answer, topic = await self._ingest.hello(tid, message.payload), down(tid, "answer")
+                greeting = await self._ingest.hello(tid, message.payload)
+                answer, ack = (greeting.tip, greeting.ack) if greeting else (None, None)
             case "ask":
-                answer, topic = await self._tokens.answer(tid, message.payload), down(tid, "answer")
+                answer = await self._tokens.answer(tid, message.payload)
             case _:
                 await self._states.take(tid, message.payload)
-                return
-        if answer is not None:
-            self._client.publish(topic, answer, qos=1)
+        for what, said in (("answer", answer), ("ack", ack)):
+            if said is not None:
+                self._client.publish(down(tid, what), said, qos=1)
 
 
 def _tls_context(settings: MqttSettings) -> ssl.SSLContext:

@@ -37,6 +37,7 @@ class AlarmKind(enum.StrEnum):
 
 LASTING = frozenset(
     {
+        AlarmKind.BACKLOG,
         AlarmKind.TERMINAL_SAYS,
         AlarmKind.TERMINAL_SILENT,
         AlarmKind.BROKER_DEAF,

@@ -4,7 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.ids import TerminalId, Tno
 from protocol.instants import UtcMs
-from server.alarms.raising import raise_alarm
+from server.alarms.raising import end_alarm, raise_alarm
 from server.alarms.rules import AlarmKind
 from server.ingest.book import CaseClass, EntryRow
 from server.ingest.keeping import CLOCKS_APART_MAX_MS
@@ -33,9 +33,11 @@ async def alarm_of_batch(connection: AsyncConnection, work: Work, tno: Tno, repl
 
 
 async def alarm_of_backlog(connection: AsyncConnection, tid: TerminalId, behind: int, now: UtcMs) -> None:
-    """A terminal has so many entries more than are here."""
+    """A terminal has so many entries more than are here: much, or none any more."""
     if behind >= BACKLOG_ENTRIES_MAX:
         await raise_alarm(connection, AlarmKind.BACKLOG, tid, f"{behind:,} entries are not here yet", now)
+    elif behind <= 0:
+        await end_alarm(connection, AlarmKind.BACKLOG, tid, now)
 
 
 async def _alarm_of_entries(connection: AsyncConnection, tid: TerminalId, new: list[EntryRow], now: UtcMs) -> None:

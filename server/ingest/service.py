@@ -30,7 +30,7 @@ from protocol.messages import (
 )
 from protocol.messages import Ack as SignedAck
 from protocol.signing import from_base64url
-from server.alarms.raising import raise_alarm
+from server.alarms.raising import end_alarm, raise_alarm
 from server.alarms.rules import SERVER, AlarmKind
 from server.db import Database
 from server.errors import Conflict, Invalid
@@ -64,6 +64,15 @@ _REPLIES: dict[type[Reply], BatchReply] = {Ack: BatchReply.ACK, Ask: BatchReply.
 
 
 @dataclass(frozen=True, slots=True)
+class Greeting:
+    """The signed answers to a hello."""
+
+    tip: bytes
+    ack: bytes | None = None
+    """Of that tip, where the terminal shows no ack of it: the one that it was sent may be lost."""
+
+
+@dataclass(frozen=True, slots=True)
 class TakenFile:
     """How an import of journal lines went."""
 
@@ -85,6 +94,8 @@ class Ingest:
     ) -> None:
         self._meter = meter or Meter()
         self._database, self._keys, self._campus, self._clock = database, keys, campus, clock
+        self._shown: dict[tuple[TerminalId, Epoch], Seq] = {}
+        """Tips beyond ours that terminals have shown, until all of that is here."""
 
     async def take(self, tid: TerminalId, raw: bytes) -> bytes | None:
         """The signed answer to a batch of this terminal: an ack or a want. None: it is not a batch of ours."""
@@ -131,6 +142,9 @@ class Ingest:
         taken = await self._database.transact(keep)
         if taken is None:
             await self._alarm_refused(tid, f"epoch {epoch} is not registered")
+        elif isinstance(taken.reply, Ack) and taken.reply.tip.seq >= self._shown.get((tid, epoch), U32_MAX + 1):
+            await self._database.transact(lambda connection: end_alarm(connection, AlarmKind.BACKLOG, tid, now))
+            self._shown.pop((tid, epoch), None)
         return taken
 
     async def take_file(self, tid: TerminalId, lines: Sequence[bytes]) -> TakenFile:
@@ -166,8 +180,8 @@ class Ingest:
             index = at
         return TakenFile(batches, 0)
 
-    async def hello(self, tid: TerminalId, raw: bytes) -> bytes | None:
-        """The signed tip of the chain a terminal says hello with. None: it is not a chain of ours.
+    async def hello(self, tid: TerminalId, raw: bytes) -> Greeting | None:
+        """The signed tip of the chain a terminal says hello with, and an ack of it. None: it is not a chain of ours.
 
         An ack of ours for an entry that no history here has proves that this server was restored: it begins a new
         epoch and alarms.
@@ -179,7 +193,7 @@ class Ingest:
             return None
         now = self._clock()
 
-        async def answer(connection: AsyncConnection) -> TipAnswer | None:
+        async def answer(connection: AsyncConnection) -> tuple[TipAnswer, bool] | None:
             tno = await store.find_chain(connection, tid, hello.epoch)
             if tno is None or tno != hello.tno:
                 return None
@@ -192,16 +206,21 @@ class Ingest:
                 text = f"{tid} holds our ack for entry {acked.seq}, which is not here: this server was restored"
                 await raise_alarm(connection, AlarmKind.SERVER_RESTORED, SERVER, f"{text}; epoch is now {epoch}", now)
             await alarm_of_backlog(connection, tid, hello.seq - tip.seq, now)
+            if hello.seq > tip.seq:
+                self._shown[tid, hello.epoch] = hello.seq
             if 0 < hello.seq <= tip.seq and not await self._holds(connection, tno, hello):
                 text = f"it shows an entry {hello.seq} that is not the one held here: it was put back from an image"
                 await raise_alarm(connection, AlarmKind.CHAIN_BREAK, tid, text, now)
-            return TipAnswer(epoch, tid, hello.epoch, tip.seq, tip.prev, now)
+            lacks_ack = acked is None or (acked.server_epoch, acked.seq) < (epoch, tip.seq)
+            return TipAnswer(epoch, tid, hello.epoch, tip.seq, tip.prev, now), lacks_ack and tip.seq > 0
 
         found = await self._database.transact(answer)
         if found is None:
             log.warning("hello of %s refused: epoch %s is not registered", tid, hello.epoch)
             return None
-        return sign(found, self._keys.ack)
+        tip, lacks_ack = found
+        ack = SignedAck(tip.server_epoch, tid, tip.epoch, tip.seq, tip.hash, now)  # what we read is committed
+        return Greeting(sign(tip, self._keys.ack), sign(ack, self._keys.ack) if lacks_ack else None)
 
     def _signed(self, epoch: Epoch, server_epoch: int, tid: TerminalId, reply: Reply) -> bytes:
         """Only ever called after the commit."""

@@ -179,10 +179,34 @@ async def test_entries_of_tomorrow_are_an_alarm_about_a_clock(desk: Desk, till: 
 
 async def test_a_large_backlog_is_an_alarm(desk: Desk, till: Till) -> None:
     for behind in (BACKLOG_ENTRIES_MAX - 1, BACKLOG_ENTRIES_MAX):
-        hello = Hello(till.epoch, till.tno, Seq(4 + behind), to_base64url(bytes(32)))
-        await desk.house.ingest.hello(till.tid, encode_hello(hello))
+        await shows(desk, till, 4 + behind)
     assert await alarms(desk) == [("backlog", till.tid, 1)]
     assert "10,000 entries" in (await newest(desk))["text"]
+
+
+async def shows(desk: Desk, till: Till, seq: int) -> None:
+    """Say hello with so many entries."""
+    tip = till.chain[seq - 1].hash if seq <= len(till.chain) else bytes(32)
+    await desk.house.ingest.hello(till.tid, encode_hello(Hello(till.epoch, till.tno, Seq(seq), to_base64url(tip))))
+
+
+@pytest.mark.parametrize("end", ["all of it came", "another hello"])
+async def test_a_backlog_is_over_when_all_that_was_shown_is_here(
+    desk: Desk, till: Till, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    """The terminal need not say hello once more; after a start of the server it does, with less left."""
+    monkeypatch.setattr("server.ingest.alarming.BACKLOG_ENTRIES_MAX", 3)
+    await shows(desk, till, 7)
+    await acknowledge(desk)
+    await shows(desk, till, 6)
+    for seq in (5, 6):
+        assert await alarms(desk) == [("backlog", till.tid, 1)], f"entry {seq} is missing"
+        till.append(Kind.DRAWER_OPENED, Reason("change"))
+        if end == "all of it came" or seq == 5:
+            await send(desk, till, seq - 1)
+    if end == "another hello":
+        await shows(desk, till, 5)
+    assert await alarms(desk) == []
 
 
 async def test_a_terminal_s_own_word_is_an_alarm_until_it_says_otherwise(desk: Desk, till: Till) -> None:

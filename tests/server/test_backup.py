@@ -139,7 +139,7 @@ async def says_hello(desk: Desk, till: Till, acked: Ack) -> None:
     hello = Hello(till.epoch, till.tno, tip.seq, to_base64url(tip.hash), sign(acked, desk.house.keys.ack).decode())
     answer = await desk.house.ingest.hello(till.tid, encode_hello(hello))
     assert answer is not None
-    found = verified(answer, TipAnswer, desk.house.keys.trust.ack)
+    found = verified(answer.tip, TipAnswer, desk.house.keys.trust.ack)
     assert (found.server_epoch, found.seq) == (2, 1)
 
 

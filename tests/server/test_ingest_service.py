@@ -185,8 +185,31 @@ async def test_hello_is_answered_with_the_tip(server: Server) -> None:
     hello = Hello(till.epoch, till.tno, till.chain[-1].seq, to_base64url(till.chain[-1].hash))
     answer = await server.ingest.hello(till.tid, encode_hello(hello))
     assert answer is not None
-    tip = verified(answer, TipAnswer, server.keys.ack.public)
+    tip = verified(answer.tip, TipAnswer, server.keys.ack.public)
     assert (tip.seq, tip.hash) == (3, to_base64url(till.chain[2].hash))
+
+
+async def test_a_hello_without_the_newest_ack_is_given_it_again(server: Server) -> None:
+    """The connection may have ended between the commit and the ack, and nothing is left to send."""
+    till = till_with(4)
+
+    async def greeted(shown: bytes) -> bytes | None:
+        hello = Hello(till.epoch, till.tno, till.chain[-1].seq, to_base64url(till.chain[-1].hash), shown.decode())
+        greeting = await server.ingest.hello(till.tid, encode_hello(hello))
+        assert greeting is not None
+        return greeting.ack
+
+    assert await greeted(b"") is None, "nothing is held"
+    old = await server.ingest.take(till.tid, encode_batch(till.lines[:2]))
+    newest = await server.ingest.take(till.tid, encode_batch(till.lines))
+    assert old is not None and newest is not None
+    strange = sign(verified(newest, Ack, server.keys.ack.public), Till(3).key)
+    for shown in (b"", old, strange, b"nonsense"):
+        again = await greeted(shown)
+        assert again is not None
+        ack = verified(again, Ack, server.keys.ack.public)
+        assert (ack.server_epoch, ack.seq, ack.hash) == (1, 4, to_base64url(till.chain[-1].hash))
+    assert await greeted(newest) is None
 
 
 async def test_hello_of_an_empty_chain_is_answered_with_the_grant(server: Server) -> None:
@@ -194,7 +217,7 @@ async def test_hello_of_an_empty_chain_is_answered_with_the_grant(server: Server
     hello = encode_hello(Hello(till.epoch, till.tno, till.start.seq, till.start.prev))
     answer = await server.ingest.hello(till.tid, hello)
     assert answer is not None
-    tip = verified(answer, TipAnswer, server.keys.ack.public)
+    tip = verified(answer.tip, TipAnswer, server.keys.ack.public)
     assert (tip.seq, tip.hash) == (0, till.start.prev)
 
 
@@ -205,7 +228,7 @@ async def test_an_own_ack_beyond_the_tip_means_that_the_server_was_restored(serv
     hello = Hello(till.epoch, till.tno, tip.seq, to_base64url(tip.hash), sign(own, server.keys.ack).decode())
     answer = await server.ingest.hello(till.tid, encode_hello(hello))
     assert answer is not None
-    assert verified(answer, TipAnswer, server.keys.ack.public).server_epoch == 2
+    assert verified(answer.tip, TipAnswer, server.keys.ack.public).server_epoch == 2
     settings = dict(await rows_of(server.database, select(tables.setting)))
     leapt = {"server_epoch": "2", "number:card": "10000", "number:tno": "10000", "number:list": "10000"}
     assert settings.items() >= leapt.items()
@@ -213,7 +236,7 @@ async def test_an_own_ack_beyond_the_tip_means_that_the_server_was_restored(serv
     assert await rows_of(server.database, raised) == [("server_restored", 1)]
     again = await server.ingest.hello(till.tid, encode_hello(hello))
     assert again is not None
-    assert verified(again, TipAnswer, server.keys.ack.public).server_epoch == 2, "an old epoch's ack alarms once"
+    assert verified(again.tip, TipAnswer, server.keys.ack.public).server_epoch == 2, "an old epoch's ack alarms once"
     assert await rows_of(server.database, raised) == [("server_restored", 1)]
 
 
@@ -230,7 +253,7 @@ async def test_an_ack_for_a_second_history_is_no_proof_of_a_restore(server: Serv
         tip = image.chain[-1]
         hello = Hello(till.epoch, till.tno, tip.seq, to_base64url(tip.hash), ack.decode())
         answer = await server.ingest.hello(till.tid, encode_hello(hello))
-        assert answer is not None and verified(answer, TipAnswer, server.keys.ack.public).server_epoch == 1
+        assert answer is not None and verified(answer.tip, TipAnswer, server.keys.ack.public).server_epoch == 1
 
 
 async def test_of_too_many_histories_none_is_taken_and_nothing_is_lost(server: Server) -> None:
@@ -267,7 +290,7 @@ async def test_a_strange_ack_proves_nothing(server: Server, change: str) -> None
     hello = Hello(till.epoch, till.tno, tip.seq, to_base64url(tip.hash), own.decode())
     answer = await server.ingest.hello(till.tid, encode_hello(hello))
     assert answer is not None
-    assert verified(answer, TipAnswer, server.keys.ack.public).server_epoch == 1
+    assert verified(answer.tip, TipAnswer, server.keys.ack.public).server_epoch == 1
 
 
 async def test_an_exported_journal_is_taken_like_batches(server: Server) -> None:

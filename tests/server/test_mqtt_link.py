@@ -161,10 +161,15 @@ async def test_a_batch_is_acknowledged_over_the_broker(desk: Desk, broker: OwnBr
         line.say(topics.up(till.tid, "journal"), encode_batch(till.lines[1:]))
         want = verified(await line.hear(topics.down(till.tid, "ack")), Want, desk.house.keys.ack.public)
         assert want.seq == 1
+        newest, newest_hash = till.chain[-1], to_base64url(till.chain[-1].hash)
         for _ in range(3):
             line.say(topics.up(till.tid, "journal"), encode_batch(till.lines))
             ack = verified(await line.hear(topics.down(till.tid, "ack")), Ack, desk.house.keys.ack.public)
-            assert (ack.seq, ack.hash) == (2, to_base64url(till.chain[-1].hash))
+            assert (ack.seq, ack.hash) == (2, newest_hash)
+        line.say(topics.up(till.tid, "hello"), encode_hello(Hello(till.epoch, till.tno, newest.seq, newest_hash)))
+        tip = verified(await line.hear(topics.down(till.tid, "answer")), TipAnswer, desk.house.keys.ack.public)
+        again = verified(await line.hear(topics.down(till.tid, "ack")), Ack, desk.house.keys.ack.public)
+        assert (tip.seq, tip.hash) == (again.seq, again.hash) == (newest.seq, newest_hash)
 
 
 async def test_a_question_is_answered_over_the_broker(desk: Desk, broker: OwnBroker) -> None:
