@@ -47,7 +47,10 @@ class CardPort:
 
     async def read(self, load_known: Callable[[bytes], SignedLoad | None]) -> CardRead | None:
         """Authenticate anew and read; None for a card that is not ours."""
-        return await self._run(lambda: self._read(load_known))
+        channel = self._channel
+        if channel is None:  # nothing is lost: the card thread has not even been asked
+            raise CardLeftField("there is no card on the reader")
+        return await self._run(lambda: self._read(channel, load_known))
 
     async def write(self, change: PurseChange) -> CardRead:
         """Make one step and read it back."""
@@ -62,10 +65,7 @@ class CardPort:
         verifier = read.identity.pin_verifier
         return await self._run(lambda: pin_is_right(self._keys, read.uid, read.key_set, verifier, pin))
 
-    def _read(self, load_known: Callable[[bytes], SignedLoad | None]) -> CardRead | None:
-        channel = self._channel
-        if channel is None:
-            raise CardLeftField("there is no card on the reader")
+    def _read(self, channel: CardChannel, load_known: Callable[[bytes], SignedLoad | None]) -> CardRead | None:
         try:
             self._card = open_card(channel, self._keys, self._random_bytes)
             return self._card.read(load_known(channel.uid))

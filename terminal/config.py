@@ -63,6 +63,7 @@ class _Broker(_Table, frozen=True):
     cert: str = ""
     key: str = ""
     reconnect_last_s: Annotated[int, Meta(ge=1, le=3_600)] = 60
+    keepalive_s: Annotated[int, Meta(ge=1, le=3_600)] = 30
 
 
 class _Server(_Table, frozen=True):
@@ -181,7 +182,7 @@ def _line(broker: _Broker, base: Path, directory: Path) -> LineSettings:
         if not all(named):
             raise ConfigWrong("broker: ca, cert and key belong together: write all of them or none")
         tls = TlsFiles(*(base / name for name in named))
-    return LineSettings(broker.host, broker.port, tls, broker.reconnect_last_s)
+    return LineSettings(broker.host, broker.port, tls, broker.reconnect_last_s, broker.keepalive_s)
 
 
 def _server_url(url: str) -> str:

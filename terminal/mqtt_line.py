@@ -19,9 +19,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from protocol.instants import UtcMs
 from terminal.offline import Offline, OfflineCause
 
-RECONNECT_FIRST_S, RECONNECT_LAST_S = 1, 60
-KEEPALIVE_S = 30
-"""A broker that went away without a word is noticed after one and a half times this long."""
+RECONNECT_FIRST_S, RECONNECT_LAST_S, KEEPALIVE_S = 1, 60, 30
 _QUEUED_MESSAGES_MAX = 64
 GOOD_BYE_S, PROBE_S, ALERT_S = 2.0, 5.0, 1.0
 NO_CHECK_TIME = 0x200000
@@ -47,6 +45,8 @@ class LineSettings:
     port: int
     tls: TlsFiles
     reconnect_last_s: int = RECONNECT_LAST_S
+    keepalive_s: int = KEEPALIVE_S
+    """Whoever went away without a word, the broker or we, is missed after one and a half times this long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class MqttLine:
 
     def start(self) -> None:
         """Connect and keep connecting."""
-        self._client.connect_async(self._settings.host, self._settings.port, KEEPALIVE_S)
+        self._client.connect_async(self._settings.host, self._settings.port, self._settings.keepalive_s)
         self._client.loop_start()
 
     def renewed(self) -> None:

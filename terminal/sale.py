@@ -155,7 +155,7 @@ def _operated(desk: Desk, event: Operated) -> Stepped:
 
 
 def _begin(desk: Desk, order: Order, house: House | None) -> Stepped:
-    """Ask for a card, unless none could help, or none is needed."""
+    """Ask for a card, unless none could help, or none is needed. One may lie there that could not be read before."""
     refused = before_any_card(house) if house else None
     if house and isinstance(order, TopUp):
         refused = refused or topup_refusal(order.amount, house)
@@ -163,7 +163,7 @@ def _begin(desk: Desk, order: Order, house: House | None) -> Stepped:
         return replace(desk, phase=NotDone(order, refused)), ()
     if isinstance(order, Refund) and not may_go_on_card(order):
         return _note(desk, Kind.REFUND_SETTLED, to_pending(order))
-    return replace(desk, phase=AwaitingCard(order)), (ReadCard(),) if desk.present else ()
+    return replace(desk, phase=AwaitingCard(order)), (ReadCard(),)
 
 
 def _take_cash(desk: Desk, order: Purchase, facts: Facts) -> Stepped:

@@ -11,7 +11,19 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any, Final
 
-NAMES: Final = ("entry", "sale", "bytes", "verify", "ingest", "postgres", "compression", "lists", "reconcile", "fleet")
+NAMES: Final = (
+    "entry",
+    "sale",
+    "bytes",
+    "verify",
+    "ingest",
+    "postgres",
+    "compression",
+    "lists",
+    "reconcile",
+    "fleet",
+    "backlog",
+)
 QUICK_SCALE: Final = 0.01
 
 Run = Callable[[float], Iterator[dict[str, Any]]]

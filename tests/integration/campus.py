@@ -121,9 +121,13 @@ class Campus:
     reader_count: int = 1
     clock_chip: bool = True
     """Whether its terminals have a clock of their own."""
+    keepalive_s: int = 30
+    """How often its terminals show the broker that they are there."""
     lists_ms: int = 100
     database: str = ""
     """The database's URL; SQLite beside the server where there is none."""
+    days_behind: int = 0
+    """So many days the server's clock is behind, until `server.mend_clock`."""
     tills: dict[str, Till] = field(default_factory=dict[str, Till])
     _stack: ExitStack = field(default_factory=ExitStack)
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
@@ -161,7 +165,7 @@ class Campus:
         site = open_authority(self.directory / "server" / "data" / "authority", now(), may_create=False)
         self.site = BrokerSite(self.broker.settings, site)
         self.pcscd = self._stack.enter_context(PrivatePcscd(self.directory / "pcscd", self.reader_count))
-        self.server = ServerProgram(self.directory / "server", config)
+        self.server = ServerProgram(self.directory / "server", config, self.days_behind)
         self._stack.enter_context(self.server)
         self.token_file.touch(0o600)
         self.token_file.write_text(self.token)
@@ -281,6 +285,7 @@ class Campus:
             f'directory = "data"\nclock_chip = {chip}\nmerchant = "{MERCHANT}"\nmay = [{rights}]\n'
             f'[reader]\nkind = "pcsc"\nname = "{self.pcscd.reader_names[reader]}"\n'
             f'[broker]\nhost = "127.0.0.1"\nport = {broker_port or self.broker.settings.port}\nreconnect_last_s = 1\n'
+            f"keepalive_s = {self.keepalive_s}\n"
             f'[[card_keys]]\nkey_set = 1\ndebit = "{debit}"\ncredit = "{credit}"\noffice = "{office}"\n'
         )
         return path
@@ -348,7 +353,7 @@ def blank(technology: Technology) -> Card:
     )
 
 
-def wait_until(fits: Callable[[], bool], what: str, timeout_s: float = 20.0) -> None:
+def wait_until(fits: Callable[[], bool], what: str, timeout_s: float = 60.0) -> None:
     """Look again and again. Raises ProgramFailed when it does not come true."""
     deadline = time.monotonic() + timeout_s
     while not fits():

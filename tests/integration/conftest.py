@@ -1,24 +1,25 @@
 """One campus of real programs for the tests of a module; what the programs said is shown when one of them fails."""
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.integration.campus import Campus, Till
+from tests.integration.engines import SQLITE, open_campus
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A module that names its `DATABASES` runs once on each."""
+    databases = getattr(metafunc.module, "DATABASES", ())
+    if databases and "campus" in metafunc.fixturenames:
+        metafunc.parametrize("campus", databases, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")
 def campus(request: pytest.FixtureRequest) -> Iterator[Campus]:
     """Broker, server, two readers; or as many as the module says with `READERS`."""
-    readers = int(getattr(request.module, "READERS", 2))
-    with tempfile.TemporaryDirectory(prefix="fanka-") as directory, Campus(Path(directory) / "c", readers) as campus:
-        try:
-            yield campus
-        finally:
-            for program in (campus.server, *(till.program for till in campus.tills.values())):
-                print(f"--- {program.log}\n{program.said()}")
+    with open_campus(getattr(request, "param", SQLITE), int(getattr(request.module, "READERS", 2))) as campus:
+        yield campus
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,9 @@ from typing import Any, Self
 
 ROOT = Path(__file__).resolve().parents[2]
 DYING_SERVER = Path(__file__).with_name("dying_server.py")
+SERVER_OF_THE_PAST = Path(__file__).with_name("server_of_the_past.py")
 STOP_S = 15.0
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 Event = dict[str, Any]
 
@@ -105,9 +106,14 @@ class Program:
 class ServerProgram(Program):
     """`python -m server`. `url` is known once it listens."""
 
-    def __init__(self, directory: Path, config: Path) -> None:
-        super().__init__(directory, ["-m", "server", "--config", str(config)])
-        self._config = config
+    def __init__(self, directory: Path, config: Path, days_behind: int = 0) -> None:
+        """Its clock is so many days behind until `mend_clock`."""
+        super().__init__(
+            directory, ["-m", "server", "--config", str(config)], {"FANKA_TEST_DAYS_BEHIND": str(days_behind)}
+        )
+        self._config, self._shipping = config, self._arguments
+        if days_behind:
+            self._arguments = [str(SERVER_OF_THE_PAST), *self._shipping[2:]]
         self.url = ""
         self._ready = threading.Event()
 
@@ -120,16 +126,19 @@ class ServerProgram(Program):
             if not self.running or time.monotonic() > deadline:
                 raise ProgramFailed(f"the server did not start: {self.said()}")
 
+    def mend_clock(self) -> None:
+        """Its clock is right from the next start on."""
+        self._arguments = self._shipping
+
     @contextlib.contextmanager
     def mortal(self) -> Iterator[Callable[[str], object]]:
         """Meanwhile it is a program that kills itself at the step it is told (`dying_server.py`)."""
-        shipping = self._arguments
-        self._restart([str(DYING_SERVER), *shipping[2:]])
+        self._restart([str(DYING_SERVER), *self._shipping[2:]])
         try:
             yield self._config.with_name("die-at").write_text
         finally:
             self._config.with_name("die-at").unlink(missing_ok=True)
-            self._restart(shipping)
+            self._restart(self._shipping)
 
     def _restart(self, arguments: list[str]) -> None:
         self.stop()

@@ -1,4 +1,4 @@
-"""A wire between a terminal and the broker that can be cut: every connection through it is reset at once."""
+"""A wire between a terminal and the broker that can be cut (every connection is reset), or go dead without a word."""
 
 import contextlib
 import socket
@@ -18,17 +18,20 @@ class Wire:
         self.port, self._to_port = free_port(), to_port
         self._lines: list[socket.socket] = []
         self._lock = threading.Lock()
+        self._alive = threading.Event()
+        self._alive.set()
         self.connections = 0
 
     def __enter__(self) -> Self:
         self._listening = socket.create_server(("127.0.0.1", self.port))
-        threading.Thread(target=self._accept, daemon=True).start()
+        threading.Thread(target=self._accept, args=(self._listening,), daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
+        self.revive()
         self.cut()
 
     def cut(self) -> int:
@@ -42,15 +45,23 @@ class Wire:
             line.close()
         return len(lines) // 2
 
+    def die(self) -> None:
+        """From now on nothing arrives on either side, neither bytes nor an end; new connections are taken as well."""
+        self._alive.clear()
+
+    def revive(self) -> None:
+        """What was under way arrives after all, late."""
+        self._alive.set()
+
     def is_live(self) -> bool:
         """Whether anybody is connected."""
         with self._lock:
             return bool(self._lines)
 
-    def _accept(self) -> None:
+    def _accept(self, listening: socket.socket) -> None:
         while True:
             try:
-                here, _ = self._listening.accept()
+                here, _ = listening.accept()
                 there = socket.create_connection(("127.0.0.1", self._to_port))
             except OSError:
                 return
@@ -58,11 +69,12 @@ class Wire:
             with self._lock:
                 self._lines += [here, there]
             for pair in ((here, there), (there, here)):
-                threading.Thread(target=_pass_on, args=pair, daemon=True).start()
+                threading.Thread(target=self._pass_on, args=pair, daemon=True).start()
 
-
-def _pass_on(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while piece := source.recv(_READ_BYTES):
-            target.sendall(piece)
-        target.shutdown(socket.SHUT_WR)
+    def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while piece := source.recv(_READ_BYTES):
+                self._alive.wait()
+                target.sendall(piece)
+            self._alive.wait()
+            target.shutdown(socket.SHUT_WR)

@@ -11,6 +11,7 @@ import pytest
 
 from protocol.purse import Technology
 from tests.integration.campus import Campus, Till, wait_until
+from tests.integration.engines import POSTGRESQL, SQLITE, lose_data
 from tests.integration.fuse import Card
 from tests.integration.programs import ROOT
 from tests.integration.test_fleet import rescued
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.integration
 START, PRICE = 5_000, 100
 READERS = 3
 """The card office's and two tills'."""
+DATABASES = (SQLITE, POSTGRESQL)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +102,7 @@ def test_a_server_put_back_from_yesterday_is_told_everything_again(
         campus.wait_online(each)
     assert other.program.stop() == 0
     assert campus.server.stop() == 0
-    (campus.directory / "server" / "data").rename(campus.directory / "server" / "lost")
+    lose_data(campus)
     assert "restored: server epoch 2" in command(campus, "restore", "--from", backup)
     campus.server.start()
     assert ("server_restored", "server") in alarms(campus)

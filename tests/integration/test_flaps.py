@@ -1,10 +1,7 @@
 """A long backlog through a network that is cut again and again: each row once on both sides, and the same cents."""
 
 import asyncio
-import sqlite3
-import tempfile
 import time
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,7 +15,8 @@ from terminal.journal_space import JournalSettings
 from terminal.journal_store import JournalStore
 from terminal.ports import Draft
 from tests.brokers import now
-from tests.integration.campus import MERCHANT, Campus, wait_until
+from tests.integration.campus import MERCHANT, wait_until
+from tests.integration.engines import POSTGRESQL, SQLITE, held, open_campus
 from tests.integration.proxy import Wire
 
 pytestmark = pytest.mark.integration
@@ -36,18 +34,16 @@ async def sell_for_cash(data: Path, count: int) -> None:
     await store.close()
 
 
-def rows(path: Path, query: str) -> list[bytes]:
-    """One column of a database whose program has ended."""
-    with closing(sqlite3.connect(path)) as database:
-        return [bytes(row[0]) for row in database.execute(query)]
-
-
 @pytest.mark.parametrize(
-    ("entries", "cuts"),
-    [(2_000, 5), pytest.param(10_000, 100, marks=pytest.mark.slow)],
+    ("engine", "entries", "cuts"),
+    [
+        (SQLITE, 2_000, 5),
+        pytest.param(SQLITE, 10_000, 100, marks=pytest.mark.slow),
+        pytest.param(POSTGRESQL, 10_000, 100, marks=pytest.mark.slow),
+    ],
 )
-def test_a_backlog_comes_through_a_network_that_is_cut_again_and_again(entries: int, cuts: int) -> None:
-    with tempfile.TemporaryDirectory(prefix="fanka-") as directory, Campus(Path(directory) / "c", 1) as campus:
+def test_a_backlog_comes_through_a_network_that_is_cut_again_and_again(engine: str, entries: int, cuts: int) -> None:
+    with open_campus(engine) as campus:
         with Wire(campus.broker.settings.port) as wire:
             till = campus.add_till("till-1", 0, broker_port=wire.port, start=False)
             asyncio.run(sell_for_cash(till.directory / "data", entries))
@@ -62,8 +58,8 @@ def test_a_backlog_comes_through_a_network_that_is_cut_again_and_again(entries: 
             wait_until(lambda: campus.tip(till) >= entries, "the whole backlog", 60 + entries / 50)
             assert wire.connections > cuts and tips[0] < entries, "it was cut while there was something to send"
             ledger = campus.ledger()
+            campus.wait_online(till)
             assert till.program.stop() == 0 and campus.server.stop() == 0
-        here = rows(till.directory / "data" / "journal.db", "SELECT jws FROM entry ORDER BY seq")
-        there = rows(campus.directory / "server" / "data" / "server.db", "SELECT jws FROM entry ORDER BY seq")
+        here, there = [entry.jws for entry in till.entries()], held(campus, till)
         assert there == here[: len(there)] and len(there) >= entries and len(here) - len(there) <= 2
         assert ledger["total_cents"] == 0 and entries * PRICE in map(abs, ledger["cents_by_kind"].values())

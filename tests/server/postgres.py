@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from sqlalchemy.engine import make_url
+
 ACCOUNT, STANDBY = "postgres", "standby"
 CLUSTERS = Path("/usr/lib/postgresql")
 """Debian keeps `initdb` and `postgres` here, one directory a release, and not in PATH."""
@@ -87,6 +89,13 @@ def new_database(socket_directory: str, name: str, template: str = "template0") 
     """Create a database, empty or as a copy of another one that nobody is connected to; its SQLAlchemy URL."""
     _run("createdb", "-h", socket_directory, "-U", ACCOUNT, "-T", template, name)
     return f"postgresql+psycopg://{ACCOUNT}@/{name}?host={socket_directory}"
+
+
+def renew_database(url: str) -> None:
+    """Put an empty database in the place of one that `new_database` made."""
+    found = make_url(url)
+    _run("dropdb", "-h", str(found.query["host"]), "-U", ACCOUNT, "--force", str(found.database))
+    new_database(str(found.query["host"]), str(found.database))
 
 
 def _as_owner() -> list[str]:
