@@ -1,4 +1,6 @@
-"""`python -m protocol verify`: check an exported chain and say what was done to it. This package's one shell file.
+"""`python -m protocol verify`: check an exported chain and say what was done to it.
+
+`python -m protocol audit`: check what a server has sealed (`protocol/audit_command.py`, the other shell file).
 
 Exit status: 0 the chain holds; 1 it was tampered with, or lacks something; 2 the command or a file makes no sense.
 """
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from protocol import audit_command
 from protocol.ids import Seq
 from protocol.journal import Tip
 from protocol.messages import Grant, NotAMessage, read_signed, verified
@@ -39,7 +42,10 @@ class Origin:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    options = _parser().parse_args(_joined(sys.argv[1:] if arguments is None else arguments))
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["audit"]:
+        return audit_command.main(arguments[1:], print, _warn)
+    options = _parser().parse_args(_joined(arguments))
     try:
         origin = _origin_of(options)
         head = None if options.no_head else _tip(options.expect_head, "--expect-head")
@@ -52,6 +58,10 @@ def main(arguments: list[str] | None = None) -> int:
     unchecked = _unchecked(origin, pinned=head is not None)
     print(_as_json(report, unchecked) if options.json else _as_text(report, unchecked))
     return TAMPERED if report.findings else OK
+
+
+def _warn(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 def _joined(arguments: list[str]) -> list[str]:
@@ -67,7 +77,9 @@ def _joined(arguments: list[str]) -> list[str]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m protocol", description="Check what a terminal has signed.")
-    verify = parser.add_subparsers(required=True, metavar="COMMAND").add_parser(
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands.add_parser("audit", help="check what a server has sealed", add_help=False)
+    verify = commands.add_parser(
         "verify",
         help="check an exported chain",
         description="Check an exported chain: one compact JWS a line, in order, over all FILEs.",

@@ -13,7 +13,7 @@ from msgspec import Meta
 from protocol.authorise import Listed, Refusal
 from protocol.canonical import NotCanonical, encode, read
 from protocol.entries import ENTRY_BYTES_MAX, HashField
-from protocol.ids import U32, U53, EarlierSeqField, EpochField, Seq, SeqField, SiteField, TerminalField, TnoField
+from protocol.ids import U16, U32, U53, EarlierSeqField, EpochField, Seq, SeqField, SiteField, TerminalField, TnoField
 from protocol.instants import UtcField, UtcMs
 from protocol.journal import Tip
 from protocol.money import Amount, AnyCents, Cents, PurseCents
@@ -160,6 +160,21 @@ class Keys(_Message, frozen=True, tag="keys"):
             _ = known.verify_key
 
 
+class TreeHead(_Message, frozen=True, tag="tree_head"):
+    """A night's root over all rows that the server has sealed (SPEC, "Sealed rows"); each names the last one."""
+
+    kid: ClassVar[str] = "ack"
+    server_epoch: U32
+    number: Annotated[int, Meta(ge=1, le=2**32 - 1)]
+    day: U16
+    """The newest business day that was over."""
+    size: U53
+    root: HashField
+    at: UtcField
+    prev: HashField | Literal[""] = ""
+    """The hash of the head before; none: this is the first."""
+
+
 class ListFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One list as the manifest names it: version, SHA-256 of the whole (hex), size, SHA-256 of each part (hex)."""
 
@@ -245,8 +260,10 @@ class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     ack: Annotated[str, Meta(max_length=2_000)] = ""
 
 
-Signed = Grant | Ack | TipAnswer | Want | ServerState | ServerTime | Keys | Manifest | Known | Answer
-_Message_T = TypeVar("_Message_T", Grant, Ack, TipAnswer, Want, ServerState, ServerTime, Keys, Manifest, Known, Answer)
+Signed = Grant | Ack | TipAnswer | Want | ServerState | ServerTime | Keys | TreeHead | Manifest | Known | Answer
+_Message_T = TypeVar(
+    "_Message_T", Grant, Ack, TipAnswer, Want, ServerState, ServerTime, Keys, TreeHead, Manifest, Known, Answer
+)
 Question = Who | Ask
 
 _signed: msgspec.json.Decoder[Signed] = msgspec.json.Decoder(Signed)

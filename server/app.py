@@ -62,6 +62,8 @@ from server.tokens.service import Tokens
 from server.trail import api as trail_api
 from server.trail.recorder import Recorder
 from server.trail.service import Trail
+from server.tree import api as tree_api
+from server.tree.service import Tree
 from server.upkeep import api as upkeep_api
 from server.upkeep.service import Upkeep
 from server.watch import LOOKS_S, Watch
@@ -93,6 +95,7 @@ class House:
     alarms: Alarms
     tokens: Tokens
     reconcile: Reconcile
+    tree: Tree
     nightly: Nightly
     watch: Watch
     app: FastAPI
@@ -200,7 +203,9 @@ def _compose(
         Audit(database, clock).run,
     )
     reconcile = Reconcile(database, campus, clock, around)
-    alarms, nightly = Alarms(database, clock), Nightly(database, reconcile, policy, campus, clock)
+    alarms = Alarms(database, clock)
+    tree = Tree(database, keys, alarms, clock)
+    nightly = Nightly(database, reconcile, policy, tree, campus, clock)
     together, terminals = TwoPeople(database, clock), Terminals(database, keys, clock)
     house = House(
         settings,
@@ -220,6 +225,7 @@ def _compose(
         alarms,
         tokens,
         reconcile,
+        tree,
         nightly,
         Watch(settings, clock, alarms, states, nightly, link, site),
         FastAPI(
@@ -259,11 +265,12 @@ def _mount(house: House) -> None:
     state.terminals, state.people, state.cards, state.policy = house.terminals, house.people, house.cards, house.policy
     state.states, state.alarms, state.tokens = house.states, house.alarms, house.tokens
     state.reconcile, state.trail, state.enrolments = house.reconcile, Trail(house.database), house.enrolments
+    state.tree = house.tree
     state.metrics_settings = house.settings.metrics
     answer_problems(app)
     cards = (cards_api, tokens_api, people_api)
     desks = (terminals_api, states_api, alarms_api, *cards, policy_api, ledger_api, booking_api)
-    routers = [api.router for api in (*desks, reconcile_api, upkeep_api, auth_api, trail_api)]
+    routers = [api.router for api in (*desks, reconcile_api, upkeep_api, auth_api, trail_api, tree_api)]
     for router in (*routers, enrolment_api.desk):
         app.include_router(router, prefix=PREFIX)
     app.include_router(enrolment_api.machines)

@@ -1,4 +1,4 @@
-"""What a night does once: prove the business days that are over, and make what was read from cards their floor."""
+"""What a night does once: prove the days that are over, make what was read from cards their floor, seal all of it."""
 
 import logging
 import time
@@ -9,6 +9,7 @@ from server.db import Database
 from server.numbers import DONE_THROUGH, read_setting, write_setting
 from server.policy.service import Policy
 from server.reconcile.service import Progress, Reconcile
+from server.tree.service import Tree
 
 STARTS_AFTER_MS = HOUR_MS
 """How long after the end of a business day; late terminals report in this time."""
@@ -25,10 +26,11 @@ class Nightly:
         database: Database,
         reconcile: Reconcile,
         policy: Policy,
+        tree: Tree,
         campus: CampusTime,
         clock: Callable[[], UtcMs],
     ) -> None:
-        self._database, self._reconcile, self._policy = database, reconcile, policy
+        self._database, self._reconcile, self._policy, self._tree = database, reconcile, policy, tree
         self._campus, self._clock = campus, clock
 
     async def run_if_due(self) -> BusinessDay | None:
@@ -42,6 +44,7 @@ class Nightly:
         for day in await self._reconcile.days_due(done, newest):
             await self._prove(day)
         await self._policy.take_floors()
+        await self._tree.run(newest)
         await self._note(newest)
         return newest
 

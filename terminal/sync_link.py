@@ -30,6 +30,7 @@ from protocol.messages import (
     ServerState,
     ServerTime,
     TipAnswer,
+    TreeHead,
     Want,
     batch_of,
     encode_batch,
@@ -333,7 +334,7 @@ class SyncLink:
                 await self._tell(self._hooks.answered(verified(jws, Known, key), jws))
             case Answer():
                 await self._tell(self._hooks.answered(verified(jws, Answer, key), jws))
-            case Grant() | Manifest() | ServerTime() | Keys():
+            case Grant() | Manifest() | ServerTime() | Keys() | TreeHead():
                 raise NotAMessage("not meant for this topic")
             case _:
                 assert_never(message)

@@ -33,6 +33,8 @@ class AlarmKind(enum.StrEnum):
     """The list of revoked certificates nears its end; then the broker turns everybody away."""
     DISK_LOW = "disk_low"
     NIGHT_NOT_DONE = "night_not_done"
+    RECORD_CHANGED = "record_changed"
+    """A row of the books or of the trail is not any more what was sealed, or a root does not follow from them."""
 
 
 LASTING = frozenset(
@@ -45,6 +47,7 @@ LASTING = frozenset(
         AlarmKind.REVOCATIONS_OLD,
         AlarmKind.DISK_LOW,
         AlarmKind.NIGHT_NOT_DONE,
+        AlarmKind.RECORD_CHANGED,
     }
 )
 """They last until what is wrong is over; the others say that something has happened."""

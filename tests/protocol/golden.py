@@ -14,7 +14,9 @@ from protocol import messages, purse_classic, purse_desfire
 from protocol.ids import Counter
 from protocol.journal import Sealed
 from protocol.load_record import encode_load, encode_record
+from protocol.merkle import Frontier
 from protocol.messages import Hello, encode_hello, encode_question
+from protocol.sealed_rows import leaf_of, row_text
 from protocol.signing import from_base64url, to_base64url
 from protocol.state import encode_state
 from tests.protocol import golden_rules, samples
@@ -92,11 +94,22 @@ def signed_messages() -> dict[str, Any]:
     return {"seed": samples.SERVER_SEED.hex(), "signed": signed, **told, **questions}
 
 
+def tree() -> dict[str, Any]:
+    """A row of each table that is sealed, its leaf, and the root over all of them."""
+    texts = {name: row_text(row) for name, row in samples.SEALED_ROWS.items()}
+    frontier = Frontier()
+    for text in texts.values():
+        frontier.push(leaf_of(text))
+    leaves = {name: to_base64url(leaf_of(text)) for name, text in texts.items()}
+    return {"rows": texts, "leaves": leaves, "root": to_base64url(frontier.root())}
+
+
 FILES: dict[str, Callable[[], dict[str, Any]]] = {
     "entries": entries,
     "token_entries": token_entries,
     "cards": cards,
     "messages": signed_messages,
+    "tree": tree,
     "keys": golden_rules.keys,
     "lists": golden_rules.lists,
     "decisions": golden_rules.decisions,

@@ -54,6 +54,7 @@ from protocol.ids import (
 from protocol.instants import BusinessDay, ClockSource, MonoMs, Month, UtcMs
 from protocol.journal import Sealed, Tip, seal
 from protocol.load_record import encode_load, sign_load
+from protocol.merkle import EMPTY_ROOT
 from protocol.messages import (
     Ack,
     Answer,
@@ -69,6 +70,7 @@ from protocol.messages import (
     ServerTime,
     Signed,
     TipAnswer,
+    TreeHead,
     Want,
     Who,
     sign,
@@ -77,7 +79,8 @@ from protocol.messages import (
 from protocol.money import Cents
 from protocol.policy import load_text
 from protocol.purse import CardClass, CardId, CardRead, Identity, LoadRecord, Mark, Purse, SeenStep, Spent, Technology
-from protocol.signing import SigningKey, mac8_with, to_base64url
+from protocol.sealed_rows import EntryRow, PostingRow, SealedRow, TrailRow
+from protocol.signing import SigningKey, mac8_with, sha256_of, to_base64url
 from protocol.state import State
 
 SITE, TID, EPOCH, TNO = SiteId("north-campus"), TerminalId("till-07"), Epoch(1), Tno(41)
@@ -273,6 +276,12 @@ def chain_of(story: Iterable[tuple[Kind, Body]] = STORY, *, start: Tip = START, 
 
 
 _HASH = to_base64url(bytes(range(32)))
+SEALED_ROWS: Final[dict[str, SealedRow]] = {
+    "entry": EntryRow(TNO, 0, Seq(3), NOON, chain_of()[2].jws.decode()),
+    "posting": PostingRow(7, "41/0/4", 1, 20_786, 20_786, "purse", "1001/1", Cents(-1_200), NOON),
+    "trail": TrailRow(3, "li.wei", "finance", NOON, "close_day", "days/20785/close", sha256_of(b"").hex(), "done", ""),
+}
+"""A row of each table that is sealed; the tree of the example has them for leaves, in this order."""
 OLD_KEY: Final = SigningKey(bytes(range(96, 128)))
 """An ack key of earlier days."""
 
@@ -324,6 +333,8 @@ MESSAGES: Final[dict[str, tuple[Signed, str]]] = {
         "ack",
     ),
     "keys": (KEYS, "root"),
+    "tree_head": (TreeHead(1, 8, BusinessDay(20_786), 41_000, _HASH, NOON, _HASH), "ack"),
+    "first_tree_head": (TreeHead(1, 1, BusinessDay(20_779), 0, to_base64url(EMPTY_ROOT), NOON), "ack"),
     "manifest": (
         Manifest(
             SITE,

@@ -17,6 +17,7 @@ from protocol import (
     purse,
     purse_classic,
     purse_desfire,
+    sealed_rows,
     site_files,
     state,
 )
@@ -36,7 +37,8 @@ SPEC = (ROOT / "protocol" / "SPEC.md").read_text("utf-8")
 SITE_FILES = (site_files.PromotionsFile, site_files.StaffFile, site_files.TextsFile, site_files.ConfigFile)
 FILES = (policy.CardsFile, policy.LoadsFile, limits.LimitRules, price_list.PriceList, *SITE_FILES)
 SAID = (*get_args(messages.Signed), messages.Hello, state.State, messages.Who, messages.Ask)
-WIRE = (entries.Head, entries.CardStep, *BODIES.values(), *SAID, *FILES)
+SEALED = get_args(sealed_rows.SealedRow)
+WIRE = (entries.Head, entries.CardStep, *BODIES.values(), *SAID, *FILES, *SEALED)
 
 
 def inner_structs(wire_type: Any) -> set[type[msgspec.Struct]]:

@@ -13,7 +13,7 @@ from protocol.instants import DAY_MS, HOUR_MS, UtcMs
 from protocol.money import Cents
 from server import tables
 from server.ledger.accounts import AccountKind
-from tests.server.desk import rows_of
+from tests.server.desk import let_change, rows_of
 from tests.server.office import Desk, open_desk
 from tests.server.test_cards import enrol, loaded_card, send
 from tests.server.test_holes import sell
@@ -53,6 +53,7 @@ async def test_the_night_proves_its_own_ledger(desk: Desk) -> None:
     assert (await desk.post(f"/days/{TODAY}/proof"))["unexplained_cents"] == 0
     posting = tables.posting.c
     async with desk.house.database.writing() as connection:
+        await let_change(connection, "posting")
         merchant = posting.account_kind == AccountKind.MERCHANT
         await connection.execute(update(tables.posting).where(merchant).values(cents=150))
     dry = await desk.post(f"/days/{TODAY}/proof")
