@@ -6,6 +6,7 @@ compares four words on the terminal's screen with those at the desk. They stand 
 too: whoever passes everything on and changes only that changes the words (SPEC, "Enrolment").
 """
 
+import enum
 from hashlib import sha256
 
 CODE_LENGTH = 10
@@ -14,6 +15,17 @@ CODE_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 NONCE_BYTES = 32
 _READ_AS = str.maketrans("OIL", "011", " -")
 _CONSONANTS, _VOWELS = "bdfghjklmnprstvz", "aiou"
+
+
+class KeyTier(enum.IntEnum):
+    """Where a terminal keeps its journal key, as the terminal itself says: see docs/keys.md."""
+
+    FILE = 0
+    """In a file of mode 0600: whoever reads the disk has it."""
+    SEALED = 1
+    """Sealed to this machine's TPM or one-time memory: on another machine the disk is worth nothing."""
+    SAM = 2
+    """In a chip that signs and never tells it."""
 
 
 class NotACode(ValueError):
@@ -51,16 +63,16 @@ def trust_digest(root: bytes, keys: bytes, authority: bytes) -> bytes:
     return sha256(root + sha256(keys).digest() + authority).digest()
 
 
-def proof_text(nonce: bytes, journal_key: bytes, request: bytes, trust: bytes) -> bytes:
-    """What both keys sign: the nonce (32 bytes), the journal's public key (32 bytes), SHA-256 of the TLS request, and
-    the digest of what the terminal comes to believe (`trust_digest`)."""
+def proof_text(nonce: bytes, journal_key: bytes, tier: KeyTier, request: bytes, trust: bytes) -> bytes:
+    """What both keys sign: the nonce (32 bytes), the journal's public key (32 bytes), the tier it is kept in (1 byte),
+    SHA-256 of the TLS request, and the digest of what the terminal comes to believe (`trust_digest`)."""
     assert len(nonce) == NONCE_BYTES and len(journal_key) == len(trust) == 32
-    return b"fanka enrol 1\n" + nonce + journal_key + sha256(request).digest() + trust
+    return b"fanka enrol 2\n" + nonce + journal_key + bytes([tier]) + sha256(request).digest() + trust
 
 
-def renewal_text(tid: str, epoch: int, at: int, request: bytes) -> bytes:
+def renewal_text(tid: str, epoch: int, at: int, tier: KeyTier, request: bytes) -> bytes:
     """What a terminal's journal key signs to have the certificate of a new TLS key."""
-    return f"fanka renew 1\n{tid}\n{epoch}\n{at}\n".encode() + sha256(request).digest()
+    return f"fanka renew 2\n{tid}\n{epoch}\n{at}\n{tier:d}\n".encode() + sha256(request).digest()
 
 
 def four_words(proven: bytes) -> str:

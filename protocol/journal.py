@@ -17,7 +17,7 @@ from msgspec.structs import astuple
 from protocol.canonical import NotCanonical, encode, read_part, refuse_deep, refuse_respelled, typed
 from protocol.entries import BODIES, ENTRY_BYTES_MAX, Body, Entry, HashField, Head, Kind
 from protocol.ids import Epoch, Seq, SeqField, TerminalId
-from protocol.signing import SIGNATURE_BYTES, SigningKey, VerifyKey, from_base64url, sha256_of, to_base64url
+from protocol.signing import SIGNATURE_BYTES, Signer, VerifyKey, from_base64url, sha256_of, to_base64url
 
 
 class NotAnEntry(ValueError):
@@ -99,7 +99,7 @@ def encode_entry(entry: Entry) -> bytes:
     return encode(entry)
 
 
-def seal(entry: Entry, key: SigningKey) -> Sealed:
+def seal(entry: Entry, key: Signer) -> Sealed:
     """Sign an entry. Raises NotAnEntry where its own reader would refuse it: nothing unreadable is ever signed."""
     try:
         payload = encode_entry(entry)

@@ -29,14 +29,19 @@ Mac8 = Callable[[bytes], bytes]
 class SigningKey:
     """A private Ed25519 key (RFC 8032). Its bytes never appear in a repr or an error."""
 
-    __slots__ = ("_key", "public")
+    __slots__ = ("_key", "_public")
 
     def __init__(self, seed: bytes) -> None:
         """Take the 32-byte seed of RFC 8032 section 5.1.5. Raises ValueError for any other length."""
         if len(seed) != KEY_BYTES:
             raise ValueError(f"an Ed25519 seed has {KEY_BYTES} bytes, this one has {len(seed)}")
         self._key = Ed25519PrivateKey.from_private_bytes(seed)
-        self.public = VerifyKey(self._key.public_key().public_bytes_raw())
+        self._public = VerifyKey(self._key.public_key().public_bytes_raw())
+
+    @property
+    def public(self) -> "VerifyKey":
+        """Its public half."""
+        return self._public
 
     def sign(self, message: bytes) -> bytes:
         """The 64-byte signature; the same message always gives the same one."""
@@ -48,6 +53,19 @@ class Verifier(Protocol):
 
     def verifies(self, signature: bytes, message: bytes) -> bool:
         """Whether the signature holds over this message."""
+        ...
+
+
+class Signer(Protocol):
+    """A private Ed25519 key, wherever it lives: in memory, or in a chip that signs by itself."""
+
+    @property
+    def public(self) -> "VerifyKey":
+        """Its public half."""
+        ...
+
+    def sign(self, message: bytes) -> bytes:
+        """The 64-byte signature."""
         ...
 
 

@@ -36,6 +36,8 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     """Version of the server's keys that are believed."""
     alarm: Text = ""
     """What somebody must look at; empty if nothing."""
+    tier: Annotated[int, Meta(ge=0, le=2)] = 0
+    """Where the journal key of this epoch is kept (`protocol.enrolment.KeyTier`)."""
 
 
 def encode_state(state: State) -> bytes:

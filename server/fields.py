@@ -32,6 +32,7 @@ RequestId = Annotated[
 Words = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,120}$")]
 WordsOrNone = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{0,120}$")]
 PublicKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$", description="Ed25519 public key, base64url")]
+Tier = Annotated[int, Field(ge=0, le=2, description="where the journal key is kept: 0 file, 1 sealed, 2 SAM")]
 Limit = Annotated[int, Field(ge=1, le=1_000)]
 
 

@@ -70,8 +70,10 @@ chain = Table(
     Column("each_signature", Boolean, nullable=False, default=False),
     _big("granted_at"),
     _big("received_at"),
+    _big("tier"),
     UniqueConstraint("tid", "epoch"),
 )
+"""`tier`: where the terminal says that it keeps the epoch's journal key; 0 where nobody signed for more."""
 
 branch = Table(
     "branch",

@@ -19,6 +19,7 @@ from terminal.config import ConfigWrong, read_config
 from terminal.console import standard_console
 from terminal.enrol import new_key, take_grant
 from terminal.identity import Identity, IdentityError
+from terminal.key_tiers import TierName, keys_of
 from terminal.ports import JournalError, JournalInUse
 from terminal.rescue import NothingToRescue, rescue
 from terminal.server_http import ServerAt
@@ -46,6 +47,10 @@ def main() -> int:
     )
     parser.add_argument("--code", default="", help="the claim code from the desk, such as 4T7QX-W2M9K")
     parser.add_argument("--data", type=Path, metavar="DIR", help="where this terminal keeps its journal and its keys")
+    parser.add_argument(
+        "--key-tier", type=TierName, choices=list(TierName), default=TierName.FILE,
+        help="where the journal key of --enrol or --new-key is kept (docs/keys.md); `key_tier` says it for --config",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON object a line, for programs")
     parser.add_argument("--verbose", action="store_true", help="say on standard error what goes on")
     options = parser.parse_args()
@@ -59,11 +64,12 @@ def main() -> int:
         elif options.enrol:
             if not options.code or not options.data:
                 parser.error("--enrol needs --code CODE and --data DIR")
-            _enrolled(enrol(options.data, ServerAt(options.enrol), options.code, platform.node(), _say))
+            keys, server = keys_of(options.key_tier), ServerAt(options.enrol)
+            _enrolled(enrol(options.data, server, options.code, platform.node(), _say, keys=keys))
         elif options.new_key:
-            print(to_base64url(new_key(options.new_key).raw))
+            print(to_base64url(new_key(options.new_key, keys_of(options.key_tier)).raw))
         else:
-            _enrolled(take_grant(options.take_grant, sys.stdin.buffer.read()))
+            _enrolled(take_grant(options.take_grant, sys.stdin.buffer.read(), keys_of(options.key_tier)))
     except ConfigWrong as error:
         return _failed(error, WRONG_CONFIG)
     except IdentityError as error:

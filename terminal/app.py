@@ -65,7 +65,7 @@ async def run(config: Config, words: Words, console: Console, keyboard: int, rea
     Raises IdentityError, JournalError and OSError where only a technician can help; the text says how.
     """
     async with AsyncExitStack() as stack:
-        identity = load_identity(config.directory)
+        identity = load_identity(config.directory, config.journal_keys)
         grant, trust, may = identity.grant, identity.trust, config.may
         journal = await JournalStore.open(JournalSettings(config.directory / JOURNAL_FILE), identity)
         stack.push_async_callback(journal.close)

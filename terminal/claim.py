@@ -19,22 +19,31 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from protocol.enrolment import NotACode, code_digest, four_words, proof_text, read_code, renewal_text, trust_digest
+from protocol.enrolment import (
+    KeyTier,
+    NotACode,
+    code_digest,
+    four_words,
+    proof_text,
+    read_code,
+    renewal_text,
+    trust_digest,
+)
 from protocol.instants import UtcMs
 from protocol.messages import Grant, NotAMessage, verified
-from protocol.signing import SigningKey, from_base64url, to_base64url
+from protocol.signing import from_base64url, to_base64url
 from protocol.trust import Trust, trust_of
 from terminal.durable_file import replace_file
 from terminal.enrol import new_key
 from terminal.identity import (
     CA_FILE,
     GRANT_FILE,
+    IN_A_FILE,
     JOURNAL_FILE,
-    KEY_FILE,
     TLS_FILE,
     Identity,
     IdentityError,
-    read_journal_key,
+    JournalKeys,
     save_grant,
 )
 from terminal.journal_file import missing
@@ -76,6 +85,7 @@ def enrol(
     device: str,
     say: Callable[[str], None],
     wait: Callable[[float], None] = time.sleep,
+    keys: JournalKeys = IN_A_FILE,
 ) -> Identity:
     """Become the terminal that a claim code is for; returns when a person has approved.
 
@@ -87,17 +97,17 @@ def enrol(
         raise IdentityError(str(error)) from error
     if (directory / GRANT_FILE).exists():
         raise IdentityError(f"{directory} is enrolled already. For a new epoch move everything in it to a safe place.")
-    if not (directory / KEY_FILE).exists():
-        new_key(directory)
+    if not keys.has_key(directory):
+        new_key(directory, keys)
     elif not (directory / JOURNAL_FILE).exists():
         raise missing(directory / JOURNAL_FILE)
-    journal, digest = read_journal_key(directory / KEY_FILE), code_digest(code)
+    journal, digest = keys.open(directory), code_digest(code)
     pending = read_pending(directory, digest)
     if pending is None:
-        pending = _begin(server, code, journal.public.raw, device)
+        pending = _begin(server, code, journal.public.raw, keys.tier, device)
         keep_pending(directory, pending)
     try:
-        identity = _wait_for_approval(directory, server, journal, pending, say, wait)
+        identity = _wait_for_approval(directory, server, keys, pending, say, wait)
     except NoAnswer:
         raise
     except IdentityError:
@@ -107,38 +117,43 @@ def enrol(
     return identity
 
 
-def _begin(server: ServerAt, code: str, public: bytes, device: str) -> Pending:
+def _begin(server: ServerAt, code: str, public: bytes, tier: KeyTier, device: str) -> Pending:
     tls = ec.generate_private_key(ec.SECP256R1())
     request = _request(tls).decode()
-    asked: dict[str, object] = {"code": code, "request": request, "journal_key": to_base64url(public), "device": device}
-    return Pending(code_digest(code), _secret(tls).decode(), request, server.post("/enrol", asked, Opened))
+    machine: dict[str, object] = {"journal_key": to_base64url(public), "tier": int(tier), "device": device}
+    opened = server.post("/enrol", {"code": code, "request": request, **machine}, Opened)
+    return Pending(code_digest(code), _secret(tls).decode(), request, opened)
 
 
 def _wait_for_approval(
     directory: Path,
     server: ServerAt,
-    journal: SigningKey,
+    keys: JournalKeys,
     pending: Pending,
     say: Callable[[str], None],
     wait: Callable[[float], None],
 ) -> Identity:
-    opened, tls = pending.opened, _key_of(pending)
-    believed = _believed(opened)
-    text = proof_text(from_base64url(opened.nonce), journal.public.raw, pending.request.encode(), believed.digest)
+    opened, tls, journal = pending.opened, _key_of(pending), keys.open(directory)
+    believed, nonce, request = _believed(opened), from_base64url(opened.nonce), pending.request.encode()
+    text = proof_text(nonce, journal.public.raw, keys.tier, request, believed.digest)
     proofs = {"journal_proof": journal.sign(text), "tls_proof": tls.sign(text, ec.ECDSA(hashes.SHA256()))}
     server.tell(
         "/enrol/proof", {"ticket": opened.ticket, **{name: to_base64url(proof) for name, proof in proofs.items()}}
     )
     say(f"Compare these words with those at the desk: {four_words(text)}")
-    return _keep(directory, journal, tls, believed, _until_approved(server, opened.ticket, say, wait))
+    return _keep(directory, keys, tls, believed, _until_approved(server, opened.ticket, say, wait))
 
 
 def renew(directory: Path, server: ServerAt, identity: Identity, at: UtcMs) -> None:
     """Have a certificate for a new TLS key and put both in place. Raises IdentityError, OSError."""
     key, grant = ec.generate_private_key(ec.SECP256R1()), identity.grant
     request = _request(key)
-    proof = identity.key.sign(renewal_text(grant.tid, grant.epoch, at, request))
-    body: dict[str, object] = {"tid": grant.tid, "epoch": grant.epoch, "at": at, "request": request.decode()}
+    proof, tier = (
+        identity.key.sign(renewal_text(grant.tid, grant.epoch, at, identity.tier, request)),
+        int(identity.tier),
+    )
+    whose: dict[str, object] = {"tid": grant.tid, "epoch": grant.epoch, "at": at, "tier": tier}
+    body = {**whose, "request": request.decode()}
     answer = server.post("/renew", {**body, "proof": to_base64url(proof)}, _Certificate)
     authority = _read_certificate(directory / CA_FILE)
     _keep_pair(directory, key, _checked(answer.certificate, key, authority, grant.tid))
@@ -191,18 +206,18 @@ def _believed(opened: Opened) -> _Believed:
 
 
 def _keep(
-    directory: Path, journal: SigningKey, key: ec.EllipticCurvePrivateKey, believed: _Believed, found: _Standing
+    directory: Path, keys: JournalKeys, key: ec.EllipticCurvePrivateKey, believed: _Believed, found: _Standing
 ) -> Identity:
     """Nothing but what holds under what the words stood for. The grant last: with it the terminal is enrolled."""
     try:
         grant = verified(found.grant.encode(), Grant, believed.trust.grant.present)
     except NotAMessage as error:
         raise IdentityError(f"the server answered with no grant under the key it told before: {error}") from error
-    if grant.verify_key != journal.public:
+    if grant.verify_key != keys.open(directory).public:
         raise IdentityError("the server answered with the grant of another journal key. Enrol again.")
     _keep_pair(directory, key, _checked(found.certificate, key, believed.authority, grant.tid))
     replace_file(directory / CA_FILE, believed.authority.public_bytes(Encoding.PEM))
-    return save_grant(directory, found.grant.encode(), believed.trust)
+    return save_grant(directory, found.grant.encode(), believed.trust, keys)
 
 
 def _checked(text: str, key: ec.EllipticCurvePrivateKey, authority: x509.Certificate, tid: str) -> x509.Certificate:

@@ -19,7 +19,8 @@ from protocol.ids import MerchantField, MerchantId
 from protocol.instants import CampusTime
 from protocol.settings import SettingsWrong, decode_settings
 from protocol.signing import from_base64url
-from terminal.identity import CA_FILE, TLS_FILE
+from terminal.identity import CA_FILE, TLS_FILE, IdentityError, JournalKeys
+from terminal.key_tiers import TierName, keys_of
 from terminal.mqtt_line import LineSettings, TlsFiles
 
 _T = TypeVar("_T", bound=msgspec.Struct)
@@ -91,6 +92,7 @@ class _File(_Table, frozen=True):
     merchant: Annotated[MerchantField, Meta(description="1 to 32 of A-Z a-z 0-9 . _ -")]
     language: str = "en"
     may: tuple[May, ...] = (May.REFUND,)
+    key_tier: TierName = TierName.FILE
     second_medium: str = ""
     clock_chip: bool = False
     """Whether the machine has a battery-backed clock that is worth believing."""
@@ -110,6 +112,7 @@ class Config:
     merchant: MerchantId
     language: str
     may: frozenset[May]
+    journal_keys: JournalKeys
     second_medium: Path | None
     clock_chip: bool
     reader_name: str
@@ -143,11 +146,16 @@ def read_config(path: Path) -> Config:
         _require_private(path)
     if not rows:
         raise ConfigWrong(f"{path}: no card keys. Without them no card can be read: add [[card_keys]] tables.")
+    try:
+        journal_keys = keys_of(file.key_tier)
+    except IdentityError as error:
+        raise ConfigWrong(f"{path}: key_tier: {error}") from error
     return Config(
         directory=(base / file.directory).resolve(),
         merchant=file.merchant,
         language=file.language,
         may=frozenset(file.may),
+        journal_keys=journal_keys,
         second_medium=base / file.second_medium if file.second_medium else None,
         clock_chip=file.clock_chip,
         reader_name=file.reader.name,

@@ -14,11 +14,12 @@ from protocol.signing import VerifyKey
 from protocol.trust import TrustFile, trust_of
 from terminal.identity import (
     GRANT_FILE,
+    IN_A_FILE,
     JOURNAL_FILE,
     KEY_FILE,
     Identity,
     IdentityError,
-    create_journal_key,
+    JournalKeys,
     save_grant,
 )
 from terminal.journal_file import create_journal, holds_nothing, missing
@@ -31,7 +32,7 @@ class _Answer(msgspec.Struct, frozen=True):
     trust: TrustFile
 
 
-def new_key(directory: Path) -> VerifyKey:
+def new_key(directory: Path, keys: JournalKeys = IN_A_FILE) -> VerifyKey:
     """Begin an epoch in this directory, which is made if need be; the public part of its key.
 
     Raises IdentityError where an epoch was begun here before, OSError.
@@ -46,12 +47,12 @@ def new_key(directory: Path) -> VerifyKey:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not journal.exists():  # where the power was cut before the key was made, it lies there
         create_journal(journal)
-    return create_journal_key(directory)
+    return keys.create(directory)
 
 
-def take_grant(directory: Path, answer: bytes) -> Identity:
+def take_grant(directory: Path, answer: bytes, keys: JournalKeys = IN_A_FILE) -> Identity:
     """Keep what the server answered. Raises IdentityError, JournalMissing."""
-    if not (directory / KEY_FILE).exists():
+    if not keys.has_key(directory):
         raise IdentityError(f"{directory} holds no key. Begin with: python -m terminal --new-key {directory}")
     if not (directory / JOURNAL_FILE).exists():
         raise missing(directory / JOURNAL_FILE)
@@ -60,7 +61,7 @@ def take_grant(directory: Path, answer: bytes) -> Identity:
         trust = trust_of(found.trust)
     except (ValueError, msgspec.DecodeError) as error:
         raise IdentityError(f"this is no grant as the server gives it ({error}): {_beginning(answer)}") from error
-    return save_grant(directory, found.grant.encode(), trust)
+    return save_grant(directory, found.grant.encode(), trust, keys)
 
 
 def _beginning(answer: bytes) -> str:

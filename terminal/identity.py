@@ -10,6 +10,7 @@ In the data directory:
     enrolment.json an enrolment that waits for a person (`terminal/pending.py`); mode 0600
     ca.crt         whom to believe to be the broker
 
+`JournalKeys` is the port behind which the journal key lives, one implementation for each key tier; the file's is here.
 The seed leaves this file only as a `SigningKey`, which shows nothing of it.
 """
 
@@ -17,10 +18,12 @@ import os
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
+from protocol.enrolment import KeyTier
 from protocol.journal import Tip
 from protocol.messages import Grant, NotAMessage, verified
-from protocol.signing import KEY_BYTES, SigningKey, VerifyKey, from_base64url, to_base64url
+from protocol.signing import KEY_BYTES, Signer, SigningKey, VerifyKey, from_base64url, to_base64url
 from protocol.trust import Trust, encode_trust, read_trust
 from terminal.durable_file import replace_file
 
@@ -43,8 +46,9 @@ class Identity:
 
     grant: Grant
     grant_jws: bytes = field(repr=False)
-    key: SigningKey = field(repr=False)
+    key: Signer = field(repr=False)
     trust: Trust = field(repr=False)
+    tier: KeyTier = KeyTier.FILE
 
     @property
     def start(self) -> Tip:
@@ -52,7 +56,70 @@ class Identity:
         return self.grant.start(self.grant_jws)
 
 
-def load_identity(directory: Path) -> Identity:
+class JournalKeys(Protocol):
+    """Makes journal keys and finds them again, wherever a tier keeps them."""
+
+    @property
+    def tier(self) -> KeyTier:
+        """Which tier this is."""
+        ...
+
+    def has_key(self, directory: Path) -> bool:
+        """Whether an epoch was begun here with a key of this tier."""
+        ...
+
+    def create(self, directory: Path) -> VerifyKey:
+        """Make a key and return its public part. Raises IdentityError where there is one, OSError."""
+        ...
+
+    def open(self, directory: Path) -> Signer:
+        """The key that signs this epoch's entries. Raises NotEnrolled where there is none, IdentityError."""
+        ...
+
+
+class FileKeys:
+    """Tier 0: the seed lies in a file that only its owner reads."""
+
+    tier = KeyTier.FILE
+
+    def has_key(self, directory: Path) -> bool:
+        """Whether there is such a file."""
+        return (directory / KEY_FILE).exists()
+
+    def create(self, directory: Path) -> VerifyKey:
+        """Make a key and return its public part.
+
+        Raises IdentityError where there is one already: entries may have been signed with it.
+        """
+        path = directory / KEY_FILE
+        if path.exists():
+            raise IdentityError(f"{path} exists. Move it away first if a new epoch shall begin; never delete it.")
+        seed = os.urandom(KEY_BYTES)
+        replace_file(path, to_base64url(seed).encode() + b"\n", _SECRET_MODE)
+        return SigningKey(seed).public
+
+    def open(self, directory: Path) -> Signer:
+        """The key that signs this epoch's entries. Raises NotEnrolled where there is none, IdentityError."""
+        path = directory / KEY_FILE
+        text, found = _read(path).strip(), path.stat()
+        mode = stat.S_IMODE(found.st_mode)
+        if mode & ~_SECRET_MODE:
+            raise IdentityError(f"{path} is open to others (mode {mode:04o}). Run: chmod 600 {path}")
+        if found.st_uid != os.geteuid():
+            raise IdentityError(
+                f"{path} belongs to another user (uid {found.st_uid}). Run: chown {os.geteuid()} {path}"
+            )
+        try:
+            return SigningKey(from_base64url(text))
+        except ValueError:
+            # Its cause would show the content.
+            raise IdentityError(f"{path} does not hold 32 bytes in base64url. Put back the right file.") from None
+
+
+IN_A_FILE: JournalKeys = FileKeys()
+
+
+def load_identity(directory: Path, keys: JournalKeys = IN_A_FILE) -> Identity:
     """Read and check everything: modes, the grant's signature, and that the grant is for this very key.
 
     Raises NotEnrolled where a file is missing, IdentityError where one is wrong.
@@ -60,7 +127,7 @@ def load_identity(directory: Path) -> Identity:
     if directory.exists() and not directory.is_dir():
         raise IdentityError(f"{directory} is no directory: name the one that enrolment made")
     trust = _read_trust(directory / TRUST_FILE)
-    key = read_journal_key(directory / KEY_FILE)
+    key = keys.open(directory)
     path = directory / GRANT_FILE
     grant_jws = _read(path).strip()
     try:
@@ -69,30 +136,17 @@ def load_identity(directory: Path) -> Identity:
         raise IdentityError(f"{path}: {error}. Enrol the terminal again.") from error
     if grant.verify_key != key.public:
         raise IdentityError(
-            f"{path} was given for another journal key than {directory / KEY_FILE}. "
+            f"{path} was given for another journal key than this terminal's. "
             "Put back the key of this grant, or enrol the terminal again: that begins a new epoch."
         )
-    return Identity(grant, grant_jws, key, trust)
+    return Identity(grant, grant_jws, key, trust, keys.tier)
 
 
-def create_journal_key(directory: Path) -> VerifyKey:
-    """Make a journal key and return its public part, for enrolment.
-
-    Raises IdentityError where there is one already: entries may have been signed with it.
-    """
-    path = directory / KEY_FILE
-    if path.exists():
-        raise IdentityError(f"{path} exists. Move it away first if a new epoch shall begin; never delete it.")
-    seed = os.urandom(KEY_BYTES)
-    replace_file(path, to_base64url(seed).encode() + b"\n", _SECRET_MODE)
-    return SigningKey(seed).public
-
-
-def save_grant(directory: Path, grant_jws: bytes, trust: Trust) -> Identity:
+def save_grant(directory: Path, grant_jws: bytes, trust: Trust, keys: JournalKeys = IN_A_FILE) -> Identity:
     """Keep what enrolment brought, the grant last, and read it all back. Raises IdentityError, NotEnrolled."""
     save_trust(directory, trust)
     replace_file(directory / GRANT_FILE, grant_jws + b"\n")
-    return load_identity(directory)
+    return load_identity(directory, keys)
 
 
 def save_trust(directory: Path, trust: Trust) -> None:
@@ -107,21 +161,6 @@ def _read(path: Path) -> bytes:
         raise NotEnrolled(f"{path} is missing. Enrol the terminal.") from error
     except OSError as error:
         raise IdentityError(f"{path} cannot be read: {error.strerror}. Check owner and mode.") from error
-
-
-def read_journal_key(path: Path) -> SigningKey:
-    """The key that signs this epoch's entries. Raises NotEnrolled where there is none, IdentityError."""
-    text = _read(path).strip()
-    found = path.stat()
-    if stat.S_IMODE(found.st_mode) & ~_SECRET_MODE:
-        raise IdentityError(f"{path} is open to others (mode {stat.S_IMODE(found.st_mode):04o}). Run: chmod 600 {path}")
-    if found.st_uid != os.geteuid():
-        raise IdentityError(f"{path} belongs to another user (uid {found.st_uid}). Run: chown {os.geteuid()} {path}")
-    try:
-        return SigningKey(from_base64url(text))
-    except ValueError:
-        # Its cause would show the content.
-        raise IdentityError(f"{path} does not hold 32 bytes in base64url. Put back the right file.") from None
 
 
 def _read_trust(path: Path) -> Trust:

@@ -260,11 +260,12 @@ class SyncLink:
 
     def _show_state(self) -> None:
         """What stands at the broker for the server, whenever that looks."""
-        active, grant, keys = self._policy.active, self._identity.grant, self._identity.trust.document.version
-        said = State(1, grant.epoch, active.versions, self._policy.version, active.as_of, keys, self._alarms.text)
+        active, me, alarm = self._policy.active, self._identity, self._alarms.text
+        lists, keys = (active.versions, self._policy.version, active.as_of), me.trust.document.version
+        said = State(1, me.grant.epoch, *lists, keys, alarm, int(me.tier))
         state = encode_state(said)
         if state != self._shown:
-            self._line.publish(topics.up(grant.tid, "state"), state, retain=True)
+            self._line.publish(topics.up(me.grant.tid, "state"), state, retain=True)
             self._shown = state
 
     async def _send_archives(self) -> None:

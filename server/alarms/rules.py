@@ -26,6 +26,8 @@ class AlarmKind(enum.StrEnum):
     CLAIM_TURNED_AWAY = "claim_turned_away"
     OTHER_WORDS = "other_words"
     """Somebody compared other words than the machine's."""
+    OTHER_TIER = "other_tier"
+    """A terminal says that its journal key is kept elsewhere than it said before."""
     BROKER_DEAF = "broker_deaf"
     """It could not be told who may connect."""
     BROKER_DOWN = "broker_down"

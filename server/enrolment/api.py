@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from protocol.enrolment import shown_code
+from protocol.enrolment import KeyTier, shown_code
 from protocol.ids import TerminalId
 from protocol.instants import UtcMs
 from protocol.signing import from_base64url, to_base64url
@@ -56,7 +56,15 @@ async def claim_terminal(operator: AtTerminals, service: Service, tid: Id) -> Cl
 async def list_machines(_: Looking, service: Service) -> list[MachineView]:
     """Machines that wait for somebody who compares their words."""
     return [
-        MachineView(number=row["number"], tid=row["tid"], device=row["device"], words=words, asked_at=row["asked_at"])
+        MachineView(
+            number=row["number"],
+            tid=row["tid"],
+            device=row["device"],
+            words=words,
+            asked_at=row["asked_at"],
+            tier=row["tier"],
+            tier_before=row["tier_before"],
+        )
         for row, words in await service.waiting()
     ]
 
@@ -91,9 +99,8 @@ async def refuse_machine(operator: AtTerminals, service: Service, number: RowNum
 @machines.post("/enrol", status_code=201)
 async def begin_enrolment(request: Request, service: Service, form: EnrolForm) -> NonceView:
     """Open an enrolment with a claim code."""
-    begun = await service.begin(
-        _address(request), form.code, form.request.encode(), _bytes(form.journal_key), form.device
-    )
+    machine = form.request.encode(), _bytes(form.journal_key), KeyTier(form.tier), form.device
+    begun = await service.begin(_address(request), form.code, *machine)
     return NonceView(
         ticket=begun.ticket, nonce=to_base64url(begun.nonce), trust=service.trust, authority=service.authority
     )
@@ -121,6 +128,7 @@ async def renew_certificate(request: Request, service: Service, form: RenewForm)
             TerminalId(form.tid),
             form.epoch,
             UtcMs(form.at),
+            KeyTier(form.tier),
             form.request.encode(),
             _bytes(form.proof),
         )

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from server.fields import Form, Id, Instant, PublicKey, View
+from server.fields import Form, Id, Instant, PublicKey, Tier, View
 
 _Pem = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/=\n -]{64,4000}$", description="PEM")]
 _Signature = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{80,100}$")]
@@ -25,6 +25,7 @@ class EnrolForm(Form):
     request: _Pem
     """Certificate request of the TLS key (RFC 2986)."""
     journal_key: PublicKey
+    tier: Tier = 0
     device: Annotated[str, Field(pattern=r"^[A-Za-z0-9._ -]{0,64}$")] = ""
     """The machine's own serial number, for people."""
 
@@ -85,6 +86,7 @@ class RenewForm(Form):
     tid: Id
     epoch: Annotated[int, Field(ge=1, le=2**32 - 1)]
     at: Instant
+    tier: Tier = 0
     request: _Pem
     proof: _Signature
 
@@ -103,6 +105,8 @@ class MachineView(View):
     device: str
     words: str
     asked_at: Instant
+    tier: Tier
+    tier_before: Annotated[int | None, Field(description="that of the terminal's newest epoch, if it has one")]
 
 
 class ApprovedView(View):

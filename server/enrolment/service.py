@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.enrolment import (
     NONCE_BYTES,
+    KeyTier,
     NotACode,
     claim_code,
     code_digest,
@@ -46,7 +47,7 @@ from server.ingest.book import TerminalStatus
 from server.keys import ServerKeys
 from server.note import Outcome, note_outcome, note_subject
 
-GrantIn = Callable[[AsyncConnection, TerminalId, str, Agreed, bool], Awaitable[bytes | None]]
+GrantIn = Callable[[AsyncConnection, TerminalId, str, KeyTier, Agreed, bool], Awaitable[bytes | None]]
 """The register's grant of an epoch for a journal key, inside a transaction; None: it waits for a second person."""
 
 
@@ -54,6 +55,13 @@ class _OtherWords(Forbidden):
     def __init__(self, tid: TerminalId) -> None:
         super().__init__("other_words", "these are not the words of this machine: somebody may sit in between")
         self.tid = tid
+
+
+class _OtherTier(Forbidden):
+    def __init__(self, chain: RowMapping, tier: int) -> None:
+        super().__init__("other_tier", "this journal key was of another tier: enrol with a new key")
+        self.tid = TerminalId(chain["tid"])
+        self.told = f"the journal key of epoch {chain['epoch']} was of tier {chain['tier']}, now it is told of {tier}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +125,9 @@ class Enrolments:
         await self._database.transact(make)
         return code, ends_at
 
-    async def begin(self, address: str, typed: str, request: bytes, journal_key: bytes, device: str) -> Begun:
+    async def begin(
+        self, address: str, typed: str, request: bytes, journal_key: bytes, tier: KeyTier, device: str
+    ) -> Begun:
         """Open an enrolment with a claim code; one that was opened with the same code before is over."""
         self._let_ask(Asked.ENROL, address)
         _keys_of(request, journal_key)
@@ -135,8 +145,8 @@ class Enrolments:
             await store.count_try(connection, digest)
             await store.give_up(connection, digest, now)
             row = {"ticket": _digest(ticket), "claim": digest, "tid": known["tid"], "device": device, "nonce": nonce}
-            keys = {"journal_key": journal_key, "request": request, "state": State.BEGUN, "asked_at": now}
-            await store.add(connection, {**row, **keys})
+            keys = {"journal_key": journal_key, "tier": int(tier), "request": request}
+            await store.add(connection, {**row, **keys, "state": State.BEGUN, "asked_at": now})
 
         try:
             await self._database.transact(open_it)
@@ -190,7 +200,8 @@ class Enrolments:
             if words.split() != four_words(self._proven(known)).split():
                 raise _OtherWords(TerminalId(known["tid"]))
             tid, key = TerminalId(known["tid"]), _keys_of(known["request"], known["journal_key"])[0]
-            jws = await self._grant_in(connection, tid, to_base64url(known["journal_key"]), agreed, alone)
+            journal_key, tier = to_base64url(known["journal_key"]), KeyTier(known["tier"])
+            jws = await self._grant_in(connection, tid, journal_key, tier, agreed, alone)
             if jws is None:
                 return tid, False
             chain = await store.newest_chain(connection, tid)
@@ -199,6 +210,8 @@ class Enrolments:
                 raise Conflict(
                     "key_shut_out", f"this journal key of {tid} was revoked or declared lost; make a new one"
                 )
+            if chain["tier"] != tier:
+                raise _OtherTier(chain, tier)
             await revoke_certificates(connection, tid, now)
             certificate = await self._certify(connection, chain, key, now)
             await store.use_claim(connection, known["claim"], now)
@@ -212,6 +225,9 @@ class Enrolments:
             note_outcome(Outcome.REFUSED)
             text = f"{operator.name} compared other words than machine {number}'s"
             await self._alarm(AlarmKind.OTHER_WORDS, other.tid, text)
+            raise
+        except _OtherTier as other:
+            await self._alarm(AlarmKind.OTHER_TIER, other.tid, other.told)
             raise
 
     async def refuse(self, number: int, operator: Operator) -> None:
@@ -227,7 +243,9 @@ class Enrolments:
 
         await self._database.transact(refuse)
 
-    async def renew(self, address: str, tid: TerminalId, epoch: int, at: UtcMs, request: bytes, proof: bytes) -> str:
+    async def renew(
+        self, address: str, tid: TerminalId, epoch: int, at: UtcMs, tier: KeyTier, request: bytes, proof: bytes
+    ) -> str:
         """A certificate for a new TLS key, asked for with the journal key of a terminal that is in good standing."""
         self._let_ask(Asked.RENEW, address)
         if abs(at - self._clock()) > RENEWAL_SKEW_MS:
@@ -239,11 +257,17 @@ class Enrolments:
             chain = await store.newest_chain(connection, tid)
             if chain is None or chain["epoch"] != epoch or not _in_good_standing(chain):
                 raise Forbidden("not_in_good_standing", f"{tid} has no such epoch in good standing; enrol it again")
-            if not VerifyKey(chain["key"]).verifies(proof, renewal_text(tid, epoch, at, request)):
+            if not VerifyKey(chain["key"]).verifies(proof, renewal_text(tid, epoch, at, tier, request)):
                 raise Forbidden("not_proven", "the request is not signed by the journal key of this epoch")
+            if chain["tier"] != tier:
+                raise _OtherTier(chain, tier)
             return (await self._certify(connection, chain, key, self._clock())).decode()
 
-        return await self._database.transact(renew)
+        try:
+            return await self._database.transact(renew)
+        except _OtherTier as other:
+            await self._alarm(AlarmKind.OTHER_TIER, other.tid, other.told)
+            raise
 
     def tell_time(self, address: str, nonce: str) -> bytes:
         """The present time with somebody's nonce, signed."""
@@ -271,7 +295,8 @@ class Enrolments:
         return pem(made)
 
     def _proven(self, known: RowMapping) -> bytes:
-        return proof_text(known["nonce"], known["journal_key"], known["request"], self._trust_digest)
+        tier = KeyTier(known["tier"])
+        return proof_text(known["nonce"], known["journal_key"], tier, known["request"], self._trust_digest)
 
     def _let_ask(self, asked: Asked, address: str) -> None:
         if not self._attempts.allows(asked, address, self._mono_ms()):

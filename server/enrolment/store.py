@@ -68,8 +68,10 @@ async def numbered(connection: AsyncConnection, number: int) -> RowMapping | Non
 
 
 async def in_state(connection: AsyncConnection, state: State) -> Sequence[RowMapping]:
-    """Enrolments that are so far, oldest first."""
-    query = select(enrolment).where(enrolment.c.state == state).order_by(enrolment.c.number)
+    """Enrolments that are so far, oldest first; `tier_before` is that of the terminal's newest epoch."""
+    newest = select(chain.c.tier).where(chain.c.tid == enrolment.c.tid).order_by(chain.c.epoch.desc()).limit(1)
+    query = select(enrolment, newest.scalar_subquery().label("tier_before"))
+    query = query.where(enrolment.c.state == state).order_by(enrolment.c.number)
     return (await connection.execute(query)).mappings().all()
 
 

@@ -35,6 +35,7 @@ enrolment = Table(
     Column("decided_at", BigInteger, nullable=False, default=0),
     Column("grant_jws", LargeBinary, nullable=False, default=b""),
     Column("certificate", LargeBinary, nullable=False, default=b""),
+    Column("tier", BigInteger, nullable=False, default=0),
     Index("enrolment_by_state", "state"),
 )
 """Machines that asked to become a terminal. `ticket`: SHA-256 (hex) of what the machine asks again with."""

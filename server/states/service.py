@@ -62,6 +62,10 @@ class States:
             if state.online:
                 values |= {"said": encode_state(state).decode(), "said_at": now}
             await store.keep(connection, tid, values, is_new=row["online"] is None)
+            known = await store.tier_of(connection, tid, state.epoch) if state.online else None
+            if known not in (None, state.tier):
+                text = f"the journal key of epoch {state.epoch} was of tier {known}, it says {state.tier}"
+                await raise_alarm(connection, AlarmKind.OTHER_TIER, tid, text, now)
             if state.alarm:
                 await raise_alarm(connection, AlarmKind.TERMINAL_SAYS, tid, text_of(state.alarm), now)
             elif state.online:

@@ -32,6 +32,13 @@ async def keep(connection: AsyncConnection, tid: str, values: Mapping[str, objec
         await connection.execute(update(terminal_state).where(terminal_state.c.tid == tid).values(**values))
 
 
+async def tier_of(connection: AsyncConnection, tid: str, epoch: int) -> int | None:
+    """Where the journal key of an epoch is kept; None: there is no such epoch."""
+    same = chain.c.tid == tid, chain.c.epoch == epoch
+    found: int | None = await connection.scalar(select(chain.c.tier).where(*same))
+    return found
+
+
 async def newest(connection: AsyncConnection) -> dict[str, dict[str, int]]:
     """Of each site the newest version of each list."""
     query = select(list_file.c.site, list_file.c.name, func.max(list_file.c.version).label("version"))

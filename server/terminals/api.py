@@ -239,6 +239,7 @@ def _view(known: Registered) -> TerminalView:
             reported_at=chain["reported_at"],
             received_at=chain["received_at"],
             granted_at=chain["granted_at"],
+            tier=chain["tier"],
             cards_version=chain["cards_version"],
         )
         for chain in known.chains

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from server.fields import Form, Id, Instant, PublicKey, View, WordsOrNone
+from server.fields import Form, Id, Instant, PublicKey, Tier, View, WordsOrNone
 
 
 class TerminalForm(Form):
@@ -53,6 +53,7 @@ class ChainView(View):
     reported_at: Instant
     received_at: Instant
     granted_at: Instant
+    tier: Tier
     cards_version: int
 
 

@@ -10,6 +10,7 @@ from typing import TypedDict
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from protocol.enrolment import KeyTier
 from protocol.ids import Epoch, Seq, SiteId, TerminalId, Tno
 from protocol.instants import UtcMs
 from protocol.messages import Grant, NotAMessage, sign, verified
@@ -90,7 +91,7 @@ class Terminals:
         that takes two; the rest takes one who may do it `alone`.
         """
         return await self._database.transact(
-            lambda connection: self.grant_in(connection, tid, journal_key, agreed, alone)
+            lambda connection: self.grant_in(connection, tid, journal_key, KeyTier.FILE, agreed, alone)
         )
 
     async def grant_in(
@@ -98,10 +99,11 @@ class Terminals:
         connection: AsyncConnection,
         tid: TerminalId,
         journal_key: str,
+        tier: KeyTier,
         agreed: Agreed,
         alone: bool,
     ) -> bytes | None:
-        """`grant` within a transaction."""
+        """`grant` within a transaction, of a key of this tier; by hand nobody signs for more than a file."""
         try:
             key = VerifyKey(from_base64url(journal_key))
         except ValueError as error:
@@ -121,7 +123,7 @@ class Terminals:
             return bytes(newest["grant_jws"])
         if any(row["key"] == key.raw for row in earlier):
             raise Conflict("old_key", "this journal key belonged to an earlier epoch; make a new one")
-        if has_right and not await agreed(connection, {"journal_key": journal_key}):
+        if has_right and not await agreed(connection, {"journal_key": journal_key, "tier": int(tier)}):
             return None
         grant = Grant(
             SiteId(known["site"]),
@@ -135,8 +137,11 @@ class Terminals:
             to_base64url(newest["tip_hash"]) if newest else "",
         )
         jws = sign(grant, self._keys.grant)
-        await store.add_chain(connection, _chain_columns(grant, jws))
+        await store.add_chain(connection, {**_chain_columns(grant, jws), "tier": int(tier)})
         await revoke_certificates(connection, tid, grant.at)
+        if newest is not None and newest["tier"] != tier:
+            text = f"the journal key of epoch {grant.epoch} is of tier {tier:d}, the one before of {newest['tier']}"
+            await raise_alarm(connection, AlarmKind.OTHER_TIER, tid, text, grant.at)
         return jws
 
     async def adopt(self, jws: bytes) -> Grant:

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from protocol.authorise import Listed
-from protocol.enrolment import four_words, proof_text, trust_digest
+from protocol.enrolment import KeyTier, four_words, proof_text, trust_digest
 from protocol.ids import CardNo, Generation
 from protocol.signing import SigningKey, from_base64url, to_base64url
 from server.broker.certificates import Pair, new_key, read_pair, request_pem
@@ -163,7 +163,7 @@ def _enrolled(campus: Campus, number: int, tid: str) -> Pair:
         told = _said(machine, "/enrol", {"code": code, "device": "bench", **keys})
         root, keys_by_it = from_base64url(told["trust"]["root"]), told["trust"]["keys"].encode()
         digest = trust_digest(root, keys_by_it, ssl.PEM_cert_to_DER_cert(told["authority"]))
-        text = proof_text(from_base64url(told["nonce"]), public, request, digest)
+        text = proof_text(from_base64url(told["nonce"]), public, KeyTier.FILE, request, digest)
         proofs = {"journal_proof": journal.sign(text), "tls_proof": tls.sign(text, ec.ECDSA(hashes.SHA256()))}
         ticket = {"ticket": told["ticket"]}
         _said(machine, "/enrol/proof", ticket | {name: to_base64url(raw) for name, raw in proofs.items()})

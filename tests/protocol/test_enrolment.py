@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from protocol.enrolment import (
     CODE_ALPHABET,
     CODE_LENGTH,
+    KeyTier,
     NotACode,
     claim_code,
     code_digest,
@@ -24,7 +25,8 @@ from protocol.enrolment import (
 NONCE, KEY, REQUEST = bytes(range(32)), bytes(32), b"request"
 ROOT, KEYS, AUTHORITY = b"r" * 32, b"a document with keys, signed by the root", b"certificate"
 TRUST = trust_digest(ROOT, KEYS, AUTHORITY)
-PROVEN = proof_text(NONCE, KEY, REQUEST, TRUST)
+FILE = KeyTier.FILE
+PROVEN = proof_text(NONCE, KEY, FILE, REQUEST, TRUST)
 
 
 @given(st.integers(0, 2**50 - 1))
@@ -61,11 +63,12 @@ def test_whoever_changes_anything_changes_the_words(place: int, mask: int) -> No
     def bent(text: bytes) -> bytes:
         return text[:place] + bytes([text[place] ^ mask]) + text[place + 1 :]
 
-    texts = {proof_text(bent(NONCE), KEY, REQUEST, TRUST), proof_text(NONCE, bent(KEY), REQUEST, TRUST)}
-    texts |= {proof_text(NONCE, KEY, REQUEST + bytes([mask]), TRUST), PROVEN}
+    texts = {proof_text(bent(NONCE), KEY, FILE, REQUEST, TRUST), proof_text(NONCE, bent(KEY), FILE, REQUEST, TRUST)}
+    texts |= {proof_text(NONCE, KEY, FILE, REQUEST + bytes([mask]), TRUST), PROVEN}
     others = (bent(ROOT), KEYS, AUTHORITY), (ROOT, bent(KEYS), AUTHORITY), (ROOT, KEYS, AUTHORITY + bytes([mask]))
-    texts |= {proof_text(NONCE, KEY, REQUEST, trust_digest(*other)) for other in others}
-    assert len({four_words(text) for text in texts}) == 7
+    texts |= {proof_text(NONCE, KEY, FILE, REQUEST, trust_digest(*other)) for other in others}
+    texts |= {proof_text(NONCE, KEY, tier, REQUEST, TRUST) for tier in KeyTier}
+    assert len({four_words(text) for text in texts}) == 9
 
 
 def test_what_is_believed_has_one_order() -> None:
@@ -74,11 +77,12 @@ def test_what_is_believed_has_one_order() -> None:
 
 def test_the_specification_s_words_are_these() -> None:
     spec = (Path(__file__).parents[2] / "protocol" / "SPEC.md").read_text("utf-8")
-    words = four_words(proof_text(bytes(32), bytes(32), b"x", trust_digest(bytes(32), b"", b"")))
+    words = four_words(proof_text(bytes(32), bytes(32), FILE, b"x", trust_digest(bytes(32), b"", b"")))
     assert f"the request `x` give `{words}`" in " ".join(spec.split())
 
 
 def test_what_is_signed_says_what_it_is_for() -> None:
-    assert b"fanka enrol 1\n" + NONCE + KEY + sha256(REQUEST).digest() + TRUST == PROVEN
-    assert renewal_text("till-1", 2, 3, REQUEST) == b"fanka renew 1\ntill-1\n2\n3\n" + sha256(REQUEST).digest()
+    assert b"fanka enrol 2\n" + NONCE + KEY + b"\0" + sha256(REQUEST).digest() + TRUST == PROVEN
+    signed = b"fanka renew 2\ntill-1\n2\n3\n1\n" + sha256(REQUEST).digest()
+    assert renewal_text("till-1", 2, 3, KeyTier.SEALED, REQUEST) == signed
     assert code_digest("4T7QXW2M9K") == sha256(b"fanka claim 1\n4T7QXW2M9K").hexdigest()

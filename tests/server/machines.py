@@ -7,7 +7,7 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from protocol.enrolment import four_words, proof_text, renewal_text, trust_digest
+from protocol.enrolment import KeyTier, four_words, proof_text, renewal_text, trust_digest
 from protocol.signing import SigningKey, from_base64url, sha256_of, to_base64url
 from server.broker.certificates import request_pem
 from tests.server.office import Desk
@@ -24,6 +24,7 @@ class Machine:
     tls: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
     ticket: str = ""
     nonce: bytes = b""
+    tier: KeyTier = KeyTier.FILE
     trust: bytes = bytes(32)
     """The digest of what the server told about itself."""
 
@@ -38,7 +39,7 @@ class Machine:
 
     async def begin(self, code: str, expect: int = 201, **other: Any) -> Any:
         body = {"code": code, "request": self.request.decode(), "journal_key": to_base64url(self.journal.public.raw)}
-        answer = await self.say("/enrol", {**body, "device": "pi-4711", **other}, expect)
+        answer = await self.say("/enrol", {**body, "tier": int(self.tier), "device": "pi-4711", **other}, expect)
         if expect == 201:
             self.ticket, self.nonce = answer["ticket"], from_base64url(answer["nonce"])
             root, keys = from_base64url(answer["trust"]["root"]), answer["trust"]["keys"].encode()
@@ -59,7 +60,7 @@ class Machine:
 
     @property
     def _proven(self) -> bytes:
-        return proof_text(self.nonce, self.journal.public.raw, self.request, self.trust)
+        return proof_text(self.nonce, self.journal.public.raw, self.tier, self.request, self.trust)
 
     async def standing(self) -> Any:
         return await self.say("/enrol/standing", {"ticket": self.ticket}, 200)
@@ -67,6 +68,6 @@ class Machine:
     async def renew(self, expect: int = 201, epoch: int = 1, by: SigningKey | None = None, at: int = 0) -> Any:
         at = at or self.desk.clock()
         request = request_pem(ec.generate_private_key(ec.SECP256R1()), "new")
-        proof = (by or self.journal).sign(renewal_text(self.tid, epoch, at, request))
-        body = {"tid": self.tid, "epoch": epoch, "at": at, "request": request.decode(), "proof": to_base64url(proof)}
-        return await self.say("/renew", body, expect)
+        proof = (by or self.journal).sign(renewal_text(self.tid, epoch, at, self.tier, request))
+        body = {"tid": self.tid, "epoch": epoch, "at": at, "tier": int(self.tier), "request": request.decode()}
+        return await self.say("/renew", {**body, "proof": to_base64url(proof)}, expect)

@@ -8,9 +8,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from protocol.enrolment import KeyTier
+from protocol.entries import ListVersions
+from protocol.ids import Epoch, TerminalId
 from protocol.instants import DAY_MS, HOUR_MS, MINUTE_MS, UtcMs
 from protocol.messages import Grant, ServerTime, verified
 from protocol.signing import SigningKey, to_base64url
+from protocol.state import State, encode_state
 from server.broker.certificates import request_pem
 from server.enrolment.admission import admitted, revoked
 from server.enrolment.rules import CLAIM_TRIES_MAX, PER_MINUTE_MAX, Asked, Attempts, origin_of
@@ -251,6 +255,67 @@ async def test_a_certificate_is_renewed_with_the_journal_key_alone(desk: Desk) -
     assert (await machine.renew(403, at=desk.clock() - HOUR_MS))["code"] == "wrong_time"
     await enrolled(desk, 2)
     assert (await machine.renew(403))["code"] == "not_in_good_standing", "an old epoch renews nothing"
+
+
+async def other_tiers(desk: Desk) -> list[str]:
+    return [known["text"] for known in await desk.get("/alarms?kind=other_tier")]
+
+
+async def tiers(desk: Desk) -> list[int]:
+    return [epoch["tier"] for epoch in (await desk.get(f"/terminals/{TID}"))["epochs"]]
+
+
+async def test_whoever_approves_sees_where_the_key_is_kept(desk: Desk) -> None:
+    machine = Machine(desk, tier=KeyTier.SAM)
+    await machine.begin(await claim(desk))
+    await machine.prove()
+    (waiting,) = await desk.get("/enrolments")
+    assert (waiting["tier"], waiting["tier_before"]) == (2, None)
+    await desk.post(f"/enrolments/{waiting['number']}/approve", {"words": machine.words}, who="tom")
+    assert await tiers(desk) == [2]
+    anew = Machine(desk, 2)
+    await anew.begin(await claim(desk))
+    await anew.prove()
+    (waiting,) = await desk.get("/enrolments")
+    assert (waiting["tier"], waiting["tier_before"]) == (0, 2)
+    assert await other_tiers(desk) == []
+    await desk.post(f"/enrolments/{waiting['number']}/approve", {"words": anew.words}, who="tom")
+    assert await tiers(desk) == [2, 0]
+    assert await other_tiers(desk) == ["the journal key of epoch 2 is of tier 0, the one before of 2"]
+
+
+async def test_a_tier_that_was_not_signed_for_is_not_taken(desk: Desk) -> None:
+    machine = Machine(desk)
+    await machine.begin(await claim(desk), tier=2)
+    await machine.prove(403)
+    await machine.begin(await claim(desk), 422, tier=3)
+
+
+async def test_who_tells_of_another_tier_later_is_noticed(desk: Desk) -> None:
+    machine = await enrolled(desk)
+    await machine.renew()
+    machine.tier = KeyTier.SEALED
+    assert (await machine.renew(403))["code"] == "other_tier"
+    assert await other_tiers(desk) == ["the journal key of epoch 1 was of tier 0, now it is told of 1"]
+    await machine.renew(403, by=SigningKey(bytes(32)))
+    await machine.begin(await claim(desk))
+    await machine.prove()
+    (waiting,) = await desk.get("/enrolments")
+    told = await desk.post(f"/enrolments/{waiting['number']}/approve", {"words": machine.words}, who="tom", expect=403)
+    assert told["code"] == "other_tier" and await tiers(desk) == [0]
+    (alarm,) = await desk.get("/alarms?kind=other_tier")
+    assert alarm["count"] == 2, "who has no key of the terminal raises none"
+
+
+async def test_a_state_that_tells_of_another_tier_is_noticed(desk: Desk) -> None:
+    await enrolled(desk)
+    state = State(1, Epoch(1), ListVersions())
+    await desk.house.states.take(TerminalId(TID), encode_state(state))
+    await desk.house.states.take(TerminalId(TID), encode_state(State(0, Epoch(1), ListVersions(), tier=1)))
+    await desk.house.states.take(TerminalId(TID), encode_state(State(1, Epoch(9), ListVersions(), tier=1)))
+    assert await other_tiers(desk) == []
+    await desk.house.states.take(TerminalId(TID), encode_state(State(1, Epoch(1), ListVersions(), tier=1)))
+    assert await other_tiers(desk) == ["the journal key of epoch 1 was of tier 0, it says 1"]
 
 
 async def test_the_time_is_told_to_whoever_asks_and_is_fresh(desk: Desk) -> None:

@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from msgspec.structs import replace
 
-from protocol.enrolment import four_words, proof_text, trust_digest
+from protocol.enrolment import KeyTier, four_words, proof_text, trust_digest
 from protocol.ids import TerminalId
 from protocol.instants import UtcMs
 from protocol.messages import PURPOSES, Keys, ServerKey, sign
@@ -64,7 +64,7 @@ class EnrollingServer:
         told = self.trust()
         authority, nonce = pem(self.authority.certificate).decode(), bytes(32)
         trust = trust_digest(self.key.public.raw, told["keys"].encode(), ssl.PEM_cert_to_DER_cert(authority))
-        self.words = four_words(proof_text(nonce, self.journal_key, self.request, trust))
+        self.words = four_words(proof_text(nonce, self.journal_key, KeyTier(body["tier"]), self.request, trust))
         return {"ticket": "A" * 32, "nonce": to_base64url(nonce), "trust": told, "authority": authority}
 
     def _standing(self, _: Said) -> Said:

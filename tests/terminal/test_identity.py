@@ -9,14 +9,14 @@ from msgspec.structs import replace
 
 from protocol.messages import sign
 from protocol.signing import SigningKey, to_base64url
-from terminal.identity import Identity, IdentityError, NotEnrolled, create_journal_key, load_identity, save_grant
+from terminal.identity import IN_A_FILE, Identity, IdentityError, NotEnrolled, load_identity, save_grant
 from tests.protocol.samples import GRANT, SERVER_KEY
 from tests.terminal.journals import TRUST
 
 
 def grant_for(directory: Path, key: SigningKey = SERVER_KEY) -> bytes:
     """The server's grant for the key that was made here."""
-    public = create_journal_key(directory)
+    public = IN_A_FILE.create(directory)
     return sign(replace(GRANT, key=to_base64url(public.raw)), key)
 
 
@@ -43,10 +43,10 @@ def test_the_key_is_for_its_owner_only_and_shows_itself_nowhere(tmp_path: Path) 
 
 
 def test_a_key_is_never_overwritten(tmp_path: Path) -> None:
-    create_journal_key(tmp_path)
+    IN_A_FILE.create(tmp_path)
     before = (tmp_path / "journal.key").read_bytes()
     with pytest.raises(IdentityError, match="Move it away first"):
-        create_journal_key(tmp_path)
+        IN_A_FILE.create(tmp_path)
     assert (tmp_path / "journal.key").read_bytes() == before
 
 
