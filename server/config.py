@@ -135,7 +135,7 @@ class OperatorSettings(_Table, frozen=True):
 class Settings(_Table, frozen=True):
     """Everything."""
 
-    data: str
+    data: Annotated[str, Meta(min_length=1)]
     """Directory of keys, and of the database unless `database` names another."""
     database: str = ""
     http: HttpSettings = HttpSettings()

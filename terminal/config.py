@@ -88,7 +88,7 @@ class _CardKeysFile(_Table, frozen=True):
 
 
 class _File(_Table, frozen=True):
-    directory: str
+    directory: Annotated[str, Meta(min_length=1)]
     merchant: Annotated[MerchantField, Meta(description="1 to 32 of A-Z a-z 0-9 . _ -")]
     language: str = "en"
     may: tuple[May, ...] = (May.REFUND,)
@@ -137,7 +137,11 @@ def read_config(path: Path) -> Config:
             "shows terminals with virtual cards behind a real PC/SC daemon"
         )
     base = path.parent
-    rows = file.card_keys
+    directory = (base / file.directory).resolve()
+    second_medium = base / file.second_medium if file.second_medium else None
+    if second_medium and second_medium.resolve().is_relative_to(directory):
+        raise ConfigWrong(f"{path}: second_medium: {second_medium} is on the medium of the journal; name another one")
+    rows, keys_path = file.card_keys, path
     if file.card_keys_file:
         keys_path = base / file.card_keys_file
         rows = _decode(keys_path, _CardKeysFile).card_keys
@@ -151,18 +155,18 @@ def read_config(path: Path) -> Config:
     except IdentityError as error:
         raise ConfigWrong(f"{path}: key_tier: {error}") from error
     return Config(
-        directory=(base / file.directory).resolve(),
+        directory=directory,
         merchant=file.merchant,
         language=file.language,
         may=frozenset(file.may),
         journal_keys=journal_keys,
-        second_medium=base / file.second_medium if file.second_medium else None,
+        second_medium=second_medium,
         clock_chip=file.clock_chip,
         reader_name=file.reader.name,
-        line=_line(file.broker, base, (base / file.directory).resolve()) if file.broker else None,
+        line=_line(file.broker, base, directory) if file.broker else None,
         server_url=_server_url(file.server.url) if file.server else "",
         campus=CampusTime(file.campus.offset_min, file.campus.day_starts_min),
-        card_keys=CardKeys(_master_keys(row, frozenset(file.may)) for row in rows),
+        card_keys=CardKeys(_master_keys(keys_path, row, frozenset(file.may)) for row in rows),
         key_set_new=rows[0].key_set,
     )
 
@@ -204,19 +208,21 @@ def _server_url(url: str) -> str:
     return url
 
 
-def _master_keys(row: _CardKeys, may: frozenset[May]) -> MasterKeys:
+def _master_keys(path: Path, row: _CardKeys, may: frozenset[May]) -> MasterKeys:
     """Keys beyond what this terminal may do are not even taken into memory."""
     try:
         debit, credit, office = (from_base64url(text) if text else None for text in (row.debit, row.credit, row.office))
         keys = MasterKeys(row.key_set, debit or b"", credit, office)
     except ValueError:
         # Its cause would show the key.
-        raise ConfigWrong(f"card_keys of set {row.key_set}: each key is 16 bytes in base64url") from None
+        raise ConfigWrong(f"{path}: card_keys of set {row.key_set}: each key is 16 bytes in base64url") from None
     needed = {"credit": may & {May.LOAD, May.TOPUP, May.OFFICE}, "office": may & {May.OFFICE}}
     for name, why in needed.items():
         if why and not getattr(row, name):
             rights = ", ".join(sorted(why))
-            raise ConfigWrong(f"card_keys of set {row.key_set}: the {name} key is missing, and `may` has {rights}")
+            raise ConfigWrong(
+                f"{path}: card_keys of set {row.key_set}: the {name} key is missing, and `may` has {rights}"
+            )
     if May.OFFICE in may:
         return keys
     return keys.for_a_station() if may & {May.LOAD, May.TOPUP} else keys.for_a_till()

@@ -4,8 +4,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from protocol.ids import ShiftNo, TerminalId, Tno
+from protocol.money import Cents
 from server.auth.api import AtDesk, Deciding, Looking
-from server.booking.schemas import ActView, Booked, CorrectionForm, MovementForm, ReversalForm
+from server.booking.schemas import ActView, Booked, CorrectionForm, CountForm, MovementForm, ReversalForm
 from server.booking.service import Bookings
 from server.fields import Limit, Proposed
 from server.ledger.accounts import Account, AccountKind
@@ -49,6 +51,15 @@ async def book_correction(
     legs = [(Account(AccountKind(leg.kind), leg.owner), leg.cents) for leg in form.legs]
     done = await booking.correct(operator, form.id, legs, form.reason, form.evidence)
     return _answer(response, f"correction:{form.id}", operator.name, done=done)
+
+
+@router.post("/counts", responses=TWO_PEOPLE)
+async def book_count(operator: Deciding, booking: Booking, form: CountForm, response: Response) -> Booked | Proposed:
+    """Two people: hand in the counted drawer of a shift that its terminal cannot close any more."""
+    tid, tno, shift = TerminalId(form.tid), Tno(form.tno), ShiftNo(form.shift)
+    counted = Cents(form.counted)
+    done = await booking.count(operator, form.id, (tid, tno, shift), counted, form.reason, form.evidence)
+    return _answer(response, f"count:{form.id}", operator.name, done=done)
 
 
 @router.post("/reversals", responses=TWO_PEOPLE)

@@ -5,8 +5,9 @@ from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
+from protocol.ids import U32_MAX
 from server.booking.rules import MOVEMENTS
-from server.fields import AnyMoney, Form, Instant, RequestId, View, Words
+from server.fields import AnyMoney, Form, Id, Instant, RequestId, TnoNumber, View, Words
 from server.ledger.accounts import AccountKind
 
 _MOVED_CENTS_MAX = 10**12
@@ -63,6 +64,18 @@ class CorrectionForm(Form):
 
     id: RequestId
     legs: Annotated[list[LegForm], Field(min_length=2, max_length=20)]
+    reason: Words
+    evidence: Words
+
+
+class CountForm(Form):
+    """The counted drawer of a shift whose terminal is lost, revoked or enrolled anew; shift 0: cash outside of any."""
+
+    id: RequestId
+    tid: Id
+    tno: TnoNumber
+    shift: Annotated[int, Field(ge=0, le=U32_MAX)]
+    counted: Annotated[int, Field(ge=0, le=_MOVED_CENTS_MAX, description="cents")]
     reason: Words
     evidence: Words
 

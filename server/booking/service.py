@@ -4,22 +4,23 @@ asked -> done before? -> one person or two -> legs posted, and who, why and on w
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from protocol.ids import CardKey, CardNo, Generation
+from protocol.ids import ShiftNo, TerminalId, Tno
 from protocol.instants import CampusTime, UtcMs
+from protocol.money import Cents
 from server.auth.rules import Operator, Permission
 from server.auth.service import TwoPeople
 from server.booking import store
+from server.booking.acts import ON_CARDS, Act, Count, card_of
 from server.booking.rules import MOVEMENTS, REVERSIBLE
 from server.db import Database
 from server.errors import Conflict, Forbidden, Invalid, NotFound
 from server.ingest.book import ShiftStatus
 from server.ingest.loading import hold_drawer, load, load_posted
-from server.ingest.reach import Reach
 from server.ingest.saving import Work, write
 from server.ledger.accounts import VAULT, Account, AccountKind, Postings, balanced, difference_of, pending
 from server.ledger.rules import reversed_postings
@@ -28,24 +29,6 @@ from server.numbers import next_number
 from server.requests import done_before, was_done
 
 ACT_NUMBER = "number:act"
-_ON_CARDS = (AccountKind.PURSE, AccountKind.SUBSIDY)
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """What somebody wants booked under a cause of its own."""
-
-    cause: str
-    name: str
-    legs: Postings
-    reason: str
-    evidence: str
-    owner: str = ""
-
-    @property
-    def cents(self) -> int:
-        """How much it moves."""
-        return sum(leg.cents for leg in self.legs if leg.cents > 0)
 
 
 class Bookings:
@@ -121,6 +104,31 @@ class Bookings:
 
         return await self._book(operator, act, check)
 
+    async def count(
+        self,
+        operator: Operator,
+        request: str,
+        shift: tuple[TerminalId, Tno, ShiftNo],
+        counted: Cents,
+        reason: str,
+        evidence: str,
+    ) -> bool:
+        """Two people: hand in the drawer of a shift that its terminal cannot count any more. False: it waits.
+
+        What the books have in the drawer goes; the difference is the operator's.
+        """
+        count = Count(f"count:{request}", *shift, counted, reason, evidence)
+
+        async def check(connection: AsyncConnection) -> None:
+            await _must_exist(connection, count.drawer)
+            if await hold_drawer(connection, count.drawer.owner) is ShiftStatus.CLOSED:
+                raise Conflict("drawer_counted", f"the drawer of shift {count.shift} was counted before")
+            if await store.is_in_use(connection, count.tid, count.tno):
+                text = f"{count.tid} still writes this chain: close the shift there, or declare the terminal lost"
+                raise Conflict("shift_goes_on", text)
+
+        return await self._book(operator, count, check)
+
     async def acts(self, before: int | None, limit: int) -> Sequence[RowMapping]:
         """What was booked, newest first."""
         async with self._database.reading() as connection:
@@ -129,13 +137,13 @@ class Bookings:
     async def _book(
         self,
         operator: Operator,
-        act: Act,
+        act: Act | Count,
         check: Callable[[AsyncConnection], Awaitable[None]] | None = None,
         *,
         alone: bool = False,
     ) -> bool:
         note_subject(act.cause)
-        form = [str(leg.account) + f"={leg.cents}" for leg in act.legs] + [act.name, act.reason, act.evidence]
+        form = act.form()
 
         async def book(connection: AsyncConnection) -> bool:
             number = await next_number(connection, ACT_NUMBER)  # from here on one at a time
@@ -152,7 +160,7 @@ class Bookings:
                 first = proposed.by
             await done_before(connection, act.cause, form)
             now = self._clock()
-            work.book.post(act.cause, self._campus.business_day(now), act.legs)
+            act.post(work.book, self._campus.business_day(now))
             await write(connection, work, now)
             await store.keep_act(
                 connection,
@@ -173,12 +181,11 @@ class Bookings:
 
         return await self._database.transact(book)
 
-    async def _load(self, connection: AsyncConnection, act: Act) -> Work:
-        """Lock the cards whose purses move: their balances follow."""
-        keys = frozenset(_key_of(leg.account) for leg in act.legs if leg.account.kind in _ON_CARDS)
-        work = await load(connection, self._campus, [], Reach(keys, frozenset(), frozenset()))
+    async def _load(self, connection: AsyncConnection, act: Act | Count) -> Work:
+        """Lock the cards whose purses move, for their balances follow, and the chain whose drawer is counted."""
+        work = await load(connection, self._campus, act.tnos(), act.reach())
         await load_posted(connection, work, [act.cause])
-        missing = sorted(keys - work.book.cards.keys())
+        missing = sorted(act.reach().cards - work.book.cards.keys())
         if missing:
             raise NotFound("no_such_card", f"no card has the number {missing[0][0]}/{missing[0][1]}")
         return work
@@ -201,14 +208,9 @@ async def _check_leg(connection: AsyncConnection, account: Account, cents: int) 
         raise Conflict("drawer_counted", text)
 
 
-def _key_of(account: Account) -> CardKey:
-    number, _, generation = account.owner.partition("/")
-    return CardNo(int(number)), Generation(int(generation))
-
-
 def _off_cards(legs: Postings) -> Postings:
     moved = (
-        replace(leg, account=pending(_key_of(leg.account)[0])) if leg.account.kind in _ON_CARDS else leg for leg in legs
+        replace(leg, account=pending(card_of(leg.account)[0])) if leg.account.kind in ON_CARDS else leg for leg in legs
     )
     sums: dict[Account, int] = {}
     for leg in moved:

@@ -6,8 +6,10 @@ from typing import Any
 from sqlalchemy import RowMapping, Select, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from protocol.ids import TerminalId, Tno
 from protocol.money import Cents
 from server.act_tables import act
+from server.ingest.book import TerminalStatus
 from server.ledger.accounts import Account, AccountKind, Posting, Postings, shift_of
 from server.tables import card, chain, posting, shift, terminal
 
@@ -54,6 +56,13 @@ def _registered(account: Account) -> Select[Any] | None:
             return query.where(chain.c.tid == tid, shift.c.tno == tno, shift.c.number == number)
         case _:
             return None
+
+
+async def is_in_use(connection: AsyncConnection, tid: TerminalId, tno: Tno) -> bool:
+    """Whether a chain is the newest of its terminal and neither revoked nor declared lost."""
+    query = select(chain.c.tno, chain.c.status).where(chain.c.tid == tid).order_by(chain.c.epoch.desc()).limit(1)
+    newest = (await connection.execute(query)).one()
+    return (newest.tno, newest.status) == (tno, TerminalStatus.ACTIVE)
 
 
 async def legs_of(connection: AsyncConnection, cause: str) -> Postings:

@@ -290,6 +290,8 @@ class Book:
     by_counter: dict[Reached, list[StepRow]] = field(default_factory=dict[Reached, list[StepRow]])
     posted: dict[str, Posted] = field(default_factory=dict[str, Posted])
     cases: list[Case] = field(default_factory=list[Case])
+    ended_cases: list[tuple[CaseClass, StepId, str]] = field(default_factory=list[tuple[CaseClass, StepId, str]])
+    """Of cases whose cause is gone the class, the step and the text."""
     provisional: dict[Reached, str] = field(default_factory=dict[Reached, str])
     """Causes of provisional hole postings by (card, counter reached)."""
     products: dict[SiteId, frozenset[str]] = field(default_factory=dict[SiteId, frozenset[str]])
@@ -356,6 +358,11 @@ class Book:
     def open_case(self, cls: CaseClass, card: CardKey | None, step: StepId, cents: Cents, text: str) -> None:
         """Put something in front of two people."""
         self.cases.append(Case(cls, card, step, cents, text))
+
+    def end_case(self, cls: CaseClass, step: StepId, text: str) -> None:
+        """What a case was opened for is so no more."""
+        self.cases = [case for case in self.cases if (case.cls, case.step, case.text) != (cls, step, text)]
+        self.ended_cases.append((cls, step, text))
 
     def open_chain_fork(self, tno: Tno, branch: int, after: Seq) -> None:
         """A terminal has two histories: a restored image, or a copied key."""

@@ -9,6 +9,9 @@ from server.ingest.book import Book, CaseClass, ChainRow, StepRow
 from server.ingest.waiting import NO_SALE, SECOND_DELIVERY
 from server.ledger.rules import Resolution, Share, Situation, Use, bearer_of, postings_of_vend_failure, share_of
 
+SALE_UNKNOWN = "no settled sale of the card is known"
+"""What the case of a refund says that came before its sale; it ends when the sale comes."""
+
 
 def post_vend_failure(book: Book, chain: ChainRow, branch: int, body: Vend, day: BusinessDay, cause: str) -> str:
     """Paid and not delivered, or nobody knows; the answer says why nothing is posted, or is empty.
@@ -31,9 +34,7 @@ def note_refund(book: Book, step: StepRow) -> None:
     """A refund counts from its first entry on. One of no sale known here is for people to look at."""
     sold = _sale_of(book, step)
     if sold is None or sold.stage is not Stage.SETTLED:
-        book.open_case(
-            CaseClass.OVER_REFUND, step.card, step.id, step.body.amount, "no settled sale of the card is known"
-        )
+        book.open_case(CaseClass.OVER_REFUND, step.card, step.id, step.body.amount, SALE_UNKNOWN)
         return
     _count(book, step, sold)
 
@@ -43,6 +44,7 @@ def count_earlier_refunds(book: Book, sold: StepRow) -> list[StepRow]:
     named: list[StepRow] = book.refunds.get((sold.id[0], sold.id[2]), [])
     same = sorted((step for step in named if _sale_of(book, step) is sold), key=lambda step: step.id)
     for step in same:
+        book.end_case(CaseClass.OVER_REFUND, step.id, SALE_UNKNOWN)
         _count(book, step, sold)
     return [step for step in same if not (step.resolved or sold.resolved) and _is_credited(step)]
 

@@ -136,7 +136,7 @@ def _post(book: Book, chain: ChainRow, branch: int, entry: Entry, day: BusinessD
         case SaleRefused():
             pass
         case ShiftClosed():
-            post_count(book, chain, body, cause, day)
+            post_count(book, chain, body.number, body.counted, cause, day)
         case _:
             note_shift(book, chain, body)
             shift = body.number if isinstance(body, ShiftOpened) else entry.shift

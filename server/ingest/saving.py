@@ -252,6 +252,20 @@ async def _write_rest(connection: AsyncConnection, book: Book, before: Book, now
     ]
     await _save(connection, tables.shift, ("tno", "number"), shifts)
     await _write_cases(connection, book.cases[len(before.cases) :], now)
+    await _end_cases(connection, book, now)
+
+
+async def _end_cases(connection: AsyncConnection, book: Book, now: UtcMs) -> None:
+    known = tables.case_file.c
+    names = ("cls", "tno", "branch", "seq", "text")
+    same = [known.closed_at == 0, *(known[name] == bindparam(f"k_{name}") for name in names)]
+    rows = [
+        {f"k_{name}": value for name, value in zip(names, (cls, *step, text), strict=True)}
+        for cls, step, text in book.ended_cases
+    ]
+    if rows:
+        values = {"closed_at": now, "closed_by": "server", "outcome": "what was missing has come"}
+        await connection.execute(update(tables.case_file).where(*same).values(values), rows)
 
 
 async def _save(

@@ -5,7 +5,7 @@ from dataclasses import replace
 from protocol.entries import Body, ShiftClosed, ShiftOpened
 from protocol.ids import ShiftNo
 from protocol.instants import BusinessDay
-from protocol.money import SALE_CENTS_MAX
+from protocol.money import SALE_CENTS_MAX, Cents
 from server.ingest.book import Book, ChainRow, ShiftStatus
 from server.ingest.waiting import INCONSISTENT, SECOND_COUNT
 from server.ledger.accounts import Postings, difference_of, drawer
@@ -33,11 +33,11 @@ def post_cash(book: Book, chain: ChainRow, shift: ShiftNo, cause: str, day: Busi
     book.post(cause, day, postings)
 
 
-def post_count(book: Book, chain: ChainRow, body: ShiftClosed, cause: str, day: BusinessDay) -> None:
+def post_count(book: Book, chain: ChainRow, shift: ShiftNo, counted: Cents, cause: str, day: BusinessDay) -> None:
     """Empty the drawer into the vault: what the books have in it against what was counted."""
-    own = drawer(chain.tid, chain.tno, body.number)
-    book.post(cause, day, postings_of_count(own, -book.drawers.get(own.owner, 0), body.counted))
-    book.shifts[(chain.tno, body.number)] = ShiftStatus.CLOSED
+    own = drawer(chain.tid, chain.tno, shift)
+    book.post(cause, day, postings_of_count(own, -book.drawers.get(own.owner, 0), counted))
+    book.shifts[(chain.tno, shift)] = ShiftStatus.CLOSED
 
 
 def note_shift(book: Book, chain: ChainRow, body: Body) -> None:

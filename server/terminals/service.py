@@ -62,8 +62,8 @@ class Terminals:
     async def put(self, tid: TerminalId, site: SiteId, values: Particulars, agreed: Agreed, *, alone: bool) -> bool:
         """Register a terminal, or change its particulars; its site stays. False: one person has proposed it.
 
-        Who gives a terminal a right and a key of his own to it makes money, so that takes two; the rest takes one who
-        may do it `alone`.
+        Who gives a terminal a right and a key of his own to it makes money, so that takes two, who mean the same key of
+        it too; the rest takes one who may do it `alone`.
         """
 
         async def put(connection: AsyncConnection) -> bool:
@@ -71,7 +71,9 @@ class Terminals:
             if known is not None and known["site"] != site:
                 raise Conflict("other_site", f"{tid} belongs to {known['site']}; register a new terminal for {site}")
             if raises_right(known, values):
-                if not await agreed(connection, {"site": site, **values}):
+                chains = await store.chains(connection, tid)
+                key = to_base64url(chains[-1]["key"]) if chains else ""
+                if not await agreed(connection, {"site": site, "journal_key": key, **values}):
                     return False
             elif not alone:
                 raise Forbidden("not_allowed", "no right is given: this needs the permission terminals")

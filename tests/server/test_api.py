@@ -341,6 +341,7 @@ def mutated(chance: random.Random, schema: dict[str, Any], document: dict[str, A
             return chance.choice(["s-1", "north", "till-01", "request-1", "A" * 43, *schema.get("enum", [])])
 
 
+@pytest.mark.seeds
 @pytest.mark.parametrize("seed", range(4))
 async def test_no_request_makes_the_server_fail(desk: Desk, seed: int) -> None:
     """Requests grown from the OpenAPI document and bent: no 5xx, every refusal is problem JSON."""

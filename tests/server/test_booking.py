@@ -10,6 +10,7 @@ from protocol.entries import CashSale, Kind, ShiftClosed, ShiftOpened, TopUpTo
 from protocol.ids import ShiftNo
 from protocol.instants import DAY_MS
 from protocol.money import Cents
+from protocol.signing import to_base64url
 from server import tables
 from server.booking.rules import MOVEMENTS
 from tests.server.desk import assert_balances_are_sums
@@ -255,6 +256,43 @@ async def test_a_counted_drawer_gets_no_correction_but_what_empties_it(desk: Des
     emptied = [{**drawer, "cents": 30}, {"kind": "vault", "cents": -30}]
     await together(desk, "/ledger/corrections", {"id": "request-2", "legs": emptied, **WHY})
     assert await kinds(desk) == {"vault": -30, "fees": 30}
+
+
+async def test_two_people_count_the_drawer_of_a_terminal_that_is_gone(desk: Desk) -> None:
+    """What it tells later lay in what was counted; its own count is one too many; and nobody counts twice."""
+    till = Till(1)
+    await enrol(desk, till)
+    till.append(Kind.SHIFT_OPENED, ShiftOpened(ShiftNo(1), Cents(0)))
+    till.shift = ShiftNo(1)
+    till.append(Kind.CASH_SALE, CashSale(MERCHANT, Cents(700)))
+    await send(desk, till)
+    form = {"id": "count-001", "tid": till.tid, "tno": till.tno, "shift": 1, "counted": 650, **WHY}
+    assert (await desk.post("/ledger/counts", form, expect=409))["code"] == "shift_goes_on"
+    await together(desk, f"/terminals/{till.tid}/declare-lost", None)
+    assert (await desk.post("/ledger/counts", {**form, "shift": 2}, expect=404))["code"] == "no_such_account"
+    await desk.post("/ledger/counts", form, expect=202)
+    assert (await desk.post("/ledger/counts", {**form, "counted": 600}, who="bob", expect=202))["by"] == "bob"
+    assert (await desk.post("/ledger/counts", {**form, "counted": 600}))["cause"] == "count:count-001"
+    assert await kinds(desk) == {"merchant": 700, "vault": -600, "operator_loss": -100}
+    await together(desk, f"/terminals/{till.tid}/reinstate", None)
+    till.append(Kind.CASH_SALE, CashSale(MERCHANT, Cents(100)))
+    till.append(Kind.SHIFT_CLOSED, ShiftClosed(ShiftNo(1), counted=Cents(999)))
+    await send(desk, till, 2)
+    assert await kinds(desk) == {"merchant": 800, "vault": -600, "operator_loss": -200}
+    await together(desk, f"/terminals/{till.tid}/declare-lost", None)
+    refused = await desk.post("/ledger/counts", {**form, "id": "count-002"}, expect=409)
+    assert refused["code"] == "drawer_counted"
+
+
+async def test_a_shift_of_an_earlier_epoch_is_counted_by_two(desk: Desk) -> None:
+    till, anew = Till(1), Till(2)
+    await enrol(desk, till)
+    till.append(Kind.SHIFT_OPENED, ShiftOpened(ShiftNo(1), Cents(0)))
+    await send(desk, till)
+    await desk.post(f"/terminals/{till.tid}/epochs", {"journal_key": to_base64url(anew.key.public.raw)})
+    form = {"id": "count-001", "tid": till.tid, "tno": till.tno, "shift": 1, "counted": 0, **WHY}
+    await together(desk, "/ledger/counts", form)
+    assert (await desk.post("/ledger/counts", form))["cause"] == "count:count-001", "asked again it is done"
 
 
 async def test_a_correction_of_a_purse_moves_the_card_s_balance_too(desk: Desk) -> None:

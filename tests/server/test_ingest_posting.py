@@ -171,6 +171,7 @@ def test_a_clock_that_is_none_does_not_start_the_thirty_days_in_the_past() -> No
     assert book.steps[(till.tno, 0, prepared)].torn_at >= LATER
 
 
+@pytest.mark.seeds
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.data())
 def test_whatever_a_terminal_signs_is_kept_and_blocks_nothing(data: st.DataObject) -> None:

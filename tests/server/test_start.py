@@ -41,6 +41,7 @@ HTTP = "[http]\nport = 0\n"
             f'{DATA}database = "postgresql+psycopg://u:secret@127.0.0.1:1/d"\n',
             "postgresql+psycopg://u:***@127.0.0.1:1/d cannot be opened",
         ),
+        ('data = ""\n', "data: expected text in quotes"),
         ('data = "server.toml"\n', "server.toml is no directory: a file of that name"),
         ('data = "server.toml/d"\n', "is no directory: a file of that name"),
         (f'{DATA}[mqtt]\nca = "none.pem"\n', "mqtt.ca: there is no file"),

@@ -4,6 +4,8 @@ import random
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from protocol.entries import Kind
 from protocol.journal import Sealed
 from protocol.messages import Answer
@@ -72,6 +74,7 @@ async def play(desk: Desk, card: CardId, counters: list[Counter], things: list[T
     return overtaken
 
 
+@pytest.mark.seeds
 async def test_approvals_alone_never_take_a_token_below_zero(tmp_path: Path) -> None:
     async with open_desk(tmp_path) as desk:
         counters = [Counter(Till(1)), Counter(Till(2))]

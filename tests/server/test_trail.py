@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from protocol.entries import Kind, Reason
+from protocol.entries import Kind, Reason, ShiftOpened
+from protocol.ids import ShiftNo
 from protocol.instants import DAY_MS
 from protocol.messages import read_signed
+from protocol.money import Cents
 from protocol.signing import to_base64url
 from server import act_tables, note
 from server.act_tables import trail
@@ -120,6 +122,7 @@ async def walk_terminals(walk: Walk) -> None:
     till.tno = till.grant.tno
     for _ in range(9):
         till.append(Kind.DRAWER_OPENED, Reason("change"))
+    till.append(Kind.SHIFT_OPENED, ShiftOpened(ShiftNo(1), Cents(0)))
     for _ in range(2):
         desk.clock.pass_ms(10_000)
         await desk.house.ingest.take_lines(till.tid, till.lines[6:])
@@ -148,6 +151,8 @@ async def walk_terminals(walk: Walk) -> None:
     await walk("acknowledge_alarm", "POST", path, {"answer": "I look after it"}, subject=subject)
     await walk.together("declare_lost", "terminals/till-01/declare-lost")
     await walk.together("declare_epoch_lost", "terminals/till-01/epochs/1/declare-lost")
+    count: dict[str, Any] = {"id": "count-001", "tid": till.tid, "tno": till.tno, "shift": 1, "counted": 300, **WHY}
+    await walk.together("book_count", "ledger/counts", count, subject="count:count-001")
 
 
 async def walk_cards(walk: Walk) -> None:

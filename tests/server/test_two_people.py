@@ -10,6 +10,7 @@ from sqlalchemy import select
 from protocol.entries import CashSale, Kind, Reason
 from protocol.instants import HOUR_MS
 from protocol.money import Cents
+from protocol.signing import to_base64url
 from server import act_tables, tables
 from server.upkeep.service import Place, Upkeep
 from tests.server.desk import rows_of
@@ -90,6 +91,17 @@ async def test_a_technician_alone_gives_no_terminal_a_right(desk: Desk, right: s
     await desk.put(path, changed, who="bob", expect=403)
     await desk.put(path, form, who="tom")
     await desk.put(path, wanted, who="tom", expect=202)
+
+
+async def test_a_right_is_given_to_one_key(desk: Desk) -> None:
+    """A technician lets his own key have the terminal while the second person thinks about it."""
+    wanted = {"site": SITE, "title": "left", "can_load": True}
+    await enrol(desk, Till(1))
+    await desk.put("/terminals/till-01", wanted, expect=202)
+    await desk.post("/terminals/till-01/epochs", {"journal_key": to_base64url(bytes(31) + b"k")}, who="tom")
+    await desk.put("/terminals/till-01", wanted, who="bob", expect=202)
+    assert not (await desk.get("/terminals/till-01"))["can_load"]
+    assert (await desk.put("/terminals/till-01", wanted))["can_load"]
 
 
 @pytest.mark.parametrize("action", ["accept-quarantined", "reinstate"])

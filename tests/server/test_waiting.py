@@ -121,6 +121,7 @@ async def test_an_epoch_granted_in_between_is_not_meant(desk: Desk) -> None:
     assert {epoch["status"] for epoch in (await desk.get(f"/terminals/{till.tid}"))["epochs"]} == {"active"}
 
 
+@pytest.mark.seeds
 async def test_a_site_without_limits_hides_any_sum(desk: Desk) -> None:
     till, elsewhere = Till(1), Till(2)
     await enrol(desk, till, can_load=True)

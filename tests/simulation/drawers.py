@@ -19,9 +19,12 @@ def cash_of(campus: "Campus") -> Counter[Account]:
         there[drawer_of(entry)] += cash_in(entry)
         if isinstance(entry.body, ShiftOpened):
             there[VAULT] -= entry.body.drawer
-        elif isinstance(entry.body, ShiftClosed):
+        elif isinstance(entry.body, ShiftClosed) and drawer_of(entry) not in campus.truth.counted:
             there[drawer_of(entry)] = 0
             there[VAULT] += entry.body.counted
+    for own, counted in campus.truth.counted.items():
+        there[own] = 0
+        there[VAULT] += counted
     return there
 
 
@@ -32,7 +35,7 @@ def miscounts_of(campus: "Campus") -> list[tuple[TerminalId, ShiftNo, int]]:
     for a second one is only parked.
     """
     booked = {row.hash for row in campus.server.book.entries.values() if not row.parked}
-    counted, there = dict[Account, int](), Counter[Account]()
+    counted, there = dict(campus.truth.counted), Counter[Account]()
     for row in campus.truth.rows:
         own, body = drawer_of(row.entry), row.entry.body
         there[own] += cash_in(row.entry)

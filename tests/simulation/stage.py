@@ -100,7 +100,7 @@ class Stage:
                     planted.replaced.add(cast.cards[card.name].key)
                 case told.RestoreServer():
                     self._life.restored = True
-                case told.CloseShift(till, error):
+                case told.CloseShift(till, error) | told.CountDrawer(till, error):
                     planted.miscounted[cast.tills[till.name].name] += error.cents(cast.amounts)
                 case _:
                     pass

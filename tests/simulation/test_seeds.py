@@ -34,6 +34,7 @@ def test_a_seed_lives_as_it_must(seed: int, results: Path) -> None:
         assert (total.seeds, total.too_few(), total.not_found()) == (SEEDS, [], [])
 
 
+@pytest.mark.seeds
 def test_the_same_seed_lives_the_same_life() -> None:
     first, second = play(7), play(7)
     assert first.history_hash == second.history_hash

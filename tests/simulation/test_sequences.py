@@ -43,6 +43,7 @@ ENTRIES_ONLY = [
             | told.LetThrough
             | told.RestoreServer
             | told.DeclareLost
+            | told.CountDrawer
             | told.BookHole,
         )
         for step in sequence.steps
@@ -132,6 +133,7 @@ def life() -> Campus:
     return campus
 
 
+@pytest.mark.seeds
 async def test_the_database_says_the_same(life: Campus, tmp_path: Path) -> None:
     """Every entry of that life through the server's own transactions: posting for posting what memory says."""
     book, clock = empty_book(life), Clock(life.server.now)

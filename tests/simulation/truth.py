@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from protocol.entries import CardStep, Kind
 from protocol.ids import CardKey, Seq, Tno
 from protocol.journal import Sealed
+from server.ledger.accounts import Account
 from tests.simulation.plastic import Made
 
 
@@ -63,6 +64,9 @@ class Truth:
     """Cash that was put into each drawer."""
     in_drawer: Counter[str] = field(default_factory=Counter)
     """What lies in each till's drawer in a shift, whatever the till remembers of it."""
+
+    counted: dict[Account, int] = field(default_factory=dict)
+    """What people counted in the drawers of tills that cannot count them any more."""
 
     def take_cash(self, drawer: str, cents: int) -> None:
         """Somebody put cash into a drawer."""

@@ -44,7 +44,7 @@ def test_sales_of_earlier_days_are_forgotten(apart: int) -> None:
     """Wherever in the chain the sales stand: no counting of entries decides it."""
     derived = Derived()
     for day in range(5):
-        sell(derived, 10, NOON + day * DAY_MS, apart)
+        sell(derived, 3, NOON + day * DAY_MS, apart)
     assert sorted({sold.day for sold in derived.sold.values()}) == [
         CAMPUS.business_day(UtcMs(NOON + day * DAY_MS)) for day in (3, 4)
     ]

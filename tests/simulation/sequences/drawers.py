@@ -14,6 +14,8 @@ from tests.simulation.sequences.format import (
     Check,
     CloseShift,
     CopyDisk,
+    CountDrawer,
+    DeclareLost,
     Expect,
     Found,
     KeepDisk,
@@ -63,6 +65,31 @@ DRAWERS = (
             cards=_CARDS,
             goods=_GOODS,
             classes=(Found("shift_difference", -SOUP, card=None), Found("chain_break", card=None)),
+        ),
+        on=DESFIRE,
+    ),
+    Sequence(
+        "two people count the drawer of a lost till",
+        "A terminal that is lost counts no drawer: two people do. Cash that it tells of when it comes back lay in it, "
+        "and its own count is one too many (SPEC, Money on the server).",
+        (
+            *(OpenShift(S, FIRST), *cash(S, A, CASH), Sync()),
+            *(Offline(S), *cash(S, B, TEA), DeclareLost(S), CountDrawer(S, -SOUP)),
+            Check(
+                Expect(
+                    accounts={purse(A): CASH, VAULT: SOUP - CASH - TEA, miscount(S): TEA - SOUP},
+                    cards=_CARDS,
+                    goods=_GOODS,
+                    classes=(Found("shift_difference", TEA - SOUP, card=None),),
+                )
+            ),
+            *(CloseShift(S), Online(S), Sync()),
+        ),
+        Expect(
+            accounts={purse(A): CASH, purse(B): TEA, VAULT: SOUP - CASH - TEA, miscount(S): -SOUP},
+            cards=_CARDS,
+            goods=_GOODS,
+            classes=(Found("shift_difference", -SOUP, card=None),),
         ),
         on=DESFIRE,
     ),

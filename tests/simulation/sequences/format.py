@@ -451,6 +451,14 @@ class DeclareLost:
 
 
 @dataclass(frozen=True, slots=True)
+class CountDrawer:
+    """Two people count what lies in the drawer of a till that is lost, and are wrong by `error`."""
+
+    till: Till
+    error: Sum = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
 class Replace:
     """The card office replaces a card: what may be given now goes to the new one, the rest waits."""
 
@@ -636,6 +644,7 @@ Step = (
     | SendLost
     | BookHole
     | DeclareLost
+    | CountDrawer
     | Replace
     | LetThrough
     | Revoke

@@ -16,7 +16,7 @@ from hardware.simulated.classic_card import ClassicState, VirtualClassic
 from hardware.simulated.desfire_card import VirtualDesfire
 from hardware.simulated.reader import SimulatedReader
 from hardware.simulated.tearing import Moment, Tear
-from protocol.entries import Entry, Kind, SaleStep, Stage, Vend
+from protocol.entries import Entry, Kind, Operation, SaleStep, Stage, Vend
 from protocol.ids import U32_MAX, MerchantId
 from protocol.limits import UNACKED_TOPUPS_CENTS, ClassLimits, LimitRules
 from protocol.messages import encode_batch
@@ -371,9 +371,14 @@ class Play:
             if chain.tid == self._till(step.till).name:
                 chain.status = TerminalStatus.LOST
         for known in [one for one in book.steps.values() if one.tid == self._till(step.till).name]:
-            if known.stage is Stage.PREPARED and known.resolved is None:
+            awaited = known.body.touches_card or known.operation is Operation.SALE
+            if known.stage is Stage.PREPARED and known.resolved is None and awaited:
                 known.lost, known.torn_at = True, self.campus.server.now
                 decide_by(book, known, witnesses_of(book, known), day)
+
+    @do.register
+    def _(self, step: told.CountDrawer) -> None:
+        self._till(step.till).count_of_the_lost(self._cents(step.error))
 
     @do.register
     def _(self, step: told.Replace) -> None:
@@ -453,6 +458,8 @@ class Play:
         if cards:
             return not cards.isdisjoint(owners)
         word, _, where = posted.cause.rpartition(":")
+        if word == "count":
+            return where.partition(".")[0] in self._names()
         place = where.split(".")
         if word.startswith("desk") or len(place) != 3:
             return False
