@@ -47,7 +47,7 @@ def test_a_terminal_comes_back_after_a_month(entries: int) -> None:
         with wire:
             office = campus.add_till("office", 0, may=("office", "load"))
             no, card = campus.issue(office, Technology.DESFIRE, START)
-            away, mark = opened(campus, "till-away", 1, broker_port=wire.port), 0
+            away = opened(campus, "till-away", 1, broker_port=wire.port)
             campus.ask("PUT", f"/sites/{SITE}/limits", {"rules": {"offline": LADDER}})
             wait_until(lambda: runs_the_newest(campus, away), "the limits at the till")
             assert title(away, card, ABOVE) == "Paid"
@@ -65,8 +65,8 @@ def test_a_terminal_comes_back_after_a_month(entries: int) -> None:
         idle = live.sell(lambda count: count == IDLE_SALES)
 
         # The line is back: all of it arrives, while the other till sells on.
-        whole, mark = len(away.program.events), away.program.mark()
-        written = max(event["seq"] for event in away.program.events[:whole] if event["event"] == "entry")
+        mark = away.program.mark()
+        written = max(event["seq"] for event in away.program.events[:mark] if event["event"] == "entry")
         deadline, started = time.monotonic() + WHOLE_S, time.monotonic()
         with wire:
             busy = live.sell(lambda count: count > 0 and (campus.tip(away) >= written or time.monotonic() > deadline))
