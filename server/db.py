@@ -5,16 +5,17 @@ nowhere else: exactly one connection writes and checkpoints (SQLite before 3.51.
 checkpoint), all others only read.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any, Self, TypeVar
 
 import psycopg
-from sqlalchemy import Connection, event, inspect, text
+from sqlalchemy import Connection, event, func, inspect, select, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from server.fence import hold_fence
 from server.note import leave_note
 from server.numbers import CLOSED_THROUGH, read_setting, write_setting
 from server.schema import SchemaUnknown, upgrade
@@ -27,6 +28,8 @@ POSTGRES_PATIENCE = {
     "tcp_user_timeout": "20000",
 }  # fmt: skip
 """A machine that is gone says nothing: so soon (s, ms) it is given up, unless the URL says otherwise."""
+START_LOCK = 0x66616E6B61
+"""The advisory lock of a program that looks whether the database is new, and brings it up to date."""
 WAIT_FOR_WRITER_S = 60
 ATTEMPTS_MAX = 5
 _FORGETFUL = ("off", "local", "remote_write")
@@ -59,6 +62,9 @@ class Database:
             self._writer = create_async_engine(
                 _patient(url), pool_size=POSTGRES_CONNECTIONS_MAX, pool_pre_ping=True, hide_parameters=True
             )
+            self._aside = create_async_engine(
+                _patient(url), pool_size=1, max_overflow=0, pool_pre_ping=True, hide_parameters=True
+            )
             self._reader = self._writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     async def __aenter__(self) -> Self:
@@ -69,12 +75,28 @@ class Database:
 
     async def is_new(self) -> bool:
         """Whether nothing was ever kept here: the first thing that is asked. Raises DatabaseUnusable."""
-        try:
+        with self._telling():
             async with self.writing() as connection:
                 if not self.is_sqlite and await connection.scalar(text("SHOW synchronous_commit")) in _FORGETFUL:
                     why = "synchronous_commit must be on, or remote_apply: what was acknowledged must survive"
                     raise DatabaseUnusable(f"the database {self._shown}: {why}")
                 return not await connection.run_sync(lambda known: inspect(known).get_table_names())
+
+    @asynccontextmanager
+    async def starting(self) -> AsyncGenerator[None]:
+        """One program at a time makes the keys and the schema; others wait for it. Raises DatabaseUnusable."""
+        async with AsyncExitStack() as stack:
+            if not self.is_sqlite:
+                with self._telling():
+                    connection = await stack.enter_async_context(self.aside())
+                    await connection.execute(select(func.pg_advisory_xact_lock(START_LOCK)))
+            yield
+
+    @contextmanager
+    def _telling(self) -> Generator[None]:
+        """What the driver says of a database that does not answer, in a sentence."""
+        try:
+            yield
         except (DBAPIError, psycopg.Error) as error:
             cause = " ".join(str(error.orig if isinstance(error, DBAPIError) else error).split())
             raise DatabaseUnusable(f"the database {self._shown} cannot be opened: {cause}") from error
@@ -91,6 +113,8 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection, the writer last."""
+        if not self.is_sqlite:
+            await self._aside.dispose()
         await self._reader.dispose()
         await self._writer.dispose()
 
@@ -99,9 +123,11 @@ class Database:
         """One transaction that may write: committed when the block ends well, else rolled back.
 
         On SQLite it is the only writer from its first moment; on PostgreSQL the caller locks the rows it needs. The
-        first one of an operator's request says in the trail who asked for it.
+        first one of an operator's request says in the trail who asked for it; work under a lease is fenced, and
+        raises LeaseLost.
         """
         async with self._writer.begin() as connection:
+            await hold_fence(connection)
             yield connection
             note = await leave_note(connection)
         if note is not None:
@@ -123,6 +149,12 @@ class Database:
                 return answer
         async with self.writing() as connection:
             return await work(connection)
+
+    @asynccontextmanager
+    async def aside(self) -> AsyncGenerator[AsyncConnection]:
+        """One transaction that waits for none of the others' connections: leases are renewed however busy we are."""
+        async with (self._writer if self.is_sqlite else self._aside).begin() as connection:
+            yield connection
 
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[AsyncConnection]:

@@ -1,7 +1,7 @@
 """Whole sets in one statement: keys handed to a query, and rows written together.
 
 The one place where SQLite and PostgreSQL are told apart in SQL: keys come as arrays there and as JSON here, many rows
-are COPYed there, and changed ones come as one array a column.
+are COPYed there, and changed ones come as one array a column; each has its own words for its clock.
 """
 
 import json
@@ -10,7 +10,21 @@ from typing import Any, cast
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import ARRAY, BigInteger, FromClause, Table, bindparam, func, insert, select, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    Table,
+    bindparam,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
+from sqlalchemy import cast as cast_to
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
@@ -72,3 +86,24 @@ async def update_rows(
         {**{f"k_{key}": row[key] for key in keys}, **{f"v_{name}": row[name] for name in changed}} for row in rows
     ]
     await connection.execute(statement.values({name: bindparam(f"v_{name}") for name in changed}), values)
+
+
+async def insert_new(connection: AsyncConnection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert the rows whose keys are not there yet, whoever else inserts them at the same time."""
+    if rows:
+        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+        await connection.execute(dialect.insert(table).on_conflict_do_nothing(), rows)
+
+
+def clock_ms(connection: AsyncConnection) -> ColumnElement[int]:
+    """The database's own clock, UTC ms, as it is when the statement reads it."""
+    if connection.dialect.name == "postgresql":
+        return cast_to(func.extract("epoch", func.clock_timestamp()) * 1_000, BigInteger)
+    return cast_to((func.julianday("now") - 2_440_587.5) * 86_400_000, BigInteger)
+
+
+def idle_at_most(connection: AsyncConnection, ms: int) -> ColumnElement[Any]:
+    """Selected in a transaction: from then on the database ends it where its program says nothing for so long."""
+    if connection.dialect.name == "postgresql":
+        return func.set_config("idle_in_transaction_session_timeout", str(ms), True)
+    return literal(ms)

@@ -5,12 +5,13 @@ from alembic import context
 from server import act_tables
 from server.alarms.tables import alarm
 from server.enrolment import tables
+from server.lease_tables import lease
 from server.states.tables import terminal_state
 from server.token_tables import token
 from server.tree.tables import tree_head
 
 METADATA = tables.claim.metadata
-assert all(each.metadata is METADATA for each in (act_tables.act, alarm, terminal_state, token, tree_head)), (
+assert all(each.metadata is METADATA for each in (act_tables.act, alarm, lease, terminal_state, token, tree_head)), (
     "all tables stand in the same"
 )
 connection = context.config.attributes["connection"]
