@@ -1,5 +1,6 @@
 """Start the server: `python -m server --config FILE`. One process: API, ingest and broker connection.
 
+With `--role` it is one of several on the same PostgreSQL (docs/operations.md): `api`, `ingest`, `nightly`.
 `python -m server broker --config FILE` only makes the broker's directory ready, for Mosquitto to be started from.
 `python -m server backup` and `restore` copy all of it, and make a server from a copy (`server/backup_command.py`).
 `python -m server keys ...` makes, changes and shows the server's keys (`server/keys_command.py`).
@@ -18,16 +19,19 @@ from pathlib import Path
 import uvicorn
 
 from server import backup_command, keys_command
-from server.app import House, authority_of, open_house, prepare_broker, running, utc_now
+from server.app import House, authority_of, open_house, prepare_broker, utc_now
 from server.broker.authority import AuthorityUnusable
 from server.broker.configuration import CONFIG
-from server.config import ConfigWrong, HttpSettings, LogSettings, Settings, read_settings
+from server.config import ConfigWrong, HttpSettings, LogSettings, Settings, read_settings, settings_at
 from server.db import DatabaseUnusable
 from server.keys import KeysUnusable
+from server.leases.service import Replaced
 from server.logs import begin_logging
+from server.roles import Role
+from server.running import running
 from server.service_manager import tell
 
-OK, WRONG_CONFIG, PORT_TAKEN = 0, 2, 3
+OK, WRONG_CONFIG, PORT_TAKEN, REPLACED = 0, 2, 3, 4
 
 
 class PortTaken(Exception):
@@ -50,7 +54,10 @@ class _Api(uvicorn.Server):
 
 
 def main() -> int:
-    """Run until SIGTERM or SIGINT. Returns 0; 2 when the configuration is wrong, 3 when the HTTP port is taken."""
+    """Run until SIGTERM or SIGINT.
+
+    Returns 0; 2 when the configuration is wrong, 3 when the HTTP port is taken, 4 when another of its name has begun.
+    """
     if sys.argv[1:2] == ["keys"]:
         return keys_command.main(sys.argv[2:], print, _warn)
     if sys.argv[1:2] in (["backup"], ["restore"]):
@@ -58,6 +65,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m server", description=__doc__)
     parser.add_argument("what", nargs="?", choices=["run", "broker"], default="run", help="run, or prepare the broker")
     parser.add_argument("--config", type=Path, required=True, help="a TOML file")
+    parser.add_argument("--role", type=Role, choices=list(Role), default=Role.ALL, help="what this process does")
+    parser.add_argument("--number", type=int, default=1, help="which of the processes that talk to the broker it is")
+    parser.add_argument("--port", type=int, help="instead of [http] port, where several run on this machine")
     given = parser.parse_args()
     begin_logging(LogSettings())
     try:
@@ -65,9 +75,11 @@ def main() -> int:
         begin_logging(settings.log)
         if given.what == "broker":
             return _prepare(settings)
-        asyncio.run(_serve(settings))
+        asyncio.run(_serve(settings_at(settings, given.port), given.role, given.number))
     except PortTaken as error:
         return _failed(error, PORT_TAKEN)
+    except Replaced as error:
+        return _failed(error, REPLACED)
     except (AuthorityUnusable, ConfigWrong, DatabaseUnusable, KeysUnusable) as error:
         return _failed(error, WRONG_CONFIG)
     return OK
@@ -92,19 +104,28 @@ def _prepare(settings: Settings) -> int:
     return 0
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, role: Role, number: int) -> None:
     with _listen(settings.http) as listening:
-        async with open_house(settings) as house, running(house):
-            await _answer(house, settings.http, listening)
+        async with open_house(settings, role=role, number=number) as house, running(house) as renewing:
+            await _answer(house, settings.http, listening, renewing)
 
 
-async def _answer(house: House, settings: HttpSettings, listening: socket.socket) -> None:
+async def _answer(
+    house: House, settings: HttpSettings, listening: socket.socket, renewing: "asyncio.Task[None]"
+) -> None:
+    """Until a signal comes. Raises Replaced."""
     api = _Api(_api_config(house.app, settings))
-    loop = asyncio.get_running_loop()
+
+    def end(*_: object) -> None:
+        api.should_exit = True
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, lambda: setattr(api, "should_exit", True))
+        asyncio.get_running_loop().add_signal_handler(number, end)
+    renewing.add_done_callback(end)
     await api.serve([listening])
     tell("STOPPING=1")
+    if renewing.done():
+        renewing.result()
 
 
 def _listen(settings: HttpSettings) -> socket.socket:

@@ -1,11 +1,12 @@
-"""Everything put together: one database, the services on it, the API, the broker and what runs by the clock."""
+"""Everything put together: one database, the services on it, the API and the broker. `running.py` sets it going."""
 
 import asyncio
 import logging
 import os
+import secrets
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +16,8 @@ from fastapi.middleware import Middleware
 from protocol.instants import UtcMs
 from server import numbers
 from server.alarms import api as alarms_api
-from server.alarms.rules import SERVER, AlarmKind
 from server.alarms.service import Alarms
+from server.alone import alone
 from server.audit.service import Audit
 from server.auth import api as auth_api
 from server.auth.door import Door
@@ -25,34 +26,44 @@ from server.body_limit import BodyLimit
 from server.booking import api as booking_api
 from server.booking.service import Bookings
 from server.broker.authority import open_authority
-from server.broker.certificates import Pair
-from server.broker.site import BrokerSite, BrokerUnreachable
+from server.broker.certificates import Pair, server_name
+from server.broker.site import BrokerSite
 from server.cards import api as cards_api
 from server.cards.service import Cards
-from server.config import ConfigWrong, MqttSettings, Settings, broker_of, campus_of, operators_of, timing_of
+from server.config import (
+    ConfigWrong,
+    MqttSettings,
+    Settings,
+    broker_of,
+    campus_of,
+    mqtt_numbered,
+    operators_of,
+    timing_of,
+)
 from server.db import Database
 from server.enrolment import api as enrolment_api
-from server.enrolment.gate import Gate
 from server.enrolment.service import Enrolments
 from server.fields import View
 from server.ingest.service import Ingest
 from server.keys import ServerKeys, open_keys
+from server.leases.rules import Self
+from server.leases.service import Leases
 from server.ledger import api as ledger_api
 from server.ledger.service import Ledger
 from server.logs import RequestNumber
 from server.meter import Meter
 from server.metrics import api as metrics_api
 from server.metrics.service import Metrics
-from server.mqtt_link import MqttLink
+from server.mqtt_link import Hears, MqttLink
 from server.nightly import Nightly
 from server.people import api as people_api
 from server.people.service import People
 from server.policy import api as policy_api
 from server.policy.service import Policy
 from server.problems import answer_problems
-from server.publisher import Publisher
 from server.reconcile import api as reconcile_api
 from server.reconcile.service import Around, Reconcile
+from server.roles import Role, fault_of
 from server.states import api as states_api
 from server.states.service import States
 from server.terminals import api as terminals_api
@@ -66,19 +77,19 @@ from server.tree import api as tree_api
 from server.tree.service import Tree
 from server.upkeep import api as upkeep_api
 from server.upkeep.service import Upkeep
-from server.watch import LOOKS_S, Watch
+from server.watch import Watch
 
 PREFIX = "/api/1"
-GATE_LOOKS_S = 1.0
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """All services of one server."""
+    """All services of one process of the server."""
 
     settings: Settings
+    role: Role
     clock: Callable[[], UtcMs]
     database: Database
     keys: ServerKeys
@@ -97,11 +108,12 @@ class House:
     reconcile: Reconcile
     tree: Tree
     nightly: Nightly
+    leases: Leases
     watch: Watch
     app: FastAPI
     link: MqttLink | None = None
-    gate: Gate | None = None
-    """Who may connect to the broker, where that is this machine's."""
+    site: BrokerSite | None = None
+    """The broker's directory, where it is this machine's."""
 
 
 class Health(View):
@@ -118,19 +130,26 @@ def utc_now() -> UtcMs:
 
 
 @asynccontextmanager
-async def open_house(settings: Settings, clock: Callable[[], UtcMs] = utc_now) -> AsyncGenerator[House]:
+async def open_house(
+    settings: Settings, clock: Callable[[], UtcMs] = utc_now, role: Role = Role.ALL, number: int = 1
+) -> AsyncGenerator[House]:
     """Open the database and the keys, and compose the services. Nothing runs by itself yet.
 
-    Raises ConfigWrong, DatabaseUnusable, KeysUnusable.
+    `number`: which of the processes that talk to the broker it is. Raises ConfigWrong, DatabaseUnusable, KeysUnusable.
     """
-    await asyncio.to_thread(_make_directory, Path(settings.data))
     async with Database(settings.database) as database:
-        may_create = await database.is_new()
-        keys = await asyncio.to_thread(open_keys, Path(settings.data) / "keys", clock(), may_create=may_create)
-        await database.migrate()
-        authority = await asyncio.to_thread(authority_of, settings, clock(), may_create=may_create)
-        site = await asyncio.to_thread(prepare_broker, settings, authority, clock())
-        yield _compose(settings, clock, database, keys, authority, site)
+        servers = settings.broker.servers if settings.broker else None
+        if fault := fault_of(role, number, is_sqlite=database.is_sqlite, servers=servers):
+            raise ConfigWrong(fault)
+        await asyncio.to_thread(_make_directory, Path(settings.data))
+        with alone(Path(settings.data)) if database.is_sqlite else nullcontext():
+            async with database.starting():
+                may_create = await database.is_new()
+                keys = await asyncio.to_thread(open_keys, Path(settings.data) / "keys", clock(), may_create=may_create)
+                await database.migrate()
+                authority = await asyncio.to_thread(authority_of, settings, clock(), may_create=may_create)
+                site = await asyncio.to_thread(prepare_broker, settings, authority, clock())
+            yield _compose(_Place(settings, role, number, site), clock, database, keys, authority)
 
 
 def authority_of(settings: Settings, at: UtcMs, *, may_create: bool) -> Pair:
@@ -162,40 +181,46 @@ def _make_directory(path: Path) -> None:
         raise ConfigWrong(f"data: {path} may not be written by this user (uid {os.geteuid()})")
 
 
-@asynccontextmanager
-async def running(house: House) -> AsyncGenerator[House]:
-    """The house with its broker connection and everything that runs by the clock."""
-    tasks = [asyncio.create_task(_upkeep(house)), asyncio.create_task(_watch(house.watch))]
-    if house.gate is not None:
-        tasks.append(asyncio.create_task(_watch_the_gate(house.gate, house.alarms)))
-    if house.link is not None:
-        await house.link.start()
-        tasks.append(asyncio.create_task(_publish(house, house.link)))
-    try:
-        yield house
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        if house.link is not None:
-            await house.link.stop()
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Which process of the server this is, and where the broker is."""
+
+    settings: Settings
+    role: Role
+    number: int
+    site: BrokerSite | None
+
+    @property
+    def me(self) -> Self:
+        """Its name is its own by the broker's certificates; its life is this start's."""
+        return Self(server_name(self.number), secrets.token_hex(8))
+
+    @property
+    def mqtt(self) -> MqttSettings | None:
+        """How it reaches the broker; None: it has no business there."""
+        if not self.role.connects:
+            return None
+        if self.site is None:
+            return mqtt_numbered(self.settings.mqtt, self.number)
+        files = self.site.server_tls(self.number)
+        tls = {"ca": str(files.ca), "cert": str(files.certificate), "key": str(files.key)}
+        return MqttSettings(port=self.site.settings.port, reconnect_max_s=5, **tls)
+
+    @property
+    def hears(self) -> Hears:
+        """What it listens to at the broker."""
+        return Hears(terminals=self.role.takes_in, own_lists=self.role.keeps)
 
 
-def _compose(
-    settings: Settings,
-    clock: Callable[[], UtcMs],
-    database: Database,
-    keys: ServerKeys,
-    authority: Pair,
-    site: BrokerSite | None,
-) -> House:
+def _compose(place: _Place, clock: Callable[[], UtcMs], database: Database, keys: ServerKeys, authority: Pair) -> House:
+    settings, role, site, mqtt = place.settings, place.role, place.site, place.mqtt
     campus, timing = campus_of(settings), timing_of(settings)
     meter = Meter()
     ingest = Ingest(database, keys, campus, clock, meter)
     cards = Cards(database, keys, campus, clock)
-    mqtt = settings.mqtt if site is None else _own_broker(site)
+    leases = Leases(database, place.me, keeps=role.keeps, takes_in=role.takes_in)
     states, tokens = States(database, clock), Tokens(database, keys, campus, clock)
-    link = MqttLink(mqtt, ingest, states, tokens, keys, clock) if mqtt is not None else None
+    link = MqttLink(mqtt, place.hears, leases, ingest, states, tokens, keys, clock) if mqtt is not None else None
     upkeep = Upkeep(database, keys.trust.load, campus, clock)
     policy = Policy(database, keys, cards, clock, timing.lists_valid_ms)
     around = Around(
@@ -209,6 +234,7 @@ def _compose(
     together, terminals = TwoPeople(database, clock), Terminals(database, keys, clock)
     house = House(
         settings,
+        role,
         clock,
         database,
         keys,
@@ -227,7 +253,8 @@ def _compose(
         reconcile,
         tree,
         nightly,
-        Watch(settings, clock, alarms, states, nightly, link, site),
+        leases,
+        Watch(settings, clock, alarms, states, nightly, leases, link, site),
         FastAPI(
             title="Fanka",
             version="1",
@@ -242,18 +269,12 @@ def _compose(
             ],
         ),
         link,
-        Gate(database, site, clock) if site is not None else None,
+        site,
     )
-    house.app.state.metrics = Metrics(database, meter, alarms, states, lambda: link is None or link.is_up)
+    is_up = (lambda: link.is_up) if link is not None else None
+    house.app.state.metrics = Metrics(database, meter, alarms, states, leases, is_up)
     _mount(house)
     return house
-
-
-def _own_broker(site: BrokerSite) -> MqttSettings:
-    files = site.server_tls()
-    return MqttSettings(
-        port=site.settings.port, ca=str(files.ca), cert=str(files.certificate), key=str(files.key), reconnect_max_s=5
-    )
 
 
 def _mount(house: House) -> None:
@@ -268,12 +289,8 @@ def _mount(house: House) -> None:
     state.tree = house.tree
     state.metrics_settings = house.settings.metrics
     answer_problems(app)
-    cards = (cards_api, tokens_api, people_api)
-    desks = (terminals_api, states_api, alarms_api, *cards, policy_api, ledger_api, booking_api)
-    routers = [api.router for api in (*desks, reconcile_api, upkeep_api, auth_api, trail_api, tree_api)]
-    for router in (*routers, enrolment_api.desk):
-        app.include_router(router, prefix=PREFIX)
-    app.include_router(enrolment_api.machines)
+    if house.role.answers:
+        _mount_desks(app)
     app.include_router(metrics_api.router)
 
     @app.get("/health", tags=["health"])
@@ -289,6 +306,15 @@ def _mount(house: House) -> None:
         return found
 
 
+def _mount_desks(app: FastAPI) -> None:
+    cards = (cards_api, tokens_api, people_api)
+    desks = (terminals_api, states_api, alarms_api, *cards, policy_api, ledger_api, booking_api)
+    routers = [api.router for api in (*desks, reconcile_api, upkeep_api, auth_api, trail_api, tree_api)]
+    for router in (*routers, enrolment_api.desk):
+        app.include_router(router, prefix=PREFIX)
+    app.include_router(enrolment_api.machines)
+
+
 async def _look(house: House) -> Health:
     broker = house.link is None or house.link.is_up
     try:
@@ -297,72 +323,3 @@ async def _look(house: House) -> Health:
     except Exception:
         log.exception("the database does not answer")
         return Health(database=False, broker=broker, server_epoch=0)
-
-
-async def _upkeep(house: House) -> None:
-    async def once() -> None:
-        done = {**await house.upkeep.run(), **await house.cards.run(), **await house.tokens.run()}
-        if any(done.values()):
-            log.info("upkeep: %s", done)
-            house.policy.changed.set()
-
-    async def night() -> None:
-        await house.nightly.run_if_due()
-
-    while True:
-        await _kept_alive("upkeep", once)
-        await _kept_alive("the night's work", night)
-        await asyncio.sleep(house.settings.upkeep_every_s)
-
-
-async def _watch(watch: Watch) -> None:
-    while True:
-        await asyncio.sleep(LOOKS_S)  # the broker and the night have their time first
-        await _kept_alive("looking for alarms", watch.look)
-
-
-async def _watch_the_gate(gate: Gate, alarms: Alarms) -> None:
-    """Let terminals in and keep them out as the register says, soon after a change."""
-    is_deaf: bool | None = None  # of an earlier start, nobody knows
-
-    async def look() -> None:
-        nonlocal is_deaf
-        try:
-            await gate.look()
-        except BrokerUnreachable as error:
-            if not is_deaf:
-                await alarms.see(AlarmKind.BROKER_DEAF, {SERVER: f"{error} It is tried again every second."})
-            is_deaf = True
-        else:
-            if is_deaf is not False:
-                await alarms.see(AlarmKind.BROKER_DEAF, {})
-            is_deaf = False
-
-    while True:
-        await _kept_alive("telling the broker who may connect", look)
-        await asyncio.sleep(GATE_LOOKS_S)
-
-
-async def _publish(house: House, link: MqttLink) -> None:
-    """Look after the lists, soon after a change and every few seconds."""
-    look_every_s = house.settings.lists.look_every_ms / 1_000
-    publisher = Publisher(house.policy, link, timing_of(house.settings).lists_renew_ms / 1_000)
-    while True:
-        await _kept_alive("publishing", publisher.look)
-        await _first_of(house.policy.changed, link.connected, look_every_s)
-
-
-async def _first_of(changed: asyncio.Event, connected: asyncio.Event, timeout_s: float) -> None:
-    waits = [asyncio.create_task(changed.wait()), asyncio.create_task(connected.wait())]
-    await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-    for wait in waits:
-        wait.cancel()
-    await asyncio.gather(*waits, return_exceptions=True)
-
-
-async def _kept_alive(what: str, work: Callable[[], Awaitable[None]]) -> None:
-    """What fails once may work the next time; the log says why it failed."""
-    try:
-        await work()
-    except Exception:
-        log.exception("%s failed; it is tried again", what)

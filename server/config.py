@@ -39,7 +39,7 @@ from msgspec import Meta
 from protocol.instants import HOUR_MS, MINUTE_MS, CampusTime
 from protocol.settings import SettingsWrong, decode_settings
 from server.auth.rules import Operator, Role
-from server.broker.configuration import SERVERS_MAX, BrokerSettings
+from server.broker.configuration import PORT_MAX, SERVERS_MAX, BrokerSettings
 
 _Port = Annotated[int, Meta(ge=0, le=65_535)]
 
@@ -209,6 +209,22 @@ def broker_of(settings: Settings) -> BrokerSettings | None:
         )
     except ValueError as error:
         raise ConfigWrong(f"[broker]: {error}") from error
+
+
+def settings_at(settings: Settings, port: int | None) -> Settings:
+    """The same, listening at another port where one is given. Raises ConfigWrong."""
+    if port is None:
+        return settings
+    if not 0 <= port <= PORT_MAX:
+        raise ConfigWrong(f"--port {port}: a port from 0 to {PORT_MAX}")
+    return msgspec.structs.replace(settings, http=msgspec.structs.replace(settings.http, port=port))
+
+
+def mqtt_numbered(mqtt: MqttSettings | None, number: int) -> MqttSettings | None:
+    """How one of several processes reaches a broker elsewhere: each under a client identifier of its own."""
+    if mqtt is None or number == 1:
+        return mqtt
+    return msgspec.structs.replace(mqtt, client_id=f"{mqtt.client_id}-{number}")
 
 
 def campus_of(settings: Settings) -> CampusTime:

@@ -2,8 +2,11 @@
 
     paho's thread --> two bounded queues for each terminal --> their workers --> Ingest, Tokens --> publish
 
-A queue that is full drops what comes: the terminal sends again, because only a signed ack counts. Who published comes
-from the topic; the broker lets a terminal publish under its own certificate name only.
+A queue that is full drops what comes: the terminal sends again, because only a signed ack counts. So does what is of a
+site that another worker has. Who published comes from the topic; the broker lets a terminal publish under its own
+certificate name only.
+
+Whoever publishes lists hears them, too: what somebody else has put in their place, who had slept, is put right.
 """
 
 import asyncio
@@ -11,22 +14,25 @@ import contextlib
 import logging
 import secrets
 import ssl
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, topic_matches_sub
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from protocol.ids import TerminalId
+from protocol.ids import SiteId, TerminalId
 from protocol.instants import UtcMs
 from protocol.messages import ServerState, sign
-from protocol.signing import to_base64url
-from protocol.topics import KEYS, SERVER, UP_ALL, down, list_part, manifest, parse_up
+from protocol.signing import sha256_of, to_base64url
+from protocol.topics import KEYS, SERVER, UP_ALL, down, list_part, manifest, parse_up, up
 from server.config import ConfigWrong, MqttSettings
+from server.fence import LeaseLost, under
 from server.ingest.service import Ingest
 from server.keys import ServerKeys
+from server.leases.service import Leases
 from server.logs import TID
 from server.policy.rules import Publication
 from server.states.service import States
@@ -39,12 +45,29 @@ ASK = "ask"
 """Questions have a worker of their own: a customer waits, however much of the journal is to be taken in."""
 PAYLOAD_BYTES_MAX = 512 * 1_024
 IDLE_S = 60.0
+ANY = "+"
+OWN = (KEYS, SERVER, manifest(SiteId(ANY)))
+"""What one program says at a time, and all others believe."""
+OWN_KEPT_MAX = 4_096
 
 log = logging.getLogger(__name__)
 
 
 _Lane = tuple[TerminalId, bool]
 """A terminal, and whether it is its questions that wait there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hears:
+    """What a process listens to: terminals, and the lists and keys that it may have to publish."""
+
+    terminals: bool = True
+    own_lists: bool = True
+
+    @property
+    def topics(self) -> list[str]:
+        """As they are subscribed to."""
+        return [*([UP_ALL] if self.terminals else []), *(OWN if self.own_lists else [])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +82,8 @@ class MqttLink:
     def __init__(
         self,
         settings: MqttSettings,
+        hears: Hears,
+        leases: Leases,
         ingest: Ingest,
         states: States,
         tokens: Tokens,
@@ -66,7 +91,11 @@ class MqttLink:
         clock: Callable[[], UtcMs],
     ) -> None:
         self._settings, self._ingest, self._states, self._tokens = settings, ingest, states, tokens
-        self._keys, self._clock = keys, clock
+        self._keys, self._clock, self._hears, self._leases = keys, clock, hears, leases
+        self._own: deque[bytes] = deque(maxlen=OWN_KEPT_MAX)
+        """SHA-256 of what was published here of late."""
+        self.is_overwritten = False
+        """Whether the broker has shown something else than what was published here; the publisher clears it."""
         self._instance = to_base64url(secrets.token_bytes(32))
         self._queues: dict[_Lane, asyncio.Queue[_Message]] = {}
         self._workers: dict[_Lane, asyncio.Task[None]] = {}
@@ -77,6 +106,8 @@ class MqttLink:
         self._outage = ""
         """Why there is no connection, as it was told last; empty while there is one, and before the first try."""
         self._stopping = False
+        self._first_mid: int | None = None
+        """Of this connection's first subscription, which makes it one."""
         self._tls: ssl.SSLContext | None = None
         self._client = self._new_client()
 
@@ -97,11 +128,11 @@ class MqttLink:
     def publish_state(self, server_epoch: int) -> None:
         """Tell every terminal that this server is new or was restored: it says hello again."""
         state = ServerState(self._instance, server_epoch, self._clock())
-        self._client.publish(SERVER, sign(state, self._keys.ack), qos=1, retain=True)
+        self._publish_own(SERVER, sign(state, self._keys.ack))
 
     def publish_keys(self) -> None:
         """What terminals shall believe of this server; they look at it before anything else."""
-        self._client.publish(KEYS, self._keys.trust.jws, qos=1, retain=True)
+        self._publish_own(KEYS, self._keys.trust.jws)
 
     def renew_instance(self) -> None:
         """The next published state shows a new instance."""
@@ -111,9 +142,18 @@ class MqttLink:
         """Parts first, then the manifest that names them; then clear what none has named for long."""
         for sha256, piece in publication.parts.items():
             self._client.publish(list_part(publication.site, sha256), piece, qos=1, retain=True)
-        self._client.publish(manifest(publication.site), publication.manifest, qos=1, retain=True)
+        self._publish_own(manifest(publication.site), publication.manifest)
         for sha256 in publication.gone:
             self._client.publish(list_part(publication.site, sha256), b"", qos=1, retain=True)
+
+    def hear_states_again(self) -> None:
+        """The broker repeats every terminal's retained state."""
+        if self.is_up:
+            self._client.subscribe(up(TerminalId(ANY), "state"), qos=1)
+
+    def _publish_own(self, topic: str, payload: bytes) -> None:
+        self._own.append(sha256_of(payload))
+        self._client.publish(topic, payload, qos=1, retain=True)
 
     def _new_client(self) -> Client:
         client = Client(CallbackAPIVersion.VERSION2, client_id=self._settings.client_id)
@@ -135,11 +175,13 @@ class MqttLink:
         if reason.is_failure:
             self._later(self._now_down, f"it refuses us ({reason})", True)
             return
-        client.subscribe(UP_ALL, qos=1)
+        _, self._first_mid = client.subscribe([(topic, 1) for topic in self._hears.topics])
 
-    def _on_subscribe(self, _client: Client, _data: object, _mid: int, reasons: list[ReasonCode], _: object) -> None:
+    def _on_subscribe(self, _client: Client, _data: object, mid: int, reasons: list[ReasonCode], _: object) -> None:
+        if mid != self._first_mid:
+            return
         if any(reason.is_failure for reason in reasons):
-            log.error("the broker refused our subscription to %s", UP_ALL)
+            log.error("the broker refused our subscription to %s", ", ".join(self._hears.topics))
             return
         self._later(self._now_up)
 
@@ -159,10 +201,17 @@ class MqttLink:
         self._later(self._now_down, f"the connection is lost{told}")
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
+        if _is_own(message):
+            if not message.retain:  # what lay there before we listened is no news
+                self._later(self._compare, bytes(message.payload))
+            return
         found = _addressed(message)
         if found is not None:
             tid, what = found
             self._later(self._enqueue, tid, _Message(what, bytes(message.payload)))
+
+    def _compare(self, payload: bytes) -> None:
+        self.is_overwritten |= sha256_of(payload) not in self._own
 
     def _later(self, work: Callable[..., None], *arguments: object) -> None:
         """Hand something from paho's thread to the event loop; after its end nobody cares."""
@@ -214,7 +263,12 @@ class MqttLink:
                     return
                 continue
             try:
-                await self._answer(tid, message)
+                fence = await self._leases.held_for(tid)
+                if fence is not None:
+                    with under(fence):
+                        await self._answer(tid, message)
+            except LeaseLost as error:
+                log.warning("a message is left to others: %s", error)
             except Exception:
                 # One terminal's trouble must not end its worker: it sends again.
                 log.exception("a message of %s could not be handled", tid)
@@ -247,6 +301,13 @@ def _tls_context(settings: MqttSettings) -> ssl.SSLContext:
         names = ", ".join(filter(None, (settings.ca, settings.cert, settings.key)))
         raise ConfigWrong(f"mqtt: {names}: no certificates as TLS needs them ({error.strerror or error})") from error
     return context
+
+
+def _is_own(message: MQTTMessage) -> bool:
+    """Whether it is what a program of the server says to all terminals."""
+    with contextlib.suppress(UnicodeDecodeError):
+        return any(topic_matches_sub(topic, message.topic) for topic in OWN)
+    return False
 
 
 def _addressed(message: MQTTMessage) -> tuple[TerminalId, str] | None:

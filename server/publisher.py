@@ -1,4 +1,6 @@
-"""Publishes the lists of every site: when they change, when the broker is new, and now and then as manifests expire."""
+"""Publishes the lists of every site: when they change, when the broker is new or another program has published, and now
+and then as manifests expire.
+"""
 
 import logging
 import time
@@ -17,8 +19,8 @@ class Publisher:
         self._policy, self._link, self._renew_every_s = policy, link, renew_every_s
         self._renew_at = 0.0
         self._shown_epoch = 0
-        self._is_fresh = False
-        """The broker may have forgotten everything, and nobody has taken note of that yet."""
+        self._is_fresh = True
+        """The broker may show anything or nothing, and nobody has taken note of that yet."""
         self._known = set[SiteId]()
         self._changed = set[SiteId]()
         self._whole = set[SiteId]()
@@ -27,8 +29,9 @@ class Publisher:
     async def look(self) -> None:
         """Publish what is due."""
         self._policy.changed.clear()
-        self._is_fresh |= self._link.connected.is_set()
+        self._is_fresh |= self._link.connected.is_set() or self._link.is_overwritten
         self._link.connected.clear()
+        self._link.is_overwritten = False
         if not self._link.is_up:
             return
         sites = {SiteId(site) for site in await self._policy.sites()}

@@ -12,6 +12,8 @@ from server.alarms.service import Alarms
 from server.broker.certificates import CRL_DAYS
 from server.broker.site import BrokerSite
 from server.config import Settings
+from server.leases.rules import UNSERVED_MS
+from server.leases.service import Leases
 from server.mqtt_link import MqttLink
 from server.nightly import Nightly
 from server.states.service import States
@@ -34,6 +36,7 @@ class Watch:
     alarms: Alarms
     states: States
     nightly: Nightly
+    leases: Leases
     link: MqttLink | None
     site: BrokerSite | None
     mono_ms: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000
@@ -49,6 +52,7 @@ class Watch:
         await self.alarms.see(AlarmKind.DISK_LOW, await asyncio.to_thread(self._disk))
         await self.alarms.see(AlarmKind.REVOCATIONS_OLD, await asyncio.to_thread(self._revocations))
         await self.alarms.see(AlarmKind.BROKER_DOWN, self._broker())
+        await self.alarms.see(AlarmKind.SITE_UNSERVED, await self._unserved())
 
     async def _look_at_the_clock(self) -> None:
         before, self._offset_ms = self._offset_ms, self.clock() - self.mono_ms()
@@ -65,6 +69,10 @@ class Watch:
     async def _night(self) -> Wrong:
         day = await self.nightly.late(NIGHT_LATE_MS)
         return {} if day is None else {SERVER: f"business day {day} is not proved; the log says what failed"}
+
+    async def _unserved(self) -> Wrong:
+        text = f"no ingest worker has had it for {UNSERVED_MS // 1_000} s; its terminals sell on"
+        return dict.fromkeys(await self.leases.unserved(), text)
 
     def _disk(self) -> Wrong:
         total, _, free = shutil.disk_usage(self.settings.data)

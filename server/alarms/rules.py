@@ -37,6 +37,8 @@ class AlarmKind(enum.StrEnum):
     NIGHT_NOT_DONE = "night_not_done"
     RECORD_CHANGED = "record_changed"
     """A row of the books or of the trail is not any more what was sealed, or a root does not follow from them."""
+    SITE_UNSERVED = "site_unserved"
+    """Nobody takes in what a site's terminals send."""
 
 
 LASTING = frozenset(
@@ -50,6 +52,7 @@ LASTING = frozenset(
         AlarmKind.DISK_LOW,
         AlarmKind.NIGHT_NOT_DONE,
         AlarmKind.RECORD_CHANGED,
+        AlarmKind.SITE_UNSERVED,
     }
 )
 """They last until what is wrong is over; the others say that something has happened."""

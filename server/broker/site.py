@@ -128,13 +128,9 @@ class BrokerSite:
         except (OSError, ValueError):
             return False
 
-    def list_mark(self) -> tuple[int, int, int]:
-        """Changes when anything happens to the file of revocations; zeros where it is gone."""
-        try:
-            found = (self.settings.directory / REVOKED).stat()
-        except OSError:
-            return 0, 0, 0
-        return found.st_ino, found.st_size, found.st_mtime_ns
+    def mark(self) -> tuple[tuple[int, int, int], ...]:
+        """Changes when anything happens to the lists of access and of revocations; zeros where one is gone."""
+        return tuple(_mark_of(self.settings.directory / name) for name in (ACCESS, REVOKED))
 
     def revocations_age_ms(self, at: UtcMs) -> int:
         """How long ago the list of revocations was signed; beyond CRL_DAYS the broker turns everybody away."""
@@ -192,6 +188,14 @@ class BrokerSite:
             return False
         replace_file(path, content)
         return True
+
+
+def _mark_of(path: Path) -> tuple[int, int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0, 0
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _has_account(name: str) -> bool:

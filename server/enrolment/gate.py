@@ -48,8 +48,8 @@ class Gate:
         self._untold = True
         """Mosquitto may not have read what lies there."""
         self._looked_at = 0.0
-        self._list_mark = 0, 0, 0
-        """Of the list of revocations as it was written here: something else may damage it."""
+        self._mark: tuple[tuple[int, int, int], ...] = ()
+        """Of the lists as they were written here: something else may damage them, or somebody who had slept."""
 
     async def look(self) -> None:
         """Soon after a change, and now and then, look through everything.
@@ -57,7 +57,7 @@ class Gate:
         Raises BrokerUnreachable: the next look tries again.
         """
         self._untold |= await took(self._database, Due.REGISTER)  # kept until it is done: a disk may be full meanwhile
-        is_touched = self._site.list_mark() != self._list_mark
+        is_touched = self._site.mark() != self._mark
         is_due = time.monotonic() - self._looked_at >= LOOKS_THROUGH_S
         if self._untold or self._to_end or is_touched or is_due:
             await self._look_through()
@@ -89,7 +89,7 @@ class Gate:
         if serials != self._revoked or self._site.revocations_age_ms(now) >= DAY_MS:
             self._site.take_back(revoked, now)
             self._revoked, self._untold = serials, True
-        self._list_mark = self._site.list_mark()
+        self._mark = self._site.mark()
 
     def _end_session(self, tid: TerminalId) -> None:
         """Connect once under a terminal's name. Nothing depends on it: the access list is in force already."""

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from server.alarms.rules import AlarmKind
 from server.alarms.service import Alarms
 from server.db import Database
+from server.leases.service import Leases
 from server.meter import Meter
 from server.metrics import store
 from server.numbers import DONE_THROUGH, read_setting, server_epoch
@@ -40,10 +41,17 @@ class Metrics:
     """Reads how things are and adds what was counted."""
 
     def __init__(
-        self, database: Database, meter: Meter, alarms: Alarms, states: States, is_broker_up: Callable[[], bool]
+        self,
+        database: Database,
+        meter: Meter,
+        alarms: Alarms,
+        states: States,
+        leases: Leases,
+        is_broker_up: Callable[[], bool] | None,
     ) -> None:
+        """`is_broker_up`: None where this process does not talk to the broker."""
         self._database, self._meter, self._alarms, self._states = database, meter, alarms, states
-        self._is_broker_up = is_broker_up
+        self._leases, self._is_broker_up = leases, is_broker_up
 
     async def text(self) -> bytes:
         """In Prometheus' text format. A database that is away is a figure, too."""
@@ -57,7 +65,10 @@ class Metrics:
         else:
             page.put("database_up", "Whether the database answers", 1)
             page.put("database_seconds", "How long it took to read these figures", time.perf_counter() - began)
-        page.put("broker_up", "Whether the broker has taken our connection", int(self._is_broker_up()))
+        if self._is_broker_up is not None:
+            page.put("broker_up", "Whether the broker has taken our connection", int(self._is_broker_up()))
+        held: _Values = {(name,): 1 for name in self._leases.names}
+        page.put_each("lease_held", "What this process does that one does at a time", ("name",), held)
         return generate_latest(page.registry) + self._meter.text()
 
     async def _read(self, page: _Page) -> None:

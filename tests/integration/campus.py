@@ -128,6 +128,8 @@ class Campus:
     """The database's URL; SQLite beside the server where there is none."""
     days_behind: int = 0
     """So many days the server's clock is behind, until `server.mend_clock`."""
+    servers: int = 2
+    """How many programs of the server the broker lets in."""
     tills: dict[str, Till] = field(default_factory=dict[str, Till])
     _stack: ExitStack = field(default_factory=ExitStack)
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
@@ -165,11 +167,15 @@ class Campus:
         site = open_authority(self.directory / "server" / "data" / "authority", now(), may_create=False)
         self.site = BrokerSite(self.broker.settings, site)
         self.pcscd = self._stack.enter_context(PrivatePcscd(self.directory / "pcscd", self.reader_count))
-        self.server = ServerProgram(self.directory / "server", config, self.days_behind)
-        self._stack.enter_context(self.server)
+        self.start_server(config)
         self.token_file.touch(0o600)
         self.token_file.write_text(self.token)
         self._http = self._stack.enter_context(httpx.Client(timeout=30))
+
+    def start_server(self, config: Path) -> None:
+        """Start what `server` is."""
+        program = ServerProgram(self.directory / "server", config, days_behind=self.days_behind)
+        self.server = self._stack.enter_context(program)
 
     def _server_config(self) -> Path:
         port = free_port()
@@ -177,7 +183,8 @@ class Campus:
         path = self.directory / "server" / "server.toml"
         path.write_text(
             f'data = "data"\nupkeep_every_s = 1\ndatabase = "{self.database}"\n'
-            f'[http]\nport = {port}\n[broker]\nhost = "127.0.0.1"\nport = {self._broker_port}\nservers = 2\n'
+            f"[http]\nport = {port}\n"
+            f'[broker]\nhost = "127.0.0.1"\nport = {self._broker_port}\nservers = {self.servers}\n'
             f'[log]\nformat = "{self.log_format}"\nlevel = "{"debug" if self.log_format == "json" else "info"}"\n'
             f"[lists]\nlook_every_ms = {self.lists_ms}\n"
             f'[[operators]]\nname = "admin"\ntoken_sha256 = "{token}"\nroles = ["admin"]\n'
@@ -241,14 +248,21 @@ class Campus:
     # Terminals ----------------------------------------------------------------------------------------------------
 
     def add_till(
-        self, tid: str, reader: int, *, may: tuple[str, ...] = ("refund",), broker_port: int = 0, start: bool = True
+        self,
+        tid: str,
+        reader: int,
+        *,
+        may: tuple[str, ...] = ("refund",),
+        broker_port: int = 0,
+        start: bool = True,
+        site: str = SITE,
     ) -> Till:
         """Register a terminal, grant it an epoch, configure it, start it."""
         directory = self.directory / tid
         (directory / "data").mkdir(parents=True)
         can_load = bool({"load", "topup"} & set(may))
         rights = {"can_load": can_load, "can_issue": "office" in may}
-        particulars = {"site": SITE, "title": tid, "merchant": MERCHANT, **rights}
+        particulars = {"site": site, "title": tid, "merchant": MERCHANT, **rights}
         if "proposed" in self.ask("PUT", f"/terminals/{tid}", particulars):
             self.ask("PUT", f"/terminals/{tid}", particulars, token=self._second_token)
         tno = self.enrol(tid, directory / "data").grant.tno

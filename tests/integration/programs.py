@@ -104,13 +104,12 @@ class Program:
 
 
 class ServerProgram(Program):
-    """`python -m server`. `url` is known once it listens."""
+    """`python -m server`, or one process of it. `url` is known once it listens."""
 
-    def __init__(self, directory: Path, config: Path, days_behind: int = 0) -> None:
+    def __init__(self, directory: Path, config: Path, *options: str, days_behind: int = 0) -> None:
         """Its clock is so many days behind until `mend_clock`."""
-        super().__init__(
-            directory, ["-m", "server", "--config", str(config)], {"FANKA_TEST_DAYS_BEHIND": str(days_behind)}
-        )
+        arguments = ["-m", "server", "--config", str(config), *options]
+        super().__init__(directory, arguments, {"FANKA_TEST_DAYS_BEHIND": str(days_behind)})
         self._config, self._shipping = config, self._arguments
         if days_behind:
             self._arguments = [str(SERVER_OF_THE_PAST), *self._shipping[2:]]

@@ -224,7 +224,7 @@ async def test_a_terminal_s_own_word_is_an_alarm_until_it_says_otherwise(desk: D
 def watch_of(desk: Desk, site: BrokerSite | None = None, **alarm_settings: int) -> Watch:
     house = desk.house
     settings = Settings(house.settings.data, alarms=AlarmSettings(**alarm_settings))
-    return Watch(settings, desk.clock, house.alarms, house.states, house.nightly, None, site, lambda: 0)
+    return Watch(settings, desk.clock, house.alarms, house.states, house.nightly, house.leases, None, site, lambda: 0)
 
 
 async def test_a_terminal_that_is_not_heard_of(desk: Desk, till: Till) -> None:

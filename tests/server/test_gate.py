@@ -224,3 +224,18 @@ async def test_a_list_of_revocations_that_is_damaged_is_signed_again_from_the_re
         path.write_bytes(damage)
     await gate.look()
     assert [known.serial_number for known in x509.load_pem_x509_crl(path.read_bytes())] == [before[0].serial_number]
+
+
+async def test_an_access_list_that_somebody_who_had_slept_has_written_is_put_right(
+    desk: Desk, tmp_path: Path, ended: list[str]
+) -> None:
+    await enrolled(desk)
+    gate, path = Gate(desk.house.database, made(tmp_path / "broker"), desk.clock), tmp_path / "broker" / ACCESS
+    await gate.look()
+    old = path.read_bytes()
+    await desk.post("/terminals/till-1/revoke", who="tom")
+    await gate.look()
+    new = path.read_bytes()
+    replace_file(path, old)
+    await gate.look()
+    assert path.read_bytes() == new != old

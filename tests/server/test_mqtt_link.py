@@ -34,9 +34,10 @@ from protocol.messages import (
 )
 from protocol.policy import CardsFile, read_file
 from protocol.signing import sha256_of, to_base64url
-from server.app import open_house, running
+from server.app import open_house
 from server.config import MqttSettings
 from server.mqtt_link import MqttLink
+from server.running import running
 from tests.brokers import ANYBODY, OwnBroker
 from tests.server.desk import Clock
 from tests.server.office import Desk, settings_in
@@ -76,8 +77,8 @@ class Line:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def say(self, topic: str, payload: bytes) -> None:
-        self._client.publish(topic, payload, qos=1)
+    def say(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        self._client.publish(topic, payload, qos=1, retain=retain)
 
     async def hear(self, topic: str) -> bytes:
         """The next payload on this topic; what is heard on others meanwhile is dropped."""
@@ -278,6 +279,20 @@ async def test_a_part_is_cleared_a_week_after_the_last_manifest_that_named_it(de
         assert await line.hear(topics.list_part(SITE, first)) == b"", "nobody needs it any more"
     async with line_to(broker, "till-01", topics.list_part(SITE, second)) as late:
         assert await late.hear(topics.list_part(SITE, second)), "named two days ago"
+
+
+async def test_what_somebody_who_had_slept_puts_in_the_place_of_a_list_is_put_right(
+    desk: Desk, broker: OwnBroker
+) -> None:
+    async with line_to(broker, ANYBODY, topics.manifest(SITE)) as line:
+        await enrol(desk, Till(1))
+        ours, other = await line.hear(topics.manifest(SITE)), b"another program's"
+        line.say(topics.manifest(SITE), other, retain=True)
+        while await line.hear(topics.manifest(SITE)) != other:
+            pass
+        again = await line.hear(topics.manifest(SITE))
+        key = desk.house.keys.list.public
+        assert verified(again, Manifest, key).version > verified(ours, Manifest, key).version
 
 
 def test_the_program_starts_says_so_and_stops(broker: OwnBroker, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ class Broker:
     def __init__(self) -> None:
         self.connected = asyncio.Event()
         self.is_up = True
+        self.is_overwritten = False
         self.shown: list[str] = []
         self.states: list[int] = []
         self.fails_for = ""
@@ -86,7 +87,7 @@ async def test_an_empty_broker_gets_everything_even_after_a_failure(
     await publisher.look()
     assert broker.taken() == [OTHER, SITE]
     await publisher.look()
-    assert broker.taken() == [] and broker.states == [1, 1] and broker.keys_shown == 1
+    assert broker.taken() == [] and broker.states == [1, 1] and broker.keys_shown == 2
 
 
 async def test_a_site_that_fails_keeps_no_other_waiting(desk: Desk, broker: Broker, publisher: Publisher) -> None:

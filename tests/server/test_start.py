@@ -8,18 +8,21 @@ from pathlib import Path
 import pytest
 
 from server.__main__ import PORT_TAKEN, WRONG_CONFIG, main
+from server.app import open_house
+from server.config import ConfigWrong, Settings
+from tests.server.desk import sqlite_url
 
-Say = Callable[[str], tuple[int, str]]
+Say = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
 def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Say:
     """Start the server with these settings; how it ended, and what it said."""
 
-    def start(text: str) -> tuple[int, str]:
+    def start(text: str, *options: str) -> tuple[int, str]:
         path = tmp_path / "server.toml"
         path.write_text(text)
-        monkeypatch.setattr(sys, "argv", ["server", "--config", str(path)])
+        monkeypatch.setattr(sys, "argv", ["server", "--config", str(path), *options])
         return main(), capsys.readouterr().err
 
     return start
@@ -68,3 +71,33 @@ def test_a_port_that_is_taken_is_told_before_anything_is_touched(started: Say, t
     assert code == PORT_TAKEN
     assert said.startswith(f"fanka server: http: cannot listen at 127.0.0.1 port {port}: Address already in use")
     assert not (tmp_path / "d").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--role", "api"), "--role api needs PostgreSQL: on SQLite one process does everything. Leave --role away"),
+        (("--role", "ingest"), "--role ingest needs PostgreSQL"),
+        (("--role", "nightly"), "--role nightly needs PostgreSQL"),
+        (("--number", "0"), "--number 0: a number from 1 on"),
+        (("--number", "3"), "the broker lets in 2 of the server's programs. Set `servers = 3` in [broker]"),
+        (("--port", "70000"), "--port 70000: a port from 0 to 65535"),
+    ],
+)
+def test_what_a_process_cannot_do_here_is_told(
+    started: Say, tmp_path: Path, options: tuple[str, ...], told: str
+) -> None:
+    code, said = started(f'{DATA}{HTTP}[broker]\ndirectory = "b"\nservers = 2\n', *options)
+    assert code == WRONG_CONFIG
+    assert said.startswith("fanka server: ") and told in said and said.count("\n") == 1
+    assert not (tmp_path / "d").exists(), "nothing was touched"
+
+
+async def test_on_sqlite_a_second_process_is_refused(tmp_path: Path) -> None:
+    settings = Settings(str(tmp_path), sqlite_url(tmp_path))
+    async with open_house(settings):
+        with pytest.raises(ConfigWrong, match=r"another server works in .*on SQLite there is only one\. Stop it"):
+            async with open_house(settings):
+                pass
+    async with open_house(settings):
+        pass
