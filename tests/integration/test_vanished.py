@@ -20,11 +20,13 @@ def is_there(campus: Campus, till: Till) -> bool:
     return bool(campus.ask("GET", f"/terminals/{till.tid}/state")["online"])
 
 
-def sell(till: Till, times: int) -> None:
-    """Cash, so that no card waits."""
+def sell(till: Till, times: int) -> list[int]:
+    """Cash, so that no card waits; the entries."""
+    found = list[int]()
     for _ in range(times):
         till.program.wait("view", since=till.program.type(f"ring {PRICE / 100}"), phase="ringing")
-        till.program.wait("entry", since=till.program.type("cash"), kind="cash_sale")
+        found.append(int(till.program.wait("entry", since=till.program.type("cash"), kind="cash_sale")["seq"]))
+    return found
 
 
 def test_a_terminal_that_vanished_is_missed_and_comes_back_with_all_it_sold() -> None:
@@ -38,10 +40,9 @@ def test_a_terminal_that_vanished_is_missed_and_comes_back_with_all_it_sold() ->
             campus.wait_online(till)
             wait_until(lambda: is_there(campus, till), "its word that it is there")
             gone()
-            tip = campus.tip(till)
-            sell(till, sold_meanwhile)
+            sold = sell(till, sold_meanwhile)
             wait_until(lambda: not is_there(campus, till), "its last will")
-            assert campus.tip(till) == tip and till.program.running
+            assert till.program.running and not (sold and campus.tip(till) >= sold[0])
             back()
             campus.wait_online(till)
             wait_until(lambda: is_there(campus, till), "its word that it is back")
@@ -57,10 +58,10 @@ def test_a_terminal_that_vanished_is_missed_and_comes_back_with_all_it_sold() ->
         assert till.program.process is not None
         number = till.program.process.pid
         vanishes(lambda: os.kill(number, signal.SIGSTOP), 0, lambda: os.kill(number, signal.SIGCONT))
-        sell(till, 1)
+        (newest,) = sell(till, 1)
         campus.wait_online(till)
         ledger = campus.ledger()
         assert ledger["cents_by_kind"]["drawer"] == -8 * PRICE and ledger["total_cents"] == 0
         assert till.program.stop() == 0 and campus.server.stop() == 0
         here, there = [sealed.jws for sealed in till.entries()], held(campus, till)
-        assert there == here[: len(there)] and len(here) - len(there) <= 2
+        assert there == here[: len(there)] and len(there) >= newest
