@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from protocol.entries import HashField
-from protocol.ids import U8, MerchantField, ProductField, StaffId
+from protocol.ids import U8, MerchantField, MerchantId, ProductField, StaffId, TerminalField, TerminalId
 from protocol.instants import UtcField, UtcMs
 from protocol.money import Amount, Cents
 from protocol.price_list import Names
@@ -18,7 +18,7 @@ PIN_SALT_BYTES, PIN_HASH_BYTES = 16, 32
 _N, _R, _P = 2**14, 8, 1
 """RFC 7914: 16 MiB and some 50 ms for one try on a terminal; fixed, so that no list can ask for more."""
 STAFF_MAX, PROMOTIONS_MAX, TEXTS_MAX = 1_000, 1_000, 200
-REPEAT_MS, REPEAT_MS_MAX = 10_000, 60_000
+REPEAT_MS, REPEAT_MS_MAX, PLACES_MAX = 10_000, 60_000, 1_000
 
 _Label = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,32}\Z")]
 _Line = Annotated[str, Meta(min_length=1, max_length=60)]
@@ -127,11 +127,29 @@ class TextsFile(_File, frozen=True):
         return tuple(str(getattr(one, language)) for one in running)
 
 
+class Place(_File, frozen=True):
+    """A terminal that was a spare, and for whom it sells from an instant on."""
+
+    tid: TerminalField
+    merchant: MerchantField
+    since: UtcField
+
+
 class ConfigFile(_File, frozen=True):
     """The `config` list: how every terminal of the site is set up, beyond its own file."""
 
     repeat_ms: Annotated[int, Meta(ge=0, le=REPEAT_MS_MAX)] = REPEAT_MS
     """A card that paid is not charged again within this time unless the cashier confirms."""
+    places: Annotated[tuple[Place, ...], Meta(max_length=PLACES_MAX)] = ()
+    """The server's own, from its register."""
+
+    def __post_init__(self) -> None:
+        _once("terminal", [place.tid for place in self.places])
+
+    def merchant_of(self, tid: TerminalId, now_ms: int) -> MerchantId:
+        """For whom a spare sells now; empty: it has no place."""
+        mine = (place.merchant for place in self.places if place.tid == tid and place.since <= now_ms)
+        return next(mine, MerchantId(""))
 
 
 def pin_hash(pin: str, salt: bytes) -> bytes:

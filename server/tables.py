@@ -50,9 +50,9 @@ terminal = Table(
     Column("site", String(32), nullable=False),
     _name("title", 80),
     _name("merchant"),
-    Column("can_load", Boolean, nullable=False, default=False),
-    Column("can_issue", Boolean, nullable=False, default=False),
-    _big("registered_at"),
+    *(Column(name, Boolean, nullable=False, default=False) for name in ("can_load", "can_issue", "spare")),
+    *_bigs("registered_at", "placed_at"),
+    _name("replaced_by", 32),
 )
 
 chain = Table(

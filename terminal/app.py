@@ -77,7 +77,8 @@ async def run(config: Config, words: Words, console: Console, keyboard: int, rea
 
         cards = CardPort(config.card_keys, thread.run, os.urandom)
         news = News(console)
-        post = Post(grant.tno, config.merchant, config.campus, trust.load, grant.at, f"fanka {version('fanka')}")
+        build = f"fanka {version('fanka')}"
+        post = Post(grant.tno, config.merchant, config.campus, trust.load, grant.at, build, grant.tid)
         shell = Shell(
             post,
             journal,

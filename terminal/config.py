@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from hardware.cards.keys import CardKeys, MasterKeys
-from protocol.ids import MerchantField, MerchantId
+from protocol.ids import MerchantId
 from protocol.instants import CampusTime
 from protocol.settings import SettingsWrong, decode_settings
 from protocol.signing import from_base64url
@@ -89,7 +89,9 @@ class _CardKeysFile(_Table, frozen=True):
 
 class _File(_Table, frozen=True):
     directory: Annotated[str, Meta(min_length=1)]
-    merchant: Annotated[MerchantField, Meta(description="1 to 32 of A-Z a-z 0-9 . _ -")]
+    merchant: Annotated[
+        str, Meta(pattern=r"^[A-Za-z0-9._-]{0,32}\Z", description="1 to 32 of A-Z a-z 0-9 . _ -, or none for a spare")
+    ]
     language: str = "en"
     may: tuple[May, ...] = (May.REFUND,)
     key_tier: TierName = TierName.FILE
@@ -110,6 +112,7 @@ class Config:
 
     directory: Path
     merchant: MerchantId
+    """Empty: a spare, whose place the server tells."""
     language: str
     may: frozenset[May]
     journal_keys: JournalKeys
@@ -156,7 +159,7 @@ def read_config(path: Path) -> Config:
         raise ConfigWrong(f"{path}: key_tier: {error}") from error
     return Config(
         directory=directory,
-        merchant=file.merchant,
+        merchant=MerchantId(file.merchant),
         language=file.language,
         may=frozenset(file.may),
         journal_keys=journal_keys,

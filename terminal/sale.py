@@ -129,6 +129,8 @@ def step(desk: Desk, event: Event) -> Stepped:
 
 
 def _operated(desk: Desk, event: Operated) -> Stepped:
+    if not desk.merchant and isinstance(event, BasketChanged | PayPressed | CashTaken):
+        return desk, ()  # a spare sells for nobody
     match event, desk.phase:
         case BasketChanged(basket), Ringing() | Done() | NotDone() | AwaitingCard():
             return replace(desk, phase=Ringing(basket)), ()

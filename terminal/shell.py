@@ -15,7 +15,7 @@ from hardware.ports import CardError, CardLeftField
 from protocol.authorise import House, Listed, Refusal, Refused, Standing
 from protocol.basket import Basket
 from protocol.entries import Body, Booted, Checkpoint, EpochEnded, Fault, Kind, Stage, kind_of
-from protocol.ids import Counter, MerchantId, Seq, ShiftNo, StaffId, Tno
+from protocol.ids import Counter, MerchantId, Seq, ShiftNo, StaffId, TerminalId, Tno
 from protocol.instants import MINUTE_MS, BusinessDay, CampusTime, Now, UtcMs
 from protocol.journal import Sealed
 from protocol.limits import When
@@ -91,12 +91,14 @@ class Post:
 
     tno: Tno
     merchant: MerchantId
+    """Empty: a spare, whose place the server tells."""
     campus: CampusTime
     load_key: Verifier
     """Checks the server's load records."""
     granted_at: UtcMs
     """When the server signed this epoch's grant."""
     build: str = ""
+    tid: TerminalId = TerminalId("")
 
 
 class Shell:
@@ -120,7 +122,7 @@ class Shell:
         self.lists = lists
         self.derived = Derived()
         self.desk = Desk(
-            post.tno, post.merchant, lists.prices, Ringing(Basket(lists.prices)), repeat_ms=lists.config.repeat_ms
+            post.tno, self._merchant, lists.prices, Ringing(Basket(lists.prices)), repeat_ms=lists.config.repeat_ms
         )
         self.staff, self.revoked, self.ack_jws = StaffId(""), False, ""
         self.server: Server | None = None
@@ -139,6 +141,8 @@ class Shell:
 
     async def handle(self, event: Event) -> None:
         """Let the machine take an event, and do what it asks."""
+        if self.desk.merchant != self._merchant:
+            self.desk = structs.replace(self.desk, merchant=self._merchant)
         if isinstance(event, PayPressed):
             event = replace(event, house=self._house(self._now()))
         elif isinstance(event, CashTaken):
@@ -180,6 +184,11 @@ class Shell:
             phase=Ringing(Basket(lists.prices)) if empty else phase,
             repeat_ms=lists.config.repeat_ms,
         )
+
+    @property
+    def _merchant(self) -> MerchantId:
+        """For whom this terminal sells now; empty: for nobody, it is a spare."""
+        return self._post.merchant or self.lists.config.merchant_of(self._post.tid, self._now().utc_ms)
 
     def lists_age_ms(self, now: Now) -> int:
         """How old the lists are, by the clock or by what the server vouches for, whichever is more."""

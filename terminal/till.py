@@ -15,7 +15,7 @@ from protocol.texts import text_of
 from terminal import views
 from terminal.card_port import CardPort
 from terminal.clerk import Clerk
-from terminal.commands import Command
+from terminal.commands import Cancel, CloseShift, Command, Confirm, Export, Help, ShowStatus
 from terminal.desk import AwaitingCard, Ringing, Ticked
 from terminal.face import Face
 from terminal.gauges import Gauges
@@ -24,6 +24,8 @@ from terminal.shell import FAULT_AGAIN_MS, Shell
 from terminal.status import limit_text
 from terminal.views import Tone, View, Words
 
+_OF_A_SPARE = Confirm | Cancel | CloseShift | ShowStatus | Help | Export
+"""What may be typed at a terminal that waits for its place."""
 CHECKPOINT_ENTRIES = 256
 """After so many entries the next start begins at a new checkpoint."""
 _SIGNALS = {
@@ -109,7 +111,10 @@ class Till:
 
         async def take(shell: Shell) -> None:
             self._shown = None
-            await self.clerk.do(command, shell)
+            if shell.desk.merchant or isinstance(command, _OF_A_SPARE):
+                await self.clerk.do(command, shell)
+            else:
+                self.face.say(self.words["said.spare"])
 
         await self.turn(take)
 
@@ -171,6 +176,8 @@ class Till:
             return views.office_view(self.clerk.office.phase, self.words)
         now = self.now()
         view = views.view_of(self.shell.desk, self.campus.minute_of_day(now.utc_ms), self.words)
+        if not self.shell.desk.merchant:
+            return replace(view, lines=(*view.lines, self.words["said.spare"]))
         most = self.shell.offline_sale_max(now)
         if most is None or not isinstance(self.shell.desk.phase, Ringing | AwaitingCard):
             return view

@@ -12,11 +12,11 @@ from server.tables import chain, terminal
 
 
 async def admitted(connection: AsyncConnection) -> dict[TerminalId, SiteId]:
-    """Registered terminals and their sites, but for those whose newest epoch is revoked or lost."""
+    """Registered terminals and their sites, but for the replaced, and those whose newest epoch is revoked or lost."""
     chains = select(chain.c.tid, chain.c.status, chain.c.revoked_at).order_by(chain.c.epoch)
     newest = {row.tid: row for row in await connection.execute(chains)}
     out = {tid for tid, row in newest.items() if row.revoked_at or row.status == TerminalStatus.LOST}
-    rows = await connection.execute(select(terminal.c.tid, terminal.c.site))
+    rows = await connection.execute(select(terminal.c.tid, terminal.c.site).where(terminal.c.replaced_by == ""))
     return {TerminalId(row.tid): SiteId(row.site) for row in rows if row.tid not in out}
 
 

@@ -253,9 +253,9 @@ class Enrolments:
         key = _request_key(request)
 
         async def renew(connection: AsyncConnection) -> str:
-            await terminal_named(connection, tid)
-            chain = await store.newest_chain(connection, tid)
-            if chain is None or chain["epoch"] != epoch or not _in_good_standing(chain):
+            known, chain = await terminal_named(connection, tid), await store.newest_chain(connection, tid)
+            is_replaced = known is not None and known["replaced_by"]
+            if is_replaced or chain is None or chain["epoch"] != epoch or not _in_good_standing(chain):
                 raise Forbidden("not_in_good_standing", f"{tid} has no such epoch in good standing; enrol it again")
             if not VerifyKey(chain["key"]).verifies(proof, renewal_text(tid, epoch, at, tier, request)):
                 raise Forbidden("not_proven", "the request is not signed by the journal key of this epoch")

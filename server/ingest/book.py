@@ -106,6 +106,8 @@ class ChainRow:
     """The register's word: whose sales it tells of; empty: anybody's."""
     revoked_at: UtcMs = UtcMs(0)
     """Since when its entries are kept aside until their cards confirm them; 0: they are not. A lost one may be, too."""
+    is_spare: bool = False
+    """The register's word: it waits for a place and sells nothing."""
 
     def __post_init__(self) -> None:
         self.branches.setdefault(0, Branch(0, self.start))

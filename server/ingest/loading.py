@@ -97,7 +97,7 @@ async def fetched(connection: AsyncConnection, query: Select[Any]) -> Sequence[R
 async def _load_chain(connection: AsyncConnection, book: Book, tno: Tno, seqs: tuple[int, int]) -> None:
     chain, branch, entry, hole, register = tables.chain, tables.branch, tables.entry, tables.hole, tables.terminal
     published = [_newest(name).label(f"{name}_published") for name in ("cards", "limits")]
-    said = (register.c.can_load, register.c.can_issue, register.c.merchant)
+    said = (register.c.can_load, register.c.can_issue, register.c.merchant, register.c.spare)
     query = select(chain, *said, *published).where(chain.c.tno == tno)
     query = query.outerjoin(register, register.c.tid == chain.c.tid).with_for_update(of=chain)
     row = (await fetched(connection, query))[0]

@@ -18,7 +18,7 @@ from protocol.entries import (
 )
 from server.ingest.book import Book, ChainRow
 from server.ingest.reach import products_of
-from server.ingest.waiting import FOREIGN_MERCHANT, NEVER_ISSUED, NO_RIGHT, UNKNOWN_PRODUCT, UNPROVEN
+from server.ingest.waiting import A_SPARE, FOREIGN_MERCHANT, NEVER_ISSUED, NO_RIGHT, UNKNOWN_PRODUCT, UNPROVEN
 
 _NEEDS_PROOF = (RefundStep, TopUpStep, LoadStep, CashSale, ShiftOpened, ShiftClosed, CardIssued, CardBlocked)
 """What a second history cannot say alone: sales of cards have a rule of their own (`steps.use_of`), but for tokens'."""
@@ -32,6 +32,8 @@ def unproven(branch: int, body: Body) -> str:
 
 def beyond_rights(book: Book, chain: ChainRow, branch: int, entry: Entry) -> str:
     """Why a terminal, or a second history of it, may not say this alone, whatever its card says; empty when it may."""
+    if chain.is_spare and isinstance(entry.body, SaleStep | RefundStep | CashSale | TopUpStep | LoadStep | CardIssued):
+        return A_SPARE
     match entry.body:
         case TopUpStep() | LoadStep():
             return "" if chain.can_load else NO_RIGHT

@@ -79,6 +79,7 @@ def chain_of(row: Row, branches: dict[int, Branch]) -> ChainRow:
         bool(row["can_issue"]),
         row["merchant"] or "",
         UtcMs(row["revoked_at"]),
+        bool(row["spare"]),
     )
 
 

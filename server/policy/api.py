@@ -85,7 +85,9 @@ async def put_texts(_: AtLists, lists: Lists, site: Id, form: TextsForm) -> List
 
 @router.put("/{site}/config")
 async def put_config(_: AtLists, lists: Lists, site: Id, form: ConfigForm) -> ListView:
-    """How this site's terminals are set up."""
+    """How this site's terminals are set up; where former spares stand is the register's word (`place_spare`)."""
+    if "places" in form.config:
+        raise Invalid("not_a_list", "places: a spare gets its place by POST /terminals/T/place")
     await lists.put_file(SiteId(site), "config", _converted(form.config, ConfigFile))
     return await _view(lists, site, "config")
 

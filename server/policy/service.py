@@ -14,7 +14,7 @@ from protocol.messages import sign, version_of
 from protocol.policy import CardRow, CardsFile, LoadsFile, NotAList, cards_file, encode_file, load_text, read_file
 from protocol.price_list import NO_PRICES, LaterPrices, PriceList, Product, decode_prices, encode_prices
 from protocol.signing import sha256_of
-from protocol.site_files import StaffFile
+from protocol.site_files import ConfigFile, StaffFile
 from server import due
 from server.cards.service import Cards
 from server.db import Database
@@ -132,6 +132,7 @@ class Policy:
             await store.note_closed(connection, cards_version, listed)
             await self._keep(connection, site, "loads", encode_file(LoadsFile(records)))
             await self._switch_prices(connection, site)
+            await self._place_spares(connection, site)
             await self._renew_old_epochs(connection, site)
             if await self._versions(connection, site) == self._named.get(site) and not even_if_same:
                 return None
@@ -220,6 +221,13 @@ class Policy:
         version = await self._version(connection)
         await store.put(connection, site, name, _file(version, body), self._clock())
         return version
+
+    async def _place_spares(self, connection: AsyncConnection, site: SiteId) -> None:
+        """The `config` list says where former spares stand, whatever was put there."""
+        known, places = await store.newest(connection, site, "config"), await store.places(connection, site)
+        config = read_file(known.body, ConfigFile) if known else ConfigFile()
+        if config.places != places:
+            await self._keep(connection, site, "config", encode_file(structs.replace(config, places=places)))
 
     async def _renew_old_epochs(self, connection: AsyncConnection, site: SiteId) -> None:
         """After a restore terminals may have seen higher versions than ours: every file gets one of the new epoch."""

@@ -7,9 +7,11 @@ from sqlalchemy import and_, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.authorise import Listed
-from protocol.ids import CardNo, Counter, Generation, LoadSeq
+from protocol.ids import CardNo, Counter, Generation, LoadSeq, MerchantId, TerminalId
+from protocol.instants import UtcMs
 from protocol.policy import CardRow, FloorRow
 from protocol.purse import Technology
+from protocol.site_files import Place
 from server.ingest.book import CardStatus
 from server.sets import insert_rows
 from server.tables import card, list_file, list_part, product, terminal
@@ -54,6 +56,18 @@ async def keep_products(connection: AsyncConnection, site: str, names: Iterable[
     """Remember that these were sold; what a later list drops stays known."""
     known = set(await connection.scalars(select(product.c.product).where(product.c.site == site)))
     await insert_rows(connection, product, [{"site": site, "product": name} for name in sorted(set(names) - known)])
+
+
+async def places(connection: AsyncConnection, site: str) -> tuple[Place, ...]:
+    """Former spares of a site, and for whom they sell since when."""
+    in_place = (
+        terminal.c.site == site,
+        terminal.c.placed_at > 0,
+        terminal.c.merchant != "",
+        terminal.c.replaced_by == "",
+    )
+    rows = await connection.execute(select(terminal).where(*in_place).order_by(terminal.c.tid))
+    return tuple(Place(TerminalId(row.tid), MerchantId(row.merchant), UtcMs(row.placed_at)) for row in rows)
 
 
 async def sites(connection: AsyncConnection) -> list[str]:

@@ -52,8 +52,9 @@ async def silent(connection: AsyncConnection, since: int) -> dict[str, int]:
     """Terminals in use that are not there and were heard of last before an instant, and when that was."""
     state = terminal_state.c
     heard = func.max(chain.c.received_at), func.max(chain.c.granted_at), func.coalesce(func.max(state.changed_at), 0)
-    query = select(chain.c.tid, *heard).select_from(chain.outerjoin(terminal_state, state.tid == chain.c.tid))
-    query = query.where(chain.c.status == TerminalStatus.ACTIVE, chain.c.revoked_at == 0).group_by(chain.c.tid)
+    joined = chain.join(terminal, terminal.c.tid == chain.c.tid).outerjoin(terminal_state, state.tid == chain.c.tid)
+    in_use = chain.c.status == TerminalStatus.ACTIVE, chain.c.revoked_at == 0, terminal.c.replaced_by == ""
+    query = select(chain.c.tid, *heard).select_from(joined).where(*in_use).group_by(chain.c.tid)
     query = query.having(func.coalesce(func.max(state.online), 0) == 0)
     found = {tid: max(instants) for tid, *instants in await connection.execute(query)}
     return {tid: at for tid, at in found.items() if at < since}

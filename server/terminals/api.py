@@ -8,6 +8,7 @@ from fastapi import APIRouter, Body, Depends, Request, Response
 from sqlalchemy import RowMapping
 
 from protocol.ids import Epoch, Seq, SiteId, TerminalId, Tno
+from protocol.instants import UtcMs
 from protocol.signing import sha256_of, to_base64url
 from protocol.trust import trust_file
 from server.auth.api import AtTerminals, Deciding, Looking, Registering, Together
@@ -25,6 +26,7 @@ from server.terminals.schemas import (
     GrantView,
     HoleView,
     ParkedView,
+    PlaceForm,
     TerminalForm,
     TerminalView,
 )
@@ -71,7 +73,9 @@ async def put_terminal(
     operator: Registering, together: Together, register: Register, tid: Id, form: TerminalForm, response: Response
 ) -> TerminalView | Proposed:
     """Register a terminal or change its particulars; where it gets a right, two people, the second one of `decide`."""
-    values = Particulars(title=form.title, merchant=form.merchant, can_load=form.can_load, can_issue=form.can_issue)
+    values = Particulars(
+        title=form.title, merchant=form.merchant, can_load=form.can_load, can_issue=form.can_issue, spare=form.spare
+    )
     agreed, alone = together.agreement_to_trust(operator, "put-terminal", tid), operator.may(Permission.TERMINALS)
     if not await register.put(TerminalId(tid), SiteId(form.site), values, agreed, alone=alone):
         return _proposed(response, "put-terminal", tid, operator.name)
@@ -104,6 +108,21 @@ async def adopt_grant(_: AtTerminals, register: Register, form: AdoptForm) -> Te
     """Take back a grant that this server signed and, restored from a backup, has forgotten."""
     grant = await register.adopt(form.grant.encode())
     return _view(await register.get(grant.tid))
+
+
+@router.post("/terminals/{tid}/place", responses={202: {"model": Proposed}})
+async def place_spare(
+    operator: Registering, together: Together, register: Register, tid: Id, form: PlaceForm, response: Response
+) -> TerminalView | Proposed:
+    """Put a spare in the place of a broken terminal, with its merchant, title and rights; rights take two people.
+
+    The broken one reaches the broker no more. What its journal still holds is welcome whenever it arrives.
+    """
+    agreed, alone = together.agreement_to_trust(operator, "place-spare", tid), operator.may(Permission.TERMINALS)
+    broken, since = TerminalId(form.instead_of), UtcMs(form.since)
+    if not await register.place(TerminalId(tid), broken, since, agreed, alone=alone):
+        return _proposed(response, "place-spare", tid, operator.name)
+    return _view(await register.get(TerminalId(tid)))
 
 
 @router.post("/terminals/{tid}/revoke")
@@ -252,5 +271,8 @@ def _view(known: Registered) -> TerminalView:
         can_load=row["can_load"],
         can_issue=row["can_issue"],
         registered_at=row["registered_at"],
+        spare=row["spare"],
+        placed_at=row["placed_at"],
+        replaced_by=row["replaced_by"],
         epochs=epochs,
     )

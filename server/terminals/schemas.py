@@ -17,6 +17,16 @@ class TerminalForm(Form):
     """Whether it may put value onto cards, and take money in for that."""
     can_issue: bool = False
     """Whether it may tell of cards that the server does not know."""
+    spare: bool = False
+    """Whether it waits for a place: without a merchant and without rights it sells nothing."""
+
+
+class PlaceForm(Form):
+    """Where a spare is needed."""
+
+    instead_of: Id
+    since: Instant = 0
+    """From when it sells there; 0: at once."""
 
 
 class GrantForm(Form):
@@ -67,6 +77,11 @@ class TerminalView(View):
     can_load: bool
     can_issue: bool
     registered_at: Instant
+    spare: bool
+    placed_at: Instant
+    """Since when a former spare stands in its place; 0: it was none."""
+    replaced_by: str
+    """The terminal that stands in its place; empty: it is in it."""
     epochs: list[ChainView]
 
 

@@ -35,6 +35,7 @@ class Particulars(TypedDict):
     merchant: str
     can_load: bool
     can_issue: bool
+    spare: bool
 
 
 def raises_right(known: RowMapping | None, values: Particulars) -> bool:
@@ -66,6 +67,10 @@ class Terminals:
         it too; the rest takes one who may do it `alone`.
         """
 
+        if values["spare"] and (values["merchant"] or values["can_load"] or values["can_issue"]):
+            raise Invalid("spare_without_place", "a spare has neither a merchant nor rights until it gets a place")
+        as_spare = {"placed_at": 0, "replaced_by": ""} if values["spare"] else {}
+
         async def put(connection: AsyncConnection) -> bool:
             known = await store.find(connection, tid)
             if known is not None and known["site"] != site:
@@ -80,8 +85,9 @@ class Terminals:
             if known is None:
                 await store.add(connection, {"tid": tid, "site": site, "registered_at": self._clock(), **values})
             else:
-                await store.change(connection, tid, {**values})
+                await store.change(connection, tid, {**values, **as_spare})
             await leave(connection, Due.REGISTER)
+            await leave(connection, Due.LISTS)
             return True
 
         return await self._database.transact(put)
@@ -113,6 +119,10 @@ class Terminals:
         known = await store.find(connection, tid)
         if known is None:
             raise NotFound("no_such_terminal", f"no terminal is called {tid}")
+        if known["replaced_by"]:
+            raise Conflict(
+                "replaced", f"{known['replaced_by']} stands in the place of {tid}; register it as a spare first"
+            )
         earlier = await store.chains(connection, tid)
         newest = earlier[-1] if earlier else None
         has_right = known["can_load"] or known["can_issue"]
@@ -145,6 +155,38 @@ class Terminals:
             text = f"the journal key of epoch {grant.epoch} is of tier {tier:d}, the one before of {newest['tier']}"
             await raise_alarm(connection, AlarmKind.OTHER_TIER, tid, text, grant.at)
         return jws
+
+    async def place(self, tid: TerminalId, broken: TerminalId, since: UtcMs, agreed: Agreed, *, alone: bool) -> bool:
+        """Put a spare in the place of another terminal of its site from an instant on; False: one person proposed it.
+
+        It takes over the merchant, the title and the rights, which take two people as ever; the rest takes one who may
+        do it `alone`. The other one keeps what the register says of it, for what its journal still brings, but gets
+        into the broker no more.
+        """
+        now = self._clock()
+
+        async def place(connection: AsyncConnection) -> bool:
+            first, second = sorted((tid, broken))
+            rows = {name: await store.find(connection, name) for name in (first, second)}
+            spare, other = rows[tid], rows[broken]
+            if spare is None or other is None:
+                raise NotFound("no_such_terminal", f"no terminal is called {tid if spare is None else broken}")
+            chains = await store.chains(connection, tid)
+            _refuse_place(spare, other, chains)
+            taken = {name: other[name] for name in ("title", "merchant", "can_load", "can_issue")}
+            if other["can_load"] or other["can_issue"]:
+                key = to_base64url(chains[-1]["key"])
+                if not await agreed(connection, {"instead_of": broken, "since": since, "journal_key": key, **taken}):
+                    return False
+            elif not alone:
+                raise Forbidden("not_allowed", "no right is given: this needs the permission terminals")
+            await store.change(connection, tid, {**taken, "spare": False, "placed_at": max(since, now)})
+            await store.change(connection, broken, {"replaced_by": tid})
+            await revoke_certificates(connection, broken, now)
+            await leave(connection, Due.LISTS)
+            return True
+
+        return await self._database.transact(place)
 
     async def adopt(self, jws: bytes) -> Grant:
         """Take back a grant that a restored server has forgotten: it carries our own signature."""
@@ -189,6 +231,21 @@ class Terminals:
         """Entries of a terminal that wait to be posted, and why."""
         async with self._database.reading() as connection:
             return await store.parked_of(connection, tid, limit)
+
+
+def _refuse_place(spare: RowMapping, other: RowMapping, chains: Sequence[RowMapping]) -> None:
+    """Raises Conflict where this spare cannot stand in that place."""
+    tid, broken = spare["tid"], other["tid"]
+    if not spare["spare"] or not chains:
+        raise Conflict("no_spare", f"{tid} is no spare that is enrolled and waits for a place")
+    if chains[-1]["revoked_at"] or chains[-1]["status"] != TerminalStatus.ACTIVE:
+        raise Conflict("key_shut_out", f"{tid} was revoked or declared lost; enrol it again")
+    if spare["site"] != other["site"]:
+        raise Conflict("other_site", f"{tid} belongs to {spare['site']}, {broken} to {other['site']}")
+    if other["spare"] or not other["merchant"]:
+        raise Conflict("no_place", f"{broken} has no place: it is a spare, or sells for no one merchant")
+    if other["replaced_by"]:
+        raise Conflict("replaced", f"{other['replaced_by']} stands in the place of {broken} already")
 
 
 def _chain_columns(grant: Grant, jws: bytes) -> dict[str, object]:

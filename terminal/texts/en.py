@@ -140,6 +140,7 @@ SENTENCES: Final[dict[str, str]] = {
     "said.no_drawer": "No shift is open, so nobody would count this cash. Open one first: shift open NAME AMOUNT.",
     "said.not_now": "Not now. Finish, clear or cancel what is on the screen first.",
     "said.nothing_rung": "Nothing is rung. Ring an amount first: ring 12.50",
+    "said.spare": "This terminal is a spare and sells nothing until the desk gives it a place.",
     "said.no_product": "No item {product} is sold here. Ring the amount instead: ring 12.50",
     "said.not_rung": "{product} is not rung, or the price list does not know it. Ring it first: item {product}",
     "said.exported": (

@@ -135,6 +135,7 @@ SENTENCES: Final[dict[str, str]] = {
     "said.no_drawer": "尚未开班，这笔现金将无人清点。请先开班：shift open 工号 金额",
     "said.not_now": "现在不行。请先完成、清空或取消屏幕上的操作。",
     "said.nothing_rung": "还没有录入。请先录入金额：ring 12.50",
+    "said.spare": "本终端是备用机，管理台为其安排岗位之前不能收款。",
     "said.no_product": "这里不售 {product}。请改为录入金额：ring 12.50",
     "said.not_rung": "{product} 没有录入，或价目表里没有。请先录入：item {product}",
     "said.exported": (

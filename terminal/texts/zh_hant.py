@@ -135,6 +135,7 @@ SENTENCES: Final[dict[str, str]] = {
     "said.no_drawer": "尚未開班，這筆現金將無人清點。請先開班：shift open 員工編號 金額",
     "said.not_now": "現在不行。請先完成、清空或取消畫面上的操作。",
     "said.nothing_rung": "還沒有輸入。請先輸入金額：ring 12.50",
+    "said.spare": "本終端是備用機，管理台為其安排崗位之前不能收款。",
     "said.no_product": "這裡不售 {product}。請改為輸入金額：ring 12.50",
     "said.not_rung": "{product} 沒有輸入，或價目表裡沒有。請先輸入：item {product}",
     "said.exported": (

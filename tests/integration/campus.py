@@ -256,18 +256,20 @@ class Campus:
         broker_port: int = 0,
         start: bool = True,
         site: str = SITE,
+        spare: bool = False,
     ) -> Till:
-        """Register a terminal, grant it an epoch, configure it, start it."""
+        """Register a terminal, grant it an epoch, configure it, start it. A spare has no merchant."""
         directory = self.directory / tid
         (directory / "data").mkdir(parents=True)
         can_load = bool({"load", "topup"} & set(may))
         rights = {"can_load": can_load, "can_issue": "office" in may}
-        particulars = {"site": site, "title": tid, "merchant": MERCHANT, **rights}
+        merchant = "" if spare else MERCHANT
+        particulars = {"site": site, "title": tid, "merchant": merchant, "spare": spare, **rights}
         if "proposed" in self.ask("PUT", f"/terminals/{tid}", particulars):
             self.ask("PUT", f"/terminals/{tid}", particulars, token=self._second_token)
         tno = self.enrol(tid, directory / "data").grant.tno
         program = TerminalProgram(
-            directory, self._terminal_config(directory, reader, may, broker_port), self.pcscd.socket_path
+            directory, self._terminal_config(directory, reader, may, broker_port, merchant), self.pcscd.socket_path
         )
         slot = self._stack.enter_context(VirtualSlot(self.pcscd.ports[reader]))
         till = self.tills[tid] = Till(tid, tno, directory, program, slot)
@@ -290,13 +292,15 @@ class Campus:
 
         return enrol(data, ServerAt(self.server.url), code, "virtual", compare, time.sleep)
 
-    def _terminal_config(self, directory: Path, reader: int, may: tuple[str, ...], broker_port: int) -> Path:
+    def _terminal_config(
+        self, directory: Path, reader: int, may: tuple[str, ...], broker_port: int, merchant: str
+    ) -> Path:
         debit, credit, office = (_base64(key) for key in self._card_keys)
         chip, rights = str(self.clock_chip).lower(), ", ".join(f"{name!r}" for name in may)
         path = directory / "terminal.toml"
         path.touch(0o600)
         path.write_text(
-            f'directory = "data"\nclock_chip = {chip}\nmerchant = "{MERCHANT}"\nmay = [{rights}]\n'
+            f'directory = "data"\nclock_chip = {chip}\nmerchant = "{merchant}"\nmay = [{rights}]\n'
             f'[reader]\nkind = "pcsc"\nname = "{self.pcscd.reader_names[reader]}"\n'
             f'[broker]\nhost = "127.0.0.1"\nport = {broker_port or self.broker.settings.port}\nreconnect_last_s = 1\n'
             f"keepalive_s = {self.keepalive_s}\n"

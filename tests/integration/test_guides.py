@@ -39,6 +39,8 @@ def test_a_terminal_is_enrolled_by_hand_and_its_sale_is_proven(tmp_path: Path) -
     assert "difference ¥0.00" in done.stdout and '"asked_for":0' in done.stdout
     assert re.search(r"^intact: \d+ entries hold", done.stdout, re.MULTILINE)
     assert "not checked" not in done.stdout
+    assert "This terminal is a spare" in done.stdout and '"placed_at":0' in done.stdout
+    assert done.stdout.rstrip().endswith("spare-1"), "who stands in its place"
     assert (tmp_path / "campus" / "till-1" / "data" / "journal.key").stat().st_mode & 0o777 == 0o600
 
 

@@ -17,6 +17,11 @@ from tests.server.desk import sqlite_url
 from tests.server.postgres import new_database, private_postgres
 
 TERMINAL: dict[str, Any] = {"tid": "till-1", "site": "north-campus", "title": "左边", "registered_at": 7}
+OLD_TERMINAL = (
+    "INSERT INTO terminal (tid, site, title, merchant, can_load, can_issue, registered_at)"
+    " VALUES (:tid, :site, :title, '', false, false, :registered_at)"
+)
+"""As the first step knew it."""
 CLAIM: dict[str, Any] = {"digest": "0" * 64, "tid": "till-1", "made_by": "ann", "made_at": 1, "ends_at": 2}
 
 
@@ -52,13 +57,13 @@ async def test_the_program_starts_again_on_what_it_has_migrated(database: Databa
     await database.migrate()
     await database.migrate()
     async with database.writing() as connection:
-        assert await connection.run_sync(revision) == "0009"
+        assert await connection.run_sync(revision) == "0010"
 
 
 async def test_rows_stay_when_the_schema_goes_up_and_down(database: Database) -> None:
     async with database.writing() as connection:
         await connection.run_sync(upgrade, "0001")
-        await connection.execute(insert(terminal).values(**TERMINAL))
+        await connection.execute(text(OLD_TERMINAL), TERMINAL)
     async with database.writing() as connection:
         await connection.run_sync(upgrade, HEAD)
         await connection.execute(insert(claim).values(**CLAIM))

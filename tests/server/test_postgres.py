@@ -130,7 +130,7 @@ async def test_the_whole_house_runs_on_postgres(url: str, tmp_path: Path) -> Non
         numbers = await asyncio.gather(*(house.cards.issue(2, 1, "", None) for _ in range(8)))
         assert sorted(no for some in numbers for no in some) == list(range(1, 17))
         till = Till(1)
-        values = Particulars(title="", merchant="", can_load=True, can_issue=False)
+        values = Particulars(title="", merchant="", can_load=True, can_issue=False, spare=False)
         assert await house.terminals.put(till.tid, SITE, values, decided, alone=True)
         till.append(Kind.DRAWER_OPENED, Reason("change"))
         assert await house.policy.publication(SITE, even_if_same=False) is not None

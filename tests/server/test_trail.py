@@ -149,6 +149,10 @@ async def walk_terminals(walk: Walk) -> None:
     subject = f"alarms/{alarm['number']}/{alarm['kind']}/{alarm['about']}"
     path = f"alarms/{alarm['number']}/acknowledge"
     await walk("acknowledge_alarm", "POST", path, {"answer": "I look after it"}, subject=subject)
+    await desk.put("/terminals/till-02", {"site": SITE, "merchant": "canteen-1"})
+    await desk.put("/terminals/till-03", {"site": SITE, "spare": True})
+    await desk.post("/terminals/till-03/epochs", {"journal_key": to_base64url(Till(3).key.public.raw)})
+    await walk("place_spare", "POST", "terminals/till-03/place", {"instead_of": "till-02"})
     await walk.together("declare_lost", "terminals/till-01/declare-lost")
     await walk.together("declare_epoch_lost", "terminals/till-01/epochs/1/declare-lost")
     count: dict[str, Any] = {"id": "count-001", "tid": till.tid, "tno": till.tno, "shift": 1, "counted": 300, **WHY}
