@@ -69,7 +69,7 @@ class CorrectionForm(Form):
 
 
 class CountForm(Form):
-    """The counted drawer of a shift whose terminal is lost, revoked or enrolled anew; shift 0: cash outside of any."""
+    """The counted drawer of a shift that its terminal closes no more; shift 0: cash outside of any."""
 
     id: RequestId
     tid: Id

@@ -59,10 +59,11 @@ def _registered(account: Account) -> Select[Any] | None:
 
 
 async def is_in_use(connection: AsyncConnection, tid: TerminalId, tno: Tno) -> bool:
-    """Whether a chain is the newest of its terminal and neither revoked nor declared lost."""
-    query = select(chain.c.tno, chain.c.status).where(chain.c.tid == tid).order_by(chain.c.epoch.desc()).limit(1)
-    newest = (await connection.execute(query)).one()
-    return (newest.tno, newest.status) == (tno, TerminalStatus.ACTIVE)
+    """Whether a chain is the newest of a terminal that keeps its place, neither revoked nor declared lost."""
+    query = select(chain.c.tno, chain.c.status, chain.c.revoked_at, terminal.c.replaced_by)
+    query = query.join_from(chain, terminal, terminal.c.tid == chain.c.tid).where(chain.c.tid == tid)
+    newest = (await connection.execute(query.order_by(chain.c.epoch.desc()).limit(1))).one()
+    return tuple(newest) == (tno, TerminalStatus.ACTIVE, 0, "")
 
 
 async def legs_of(connection: AsyncConnection, cause: str) -> Postings:

@@ -284,13 +284,25 @@ async def test_two_people_count_the_drawer_of_a_terminal_that_is_gone(desk: Desk
     assert refused["code"] == "drawer_counted"
 
 
-async def test_a_shift_of_an_earlier_epoch_is_counted_by_two(desk: Desk) -> None:
+@pytest.mark.parametrize("gone", ["enrolled anew", "revoked", "replaced"])
+async def test_a_shift_that_nobody_closes_any_more_is_counted_by_two(desk: Desk, gone: str) -> None:
     till, anew = Till(1), Till(2)
     await enrol(desk, till)
+    await desk.put(f"/terminals/{till.tid}", {"site": SITE, "merchant": MERCHANT})
     till.append(Kind.SHIFT_OPENED, ShiftOpened(ShiftNo(1), Cents(0)))
     await send(desk, till)
-    await desk.post(f"/terminals/{till.tid}/epochs", {"journal_key": to_base64url(anew.key.public.raw)})
     form = {"id": "count-001", "tid": till.tid, "tno": till.tno, "shift": 1, "counted": 0, **WHY}
+    assert (await desk.post("/ledger/counts", form, expect=409))["code"] == "shift_goes_on"
+    key = {"journal_key": to_base64url(anew.key.public.raw)}
+    match gone:
+        case "enrolled anew":
+            await desk.post(f"/terminals/{till.tid}/epochs", key)
+        case "revoked":
+            await desk.post(f"/terminals/{till.tid}/revoke")
+        case _:
+            await desk.put("/terminals/spare-1", {"site": SITE, "spare": True})
+            await desk.post("/terminals/spare-1/epochs", key)
+            await desk.post("/terminals/spare-1/place", {"instead_of": till.tid})
     await together(desk, "/ledger/counts", form)
     assert (await desk.post("/ledger/counts", form))["cause"] == "count:count-001", "asked again it is done"
 
