@@ -26,6 +26,11 @@ def back(paid: Paid, card: CardKey | None, now: Now) -> Paid:
     return tuple(_returned(one, now) if one.card == card else one for one in paid)
 
 
+def has_not_left(paid: Paid, card: CardKey | None) -> bool:
+    """Whether the card on the reader has paid and lies there since: it is asked for only when it has been away."""
+    return any(one.card == card and not one.was_gone for one in paid)
+
+
 def noted(paid: Paid, card: CardKey, at: Now) -> Paid:
     """The card has just paid; those who did so longer ago and are not here any more are forgotten."""
     recent = (one for one in paid if one.card != card and at.mono_ms - one.at.mono_ms < REPEAT_MS_MAX)

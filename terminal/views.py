@@ -51,6 +51,7 @@ from terminal.desk import (
     Writing,
 )
 from terminal.load import Load, NothingToLoad
+from terminal.one_tap import has_not_left
 from terminal.purchase import NotPriced, Purchase
 from terminal.refund import Refund
 from terminal.step_draft import HAND_OVER_MS, Open
@@ -106,7 +107,9 @@ def view_of(desk: Desk, minute_of_day: int, words: Words) -> View:
             return _ringing(desk, basket, minute_of_day, words)
         case AwaitingCard(order):
             cents = _order_cents(order, minute_of_day)
-            return _view(phase, Tone.WAITING, words, _tap_key(order), "tap", cents, (), _ways_on(order))
+            lift = isinstance(order, Purchase) and has_not_left(desk.charged, desk.present)
+            title, advice = ("lift", "lift") if lift else (_tap_key(order), "tap")
+            return _view(phase, Tone.WAITING, words, title, advice, cents, (), _ways_on(order))
         case PinEntry(order):
             cents = _order_cents(order, minute_of_day)
             return _view(phase, Tone.ASKING, words, "pin", "pin", cents, (), (Choice.PIN, Choice.CANCEL))

@@ -28,6 +28,7 @@ from terminal.desk import (
     Approving,
     AwaitingCard,
     CardTapped,
+    Charged,
     Desk,
     Done,
     Identifying,
@@ -113,7 +114,11 @@ def desk(phase: Phase) -> Desk:
 
 def shown(phase: Phase) -> str:
     """A view as one text, for a glance."""
-    view = view_of(desk(phase), 720, SENTENCES)
+    return shown_of(desk(phase))
+
+
+def shown_of(desk: Desk) -> str:
+    view = view_of(desk, 720, SENTENCES)
     return " | ".join((view.phase, view.tone, view.title, str(view.amount_cents), *view.lines, *view.choices))
 
 
@@ -201,6 +206,18 @@ def test_nobody_forgets_an_open_step_or_a_sale_that_was_perhaps_not_handed_over(
     paid, lost = view_of(counter, 720, SENTENCES).lines
     assert "¥2.00" in paid and "7-9" in paid
     assert "card 12" in lost and "¥12.50" in lost
+
+
+def test_a_card_that_has_paid_and_lies_there_is_to_be_taken_away_first() -> None:
+    """Nothing else would happen, and nobody would know why; a card that was away, or a refund, is just tapped."""
+    here = replace(desk(AwaitingCard(purchase(1_250))), present=CARD.key, charged=(Charged(CARD.key, AT),))
+    assert shown_of(here) == "awaiting_card | waiting | Take the card away, then tap it | 1250 | cash | cancel"
+    for other in (
+        replace(here, present=None),
+        replace(here, charged=(Charged(CARD.key, AT, was_gone=True),)),
+        replace(here, phase=AwaitingCard(Load(None))),
+    ):
+        assert "Take the card away" not in shown_of(other)
 
 
 @pytest.mark.parametrize("code", Refusal)
