@@ -18,7 +18,7 @@ from server import act_tables, tables
 from server.ingest.book import Book, CardRow
 from server.ingest.rules import Ack
 from server.ledger.accounts import ADOPTED, AccountKind
-from tests.server.desk import assert_balances_are_sums
+from tests.server.desk import assert_balances_are_sums, let_change
 from tests.server.office import Desk, open_desk
 from tests.server.test_cards import collect, enrol
 from tests.server.test_cards import send as send_in
@@ -157,6 +157,7 @@ async def restored_before_the_load(desk: Desk, till: Till) -> tuple[Plastic, int
     ((_, record),) = await desk.house.cards.sign_loads()
     collect(till, card, record)
     async with desk.house.database.writing() as connection:
+        await let_change(connection, "posting")
         for table in (tables.posting, tables.load, act_tables.request):
             await connection.execute(table.delete())
         await connection.execute(update(tables.card).values(loaded_total_cents=0, load_seq=64))
