@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 
 from protocol.entries import CASH, CashSale, Entry, Kind, ShiftClosed, ShiftOpened, TopUpStep
 from protocol.ids import ShiftNo, TerminalId
-from server.ledger.accounts import VAULT, Account, drawer, shift_of
-from tests.simulation.office import DESK
+from server.ledger.accounts import VAULT, Account, AccountKind, drawer, shift_of
 
 if TYPE_CHECKING:
     from tests.simulation.campus import Campus
+
+DESK = Account(AccountKind.DRAWER, "desk/1")
 
 
 def cash_of(campus: "Campus") -> Counter[Account]:
@@ -31,19 +32,26 @@ def cash_of(campus: "Campus") -> Counter[Account]:
 def miscounts_of(campus: "Campus") -> list[tuple[TerminalId, ShiftNo, int]]:
     """Drawers that were counted wrongly, and by how much: against all the cash of their shift, whoever told it when.
 
-    A shift has one drawer in all histories of an epoch; of two counts the one that the server has booked is meant,
-    for a second one is only parked.
+    A shift has one drawer in all histories of an epoch; what people counted in it goes before what a till says.
     """
-    booked = {row.hash for row in campus.server.book.entries.values() if not row.parked}
-    counted, there = dict(campus.truth.counted), Counter[Account]()
-    for row in campus.truth.rows:
-        own, body = drawer_of(row.entry), row.entry.body
-        there[own] += cash_in(row.entry)
-        if isinstance(body, ShiftClosed) and row.hash in booked:
-            assert own not in counted, f"two counts of {own} are booked"
-            counted[own] = body.counted
+    there = Counter[Account]()
+    for entry in (row.entry for row in campus.truth.rows):
+        there[drawer_of(entry)] += cash_in(entry)
+    counted = {**counts_of(campus), **campus.truth.counted}
     wrong = ((shift_of(own.owner), cents - there[own]) for own, cents in counted.items() if cents != there[own])
     return [(tid, shift, cents) for (tid, _, shift), cents in wrong]
+
+
+def counts_of(campus: "Campus") -> dict[Account, int]:
+    """What tills say that was in their drawers: of two counts of one shift the server books one and parks the other."""
+    booked = {row.hash for row in campus.server.book.entries.values() if not row.parked}
+    counted: dict[Account, int] = {}
+    for row in campus.truth.rows:
+        if isinstance(row.entry.body, ShiftClosed) and row.hash in booked:
+            own = drawer_of(row.entry)
+            assert own not in counted, f"two counts of {own} are booked"
+            counted[own] = row.entry.body.counted
+    return counted
 
 
 def drawer_of(entry: Entry) -> Account:

@@ -15,13 +15,24 @@ from protocol.load_record import decode_load
 from protocol.messages import version_of
 from protocol.money import Cents
 from protocol.signing import SigningKey, from_base64url, sha256_of
+from server.booking.acts import Count
 from server.cards import rules
-from server.ingest.book import Book, CardRow, CardStatus, ChainRow, StepId
+from server.ingest.book import Book, CardRow, CardStatus, ChainRow, ShiftStatus, StepId
 from server.ingest.keeping import held_back, post_again
 from server.ingest.late import decide_late
 from server.ingest.on_tokens import is_token, put_on
 from server.ingest.totals import explain
-from server.ledger.accounts import FUNDER, Account, AccountKind, balanced, pending, pending_subsidy, purse
+from server.ledger.accounts import (
+    FUNDER,
+    VAULT,
+    Account,
+    balanced,
+    difference_of,
+    pending,
+    pending_subsidy,
+    purse,
+)
+from tests.simulation.drawers import DESK, counts_of
 from tests.simulation.paper import Document
 from tests.simulation.plastic import Plastic
 from tests.simulation.tokens import Holds, write_off
@@ -32,7 +43,6 @@ if TYPE_CHECKING:
 CAMPUS_TIME = CampusTime()
 LOAD_SEED = sha256_of(b"loads")
 LOAD_KEY = SigningKey(LOAD_SEED)
-DESK = Account(AccountKind.DRAWER, "desk/1")
 
 
 @dataclass
@@ -44,6 +54,8 @@ class Kept:
     list_number: int = 0
     entered: set[int] = dataclasses.field(default_factory=set)
     """Numbers of the desk's documents that are in the books."""
+    sheets: set[str] = dataclasses.field(default_factory=set)
+    """Causes of the counts by people that are in the books."""
     closed: dict[CardKey, tuple[UtcMs, int]] = dataclasses.field(default_factory=dict)
     """Closed cards: since when, and the number of the first list that says so."""
     holds: Holds = dataclasses.field(default_factory=dict)
@@ -59,6 +71,7 @@ class Office:
         self._campus = campus
         self.kept = Kept(Book(CAMPUS_TIME, LOAD_KEY.public))
         self.paper: list[Document] = []
+        self.sheets: list[Count] = []
 
     @property
     def book(self) -> Book:
@@ -120,7 +133,25 @@ class Office:
         for document in self.paper:
             if document.number not in self.kept.entered:
                 self._enter(document)
+        for count in self.sheets:
+            if count.cause not in self.kept.sheets:
+                self._enter_count(count)
         self.publish()
+
+    def hand_in(self, count: Count) -> None:
+        """Two people have counted a drawer that its till cannot count, and signed a sheet."""
+        self.sheets.append(count)
+        self._enter_count(count)
+
+    def _enter_count(self, count: Count) -> None:
+        """After a restore the till's own count may be booked first: then a correction says what was really there."""
+        self.kept.sheets.add(count.cause)
+        day = CAMPUS_TIME.business_day(self.now)
+        if self.book.shifts.get((count.tno, count.shift)) is not ShiftStatus.CLOSED:
+            count.post(self.book, day)
+            return
+        more = count.cents - counts_of(self._campus)[count.drawer]
+        self.book.post(count.cause, day, balanced((VAULT, -more), (difference_of(count.drawer), more)))
 
     def _write_down(
         self, what: str, card: CardKey, cents: int = 0, new: Plastic | None = None, period: int = 0

@@ -284,7 +284,7 @@ def copy_of(kept: Kept) -> Kept:
     copied.book = _copied(kept.book, {})
     copied.entered, copied.holds = set(kept.entered), dict(kept.holds)
     copied.closed = dict(kept.closed)
-    copied.released = set(kept.released)
+    copied.released, copied.sheets = set(kept.released), set(kept.sheets)
     return copied
 
 

@@ -308,7 +308,7 @@ class Till:
         counted = Cents(self.campus.truth.in_drawer[self.name] + error_cents)
         cause = f"count:{grant.tid}.{grant.tno}.{shift}"
         count = Count(cause, grant.tid, grant.tno, ShiftNo(shift), counted, "lost", "a sheet that two have signed")
-        count.post(self.campus.server.book, CAMPUS_TIME.business_day(self.campus.server.now))
+        self.campus.server.hand_in(count)
         self.campus.truth.counted[count.drawer] = count.cents
 
     def _work(self, work: Coroutine[Any, Any, T]) -> T | None:
