@@ -55,6 +55,8 @@ class Till:
     directory: Path
     program: TerminalProgram
     slot: VirtualSlot
+    gone_at: float = 0.0
+    """When the terminal last saw the field empty, by `time.monotonic`."""
 
     def put_on(self, card: Card | Fuse | VirtualPlain) -> int:
         """Put a card on the reader; the place in the events before it."""
@@ -72,7 +74,11 @@ class Till:
         )
 
     def tap(self, card: Card | Fuse | VirtualPlain) -> Event:
-        """Hold a card to the reader until the terminal has decided; what it shows then."""
+        """Hold a card to the reader until the terminal has decided; what it shows then.
+
+        Whoever taps on purpose has taken the card away: sooner than half a second later it counts as never gone.
+        """
+        time.sleep(max(0.0, self.gone_at + PCSCD_LOOKS_S - time.monotonic()))
         mark = self.put_on(card)
         view = self.program.wait("view", since=mark, phase=SETTLED_PHASES)
         self.away()
@@ -82,6 +88,7 @@ class Till:
         """The field is empty, whether the card was taken or tore itself away."""
         self.slot.remove()
         self.program.wait_for(lambda _: not self.card_there, since=0, what="an empty field")
+        self.gone_at = time.monotonic()
 
     def comes_back(self) -> None:
         """The program died with a card in the field: the card is taken away, and the program starts again."""
