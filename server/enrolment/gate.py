@@ -25,6 +25,7 @@ from server.db import Database
 from server.due import Due
 from server.due_now import took
 from server.enrolment.admission import admitted, revoked, taken_from
+from server.states.service import States
 
 ENDS_SESSION_S = 5.0
 LOOKS_THROUGH_S = 600.0
@@ -40,6 +41,7 @@ class Gate:
 
     def __init__(self, database: Database, site: BrokerSite, clock: Callable[[], UtcMs]) -> None:
         self._database, self._site, self._clock = database, site, clock
+        self._states = States(database, clock)
         self._let_in: frozenset[TerminalId] = frozenset()
         self._revoked: frozenset[int] = frozenset()
         self._to_end: set[TerminalId] = set()
@@ -77,6 +79,8 @@ class Gate:
         self._let_in, self._ended = frozenset(terminals), frozenset(ended)
         for tid in sorted(self._to_end):
             await asyncio.to_thread(self._end_session, tid)
+            if tid not in terminals:
+                await self._states.gone(tid)
             self._to_end.discard(tid)
 
     def _write(self, terminals: Mapping[TerminalId, SiteId], revoked: Sequence[Revoked]) -> None:

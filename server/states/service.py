@@ -73,6 +73,11 @@ class States:
 
         await self._database.transact(take)
 
+    async def gone(self, tid: TerminalId) -> None:
+        """Its session was ended and it may not come back: the broker lets its last will through no more."""
+        now = self._clock()
+        await self._database.transact(lambda connection: store.put_offline(connection, tid, now))
+
     async def every(self) -> list[Known]:
         """All registered terminals."""
         async with self._database.reading() as connection:

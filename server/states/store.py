@@ -32,6 +32,12 @@ async def keep(connection: AsyncConnection, tid: str, values: Mapping[str, objec
         await connection.execute(update(terminal_state).where(terminal_state.c.tid == tid).values(**values))
 
 
+async def put_offline(connection: AsyncConnection, tid: str, now: int) -> None:
+    """It is not there any more."""
+    there = terminal_state.c.tid == tid, terminal_state.c.online == 1
+    await connection.execute(update(terminal_state).where(*there).values(online=0, changed_at=now))
+
+
 async def tier_of(connection: AsyncConnection, tid: str, epoch: int) -> int | None:
     """Where the journal key of an epoch is kept; None: there is no such epoch."""
     same = chain.c.tid == tid, chain.c.epoch == epoch

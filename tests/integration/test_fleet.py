@@ -102,6 +102,7 @@ def test_enrol_sell_block_reimage_rescue_revoke(campus: Campus, office: Till) ->
         lambda: "the session of till-1 was ended: its certificate was revoked" in campus.server.said(),
         "a word in the log",
     )
+    wait_until(lambda: not campus.ask("GET", f"/terminals/{till.tid}/state")["online"], "the register to say so")
     held = epochs(campus, till)[1][1]
     assert till.sell(one, PRICE)["title"] == "Paid", "it cannot know, and a student is not turned away"
     assert till.program.stop() == 0

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from protocol.ids import TerminalId
+from protocol.entries import ListVersions
+from protocol.ids import Epoch, TerminalId
 from protocol.instants import DAY_MS, UtcMs
+from protocol.state import State, encode_state
 from server.broker import site as site_module
 from server.broker.authority import AuthorityUnusable, open_authority
 from server.broker.certificates import Pair, new_authority
@@ -166,6 +168,19 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(BrokerSite, "reload", lambda self: None)
     monkeypatch.setattr(Gate, "_end_session", lambda self, tid: found.append(tid))
     return found
+
+
+async def test_a_revoked_terminal_is_not_shown_as_being_there(desk: Desk, tmp_path: Path, ended: list[str]) -> None:
+    """Its last will comes too late: the broker lets nothing of it through any more."""
+    await enrolled(desk)
+    gate = Gate(desk.house.database, made(tmp_path / "broker"), desk.clock)
+    await gate.look()
+    await desk.house.states.take(TerminalId("till-1"), encode_state(State(1, Epoch(1), ListVersions())))
+    await desk.post("/terminals/till-1/revoke", who="tom")
+    assert (await desk.get("/terminals/till-1/state"))["online"]
+    await gate.look()
+    assert ended == ["till-1"]
+    assert not (await desk.get("/terminals/till-1/state"))["online"]
 
 
 async def test_who_is_enrolled_anew_has_the_old_machine_s_session_ended_at_once(
