@@ -60,7 +60,11 @@ class Database:
             )
         else:
             self._writer = create_async_engine(
-                _patient(url), pool_size=POSTGRES_CONNECTIONS_MAX, pool_pre_ping=True, hide_parameters=True
+                _patient(url),
+                pool_size=POSTGRES_CONNECTIONS_MAX,
+                pool_use_lifo=True,  # the one used last has the statements prepared
+                pool_pre_ping=True,
+                hide_parameters=True,
             )
             self._aside = create_async_engine(
                 _patient(url), pool_size=1, max_overflow=0, pool_pre_ping=True, hide_parameters=True

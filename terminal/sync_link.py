@@ -310,6 +310,7 @@ class SyncLink:
         try:
             if topic == topics.KEYS:
                 await self._keys.take(payload, self._clock.mono_ms())
+                self._show_state()
             elif await self._lists.take(topic, payload, self._line, self._clock.mono_ms()):
                 self._show_state()
             else:

@@ -3,6 +3,7 @@
 lines -> chain? -> load + lock -> take_run -> write -> COMMIT -> Ack | Want, signed
 """
 
+import asyncio
 import logging
 import re
 import time
@@ -44,6 +45,9 @@ from server.keys import ServerKeys
 from server.meter import BatchReply, Meter
 from server.numbers import leap, server_epoch
 
+AT_ONCE = 4
+"""Batches of one process between BEGIN and COMMIT: enough to decide on one while others wait for the disk. More of them
+only share the processor, and want more connections, each of which has to learn its statements."""
 _KID = re.compile(rb'\{"alg":"Ed25519","kid":"([a-z0-9-]{3,32})/([1-9][0-9]{0,9})"\}')
 
 log = logging.getLogger(__name__)
@@ -94,6 +98,7 @@ class Ingest:
     ) -> None:
         self._meter = meter or Meter()
         self._database, self._keys, self._campus, self._clock = database, keys, campus, clock
+        self._at_once = asyncio.Semaphore(AT_ONCE)
         self._shown: dict[tuple[TerminalId, Epoch], Seq] = {}
         """Tips beyond ours that terminals have shown, until all of that is here."""
 
@@ -139,7 +144,8 @@ class Ingest:
             new = len(work.book.entries) - len(work.before.entries)
             return TakenBatch(epoch, await server_epoch(connection), reply, new)
 
-        taken = await self._database.transact(keep)
+        async with self._at_once:
+            taken = await self._database.transact(keep)
         if taken is None:
             await self._alarm_refused(tid, f"epoch {epoch} is not registered")
         elif isinstance(taken.reply, Ack) and taken.reply.tip.seq >= self._shown.get((tid, epoch), U32_MAX + 1):
