@@ -46,8 +46,8 @@ class PurseUnreadable(CardError):
 class CardRefused(CardError):
     """The card answered a command with a status word that is no success."""
 
-    def __init__(self, command: str, status_word: int) -> None:
-        super().__init__(f"{command} was answered with {status_word:04X}")
+    def __init__(self, command: str, status_word: int, reason: str = "") -> None:
+        super().__init__(f"{command} was answered with {status_word:04X}" + (f": {reason}" if reason else ""))
         self.command = command
         self.status_word = status_word
 

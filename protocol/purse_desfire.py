@@ -40,10 +40,13 @@ from protocol.purse import (
 
 APPLICATION_ID = bytes.fromhex("f0fa4b")
 KEY_MASTER, KEY_DEBIT, KEY_CREDIT = 0, 1, 2
+KEY_SET_MAX = 127
+"""A key's version on the card is the number of its set, and bit 7: the card speaks EV2."""
 FILE_MAIN, FILE_SUBSIDY, FILE_LIMITS, FILE_LOAD, FILE_LOG, FILE_IDENTITY = 1, 2, 3, 4, 5, 6
 LOG_BYTES, LOG_RECORDS = 16, 8
 """The card keeps one record less than the file has room for: the spare is where the next one is written."""
 
+_SPEAKS_EV2 = 0x80
 _LIMITS = struct.Struct(">BBBBI")
 _LOAD = struct.Struct(">BBHIHxxII4x")
 _LOG = struct.Struct(">IIiI")
@@ -96,6 +99,16 @@ class Commit:
 
 
 DesfireStep = ValueChange | DataWrite | LogWrite | Commit
+
+
+def key_version(key_set: int, *, speaks_ev2: bool) -> int:
+    """The version that every key of ours has: which set it is of, and how to authenticate with it."""
+    return key_set | (_SPEAKS_EV2 if speaks_ev2 else 0)
+
+
+def read_key_version(version: int) -> tuple[int, bool]:
+    """Key set (0: a key as the factory left it) and whether the card speaks EV2."""
+    return version & KEY_SET_MAX, bool(version & _SPEAKS_EV2)
 
 
 def encode_identity(identity: Identity) -> bytes:

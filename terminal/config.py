@@ -77,7 +77,7 @@ class _Campus(_Table, frozen=True):
 
 
 class _CardKeys(_Table, frozen=True):
-    key_set: Annotated[int, Meta(ge=1, le=255)]
+    key_set: Annotated[int, Meta(ge=1, le=127)]
     debit: str
     credit: str = ""
     office: str = ""

@@ -1,19 +1,23 @@
-"""The cryptography of contactless cards: AES blocks, CMAC with a running IV, key diversification, CRC32.
+"""The cryptography of contactless cards: AES blocks, CMAC with a running IV, key diversification, CRC32, DES.
 
 Sources: NIST SP 800-38B (CMAC), NXP AN10922 (symmetric key diversification), and the MIFARE DESFire EV1
-secure messaging as publicly known (session key, running IV, ChangeKey cryptogram).
+secure messaging as publicly known (session key, running IV, ChangeKey cryptogram). DES is here for the one key that
+a card comes from the factory with.
 """
 
 from collections.abc import Callable
 from zlib import crc32
 
+from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import ECB
+from cryptography.hazmat.primitives.ciphers.modes import CBC, ECB
 
 BLOCK_BYTES = 16
 AES128_BYTES = 16
 MAC_BYTES = 8
+DES_BYTES = 8
+"""A DES key, and a DES block."""
 DIVERSIFICATION_INPUT_BYTES_MAX = 31
 ZERO_BLOCK = bytes(BLOCK_BYTES)
 
@@ -99,6 +103,26 @@ class AesKey:
         subkey_1 = _doubled(int.from_bytes(self._encrypt(ZERO_BLOCK), "big"))
         self._subkeys = (subkey_1, _doubled(subkey_1))
         return self._subkeys
+
+
+class DesKey:
+    """A single DES key: the factory's default on a blank card, and what a session with it runs under."""
+
+    __slots__ = ("_algorithm",)
+
+    def __init__(self, raw: bytes) -> None:
+        """Take the 8 bytes of a key, parity not looked at. Raises ValueError for any other length."""
+        if len(raw) != DES_BYTES:
+            raise ValueError(f"a DES key has {DES_BYTES} bytes, this one has {len(raw)}")
+        self._algorithm = TripleDES(raw * 3)
+
+    def cbc_encrypt(self, message: bytes, iv: bytes) -> bytes:
+        """DES-CBC without padding."""
+        return Cipher(self._algorithm, CBC(iv)).encryptor().update(message)
+
+    def cbc_decrypt(self, ciphertext: bytes, iv: bytes) -> bytes:
+        """The inverse of `cbc_encrypt`."""
+        return Cipher(self._algorithm, CBC(iv)).decryptor().update(ciphertext)
 
 
 def session_key(rnd_a: bytes, rnd_b: bytes) -> AesKey:

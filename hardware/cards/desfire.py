@@ -4,8 +4,10 @@
     write       the plan of protocol/purse_desfire.py: at most two values, limits, load, log, commit          4 to 6
     sale        10 + 5 at most = 15 exchanges; a credit authenticates with the credit key first               + 2
 
-The commit is atomic on the card and its answer is MACed with the session's running IV, so a checked answer is the
-proof that everything in the plan is on the card; nothing needs to be read back.
+The commit is atomic on the card and its answer is MACed, over the running IV (EV1) or the counter (EV2) of the whole
+session, so a checked answer is the proof that everything in the plan is on the card; nothing needs to be read back.
+Which of the two a card speaks was asked at the card office (GetVersion takes three exchanges) and stands in the
+version of its keys.
 """
 
 import os
@@ -13,7 +15,8 @@ from dataclasses import replace
 from typing import assert_never
 
 from hardware.cards.crypto import RandomBytes
-from hardware.cards.desfire_session import SW_NO_APPLICATION, DesfireSession
+from hardware.cards.desfire_frames import SW_NO_APPLICATION
+from hardware.cards.desfire_session import DesfireSession
 from hardware.cards.keys import CardKeys, KeysOfCard, Role
 from hardware.ports import CardChannel, CardLeftField, CardNotOurs, CardRefused, PurseUnreadable
 from protocol.ids import Counter
@@ -42,6 +45,7 @@ from protocol.purse_desfire import (
     decode_load_file,
     encode_load_file,
     read_card,
+    read_key_version,
     step_plan,
 )
 
@@ -128,20 +132,18 @@ class DesfirePurse:
         return self._read
 
     def _select(self) -> KeysOfCard:
-        """Select our application and find out which key set it carries. Raises CardNotOurs."""
+        """Select our application, find out which key set it carries and what it speaks. Raises CardNotOurs."""
         try:
             self._card.select(APPLICATION_ID)
         except CardRefused as refused:
             if refused.status_word == SW_NO_APPLICATION:
                 raise CardNotOurs("the card has no application of ours") from refused
             raise
-        return self._keys_of(self._card.key_version(KEY_DEBIT))
+        key_set, self._card.speaks_ev2 = read_key_version(self._card.key_version(KEY_DEBIT))
+        return self._keys_of(key_set)
 
     def _keys_of(self, key_set: int) -> KeysOfCard:
-        keys = self._keys.of_card(self._channel.uid, key_set)
-        if keys is None:
-            raise CardNotOurs(f"key set {key_set} is not held here")
-        return keys
+        return self._keys.require(self._channel.uid, key_set)
 
     def _require_unchanged(self, before: CardRead) -> None:
         now = self._read_firm(max(len(before.last), 1))
@@ -153,11 +155,11 @@ class DesfirePurse:
             case ValueChange():
                 code = _DEBIT if step.amount_cents < 0 else _GIVE[step.right]
                 amount = abs(step.amount_cents).to_bytes(4, "little", signed=True)
-                self._card.maced_command(code, bytes((step.file,)) + amount)
+                self._card.command(code, bytes((step.file,)), amount)
             case DataWrite():
-                self._card.maced_command(0x3D, file_header(step.file, 0, len(step.data)) + step.data)
+                self._card.command(0x3D, file_header(step.file, 0, len(step.data)), step.data)
             case LogWrite():
-                self._card.maced_command(0x3B, file_header(FILE_LOG, 0, len(step.data)) + step.data)
+                self._card.command(0x3B, file_header(FILE_LOG, 0, len(step.data)), step.data)
             case Commit():
                 self._card.command(0xC7)
             case _:

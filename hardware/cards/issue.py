@@ -24,45 +24,14 @@ from hardware.cards.classic_sectors import (
     sector_of,
     trailer,
 )
-from hardware.cards.crypto import AesKey, RandomBytes
-from hardware.cards.desfire import DesfirePurse, file_header
-from hardware.cards.desfire_session import DesfireSession
+from hardware.cards.crypto import RandomBytes
+from hardware.cards.desfire_issue import DesfireIssue
 from hardware.cards.keys import CardKeys, KeysOfCard, Role
 from hardware.cards.open_card import technology_of
 from hardware.ports import CardChannel, CardNotOurs, CardRefused
-from protocol.money import Cents
-from protocol.purse import CardRead, Identity, LoadRecord, Purse, Technology
+from protocol.purse import CardRead, Identity, Purse, Technology
 from protocol.purse_classic import KEY_SET_BLOCK, LOAD_BLOCKS, SLOT_BLOCKS, BlockWrite, blank_plan
-from protocol.purse_desfire import (
-    APPLICATION_ID,
-    FILE_IDENTITY,
-    FILE_LIMITS,
-    FILE_LOAD,
-    FILE_LOG,
-    FILE_MAIN,
-    FILE_SUBSIDY,
-    IDENTITY_BYTES,
-    KEY_CREDIT,
-    KEY_DEBIT,
-    KEY_MASTER,
-    LIMITS_BYTES,
-    LOAD_BYTES,
-    LOG_BYTES,
-    LOG_RECORDS,
-    encode_identity,
-    encode_limits,
-    encode_load_file,
-    encode_log,
-)
 
-CARD_LEVEL = bytes(3)
-BLANK_KEY = bytes(16)
-VALUE_MAX = 2**31 - 1
-
-_SETTINGS = 0x0B
-"""M075031, key settings: the master key changes keys and settings and creates files; listing is free."""
-_KEYS_AES = 0x80 | 3
-_MACED = 1
 _LOAD_SECTORS = tuple(sorted({sector_of(block) for copy in LOAD_BLOCKS for block in copy}))
 _SLOT_SECTORS = frozenset(sector_of(block) for slot in SLOT_BLOCKS for block in slot)
 
@@ -86,7 +55,7 @@ def personalise(channel: CardChannel, keys: CardKeys, new: NewCard, random_bytes
     CardRefused: then begin again.
     """
     if technology_of(channel) is Technology.DESFIRE:
-        return _Desfire(channel, keys, new, random_bytes).personalise()
+        return DesfireIssue(channel, keys, new.key_set, random_bytes).personalise(new.identity, new.purse)
     return _Classic(channel, keys, new).personalise()
 
 
@@ -156,90 +125,4 @@ class _Classic:
         self._sectors.open(sector, key_a)
 
     def _of_set(self, key_set: int) -> KeysOfCard:
-        return _held(self._keys, self._channel.uid, key_set)
-
-
-class _Desfire:
-    def __init__(self, channel: CardChannel, keys: CardKeys, new: NewCard, random_bytes: RandomBytes) -> None:
-        self._channel = channel
-        self._keys = keys
-        self._new = new
-        self._random_bytes = random_bytes
-        self._card = DesfireSession(channel, random_bytes)
-
-    def personalise(self) -> CardRead:
-        keys = _held(self._keys, self._channel.uid, self._new.key_set)
-        self._own_card_level(keys)
-        self._create_application(keys)
-        self._fill(keys)
-        self._card.authenticate(KEY_MASTER, AesKey(BLANK_KEY))
-        master = keys.aes(Role.DESFIRE_MASTER)
-        self._card.change_key(KEY_MASTER, master, keys.key_set, current=AesKey(BLANK_KEY))
-        return DesfirePurse(self._channel, self._keys, self._random_bytes).read()
-
-    def _own_card_level(self, keys: KeysOfCard) -> None:
-        """Authenticate as the card's master, giving it our key and settings first; the old application goes."""
-        card, ours = self._card, keys.aes(Role.DESFIRE_CARD)
-        card.select(CARD_LEVEL)
-        version = card.key_version(0)
-        current = self._card_key(version)
-        card.authenticate(0, current)
-        if version != keys.key_set:
-            card.change_key(0, ours, keys.key_set, current=current, card_level=True)
-            card.authenticate(0, ours)
-        card.change_settings(_SETTINGS)
-        aids = card.command(0x6A)
-        if APPLICATION_ID in (aids[at : at + 3] for at in range(0, len(aids), 3)):
-            card.command(0xDA, APPLICATION_ID)
-
-    def _card_key(self, version: int) -> AesKey:
-        if version == 0:
-            return AesKey(BLANK_KEY)
-        return _held(self._keys, self._channel.uid, version).aes(Role.DESFIRE_CARD)
-
-    def _create_application(self, keys: KeysOfCard) -> None:
-        """The application, its debit and credit keys and its files; the master key stays blank until the end."""
-        card, blank = self._card, AesKey(BLANK_KEY)
-        card.command(0xCA, APPLICATION_ID + bytes((_SETTINGS, _KEYS_AES)))
-        card.select(APPLICATION_ID)
-        card.authenticate(KEY_MASTER, blank)
-        card.change_key(KEY_DEBIT, keys.aes(Role.DESFIRE_DEBIT), keys.key_set, current=blank)
-        card.change_key(KEY_CREDIT, keys.aes(Role.DESFIRE_CREDIT), keys.key_set, current=blank)
-        both = _rights(read=KEY_DEBIT, write=KEY_DEBIT, read_write=KEY_CREDIT)
-        loads = _rights(read=KEY_DEBIT, write=KEY_CREDIT, read_write=KEY_CREDIT)
-        office = _rights(read=KEY_DEBIT, write=KEY_MASTER, read_write=KEY_MASTER)
-        purse = self._new.purse
-        for file, value in ((FILE_MAIN, purse.main_cents), (FILE_SUBSIDY, purse.subsidy_cents)):
-            numbers = b"".join(number.to_bytes(4, "little", signed=True) for number in (0, VALUE_MAX, value))
-            card.command(0xCC, bytes((file, _MACED)) + both + numbers + b"\x01")
-        card.command(0xCB, bytes((FILE_LIMITS, _MACED)) + both + LIMITS_BYTES.to_bytes(3, "little"))
-        card.command(0xCB, bytes((FILE_LOAD, _MACED)) + loads + LOAD_BYTES.to_bytes(3, "little"))
-        sizes = LOG_BYTES.to_bytes(3, "little") + LOG_RECORDS.to_bytes(3, "little")
-        card.command(0xC0, bytes((FILE_LOG, _MACED)) + both + sizes)
-        card.command(0xCD, bytes((FILE_IDENTITY, _MACED)) + office + IDENTITY_BYTES.to_bytes(3, "little"))
-        self._write(FILE_IDENTITY, encode_identity(self._new.identity))
-
-    def _fill(self, keys: KeysOfCard) -> None:
-        """Limits, load and a first log record (an empty log cannot be read), in one transaction."""
-        card, who, purse = self._card, self._new.identity, self._new.purse
-        card.authenticate(KEY_CREDIT, keys.aes(Role.DESFIRE_CREDIT))
-        self._write(FILE_LIMITS, encode_limits(purse))
-        self._write(FILE_LOAD, encode_load_file(LoadRecord(who.card, who.generation, purse.load_seq, Cents(0))))
-        record = encode_log(purse.mark, 0, purse.counter)
-        card.maced_command(0x3B, file_header(FILE_LOG, 0, LOG_BYTES) + record)
-        card.command(0xC7)
-
-    def _write(self, file: int, data: bytes) -> None:
-        self._card.maced_command(0x3D, file_header(file, 0, len(data)) + data)
-
-
-def _rights(*, read: int, write: int, read_write: int) -> bytes:
-    """A file's access rights on the wire (M075031, coding of access rights); only the master key may change them."""
-    return bytes((read_write << 4 | KEY_MASTER, read << 4 | write))
-
-
-def _held(keys: CardKeys, uid: bytes, key_set: int) -> KeysOfCard:
-    of_card = keys.of_card(uid, key_set)
-    if of_card is None:
-        raise CardNotOurs(f"key set {key_set} is not held here")
-    return of_card
+        return self._keys.require(self._channel.uid, key_set)

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from hardware.cards.crypto import AES128_BYTES, AesKey
-from protocol.purse_desfire import APPLICATION_ID
+from hardware.ports import CardNotOurs
+from protocol.purse_desfire import APPLICATION_ID, KEY_SET_MAX
 from protocol.signing import Mac8, mac8_with
 
 CLASSIC_KEY_BYTES = 6
@@ -64,7 +65,7 @@ class KeyNotHeld(Exception):
 
 @dataclass(frozen=True, slots=True)
 class MasterKeys:
-    """One key set as far as this machine holds it; the number (1 to 255) stands readable on every card."""
+    """One key set as far as this machine holds it; the number (1 to 127) stands readable on every card."""
 
     key_set: int
     debit: bytes = field(repr=False)
@@ -72,8 +73,8 @@ class MasterKeys:
     office: bytes | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        if not 1 <= self.key_set <= 255:
-            raise ValueError("a key set is numbered 1 to 255; 0 is a card that was never personalised")
+        if not 1 <= self.key_set <= KEY_SET_MAX:
+            raise ValueError(f"a key set is numbered 1 to {KEY_SET_MAX}; 0 is a card that was never personalised")
         if any(key is not None and len(key) != AES128_BYTES for key in (self.debit, self.credit, self.office)):
             raise ValueError(f"a master key has {AES128_BYTES} bytes")
 
@@ -142,6 +143,13 @@ class CardKeys:
     def of_card(self, uid: bytes, key_set: int) -> KeysOfCard | None:
         """The keys of a card that carries this set number; None where the set is not held here."""
         return self._remembered(uid, key_set)
+
+    def require(self, uid: bytes, key_set: int) -> KeysOfCard:
+        """The same. Raises CardNotOurs where the set is not held here."""
+        found = self.of_card(uid, key_set)
+        if found is None:
+            raise CardNotOurs(f"key set {key_set} is not held here")
+        return found
 
     def _derive(self, uid: bytes, key_set: int) -> KeysOfCard | None:
         masters = self._sets.get(key_set)

@@ -4,7 +4,7 @@
                               \\--Refused--> 91 xx; session and transaction are gone
 
 Native commands come wrapped as ISO 7816-4 APDUs, `90 cmd 00 00 Lc data 00`, and are answered with `91 xx`.
-Sources: M075031 (frames, status codes), EV1's AES secure messaging as publicly known.
+Sources: M075031 (frames, status codes), EV1's AES secure messaging as publicly known, NXP AN12196 for EV2's.
 """
 
 import os
@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 from hardware.cards.crypto import RandomBytes
 from hardware.simulated.desfire_files import Transaction
-from hardware.simulated.desfire_session import CardSession, Challenge
-from hardware.simulated.desfire_state import PICC_AID, DesfireState, Refused, Status
+from hardware.simulated.desfire_session import Authentication, Session
+from hardware.simulated.desfire_state import PICC_AID, CommMode, DesfireState, Refused, Status
 from hardware.simulated.tearing import CardTorn, Field, Moment, Tear
 
 FRAME_BYTES_MAX = 59
@@ -33,8 +33,8 @@ class DesfireChip:
         self._random_bytes = random_bytes
         self.field = Field()
         self._aid = PICC_AID
-        self._session: CardSession | None = None
-        self._challenge: Challenge | None = None
+        self._session: Session | None = None
+        self._challenge: Authentication | None = None
         self._transaction = Transaction()
         self._outgoing: list[bytes] = []
         self._incoming: tuple[int, bytes] | None = None
@@ -125,9 +125,9 @@ class DesfireChip:
         self._outgoing = []
         self._transaction.clear()
 
-    def _done(self, body: bytes = b"") -> bytes:
-        """The answer to a command that succeeded, with its MAC while a session holds."""
-        sealed = self._session.sealed(body) if self._session else body
+    def _done(self, body: bytes = b"", mode: CommMode = CommMode.MACED) -> bytes:
+        """The answer to a command that succeeded, secured while a session holds."""
+        sealed = self._session.sealed(body, mode) if self._session else body
         if len(sealed) <= FRAME_BYTES_MAX:
             return sealed + b"\x91\x00"
         return self._in_frames([sealed[at : at + FRAME_BYTES_MAX] for at in range(0, len(sealed), FRAME_BYTES_MAX)])
@@ -140,8 +140,10 @@ class DesfireChip:
         frame = self._outgoing.pop(0)
         return frame + bytes((0x91, MORE if self._outgoing else 0))
 
-    def _noted(self, code: int, data: bytes) -> bytes:
-        """The data of a command that never carries a MAC of its own."""
+    def _opened(self, code: int, data: bytes, length: int, mode: CommMode = CommMode.MACED) -> bytes:
+        """The data of a command without content, of this length. Raises Refused."""
         if self._session:
-            self._session.note(bytes((code,)) + data)
+            data = self._session.opened(code, data, mode)
+        if len(data) != length:
+            raise Refused(Status.LENGTH_ERROR)
         return data

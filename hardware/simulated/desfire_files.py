@@ -169,10 +169,10 @@ def written(file: DataFile, offset: int, data: bytes) -> DataFile:
 
 
 def _comm(raw: int) -> CommMode:
-    """Plain (0 or 2) or MACed (1); enciphered file content is not part of the twin."""
-    if raw not in (0, 1, 2):
+    """Plain (0 or 2), MACed (1) or enciphered (3)."""
+    if raw not in (0, 1, 2, 3):
         raise Refused(Status.PARAMETER_ERROR)
-    return CommMode.MACED if raw == 1 else CommMode.PLAIN
+    return CommMode.PLAIN if raw == 2 else CommMode(raw)
 
 
 def _positive(amount: int) -> int:

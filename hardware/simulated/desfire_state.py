@@ -48,10 +48,19 @@ class Refused(Exception):
         self.status = status
 
 
+class Chip(enum.StrEnum):
+    """Which generation a card is of: what GetVersion says, and whether it knows EV2's authentication."""
+
+    EV1 = "ev1"
+    EV2 = "ev2"
+    EV3 = "ev3"
+
+
 class KeyKind(enum.StrEnum):
-    """What cipher a key is for. A factory-new chip has a DES master key; the twin starts with AES."""
+    """What cipher a key is for. A factory-new chip has a DES master key; what it creates is AES here."""
 
     AES = "aes"
+    DES = "des"
 
 
 class CommMode(enum.IntEnum):
@@ -59,6 +68,7 @@ class CommMode(enum.IntEnum):
 
     PLAIN = 0
     MACED = 1
+    FULL = 3
 
 
 class StoredKey(msgspec.Struct, frozen=True):
@@ -142,6 +152,7 @@ class DesfireState(msgspec.Struct, frozen=True):
 
     uid: bytes
     applications: dict[str, Application]
+    chip: Chip = Chip.EV1
 
     def application(self, aid: bytes) -> Application | None:
         """The application with this id, in the byte order of the wire."""
@@ -156,8 +167,9 @@ class DesfireState(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, applications=applications)
 
 
-def blank_desfire(uid: bytes) -> DesfireState:
-    """A card with an all-zero AES master key and nothing on it."""
+def blank_desfire(uid: bytes, chip: Chip = Chip.EV1) -> DesfireState:
+    """A card as the factory sends it: an all-zero DES master key and nothing on it."""
     if len(uid) != UID_BYTES:
         raise ValueError(f"a DESFire UID has {UID_BYTES} bytes")
-    return DesfireState(uid, {PICC_AID.hex(): Application(PICC_SETTINGS_DEFAULT, (StoredKey(),))})
+    master = StoredKey(kind=KeyKind.DES)
+    return DesfireState(uid, {PICC_AID.hex(): Application(PICC_SETTINGS_DEFAULT, (master,))}, chip)

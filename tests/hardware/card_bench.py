@@ -1,5 +1,6 @@
 """Cards on a reader for tests of the purse drivers: both technologies, a till, a station, the card office."""
 
+import enum
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -9,7 +10,7 @@ from hardware.cards.open_card import open_card
 from hardware.ports import CardChannel, CardLeftField, PurseCard
 from hardware.simulated.classic_card import VirtualClassic, blank_classic, no_weak_bits
 from hardware.simulated.desfire_card import VirtualDesfire
-from hardware.simulated.desfire_state import blank_desfire
+from hardware.simulated.desfire_state import Chip, blank_desfire
 from hardware.simulated.reader import SimulatedReader
 from hardware.simulated.tearing import Moment, Rest, Tear, WeakBits
 from protocol.ids import CardNo, Counter, Generation, LoadSeq, Seq, Tno
@@ -42,11 +43,27 @@ TECHNOLOGIES = [Technology.CLASSIC, Technology.DESFIRE]
 Card = VirtualClassic | VirtualDesfire
 
 
-def blank(technology: Technology, uid: bytes = UID, weak_bits: WeakBits = no_weak_bits) -> Card:
-    """A card as it comes from the factory."""
-    if technology is Technology.CLASSIC:
+class Kind(enum.Enum):
+    """A technology, and which secure messaging is spoken with it."""
+
+    CLASSIC = "classic"
+    EV1 = "ev1"
+    EV2 = "ev2"
+
+    @property
+    def technology(self) -> Technology:
+        """What drivers and entries call it."""
+        return Technology.CLASSIC if self is Kind.CLASSIC else Technology.DESFIRE
+
+
+KINDS = list(Kind)
+
+
+def blank(kind: Kind | Technology, uid: bytes = UID, weak_bits: WeakBits = no_weak_bits) -> Card:
+    """A card as it comes from the factory; a DESFire of no particular kind is an EV1."""
+    if kind in (Kind.CLASSIC, Technology.CLASSIC):
         return VirtualClassic(blank_classic(uid), weak_bits)
-    return VirtualDesfire(blank_desfire(uid))
+    return VirtualDesfire(blank_desfire(uid, Chip.EV2 if kind is Kind.EV2 else Chip.EV1))
 
 
 @dataclass
@@ -74,9 +91,9 @@ class Bench:
         return self.card.field.exchange_count - before
 
 
-def issued(technology: Technology, weak_bits: WeakBits = no_weak_bits, uid: bytes = UID) -> Bench:
+def issued(kind: Kind | Technology, weak_bits: WeakBits = no_weak_bits, uid: bytes = UID) -> Bench:
     """A card of ours with 50.00 in its main purse and 1.00 in its subsidy purse."""
-    bench = Bench(blank(technology, uid, weak_bits), SimulatedReader())
+    bench = Bench(blank(kind, uid, weak_bits), SimulatedReader())
     bench.reader.place(bench.card)
     personalise(bench.channel(), OFFICE, NewCard(1, WHO, Purse(Counter(0), Cents(5000), Cents(100))))
     return bench
@@ -129,10 +146,10 @@ def signed_load(load_seq: int, total: int, who: Identity = WHO) -> SignedLoad:
     return sign_load(LoadRecord(who.card, who.generation, LoadSeq(load_seq), Cents(total)), SERVER)
 
 
-def all_tears(technology: Technology, exchanges: int) -> list[Tear]:
+def all_tears(kind: Kind | Technology, exchanges: int) -> list[Tear]:
     """A tear before and after each exchange; on Classic also in the middle of each, in several ways."""
     tears = [Tear(at, moment) for at in range(1, exchanges + 1) for moment in (Moment.BEFORE, Moment.AFTER)]
-    if technology is Technology.CLASSIC:
+    if kind in (Kind.CLASSIC, Technology.CLASSIC):
         tears += [
             Tear(at, Moment.DURING, cut, weak, rest)
             for at in range(1, exchanges + 1)

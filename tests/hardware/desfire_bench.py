@@ -5,10 +5,19 @@ from collections.abc import Callable
 import pytest
 
 from hardware.cards.crypto import AesKey
+from hardware.cards.desfire_messaging import CommMode
 from hardware.cards.desfire_session import DesfireSession
 from hardware.ports import CardRefused
 from hardware.simulated.desfire_card import VirtualDesfire
-from hardware.simulated.desfire_state import blank_desfire
+from hardware.simulated.desfire_state import (
+    PICC_AID,
+    PICC_SETTINGS_DEFAULT,
+    Application,
+    Chip,
+    DesfireState,
+    StoredKey,
+    blank_desfire,
+)
 from hardware.simulated.reader import SimulatedReader
 
 UID = bytes.fromhex("04a1b2c3d4e5f6")
@@ -26,16 +35,25 @@ def i32(number: int) -> bytes:
 
 
 def connect(card: VirtualDesfire) -> DesfireSession:
+    """A session with it, speaking what the card speaks."""
     reader = SimulatedReader()
     reader.place(card)
     channel = reader.wait_for_card(0)
     assert channel is not None
-    return DesfireSession(channel)
+    session = DesfireSession(channel)
+    session.speaks_ev2 = card.snapshot().chip is not Chip.EV1
+    return session
 
 
-def card_with_files() -> VirtualDesfire:
+def aes_blank() -> DesfireState:
+    """A card whose master key somebody has changed to AES, all zero as the DES key was."""
+    master = Application(PICC_SETTINGS_DEFAULT, (StoredKey(),))
+    return blank_desfire(UID).with_application(PICC_AID, master)
+
+
+def card_with_files(chip: Chip = Chip.EV1) -> VirtualDesfire:
     """A card with one application: keys 0 master, 1 debit, 2 credit; files of every kind, all MACed."""
-    new = VirtualDesfire(blank_desfire(UID))
+    new = VirtualDesfire(blank_desfire(UID, chip))
     session = connect(new)
     session.command(0xCA, AID + b"\x0b\x83")
     session.select(AID)
@@ -62,23 +80,25 @@ def opened(card: VirtualDesfire, key_no: int) -> DesfireSession:
 
 
 def debit(session: DesfireSession, amount: int, file: int = 1) -> None:
-    session.maced_command(0xDC, bytes((file,)) + i32(amount))
+    session.command(0xDC, bytes((file,)), i32(amount))
 
 
-def value(session: DesfireSession, file: int = 1) -> int:
-    return int.from_bytes(session.command(0x6C, bytes((file,))), "little", signed=True)
+def value(session: DesfireSession, file: int = 1, mode: CommMode = CommMode.MACED) -> int:
+    return int.from_bytes(session.command(0x6C, bytes((file,)), mode=mode), "little", signed=True)
 
 
-def write(session: DesfireSession, file: int, data: bytes, offset: int = 0) -> None:
-    session.maced_command(0x3D, bytes((file,)) + u24(offset) + u24(len(data)) + data)
+def write(session: DesfireSession, file: int, data: bytes, offset: int = 0, mode: CommMode = CommMode.MACED) -> None:
+    session.command(0x3D, bytes((file,)) + u24(offset) + u24(len(data)), data, mode)
 
 
-def read(session: DesfireSession, file: int, offset: int = 0, length: int = 0) -> bytes:
-    return session.command(0xBD, bytes((file,)) + u24(offset) + u24(length))
+def read(
+    session: DesfireSession, file: int, offset: int = 0, length: int = 0, mode: CommMode = CommMode.MACED
+) -> bytes:
+    return session.command(0xBD, bytes((file,)) + u24(offset) + u24(length), mode=mode)
 
 
 def append(session: DesfireSession, data: bytes, offset: int = 0) -> None:
-    session.maced_command(0x3B, b"\x05" + u24(offset) + u24(len(data)) + data)
+    session.command(0x3B, b"\x05" + u24(offset) + u24(len(data)), data)
 
 
 def records(session: DesfireSession, offset: int = 0, count: int = 0) -> bytes:

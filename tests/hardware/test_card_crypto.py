@@ -66,6 +66,30 @@ def test_a_short_diversification_input_is_not_a_plain_cmac() -> None:
     assert master.diversified(short).raw == master.cbc_encrypt(k2_tail, zero_chained)
 
 
+@pytest.mark.parametrize(
+    ("length", "key"),
+    [
+        (1, "281049D52ECBC8F60961993D34DE3D54"),
+        (7, "E8B7F67C78C34AF1446E331EF7E6D3FF"),
+        (15, "5A3C7F6F0687F24F82DEE7EDA0970D08"),
+        (16, "FEED9FBD36CDB16819A72D30BCF9240B"),
+        (31, "21C28CD89BB3147F66C7DBD4851CAB20"),
+    ],
+)
+def test_short_and_long_inputs_agree_with_another_program(length: int, key: str) -> None:
+    """AN10922 has no example of a short input. These are a public C++ DESFire library's, made with openssl's AES-CBC
+    from the subkeys that AN10922 prints (the next test); inputs 00 01 02 and so on."""
+    assert AesKey(_unhex("00112233445566778899AABBCCDDEEFF")).diversified(bytes(range(length))).raw == _unhex(key)
+
+
+def test_the_subkeys_are_those_that_an10922_prints() -> None:
+    """AN10922 section 2.2.1, steps 3 and 4."""
+    master = AesKey(_unhex("00112233445566778899AABBCCDDEEFF"))
+    assert _subkey_2(master) == _unhex("F793EEB928278083BFDC8A5A7E0E0D25")
+    subkey_1 = xor(master.cbc_decrypt(master.cmac(bytes(16))), bytes(16))
+    assert subkey_1 == _unhex("FBC9F75C9413C041DFEE452D3F0706D1")
+
+
 def _subkey_2(key: AesKey) -> bytes:
     doubled = int.from_bytes(key.cbc_encrypt(bytes(16)), "big")
     for _ in range(2):

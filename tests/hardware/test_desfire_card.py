@@ -7,7 +7,7 @@ from hardware.cards.desfire_session import DesfireSession
 from hardware.ports import CardError, CardNotOurs
 from hardware.simulated.desfire_card import VirtualDesfire
 from hardware.simulated.desfire_session import CardSession
-from hardware.simulated.desfire_state import StoredKey, blank_desfire
+from hardware.simulated.desfire_state import CommMode, StoredKey, blank_desfire
 from tests.hardware.card_bench import TILL
 from tests.hardware.desfire_bench import (
     AID,
@@ -16,6 +16,7 @@ from tests.hardware.desfire_bench import (
     MASTER,
     UID,
     ZERO,
+    aes_blank,
     card_with_files,
     connect,
     opened,
@@ -37,7 +38,7 @@ def card() -> VirtualDesfire:
 
 def test_an_authentication_is_the_published_one() -> None:
     """Authenticate(KeyNo=0, zero key, AES): every byte both ways."""
-    card = VirtualDesfire(blank_desfire(UID), lambda _: _unhex("C05DDD714FD788A6B7B754F3C4D066E8"))
+    card = VirtualDesfire(aes_blank(), lambda _: _unhex("C05DDD714FD788A6B7B754F3C4D066E8"))
     assert card.process(_unhex("90AA0000010000")) == _unhex("B969FDFE56FD91FC9DE6F6F213B8FD1E91AF")
     proof = _unhex("36AAD7DF6E436BA08D18613830A70D5AD43E3D3F4A8D47541EEE623A934E4774")
     assert card.process(b"\x90\xaf\x00\x00\x20" + proof + b"\x00") == _unhex("800DB680BC146BD121D6578F2D2E20599100")
@@ -61,14 +62,14 @@ def test_changing_another_key_is_the_published_cryptogram() -> None:
     session = session_of("C2A1E47BD8100044FE6D00A74D7AB17C")
     data = _unhex("01E7ECCB6BD1CA64BC161A12B1C024F71430337408C8A87EACAB7A1FF18951FCA3")
     assert session.new_key(1, data, StoredKey()) == StoredKey(_unhex("00102030405060708090A0B0B0A09080"), 0x10)
-    assert session.sealed(b"") == _unhex("2128D3CD9C9ACFFF")
+    assert session.sealed(b"", CommMode.MACED) == _unhex("2128D3CD9C9ACFFF")
 
 
 def test_a_key_version_is_answered_with_the_published_mac() -> None:
     """GetKeyVersion() with session key 90F7..9931."""
     session = session_of("90F7A20191036845EC63DECD544B9931")
-    session.note(_unhex("6400"))
-    assert session.sealed(b"\x10") == _unhex("108A8FA36F55CD210D")
+    assert session.opened(0x64, b"\x00", CommMode.MACED) == b"\x00"
+    assert session.sealed(b"\x10", CommMode.MACED) == _unhex("108A8FA36F55CD210D")
 
 
 # The card and its applications
@@ -144,15 +145,19 @@ def test_a_short_challenge_is_not_answered() -> None:
 
 
 def test_applications_are_listed_created_and_deleted() -> None:
-    new = VirtualDesfire(blank_desfire(UID))
+    new = VirtualDesfire(aes_blank())
     session = connect(new)
     assert session.command(0x6A) == b""
     session.command(0xCA, AID + b"\x0f\x81")
     assert session.command(0x6A) == AID
-    assert refusal(lambda: session.command(0xCA, AID + b"\x0f\x81")) == 0x91DE
-    assert refusal(lambda: session.command(0xCA, b"\x01\x02\x03\x0f\x01")) == 0x919E, "DES keys are not played"
-    assert refusal(lambda: session.command(0xCA, b"\x01\x02\x03\x0f\x80")) == 0x919E
-    assert refusal(lambda: session.command(0xDA, AID)) == 0x91AE
+    for code, data, status in (
+        (0xCA, AID + b"\x0f\x81", 0x91DE),
+        (0xCA, b"\x01\x02\x03\x0f\x01", 0x919E),  # DES keys are not played
+        (0xCA, b"\x01\x02\x03\x0f\x80", 0x919E),
+        (0xDA, AID, 0x91AE),
+    ):
+        session.select(bytes(3))
+        assert refusal(lambda: session.command(code, data)) == status  # noqa: B023
     session.authenticate(0, ZERO)
     assert refusal(lambda: session.command(0xDA, b"\x01\x02\x03")) == 0x91A0
     session.authenticate(0, ZERO)
@@ -164,7 +169,7 @@ def test_applications_are_listed_created_and_deleted() -> None:
 
 
 def test_a_long_list_comes_in_frames() -> None:
-    session = connect(VirtualDesfire(blank_desfire(UID)))
+    session = connect(VirtualDesfire(aes_blank()))
     session.authenticate(0, ZERO)
     for number in range(28):
         session.command(0xCA, bytes((number + 1, 0, 0)) + b"\x0f\x81")
@@ -178,15 +183,14 @@ def test_card_level_commands_are_refused_inside_an_application(card: VirtualDesf
 
 
 def test_card_settings_can_close_the_card_to_strangers() -> None:
-    session = connect(VirtualDesfire(blank_desfire(UID)))
+    session = connect(VirtualDesfire(aes_blank()))
     assert refusal(lambda: session.command(0x54)) == 0x91AE
     session.authenticate(0, ZERO)
     session.change_settings(0x08)
     assert session.command(0x45) == b"\x08\x81"
-    session.select(bytes(3))
-    assert refusal(lambda: session.command(0x6A)) == 0x91AE
-    assert refusal(lambda: session.command(0x45)) == 0x91AE
-    assert refusal(lambda: session.command(0xCA, AID + b"\x0f\x81")) == 0x91AE
+    for code, data in ((0x6A, b""), (0x45, b""), (0xCA, AID + b"\x0f\x81")):
+        session.select(bytes(3))
+        assert refusal(lambda: session.command(code, data)) == 0x91AE  # noqa: B023
     session.authenticate(0, ZERO)
     assert refusal(lambda: session.change_key(0, MASTER, 1, current=ZERO, card_level=True)) == 0x919D, "frozen key"
     session.authenticate(0, ZERO)
@@ -195,7 +199,7 @@ def test_card_settings_can_close_the_card_to_strangers() -> None:
 
 
 def test_the_card_master_key_is_changed() -> None:
-    new = VirtualDesfire(blank_desfire(UID))
+    new = VirtualDesfire(aes_blank())
     session = connect(new)
     session.authenticate(0, ZERO)
     session.change_key(0, MASTER, 3, current=ZERO, card_level=True)

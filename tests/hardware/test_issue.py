@@ -19,29 +19,30 @@ from protocol.purse import Purse, Technology
 from protocol.purse_desfire import APPLICATION_ID
 from tests.hardware.card_bench import (
     KEYS,
+    KINDS,
     NEXT_KEYS,
     OFFICE,
     STATION,
-    TECHNOLOGIES,
     TILL,
     UID,
     WHO,
     Bench,
+    Kind,
     blank,
     issued,
     load,
     sale,
 )
 
-both = pytest.mark.parametrize("technology", TECHNOLOGIES)
+both = pytest.mark.parametrize("kind", KINDS)
 BOTH_SETS = CardKeys([NEXT_KEYS, KEYS])
 FIRST = NewCard(1, WHO, Purse(Counter(0), Cents(5000), Cents(100)))
 SECOND = NewCard(2, replace(WHO, generation=Generation(2)), Purse(Counter(0), Cents(4200)))
 
 
 @both
-def test_a_card_is_issued_again_under_another_key_set(technology: Technology) -> None:
-    bench = issued(technology)
+def test_a_card_is_issued_again_under_another_key_set(kind: Kind) -> None:
+    bench = issued(kind)
     driver = bench.tap(STATION)
     driver.write(load(driver.read(), 1, 1, 300))
     bench.reader.place(bench.card)
@@ -58,14 +59,14 @@ def test_a_card_is_issued_again_under_another_key_set(technology: Technology) ->
 
 
 @both
-def test_personalising_may_be_cut_anywhere_and_begun_again(technology: Technology) -> None:
+def test_personalising_may_be_cut_anywhere_and_begun_again(kind: Kind) -> None:
     """Every boundary; a torn trailer alone spoils a Classic card, and a write torn in the middle is not played here."""
-    bench = Bench(blank(technology), SimulatedReader())
+    bench = Bench(blank(kind), SimulatedReader())
     bench.reader.place(bench.card)
     needed = bench.exchanges(lambda: personalise(bench.channel(), OFFICE, FIRST))
     for at in range(1, needed + 1):
         for moment in (Moment.BEFORE, Moment.AFTER):
-            bench = Bench(blank(technology), SimulatedReader())
+            bench = Bench(blank(kind), SimulatedReader())
             bench.reader.place(bench.card)
             bench.card.arm(Tear(at, moment))
             with pytest.raises(CardLeftField):
@@ -77,8 +78,8 @@ def test_personalising_may_be_cut_anywhere_and_begun_again(technology: Technolog
 
 
 @both
-def test_only_the_card_office_can_issue(technology: Technology) -> None:
-    bench = Bench(blank(technology), SimulatedReader())
+def test_only_the_card_office_can_issue(kind: Kind) -> None:
+    bench = Bench(blank(kind), SimulatedReader())
     for keys in (TILL, STATION):
         bench.reader.place(bench.card)
         with pytest.raises(KeyNotHeld):
@@ -89,8 +90,8 @@ def test_only_the_card_office_can_issue(technology: Technology) -> None:
 
 
 @both
-def test_a_card_of_another_installation_is_left_alone(technology: Technology) -> None:
-    bench = issued(technology)
+def test_a_card_of_another_installation_is_left_alone(kind: Kind) -> None:
+    bench = issued(kind)
     before = bench.card.snapshot()
     bench.reader.place(bench.card)
     with pytest.raises(CardNotOurs):
@@ -208,4 +209,4 @@ def test_the_debit_key_neither_credits_nor_writes_loads_or_identities(code: int,
     assert keys is not None
     session.authenticate(1, keys.aes(Role.DESFIRE_DEBIT))
     with pytest.raises(CardRefused, match="91AE"):
-        session.maced_command(code, data)
+        session.command(code, b"", data)

@@ -14,8 +14,8 @@ from hardware.simulated.tearing import Moment, Rest, Tear
 from hardware.simulated.vpcd import VirtualSlot
 from protocol.ids import Counter
 from protocol.money import Cents
-from protocol.purse import Outcome, Purse, Technology, what_became_of
-from tests.hardware.card_bench import OFFICE, STATION, TECHNOLOGIES, TILL, WHO, Card, blank, load, sale
+from protocol.purse import Outcome, Purse, what_became_of
+from tests.hardware.card_bench import KINDS, OFFICE, STATION, TILL, WHO, Card, Kind, blank, load, sale
 
 pytestmark = pytest.mark.integration
 
@@ -55,11 +55,11 @@ def reader(pcscd: PrivatePcscd) -> Iterator[PcscReader]:
         yield reader
 
 
-@pytest.mark.parametrize("technology", TECHNOLOGIES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_card_is_issued_loaded_and_charged_through_the_real_stack(
-    slot: VirtualSlot, reader: PcscReader, technology: Technology
+    slot: VirtualSlot, reader: PcscReader, kind: Kind
 ) -> None:
-    bench = RealBench(slot, reader, blank(technology))
+    bench = RealBench(slot, reader, blank(kind))
     personalise(bench.channel(), OFFICE, NewCard(1, WHO, Purse(Counter(0), Cents(5000))))
     station = bench.tap(STATION)
     station.write(load(station.read(), 1, 1, 300))
@@ -70,24 +70,22 @@ def test_a_card_is_issued_loaded_and_charged_through_the_real_stack(
     assert sold.purse.main_cents == 5280
 
 
-def tears(technology: Technology) -> list[Tear]:
+def tears(kind: Kind) -> list[Tear]:
     """Every boundary of a sale: the answer lost, and each write of a Classic card cut in its middle."""
-    last = 15 if technology is Technology.DESFIRE else 20
+    last = 15 if kind is not Kind.CLASSIC else 20
     boundaries = [Tear(1, Moment.BEFORE), *(Tear(at, Moment.AFTER) for at in range(1, last + 1))]
-    if technology is Technology.DESFIRE:
+    if kind is not Kind.CLASSIC:
         return [*boundaries, Tear(14, Moment.BEFORE)]
     return [*boundaries, *(Tear(at, Moment.DURING, 7, 0x3C, Rest.ZEROS) for at in range(14, last + 1))]
 
 
-@pytest.mark.parametrize("technology", TECHNOLOGIES)
-def test_a_tear_at_every_boundary_through_the_real_stack(
-    slot: VirtualSlot, reader: PcscReader, technology: Technology
-) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_tear_at_every_boundary_through_the_real_stack(slot: VirtualSlot, reader: PcscReader, kind: Kind) -> None:
     """Charged once or not at all, known at the next tap; that tap then makes the next, torn, sale."""
-    bench = RealBench(slot, reader, blank(technology))
+    bench = RealBench(slot, reader, blank(kind))
     personalise(bench.channel(), OFFICE, NewCard(1, WHO, Purse(Counter(0), Cents(5000))))
     driver, charged, torn = bench.tap(), 0, 0
-    for seq, tear in enumerate(tears(technology), start=1):
+    for seq, tear in enumerate(tears(kind), start=1):
         change = sale(driver.read(), seq)
         bench.card.arm(tear)
         try:

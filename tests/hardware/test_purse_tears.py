@@ -12,9 +12,10 @@ from hardware.ports import CardLeftField
 from hardware.simulated.tearing import Moment, Rest, Tear
 from protocol.purse import Outcome, Technology
 from tests.hardware.card_bench import (
+    KINDS,
     STATION,
-    TECHNOLOGIES,
     Bench,
+    Kind,
     all_tears,
     issued,
     load,
@@ -24,14 +25,14 @@ from tests.hardware.card_bench import (
     torn,
 )
 
-both = pytest.mark.parametrize("technology", TECHNOLOGIES)
+both = pytest.mark.parametrize("kind", KINDS)
 
 
 @both
-def test_a_card_torn_while_it_is_read_stays_as_it_was(technology: Technology) -> None:
-    bench = issued(technology)
+def test_a_card_torn_while_it_is_read_stays_as_it_was(kind: Kind) -> None:
+    bench = issued(kind)
     before = bench.card.snapshot()
-    for tear in all_tears(technology, bench.exchanges(bench.tap().read)):
+    for tear in all_tears(kind, bench.exchanges(bench.tap().read)):
         driver = bench.tap()
         bench.card.arm(tear)
         with pytest.raises(CardLeftField):
@@ -41,20 +42,20 @@ def test_a_card_torn_while_it_is_read_stays_as_it_was(technology: Technology) ->
 
 @both
 @pytest.mark.parametrize("first_seq", [1, 2], ids=["onto slot 1", "onto slot 0"])
-def test_a_sale_torn_anywhere_is_charged_once_or_not_at_all(technology: Technology, first_seq: int) -> None:
+def test_a_sale_torn_anywhere_is_charged_once_or_not_at_all(kind: Kind, first_seq: int) -> None:
     """Every boundary, and every way a block can tear; afterwards a retry or the next sale works as ever."""
     source = count()
-    bench = issued(technology, lambda: next(source) * 0x5B)
+    bench = issued(kind, lambda: next(source) * 0x5B)
     for seq in range(1, first_seq):
         driver = bench.tap()
         driver.write(sale(driver.read(), seq))
     start = bench.card.snapshot()
     driver = bench.tap()
     needed = bench.exchanges(lambda: driver.write(sale(driver.read(), first_seq))) - (
-        10 if technology is Technology.DESFIRE else 13
+        10 if kind is not Kind.CLASSIC else 13
     )
     seen = set()
-    for tear in all_tears(technology, needed):
+    for tear in all_tears(kind, needed):
         restore(bench, start)
         driver = bench.tap()
         before = driver.read()
@@ -77,16 +78,16 @@ def restore(bench: Bench, state: object) -> None:
 
 
 @both
-def test_a_load_torn_anywhere_is_collected_once_or_not_at_all(technology: Technology) -> None:
+def test_a_load_torn_anywhere_is_collected_once_or_not_at_all(kind: Kind) -> None:
     source = count()
-    bench = issued(technology, lambda: next(source) * 0x5B)
+    bench = issued(kind, lambda: next(source) * 0x5B)
     driver = bench.tap(STATION)
     driver.write(load(driver.read(), 1, 1, 300))
     start = bench.card.snapshot()
     driver = bench.tap(STATION)
     before = driver.read()
     needed = bench.exchanges(lambda: driver.write(load(before, 2, 2, 500)))
-    for tear in all_tears(technology, needed):
+    for tear in all_tears(kind, needed):
         restore(bench, start)
         driver = bench.tap(STATION)
         before = driver.read()
@@ -148,12 +149,12 @@ def test_the_balance_is_the_sum_of_what_was_written(
     steps: list[tuple[int, int, int, Moment]], cut: int, weak: bytes, rest: Rest
 ) -> None:
     """Random sales, each torn somewhere or not; the card shows exactly the steps said to be written."""
-    for technology in TECHNOLOGIES:
+    for kind in KINDS:
         source = count()
-        bench = issued(technology, lambda: weak[next(source) % 64])  # noqa: B023
+        bench = issued(kind, lambda: weak[next(source) % 64])  # noqa: B023
         main, subsidy, counter = 5000, 100, 0
         for seq, (main_cents, subsidy_cents, at, moment) in enumerate(steps, start=1):
-            if technology is Technology.DESFIRE and moment is Moment.DURING:
+            if kind is not Kind.CLASSIC and moment is Moment.DURING:
                 moment = Moment.AFTER
             driver = bench.tap()
             change = sale(driver.read(), seq, main_cents, subsidy_cents)

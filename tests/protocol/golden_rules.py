@@ -13,7 +13,7 @@ from hardware.cards.keys import CardKeys, MasterKeys, Role
 from hardware.cards.pin import pin_verifier
 from hardware.ports import CardChannel
 from hardware.simulated.desfire_card import VirtualDesfire
-from hardware.simulated.desfire_state import blank_desfire
+from hardware.simulated.desfire_state import Chip, blank_desfire
 from hardware.simulated.reader import SimulatedReader
 from protocol.authorise import House, Listed, Pin, Standing, authorise, topup_refusal
 from protocol.basket import Basket
@@ -123,7 +123,7 @@ def keys() -> dict[str, Any]:
             "pin": PIN,
             "pin_verifier": pin_verifier(held, uid, MASTERS.key_set, PIN).hex(),
         }
-    return found | {"session": session()}
+    return found | {"session": session(Chip.EV1), "session_ev2": session(Chip.EV2)}
 
 
 class Listening:
@@ -140,10 +140,10 @@ class Listening:
         return answer
 
 
-def session() -> dict[str, Any]:
+def session(chip: Chip) -> dict[str, Any]:
     """Every exchange of a tap: select, authenticate, read, and a sale of 12.00 with its commit."""
     rnd_a, rnd_b = bytes(range(0xA0, 0xB0)), bytes(range(0xB0, 0xC0))
-    card, reader = VirtualDesfire(blank_desfire(samples.DESFIRE_UID), lambda _: rnd_b), SimulatedReader()
+    card, reader = VirtualDesfire(blank_desfire(samples.DESFIRE_UID, chip), lambda _: rnd_b), SimulatedReader()
     reader.place(card)
     channel = reader.wait_for_card(0)
     assert channel is not None

@@ -92,6 +92,30 @@ def test_a_session_can_be_followed_by_the_page_alone() -> None:
         assert answer[-10:] == iv[:8] + b"\x91\x00"
 
 
+def test_an_ev2_session_can_be_followed_by_the_page_alone() -> None:
+    """The same of a card that speaks EV2: both session keys, the identifier, the count, every MAC."""
+    stored = golden("keys")
+    key = bytes.fromhex(stored["desfire"]["keys"]["01"])
+    rnd_a, rnd_b = (bytes.fromhex(stored["session_ev2"][name]) for name in ("rnd_a", "rnd_b"))
+    said = [(bytes.fromhex(command), bytes.fromhex(answer)) for command, answer in stored["session_ev2"]["said"]]
+    assert [command[1] for command, _ in said] == [
+        *(0x5A, 0x64, 0x71, 0xAF, 0xBD, 0x6C, 0x6C, 0xBD, 0xBD, 0xBB),
+        *(0xDC, 0xDC, 0x3D, 0x3B, 0xC7),
+    ]
+    assert said[1][1][0] == golden_rules.MASTERS.key_set | 0x80
+    (_, challenge), (proof, proven) = said[2:4]
+    assert challenge == encrypted(key, rnd_b) + b"\x91\xaf"
+    assert proof[5:-1] == encrypted(key, rnd_a + rnd_b[1:] + rnd_b[:1])
+    ti = rnd_b[:4]  # the card's chance says the same again and again
+    assert proven == encrypted(key, ti + rnd_a[1:] + rnd_a[:1] + bytes(12)) + b"\x91\x00"
+    mixed = bytes(left ^ right for left, right in zip(rnd_a[2:8], rnd_b[:6], strict=True))
+    mac_key = cmac(key, bytes.fromhex("5aa500010080") + rnd_a[:2] + mixed + rnd_b[6:] + rnd_a[8:])
+    for count, (command, answer) in enumerate(said[4:]):
+        counts = [number.to_bytes(2, "little") for number in (count, count + 1)]
+        assert command[-9:-1] == cmac(mac_key, command[1:2] + counts[0] + ti + command[5:-9])[1::2]
+        assert answer[-10:-2] == cmac(mac_key, answer[-1:] + counts[1] + ti + answer[:-10])[1::2]
+
+
 def encrypted(key: bytes, plain: bytes, iv: bytes = bytes(16)) -> bytes:
     return Cipher(AES(key), CBC(iv)).encryptor().update(plain)
 
