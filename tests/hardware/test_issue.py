@@ -5,8 +5,6 @@ from dataclasses import replace
 import pytest
 
 from hardware.cards.classic_sectors import KEY_A, KEY_B, PUBLIC_KEY_A, TRANSPORT_KEY, ClassicSectors
-from hardware.cards.crypto import AesKey
-from hardware.cards.desfire_session import DesfireSession
 from hardware.cards.issue import NewCard, personalise
 from hardware.cards.keys import CardKeys, KeyNotHeld, Role
 from hardware.ports import CardLeftField, CardNotOurs, CardRefused
@@ -16,7 +14,6 @@ from hardware.simulated.tearing import Moment, Tear
 from protocol.ids import Counter, Generation
 from protocol.money import Cents
 from protocol.purse import Purse, Technology
-from protocol.purse_desfire import APPLICATION_ID
 from tests.hardware.card_bench import (
     KEYS,
     KINDS,
@@ -178,35 +175,3 @@ def test_no_sector_of_ours_keeps_its_transport_key(sector: int) -> None:
         bench.reader.place(bench.card)
         with pytest.raises(CardRefused):
             ClassicSectors(bench.channel()).open(sector, TRANSPORT_KEY, kind)
-
-
-def test_no_desfire_key_of_ours_keeps_its_blank_value() -> None:
-    bench = issued(Technology.DESFIRE)
-    for aid, keys in ((bytes(3), 1), (APPLICATION_ID, 3)):
-        for number in range(keys):
-            bench.reader.place(bench.card)
-            session = DesfireSession(bench.channel())
-            session.select(aid)
-            with pytest.raises(CardNotOurs):
-                session.authenticate(number, AesKey(bytes(16)))
-
-
-@pytest.mark.parametrize(
-    ("code", "data"),
-    [
-        (0x0C, b"\x01\x01\x00\x00\x00"),
-        (0x3D, b"\x04\x00\x00\x00\x01\x00\x00!"),
-        (0x3D, b"\x06\x00\x00\x00\x01\x00\x00!"),
-    ],
-    ids=["credit", "load file", "identity"],
-)
-def test_the_debit_key_neither_credits_nor_writes_loads_or_identities(code: int, data: bytes) -> None:
-    bench = issued(Technology.DESFIRE)
-    bench.reader.place(bench.card)
-    session = DesfireSession(bench.channel())
-    session.select(APPLICATION_ID)
-    keys = TILL.of_card(UID, 1)
-    assert keys is not None
-    session.authenticate(1, keys.aes(Role.DESFIRE_DEBIT))
-    with pytest.raises(CardRefused, match="91AE"):
-        session.command(code, b"", data)
