@@ -24,6 +24,7 @@ from terminal.commands import (
     OpenShift,
     Pay,
     Quit,
+    Rekey,
     Reprice,
     Ring,
     RingItem,
@@ -104,8 +105,8 @@ class Clerk:
                 await self._order(command, shell)
             case OpenShift() | CloseShift():
                 await self._shift(command, shell)
-            case Issue():
-                self._issue(command, shell)
+            case Issue() | Rekey():
+                self._at_office(command, shell)
             case ShowStatus() | Help() | Export():
                 await self._tell(command, shell)
             case Quit():
@@ -262,13 +263,19 @@ class Clerk:
         texts = {name: cents_text(cents, self.words) for name, cents in sums.items()}
         return self._say("shift.closed", number=before.number, unsent=self.status().unsent, **texts)
 
-    def _issue(self, command: Issue, shell: Shell) -> None:
+    def _at_office(self, command: Issue | Rekey, shell: Shell) -> None:
         if self.office is None:
             return self._say("said.may_not", capability="office")
         if shell.desk.present is not None:
             return self._say("said.card_here")
         if not _is_free(shell.desk):
             return self._say("said.not_now")
+        if isinstance(command, Issue):
+            return self._issue(command, self.office, shell)
+        self.office.end()
+        return self.office.begin_rekeying(command.pin)
+
+    def _issue(self, command: Issue, office: CardOffice, shell: Shell) -> None:
         order = command.order
         key = (order.card, order.generation)
         known = shell.derived.standing(key, shell.lists.book.standing(key))
@@ -279,11 +286,12 @@ class Clerk:
             return self._say("office.in_use", **figures)
         if key not in shell.lists.loads:
             self._say("office.not_listed", **figures)
-        return self.office.begin(order, command.pin)
+        office.end()
+        return office.begin(order, command.pin)
 
     @property
     def _office_at_work(self) -> bool:
-        return self.office is not None and self.office.phase is not None
+        return self.office is not None and self.office.is_at_work
 
     def _say(self, key: str, **figures: str | int) -> None:
         self.face.say(self.words[key].format(**figures))

@@ -120,6 +120,13 @@ class CloseShift:
 
 
 @dataclass(frozen=True, slots=True)
+class Rekey:
+    """Bring cards to the newest key set; the PIN is that of the first card's holder."""
+
+    pin: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Issue:
     """Make a card as the server ordered it; the PIN, if any, goes nowhere but onto the card."""
 
@@ -172,6 +179,7 @@ Command = (
     | OpenShift
     | CloseShift
     | Issue
+    | Rekey
     | ShowStatus
     | Help
     | Quit
@@ -263,6 +271,10 @@ def _issue(card: str, generation: str, card_class: str, pin: str = "") -> Issue:
     return Issue(IssueOrder(*numbers, classes[card_class.lower()]), _pin(pin) if pin else "")
 
 
+def _rekey(pin: str = "") -> Rekey:
+    return Rekey(_pin(pin) if pin else "")
+
+
 def _shown(word: str) -> str:
     """A word as a sentence may repeat it: no control characters, not endless."""
     return "".join(char if char.isprintable() else "?" for char in word[:40])
@@ -321,6 +333,7 @@ _COMMANDS: dict[str, tuple[Container[int], Callable[..., Command]]] = {
     "shift open": ((2, 3), _open_shift),
     "shift close": ((1,), _close_shift),
     "replace": ((3, 4), _issue),
+    "rekey": ((0, 1), _rekey),
     "status": ((0,), ShowStatus),
     "help": ((0,), Help),
     "quit": ((0,), Quit),

@@ -1,4 +1,7 @@
-"""The card office at work: carries out `terminal/replace.py` on the card thread, and writes its entry down."""
+"""The card office at work: carries out `terminal/replace.py` on the card thread, and writes its entry down.
+
+It also brings cards to the newest key set (`terminal/rekey.py`); that moves no money and makes no entry.
+"""
 
 import contextlib
 import os
@@ -6,16 +9,18 @@ from collections.abc import Awaitable, Callable
 from typing import assert_never
 
 from hardware.cards.crypto import RandomBytes
+from hardware.cards.desfire_rekey import PinNeeded, change_key_set
 from hardware.cards.issue import NewCard, personalise
 from hardware.cards.keys import CardKeys
-from hardware.cards.open_card import open_card
+from hardware.cards.open_card import open_card, technology_of
 from hardware.cards.pin import pin_verifier
 from hardware.ports import CardChannel, CardError, CardLeftField, CardNotOurs, CardRefused, PurseUnreadable
 from protocol.entries import Body, Kind
 from protocol.ids import CardNo, Counter
 from protocol.money import Cents
-from protocol.purse import CardRead, Identity, Purse
+from protocol.purse import CardRead, Identity, Purse, Technology
 from terminal.card_port import Run
+from terminal.rekey import KeysChanged, KeysUnchanged, RekeyPhase, WaitingForCard
 from terminal.replace import (
     AppendEntry,
     AwaitingBlank,
@@ -46,6 +51,10 @@ class CardInUse(CardError):
         self.why = WhyNot(code, str(number))
 
 
+class OtherKind(CardError):
+    """Only a DESFire card's keys are changed and its content left alone; any other card is issued anew."""
+
+
 class CardOffice:
     """One blank at a time. Needs all three master keys of the set that new cards get."""
 
@@ -55,22 +64,36 @@ class CardOffice:
         self._channel: CardChannel | None = None
         self.phase: Phase | None = None
         """None: nobody asked for a card."""
+        self.rekeying: RekeyPhase | None = None
+        """None: nobody asked for new keys."""
 
     def begin(self, order: IssueOrder, pin: str) -> None:
         """Wait for a blank."""
         self.phase, self._pin = AwaitingBlank(order), pin
 
+    def begin_rekeying(self, pin: str) -> None:
+        """Wait for a card of ours; the PIN is the first one's."""
+        self.rekeying, self._pin = WaitingForCard(), pin
+
     def end(self) -> None:
         """Go back to selling."""
-        self.phase, self._pin = None, ""
+        self.phase, self.rekeying, self._pin = None, None, ""
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether somebody asked for something."""
+        return self.phase is not None or self.rekeying is not None
 
     @property
     def wants_card(self) -> bool:
         """Whether the next card is for the office."""
-        return isinstance(self.phase, AwaitingBlank | Failed | Issued)
+        return self.rekeying is not None or isinstance(self.phase, AwaitingBlank | Failed | Issued)
 
     async def card_arrived(self, channel: CardChannel, append: Append) -> None:
-        """Make the card that came. Raises JournalError; the card is then made again."""
+        """Make the card that came, or change its keys. Raises JournalError; the card is then made again."""
+        if self.rekeying is not None:
+            self.rekeying = await self._run(lambda: self._change_keys(channel))
+            return
         assert self.phase is not None
         self._channel, order = channel, self.phase.order
         try:
@@ -107,6 +130,19 @@ class CardOffice:
         new = NewCard(key_set, identity, Purse(Counter(0), Cents(0)))
         return personalise(self._channel, self._keys, new, self._random_bytes)
 
+    def _change_keys(self, channel: CardChannel) -> RekeyPhase:
+        pin, self._pin = self._pin, ""
+        try:
+            if technology_of(channel) is not Technology.DESFIRE:
+                raise OtherKind("no DESFire card")
+            read = change_key_set(channel, self._keys, self._key_set, pin, self._random_bytes)
+        except CardLeftField as error:
+            self._pin = pin
+            return KeysUnchanged(_why_not(error))
+        except CardError as error:
+            return KeysUnchanged(_why_not(error))
+        return KeysChanged(read.identity.card, read.key_set)
+
     def _refuse_money(self, order: IssueOrder) -> None:
         """Making a card wipes it; another customer's money must not go that way.
 
@@ -134,6 +170,10 @@ def _why_not(error: CardError) -> WhyNot:
     match error:
         case CardInUse():
             return error.why
+        case PinNeeded():
+            return WhyNot(Unmade.PIN)
+        case OtherKind():
+            return WhyNot(Unmade.OTHER_KIND)
         case CardLeftField():
             return WhyNot(Unmade.LEFT)
         case CardNotOurs():

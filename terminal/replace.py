@@ -49,6 +49,10 @@ class Unmade(enum.StrEnum):
     UNREADABLE = "unreadable"
     OTHER_CARD = "other_card"
     """No blank: a card of another number that still holds money."""
+    PIN = "pin"
+    """Its keys stay as they are: the holder's PIN was not typed, or another one."""
+    OTHER_KIND = "other_kind"
+    """Its keys stay as they are: no DESFire card."""
     OTHER_UNREAD = "other_unread"
     """No blank: a card of another number, and what it holds cannot be read."""
 

@@ -172,8 +172,11 @@ class Till:
     def _view(self) -> View:
         if self.disk_fault:
             return views.disk_view(self.words)
-        if self.clerk.office is not None and self.clerk.office.phase is not None:
-            return views.office_view(self.clerk.office.phase, self.words)
+        office = self.clerk.office
+        if office is not None and office.phase is not None:
+            return views.office_view(office.phase, self.words)
+        if office is not None and office.rekeying is not None:
+            return views.rekey_view(office.rekeying, self.words)
         now = self.now()
         view = views.view_of(self.shell.desk, self.campus.minute_of_day(now.utc_ms), self.words)
         if not self.shell.desk.merchant:

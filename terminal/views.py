@@ -54,6 +54,7 @@ from terminal.load import Load, NothingToLoad
 from terminal.one_tap import has_not_left
 from terminal.purchase import NotPriced, Purchase
 from terminal.refund import Refund
+from terminal.rekey import KeysChanged, KeysUnchanged, RekeyPhase, WaitingForCard
 from terminal.step_draft import HAND_OVER_MS, Open
 from terminal.topup import TopUp
 
@@ -181,6 +182,22 @@ def office_view(phase: office.Phase, words: Words) -> View:
         case office.Issued():
             title, advice = words["title.office_done"], words["advice.office_done"]
             return View("office_done", Tone.APPROVED, title, advice, None, (line,), cancel)
+        case _:
+            assert_never(phase)
+
+
+def rekey_view(phase: RekeyPhase, words: Words) -> View:
+    """The card office changing keys."""
+    title, advice, cancel = words["title.rekey"], words["advice.rekey"], (Choice.CANCEL,)
+    match phase:
+        case WaitingForCard():
+            return View("rekey", Tone.WAITING, title, advice, None, (), cancel)
+        case KeysChanged(card, key_set):
+            lines = (words["line.rekey"].format(card=card, key_set=key_set),)
+            return View("rekey_done", Tone.APPROVED, words["title.rekey_done"], advice, None, lines, cancel)
+        case KeysUnchanged(why):
+            lines, advice = (words[f"office.{why.code}"].format(detail=why.detail),), words["advice.rekey_failed"]
+            return View("rekey_failed", Tone.REFUSED, words["title.rekey_failed"], advice, None, lines, cancel)
         case _:
             assert_never(phase)
 

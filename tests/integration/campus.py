@@ -20,7 +20,7 @@ from hardware.cards.keys import CardKeys, MasterKeys
 from hardware.cards.open_card import open_card
 from hardware.simulated.classic_card import VirtualClassic, blank_classic
 from hardware.simulated.desfire_card import VirtualDesfire
-from hardware.simulated.desfire_state import blank_desfire
+from hardware.simulated.desfire_state import Chip, blank_desfire
 from hardware.simulated.pcscd import PrivatePcscd
 from hardware.simulated.plain_card import VirtualPlain
 from hardware.simulated.reader import SimulatedReader
@@ -371,11 +371,11 @@ class Campus:
 
 
 def blank(technology: Technology) -> Card:
-    """A card as it comes from the factory."""
+    """A card as it comes from the factory; a DESFire of any generation."""
     uid = b"\x04" + secrets.token_bytes(6)
-    return (
-        VirtualClassic(blank_classic(uid)) if technology is Technology.CLASSIC else VirtualDesfire(blank_desfire(uid))
-    )
+    if technology is Technology.CLASSIC:
+        return VirtualClassic(blank_classic(uid))
+    return VirtualDesfire(blank_desfire(uid, secrets.choice(list(Chip))))
 
 
 def wait_until(fits: Callable[[], bool], what: str, timeout_s: float = 60.0) -> None:

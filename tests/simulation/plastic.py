@@ -12,7 +12,7 @@ from hardware.cards.keys import CardKeys, MasterKeys, Role
 from hardware.cards.pin import pin_verifier
 from hardware.simulated.classic_card import ClassicState, VirtualClassic, blank_classic
 from hardware.simulated.desfire_card import VirtualDesfire
-from hardware.simulated.desfire_state import DataFile, DesfireState, RecordFile, ValueFile, blank_desfire
+from hardware.simulated.desfire_state import Chip, DataFile, DesfireState, RecordFile, ValueFile, blank_desfire
 from hardware.simulated.reader import SimulatedReader
 from hardware.simulated.tearing import Tear
 from protocol.ids import CardKey, CardNo, Counter, Generation
@@ -27,6 +27,9 @@ OFFICE_KEYS = CardKeys([_MASTER])
 
 STRANGER_TNO = 4_000_000_000
 """A terminal that was never enrolled."""
+
+CHIPS = tuple(Chip)
+"""Which generation a DESFire card is of goes by its number."""
 
 Virtual = VirtualClassic | VirtualDesfire
 CardState = ClassicState | DesfireState
@@ -197,7 +200,7 @@ def _personalise(
 ) -> tuple[Identity, CardState]:
     long_uid = bytes((4, generation)) + no.to_bytes(5)
     if technology is Technology.DESFIRE:
-        blank: CardState = blank_desfire(long_uid)
+        blank: CardState = blank_desfire(long_uid, CHIPS[no // 2 % len(CHIPS)])
     else:
         blank = blank_classic(long_uid if no % 3 == 0 else bytes((0x10 + generation % 64,)) + no.to_bytes(3))
     verifier = pin_verifier(OFFICE_KEYS, blank.uid, 1, pin) if pin else b""

@@ -62,7 +62,7 @@ async def inline(work: Callable[[], T]) -> T:
 class CounterBench:
     """Somebody types, somebody taps."""
 
-    def __init__(self, journal: JournalStore, keys: CardKeys, rights: Rights | None = None) -> None:
+    def __init__(self, journal: JournalStore, keys: CardKeys, rights: Rights | None = None, key_set: int = 1) -> None:
         self.journal, self.face, self.reader, self.at_ms = journal, Memory(), SimulatedReader(), 0
         self.indicator = SimulatedIndicator()
         self.entries: list[Sealed] = []
@@ -81,7 +81,7 @@ class CounterBench:
             on_hand_over=lambda _: setattr(self, "handed_over", self.handed_over + 1),
         )
         self.gauges = Gauges(GRANT, journal, self.shell, self.now)
-        office = CardOffice(keys, 1, inline) if rights is None else None
+        office = CardOffice(keys, key_set, inline) if rights is None else None
         clerk = Clerk(
             office,
             rights or Rights(load=True, topup=True, override=True),

@@ -212,7 +212,7 @@ async def test_a_refund_goes_onto_the_card_that_paid(counter: CounterBench) -> N
 
 async def test_nothing_that_was_rung_is_lost_by_another_wish(counter: CounterBench) -> None:
     await counter.types("ring 3")
-    for line in ("load", "topup 5", "replace 9 1 student", "refund 1 1"):
+    for line in ("load", "topup 5", "replace 9 1 student", "rekey", "refund 1 1"):
         assert "Not now" in await counter.answer(line)
     assert counter.face.views[-1].amount_cents == 300
     assert (await counter.types("ring 2")).amount_cents == 500
@@ -236,7 +236,7 @@ async def test_every_other_command_has_an_answer(counter: CounterBench) -> None:
 async def test_a_till_has_no_rights_of_a_station(journal: JournalStore) -> None:
     till = CounterBench(journal, TILL, Rights())
     await till.shell.start()
-    for line in ("load", "topup 5", "replace 9 1 student"):
+    for line in ("load", "topup 5", "replace 9 1 student", "rekey"):
         assert "no right" in await till.answer(line)
 
 

@@ -25,6 +25,7 @@ from terminal.commands import (
     Mistake,
     OpenShift,
     Quit,
+    Rekey,
     Reprice,
     Ring,
     RingItem,
@@ -62,6 +63,8 @@ VIEW = View("awaiting_card", Tone.WAITING, "Tap a card", "Hold it there.", Cents
         ("shift close 0", CloseShift(Cents(0))),
         ("replace 17 2 Student", Issue(IssueOrder(CardNo(17), Generation(2), CardClass.STUDENT))),
         ("replace 17 1 staff 1234", Issue(IssueOrder(CardNo(17), Generation(1), CardClass.STAFF), "1234")),
+        ("rekey", Rekey()),
+        ("rekey 1234", Rekey("1234")),
         ("quit", Quit()),
         ("   ", None),
     ],
@@ -77,7 +80,7 @@ def test_commands_are_read(line: str, command: Command | None) -> None:
         "item", "item rice 0", "item rice 99999", "item a/b", "pin 12", "pin abcd", "refund x 3", "refund 7-0 3",
         "topup 0", "shift", "shift open", "shift open 王 5", "shift shut 4", "replace 1 1 pupil",
         "price rice 1", "cash 1", "export",
-        "replace 0 1 student", "replace 1 1 student 12", "pay now", "x" * 501, "ring ١٢",
+        "replace 0 1 student", "replace 1 1 student 12", "rekey 12", "rekey 1234 5", "pay now", "x" * 501, "ring ١٢",
     ],
 )  # fmt: skip
 def test_a_line_that_is_no_command_gets_a_sentence(line: str) -> None:
@@ -98,6 +101,7 @@ def test_a_pin_is_never_repeated() -> None:
     mistake = read_command("pin 123456789")
     assert isinstance(mistake, Mistake) and "123456789" not in mistake_text(mistake, SENTENCES)
     assert "1234" not in repr(read_command("pin 1234")) + repr(read_command("replace 1 1 student 1234"))
+    assert "1234" not in repr(read_command("rekey 1234"))
 
 
 def test_a_view_as_text() -> None:
