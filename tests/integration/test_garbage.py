@@ -220,10 +220,9 @@ def test_garbage_on_every_route(campus: Campus, office: Till, till: Till) -> Non
     with httpx.Client(base_url=campus.server.url, timeout=30) as client:
         for path, methods in document["paths"].items():
             for method in methods:
-                for token in ("", MARKER, campus.token):
-                    for _ in range(8):
-                        asked += 1
-                        check_refusal(client, method, filled(path, dice), dice, token)
+                for token in ("", MARKER, *[campus.token] * 8):  # strangers get no further than the door
+                    asked += 1
+                    check_refusal(client, method, filled(path, dice), dice, token)
     assert asked > 500
     still_selling(campus, office, till)
     no_secret_in_logs(campus)
