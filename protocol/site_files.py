@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from protocol.entries import HashField
 from protocol.ids import U8, MerchantField, MerchantId, ProductField, StaffId, TerminalField, TerminalId
-from protocol.instants import UtcField, UtcMs
+from protocol.instants import MINUTE_MS, UtcField, UtcMs
 from protocol.money import Amount, Cents
 from protocol.price_list import Names
 from protocol.signing import from_base64url, same_bytes, to_base64url
@@ -17,6 +17,8 @@ from protocol.signing import from_base64url, same_bytes, to_base64url
 PIN_SALT_BYTES, PIN_HASH_BYTES = 16, 32
 _N, _R, _P = 2**14, 8, 1
 """RFC 7914: 16 MiB and some 50 ms for one try on a terminal; fixed, so that no list can ask for more."""
+STAFF_TRIES_MAX, STAFF_WAIT_MS = 5, 5 * MINUTE_MS
+"""After so many wrong PINs in a row, whosever they are, a terminal compares none for so long; then one at a time."""
 STAFF_MAX, PROMOTIONS_MAX, TEXTS_MAX = 1_000, 1_000, 200
 REPEAT_MS, REPEAT_MS_MAX, PLACES_MAX = 10_000, 60_000, 1_000
 

@@ -6,6 +6,8 @@ from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from protocol.ids import Seq, Tno
+
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -24,6 +26,8 @@ class Meter:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        self.told: dict[Tno, Seq] = {}
+        """How many entries each chain said it has, at its newest hello to this process."""
         self._entries = Counter("fanka_entries_taken", "Journal entries kept", registry=self._registry)
         self._batches = Counter("fanka_batches", "Batches by reply", ["reply"], registry=self._registry)
         for reply in BatchReply:
@@ -39,6 +43,10 @@ class Meter:
         self._batches.labels(reply).inc()
         self._entries.inc(entries)
         self._took.observe(seconds)
+
+    def hello(self, tno: Tno, seq: Seq) -> None:
+        """A terminal says how far its journal goes; every one does whenever it connects, and after our start."""
+        self.told[tno] = seq
 
     def text(self) -> bytes:
         """In Prometheus' text format."""

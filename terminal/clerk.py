@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from math import ceil
 from typing import assert_never
 
 from protocol.authorise import Listed
@@ -55,7 +56,7 @@ from terminal.purchase import Purchase
 from terminal.refund import Refund, refund_refusal
 from terminal.replace import Issued
 from terminal.shell import Shell
-from terminal.shift import ShiftRefusal
+from terminal.shift import ShiftRefusal, pin_waits_ms
 from terminal.status import Status, status_lines
 from terminal.step_draft import HAND_OVER_MS
 from terminal.topup import TopUp
@@ -254,7 +255,9 @@ class Clerk:
             refused = await shell.close_shift(command.counted_cents)
         if isinstance(refused, ShiftRefusal):
             staff = command.staff if isinstance(command, OpenShift) else ""
-            return self._say(f"shift.{refused}", minutes=HAND_OVER_MS // MINUTE_MS, staff=staff)
+            waits_ms = pin_waits_ms(shell.derived, self.now().mono_ms)
+            minutes = (waits_ms or HAND_OVER_MS) / MINUTE_MS
+            return self._say(f"shift.{refused}", minutes=ceil(minutes), staff=staff)
         if isinstance(command, OpenShift):
             number, cents = shell.derived.shift.number, cents_text(command.drawer_cents, self.words)
             return self._say("shift.opened", number=number, staff=command.staff, cents=cents)

@@ -12,6 +12,7 @@ from protocol.authorise import Standing
 from protocol.entries import (
     CASH,
     Body,
+    Booted,
     CardIssued,
     CardStep,
     CashSale,
@@ -42,10 +43,12 @@ from terminal.signed_time import SignedTime
 from terminal.step_draft import Open
 from terminal.wake import Unfinished
 
-_FORM: Final = 7
+_FORM: Final = 8
 """Raised whenever `Derived` says something else, so that a newer program does not go on from an older one's state."""
 HISTORY: Final = "history"
 """The device of a `fault` that notes another history of this chain at the server."""
+STAFF_PIN_WRONG: Final = "staff_pin_wrong"
+"""The reason of a `sale_refused` that notes a wrong PIN of somebody who wanted to open a shift."""
 SOLD_DAYS = 2
 """Sales are remembered for refunds this long; a refund is given on the same business day only."""
 SOLD_MAX = 20_000
@@ -101,6 +104,10 @@ class Derived(msgspec.Struct):
         default_factory=dict[str, tuple[BusinessDay, Cents]]
     )
     """What was sold to tokens without an answer on the newest day of each."""
+    staff_tries: int = 0
+    """Wrong PINs of staff in a row."""
+    staff_waits_from: MonoMs = MonoMs(0)
+    """The newest of them, or the start since: how long a machine was off nobody knows."""
     topups: dict[Seq, Cents] = msgspec.field(default_factory=dict[Seq, Cents])
     """What was taken in for top-ups, by entry; those that the server has acknowledged are forgotten one day."""
 
@@ -119,8 +126,12 @@ class Derived(msgspec.Struct):
                 self.pin_try = sealed.jws.decode()
             case CardStep():
                 self._step(sealed, entry.body, campus.business_day(entry.at))
+            case SaleRefused(reason) if reason == STAFF_PIN_WRONG:
+                self.staff_tries, self.staff_waits_from = self.staff_tries + 1, entry.mono
+            case Booted():
+                self.staff_waits_from = entry.mono
             case ShiftOpened(number, drawer):
-                self.shifts = number
+                self.shifts, self.staff_tries = number, 0
                 self.shift = ShiftTotals(number, entry.staff, drawer)
             case CardIssued(card):
                 self.floors.setdefault(_name(card.key), _Floor())
@@ -249,7 +260,7 @@ def snapshot_of(derived: Derived) -> bytes:
 def from_snapshot(raw: bytes) -> Derived | None:
     """Read a snapshot; None where it is not one of this form (then everything is folded from entry 1)."""
     try:
-        return msgspec.json.decode(raw, type=tuple[Literal[7], Derived])[1]
+        return msgspec.json.decode(raw, type=tuple[Literal[8], Derived])[1]
     except msgspec.DecodeError:
         return None
 

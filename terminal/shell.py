@@ -61,7 +61,7 @@ from terminal.load import Load
 from terminal.ports import Cards, Draft, Journal, JournalBroken, JournalLow, Server
 from terminal.purchase import Facts
 from terminal.sale import step
-from terminal.shift import ShiftEntry, ShiftRefusal, close_shift, open_shift
+from terminal.shift import ShiftEntry, ShiftRefusal, close_shift, open_shift, wrong_pin
 from terminal.wake import wake
 
 FAULT_AGAIN_MS = 10 * MINUTE_MS
@@ -204,7 +204,10 @@ class Shell:
 
     async def open_shift(self, staff: StaffId, drawer_cents: Cents, pin: str = "") -> ShiftRefusal | None:
         """A cashier takes over the drawer; where staff is listed, somebody of it with the PIN."""
-        return await self._shift(open_shift(self.derived, self.lists.staff, staff, drawer_cents, pin))
+        answer = open_shift(self.derived, self.lists.staff, staff, drawer_cents, pin, self._now().mono_ms)
+        if answer is ShiftRefusal.WRONG_PIN:
+            await self._shift(wrong_pin(staff))
+        return await self._shift(answer)
 
     async def close_shift(self, counted_cents: Cents) -> ShiftRefusal | None:
         """A cashier counted the drawer."""

@@ -6,11 +6,12 @@ Closed --open--> Open --close--> Closed      any counted amount is accepted; the
 import enum
 from dataclasses import dataclass
 
-from protocol.entries import Body, Kind, ShiftClosed, ShiftOpened
+from protocol.entries import Body, Kind, SaleRefused, ShiftClosed, ShiftOpened
 from protocol.ids import ShiftNo, StaffId
+from protocol.instants import MonoMs
 from protocol.money import Cents
-from protocol.site_files import StaffFile
-from terminal.derived import Derived, ShiftTotals
+from protocol.site_files import STAFF_TRIES_MAX, STAFF_WAIT_MS, StaffFile
+from terminal.derived import STAFF_PIN_WRONG, Derived, ShiftTotals
 from terminal.desk import Done, NotDone, Phase, Ringing
 from terminal.purchase import Purchase
 from terminal.topup import TopUp
@@ -23,6 +24,8 @@ class ShiftRefusal(enum.StrEnum):
     NONE_OPEN = "none_open"
     UNKNOWN_STAFF = "unknown_staff"
     WRONG_PIN = "wrong_pin"
+    PIN_WAITS = "pin_waits"
+    """Too many were wrong: none is compared for a while."""
     STEPS_OPEN = "steps_open"
     """A card step of this shift has no outcome yet: at most ten minutes."""
     SOMETHING_RUNG = "something_rung"
@@ -39,17 +42,34 @@ class ShiftEntry:
 
 
 def open_shift(
-    derived: Derived, listed: StaffFile, staff: StaffId, drawer_cents: Cents, pin: str
+    derived: Derived, listed: StaffFile, staff: StaffId, drawer_cents: Cents, pin: str, mono_ms: MonoMs
 ) -> ShiftEntry | ShiftRefusal:
-    """Take over the drawer with this much in it. Where nobody is listed, anybody may."""
+    """Take over the drawer with this much in it. Where nobody is listed, anybody may.
+
+    A wrong PIN must be written down before anybody is told (`wrong_pin`): the journal alone counts them.
+    """
     if derived.shift.number:
         return ShiftRefusal.ALREADY_OPEN
     person = listed.person(staff)
     if listed.staff and person is None:
         return ShiftRefusal.UNKNOWN_STAFF
+    if person is not None and pin_waits_ms(derived, mono_ms):
+        return ShiftRefusal.PIN_WAITS
     if person is not None and not person.has_pin(pin):
         return ShiftRefusal.WRONG_PIN
     return ShiftEntry(Kind.SHIFT_OPENED, ShiftOpened(ShiftNo(derived.shifts + 1), drawer_cents), staff)
+
+
+def pin_waits_ms(derived: Derived, mono_ms: MonoMs) -> int:
+    """How long no PIN of staff is compared any more; 0: one may be tried (SPEC, "Lists")."""
+    if derived.staff_tries < STAFF_TRIES_MAX:
+        return 0
+    return max(0, derived.staff_waits_from + STAFF_WAIT_MS - mono_ms)
+
+
+def wrong_pin(staff: StaffId) -> ShiftEntry:
+    """What is written of a wrong PIN, in the name of whose it was not."""
+    return ShiftEntry(Kind.SALE_REFUSED, SaleRefused(STAFF_PIN_WRONG), staff)
 
 
 def close_shift(derived: Derived, phase: Phase, counted_cents: Cents) -> ShiftEntry | ShiftRefusal:

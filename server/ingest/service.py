@@ -224,6 +224,7 @@ class Ingest:
         if found is None:
             log.warning("hello of %s refused: epoch %s is not registered", tid, hello.epoch)
             return None
+        self._meter.hello(hello.tno, hello.seq)
         tip, lacks_ack = found
         ack = SignedAck(tip.server_epoch, tid, tip.epoch, tip.seq, tip.hash, now)  # what we read is committed
         return Greeting(sign(tip, self._keys.ack), sign(ack, self._keys.ack) if lacks_ack else None)

@@ -82,6 +82,11 @@ class Metrics:
             known, online = await store.terminals(connection)
             states: _Values = {("online",): online, ("offline",): known - online}
             page.put_each("terminals", "Registered terminals", ("state",), states)
+            backlog: _Values = {
+                (site,): number for site, number in (await store.backlog(connection, self._meter.told)).items()
+            }
+            told = "Entries that terminals have and that are not here, by their word when they connected"
+            page.put_each("backlog_entries", told, ("site",), backlog)
             cases: _Values = {(cls,): number for cls, number in (await store.open_cases(connection)).items()}
             page.put_each("open_cases", "Cases by class", ("cls",), cases)
         raised, newest = await self._alarms.counts(), await self._states.newest()

@@ -127,7 +127,7 @@ def parked_fact(row: EntryRow, tid: TerminalId) -> tuple[CardKey, Stage | None, 
     except NotAnEntry:
         return None
     body, staged = entry.body, stage_of(entry.kind)
-    if not isinstance(body, CardStep) or not body.touches_card:
+    if not isinstance(body, CardStep) or not (body.touches_card or body.card.is_token):
         return None
     moved = body.main_after - body.main + body.subsidy_after - body.subsidy
     step: StepId = (row.tno, row.branch, body.prepared or row.seq)

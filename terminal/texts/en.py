@@ -136,6 +136,9 @@ SENTENCES: Final[dict[str, str]] = {
     "shift.already_open": "A shift is open. Close it first: shift close AMOUNT.",
     "shift.unknown_staff": "{staff} is not on the list of staff.",
     "shift.wrong_pin": "That is not the PIN of {staff}: shift open NAME AMOUNT PIN",
+    "shift.pin_waits": (
+        "Too many PINs were wrong: none is tried for {minutes} min. Open the shift at another till, or wait."
+    ),
     "shift.none_open": "No shift is open. Open one: shift open NAME AMOUNT.",
     "shift.steps_open": "A card has to be tapped again before the shift can close, or wait {minutes} minutes.",
     "shift.something_rung": "Something is rung or waits for a card. Finish or clear it, and then close the shift.",

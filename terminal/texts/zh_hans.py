@@ -132,6 +132,7 @@ SENTENCES: Final[dict[str, str]] = {
     "shift.already_open": "已经开班。请先结班：shift close 金额",
     "shift.unknown_staff": "员工名单中没有 {staff}。",
     "shift.wrong_pin": "{staff} 的密码不正确：shift open 工号 金额 密码",
+    "shift.pin_waits": "密码错误次数过多，{minutes} 分钟内不再核对。请稍候，或到其他终端开班。",
     "shift.none_open": "尚未开班。请先开班：shift open 工号 金额",
     "shift.steps_open": "有一张卡需要再刷一次才能结班，或请等 {minutes} 分钟。",
     "shift.something_rung": "还有已输入的商品，或正在等待刷卡。请先完成或清空，再结班。",

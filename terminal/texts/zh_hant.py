@@ -132,6 +132,7 @@ SENTENCES: Final[dict[str, str]] = {
     "shift.already_open": "已經開班。請先結班：shift close 金額",
     "shift.unknown_staff": "員工名單中沒有 {staff}。",
     "shift.wrong_pin": "{staff} 的密碼不正確：shift open 員工編號 金額 密碼",
+    "shift.pin_waits": "密碼錯誤次數過多，{minutes} 分鐘內不再核對。請稍候，或到其他終端開班。",
     "shift.none_open": "尚未開班。請先開班：shift open 員工編號 金額",
     "shift.steps_open": "有一張卡需要再刷一次才能結班，或請等 {minutes} 分鐘。",
     "shift.something_rung": "還有已輸入的商品，或正在等待刷卡。請先完成或清空，再結班。",

@@ -346,10 +346,10 @@ class Campus:
         self.ask("POST", f"/cards/{no}/loads", {"id": f"desk-load-{no:06d}", "cents": cents})
         return no, self.make(office, no, technology)
 
-    def make(self, office: Till, no: int, technology: Technology) -> Card:
+    def make(self, office: Till, no: int, technology: Technology, pin: str = "") -> Card:
         """Personalise a blank for a number and collect what waits for it, in one go."""
         card = blank(technology)
-        office.program.wait("view", since=office.program.type(f"replace {no} 1 student"), phase="office")
+        office.program.wait("view", since=office.program.type(f"replace {no} 1 student {pin}"), phase="office")
         mark = office.put_on(card)
         view = office.program.wait("view", since=mark, phase={"office_done", "office_failed"})
         if view["phase"] != "office_done":

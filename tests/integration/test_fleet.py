@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,12 +15,15 @@ from terminal.claim import renew, validity
 from terminal.identity import load_identity
 from terminal.server_http import ServerAt
 from tests.brokers import now
-from tests.integration.campus import Campus, Till, wait_until
+from tests.integration.campus import PCSCD_LOOKS_S, SITE, Campus, Till, wait_until
 from tests.server.postgres import new_database, private_postgres
 
 pytestmark = pytest.mark.integration
 
 START, PRICE, PASSWORD = 1_000, 100, "pw-that-nobody-shows"
+STAFF_PIN, WRONG_STAFF_PIN, BAD_STAFF_PIN = "00417309", "00529816", "00638427x"
+CARD_PIN, WRONG_CARD_PIN = "00750938", "00861047"
+PINS = (STAFF_PIN, WRONG_STAFF_PIN, BAD_STAFF_PIN, CARD_PIN, WRONG_CARD_PIN)
 
 
 @pytest.fixture(scope="module")
@@ -121,10 +125,47 @@ def test_a_certificate_is_renewed_and_let_in(campus: Campus, office: Till) -> No
     wait_until(lambda: "offline" not in office.program.ask("status"), "a session with the new certificate")
 
 
+def put(campus: Campus, till: Till, name: str, body: dict[str, object]) -> None:
+    """Store a list, and wait until a till sells by it."""
+    version = campus.ask("PUT", f"/sites/{SITE}/{name}", body)["version"]
+
+    def runs() -> bool:
+        lists = campus.ask("GET", f"/terminals/{till.tid}/state")["lists"]
+        return any(known["name"] == name and known["applied"] >= version for known in lists)
+
+    wait_until(runs, f"{name} at {till.tid}")
+
+
+def test_a_cashier_and_a_student_type_their_pins(campus: Campus, office: Till) -> None:
+    """Right, wrong and malformed, at the desk and at the till; whether any was repeated the next test asks."""
+    program = office.program
+    person = {"id": "wang", "name": "Wang", "pin": STAFF_PIN}
+    with pytest.raises(AssertionError) as refused:
+        campus.ask("PUT", f"/sites/{SITE}/staff", {"staff": [person | {"pin": BAD_STAFF_PIN}]})
+    put(campus, office, "staff", {"staff": [person]})
+    said = [program.ask(f"shift open wang 1 {pin}") for pin in (WRONG_STAFF_PIN, STAFF_PIN)]
+    assert "not the PIN of wang" in said[0] and "is open: wang" in said[1]
+    no = int(campus.ask("POST", "/cards", {"technology": "desfire"})["numbers"][0])
+    campus.ask("POST", f"/cards/{no}/loads", {"id": f"desk-load-{no:06d}", "cents": START})
+    card = campus.make(office, no, Technology.DESFIRE, pin=CARD_PIN)
+    put(campus, office, "limits", {"rules": {"classes": [{"card_class": 1, "pin_above": PRICE}]}})
+    put(campus, office, "config", {"config": {"repeat_ms": 0}})
+    time.sleep(PCSCD_LOOKS_S)
+    office.ring(2 * PRICE)
+    program.wait("view", since=office.put_on(card), phase="pin_entry")
+    for pin, phase in ((WRONG_CARD_PIN, "not_done"), (CARD_PIN, "done")):
+        if phase == "done":
+            office.take_off()
+            program.wait("view", since=office.put_on(card), phase="pin_entry")
+        program.wait("view", since=program.type(f"pin {pin}"), phase=phase)
+    office.take_off()
+    assert not [pin for pin in PINS if pin in str(refused.value) or pin in json.dumps(program.events)]
+
+
 def test_nothing_secret_stands_in_a_log(campus: Campus) -> None:
     """Not even where everything is logged; and each line of the server is one object."""
     said = "".join(path.read_text(errors="replace") for path in campus.directory.glob("*/log.txt"))
-    assert said and not [secret for secret in (*campus.secrets(), PASSWORD) if secret in said]
+    assert said and not [secret for secret in (*campus.secrets(), PASSWORD, *PINS) if secret in said]
     lines = [json.loads(line) for line in campus.server.log.read_text().splitlines()]
     assert all({"at", "level", "logger", "text"} <= line.keys() for line in lines)
     assert any("request" in line for line in lines)

@@ -8,7 +8,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from protocol.entries import Kind, Reason
-from protocol.messages import encode_batch
+from protocol.messages import Hello, encode_batch, encode_hello
+from protocol.signing import to_base64url
 from server.config import MetricsSettings
 from tests.server.office import Desk, open_desk
 from tests.server.test_cards import enrol, send
@@ -72,10 +73,26 @@ async def test_what_was_done_and_how_things_are(tmp_path: Path) -> None:
     assert found["fanka_last_entry_timestamp_seconds"] == desk.clock() / 1_000
 
 
-async def test_labels_do_not_grow_with_the_campus(tmp_path: Path) -> None:
+async def test_the_backlog_of_a_site_is_what_its_terminals_said_less_what_came(tmp_path: Path) -> None:
     async with open_desk(tmp_path) as desk:
+        till = Till(1)
+        await enrol(desk, till)
+        assert (await figures(desk))[f"fanka_backlog_entries {SITE}"] == 0, "nobody has said anything"
+        for _ in range(3):
+            till.append(Kind.DRAWER_OPENED, Reason("change"))
+        hello = Hello(till.epoch, till.tno, till.chain[-1].seq, to_base64url(till.chain[-1].hash))
+        assert await desk.house.ingest.hello(till.tid, encode_hello(hello))
+        assert (await figures(desk))[f"fanka_backlog_entries {SITE}"] == 3
+        await send(desk, till)
+        assert (await figures(desk))[f"fanka_backlog_entries {SITE}"] == 0
+
+
+async def test_labels_do_not_grow_with_the_campus(tmp_path: Path) -> None:
+    """There are as many as there are sites, lists of these and kinds of things."""
+    async with open_desk(tmp_path) as desk:
+        await enrol(desk, Till(1))
         before = len(await figures(desk))
-        for number in range(1, 6):
+        for number in range(2, 6):
             till = Till(number)
             await enrol(desk, till)
             till.append(Kind.DRAWER_OPENED, Reason("change"))

@@ -17,7 +17,7 @@ from hashlib import sha256
 
 from protocol.ids import CardKey, MerchantId, Tno
 from protocol.journal import Tip
-from protocol.messages import Grant
+from protocol.messages import Answer, Grant
 from protocol.purse import Technology
 from server.ingest.book import ChainRow
 from server.reconcile.facts import CardProof, Finding, Terms
@@ -60,6 +60,11 @@ class Campus:
             self.add_till(f"till-{number + 1}", MERCHANTS[number % len(MERCHANTS)])
         for number in range(stations):
             self.add_till(f"station-{number + 1}", MerchantId("office"), can_load=True)
+
+    @property
+    def purses(self) -> list[Plastic]:
+        """The cards that hold their money themselves."""
+        return [card for card in self.cards if not isinstance(card, Token)]
 
     # Making things -----------------------------------------------------------------------------------------------
 
@@ -180,6 +185,9 @@ class Campus:
     def check_goods(self, goods: Goods) -> None:
         """OK is only ever said for what is on disk."""
         assert goods.was_durable, f"{goods.till} said OK for {goods.kind} before it was on disk"
+
+    def check_answer(self, told: Answer, jws: bytes) -> None:
+        """Called for every answer about a token's sale; checkers hang in here."""
 
     def moment_passed(self, till: Till) -> None:
         """Called after everything a till does; checkers hang in here."""

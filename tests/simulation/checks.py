@@ -16,6 +16,8 @@ from tests.simulation.oracle import SILENCE, Expected, Oracle, cents_of
 from tests.simulation.planted import Broken, Planted
 from tests.simulation.plastic import Plastic
 from tests.simulation.till import Till
+from tests.simulation.token_checks import TokenChecks
+from tests.simulation.tokens import Token
 from tests.simulation.truth import Goods
 from tests.simulation.unproven import Unproven
 from tests.simulation.wealth import due_to_merchants, wealth_of
@@ -37,6 +39,7 @@ class Checks:
         self.found: Counter[str] = Counter()
         self._made: set[tuple[CardKey, int, int, int]] = set()
         """Every step that any plastic ever made: card, counter, mark."""
+        self.tokens = TokenChecks(life)
         self._seen_goods = 0
         self._handed: set[tuple[int, int, int]] = set()
 
@@ -55,6 +58,7 @@ class Checks:
         for goods in truth.goods[self._seen_goods :]:
             self._look_at_goods(goods)
         self._seen_goods = len(truth.goods)
+        self.tokens.moment()
 
     def _look_at(self, card: Plastic, till: Till) -> None:
         if card.key not in self.planted.tampered and card.holding() is None:
@@ -96,8 +100,17 @@ class Checks:
         self._handed.add(handed)
         if goods.kind != Kind.SALE_SETTLED or goods.card is None:
             return
+        if (goods.tno, goods.prepared) in self._campus.truth.outcomes and self._is_token(goods.card):
+            return  # whether it was approved, `TokenChecks` looks at
         if not any(key == goods.card and (tno, seq) == (goods.tno, goods.prepared) for key, _, tno, seq in self._made):
             raise Broken(f"{goods.till} handed goods over for a card that never paid", goods.card)
+
+    def _is_token(self, key: CardKey) -> bool:
+        return any(card.key == key and isinstance(card, Token) for card in self._campus.cards)
+
+    def histories(self) -> Counter[int]:
+        """By chain, how many histories it has beyond the first."""
+        return Oracle(self._campus).second_histories()
 
     # At night ----------------------------------------------------------------------------------------------------
 
@@ -105,6 +118,7 @@ class Checks:
         """The books balance and the proof leaves no cent over."""
         self._books_balance()
         self._proof_is_complete()
+        self.tokens.night()
 
     def _books_balance(self) -> None:
         sums = self.sums()
@@ -126,7 +140,7 @@ class Checks:
         """Every planted difference in its class, to the cent, and nothing else."""
         oracle = Oracle(self._campus)
         known = self._campus.server.book.cards  # of a card that a restored server has forgotten it can say nothing
-        for card in self._campus.cards:
+        for card in self._campus.purses:
             if card.key in known and card.key not in self.planted.tampered | self.planted.replaced:
                 self._compare_card(oracle.expected_of(card), card, findings)
         second, found = oracle.second_uses(), {finding.card for finding in findings if finding.cls in _SECOND_USE}
@@ -210,7 +224,8 @@ class Checks:
         sums = self.sums()
         self._merchants_are_paid(sums)
         self._wealth_is_right(sums)
-        for card in self._campus.cards:
+        self.tokens.end(sums)
+        for card in self._campus.purses:
             self._purse_is_right(card, sums)
         Classes(self._campus, self.planted, self.count).are_right()
 
@@ -238,7 +253,7 @@ class Checks:
     def _wealth_is_right(self, sums: Counter[Account]) -> None:
         """What a holder paid in, less what was bought, plus what was given back, is on cards, owed or in question."""
         apart = {key[0]: key for key in self.planted.tampered | self.planted.replaced}
-        for number in sorted({card.key[0] for card in self._campus.cards} - set(apart)):
+        for number in sorted({card.key[0] for card in self._campus.purses} - set(apart)):
             expected, have, owed = wealth_of(self._campus, number, sums)
             if have + owed != expected:
                 card = next(card.key for card in self._campus.cards if card.key[0] == number)

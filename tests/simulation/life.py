@@ -27,6 +27,7 @@ from tests.simulation.plastic import CardState, Plastic
 from tests.simulation.sequences.format import Sequence
 from tests.simulation.stage import DAYS, Stage
 from tests.simulation.till import Till
+from tests.simulation.token_people import STAND_IN_CENTS, TokenPeople
 
 CARDS, VISITS_PER_DAY = 20, 110
 FIRST_CENTS, CASH_CENTS = 12_000, 270
@@ -58,8 +59,11 @@ class Life:
         self.checks = Checks(self)
         self.campus.moment_passed = self._moment_passed  # type: ignore[method-assign]
         self.campus.check_goods = self.checks.goods  # type: ignore[method-assign]
-        self.campus.server.rules = LimitRules((ClassLimits(1), ClassLimits(2, pin_above=Cents(PIN_ABOVE_CENTS))))
-        self.people = People(self)
+        self.campus.check_answer = self.checks.tokens.answered  # type: ignore[method-assign]
+        classes = ClassLimits(1), ClassLimits(2, pin_above=Cents(PIN_ABOVE_CENTS))
+        self.limits = LimitRules(classes, stand_in=Cents(STAND_IN_CENTS))
+        self.campus.server.rules = self.limits
+        self.people, self.token_people = People(self), TokenPeople(self)
         self.cards: list[Plastic] = []
         """Those that are in somebody's pocket: replaced ones leave, clones join."""
         self.silent: list[Till] = []
@@ -93,6 +97,7 @@ class Life:
             staff = number % 5 == 4
             card_class, pin = (2, "1357") if staff else (1, "")
             self.cards.append(self.campus.card(technology, FIRST_CENTS, card_class=card_class, pin=pin))
+        self.token_people.issue()
         self.campus.sync()
         self.backups.append(self.campus.server.backup())
 
@@ -101,6 +106,7 @@ class Life:
         for _ in range(VISITS_PER_DAY):
             start, length = self.rng.choice(_RUSHES)
             self.later(start + self.rng.randrange(length), self._somebody_comes)
+        self.token_people.plan_day(11 * HOUR_MS)
         self.later(0, self._open_shifts)
         self.later(DAY_MS - 13 * HOUR_MS + HOUR_MS // 2, self._close_shifts)
         for fault in sorted(self.faults):
@@ -171,8 +177,11 @@ class Life:
             till.disk.fault = self.rng.choice(list(DiskFault))
 
     def _moment_passed(self, till: Till) -> None:
-        """Somebody is at the switch some time after a till went dark."""
         self.checks.moment(till)
+        self.went_dark(till)
+
+    def went_dark(self, till: Till) -> None:
+        """Somebody is at the switch some time after that."""
         own = till in self.tills or till in self.stations
         if own and not till.is_on and till.name not in self._repairs:
             self._repairs.add(till.name)
@@ -200,9 +209,10 @@ class Life:
         till = self._any_till()
         self.campus.counts[Fault.PARTITION] += 1
         till.offline()
-        self.later(self.rng.choice((MINUTE_MS, 20 * MINUTE_MS, 5 * HOUR_MS)), lambda: self._reconnect(till))
+        self.later(self.rng.choice((MINUTE_MS, 20 * MINUTE_MS, 5 * HOUR_MS)), lambda: self.reconnect(till))
 
-    def _reconnect(self, till: Till) -> None:
+    def reconnect(self, till: Till) -> None:
+        """The line is back, unless the till is one that falls silent."""
         if till not in self.silent or self.mended:
             till.online()
 

@@ -35,7 +35,7 @@ from server.ledger.accounts import (
 from tests.simulation.drawers import DESK, counts_of
 from tests.simulation.paper import Document
 from tests.simulation.plastic import Plastic
-from tests.simulation.tokens import Holds, write_off
+from tests.simulation.tokens import Holds, PostedAt, write_off
 
 if TYPE_CHECKING:
     from tests.simulation.campus import Campus
@@ -60,6 +60,7 @@ class Kept:
     """Closed cards: since when, and the number of the first list that says so."""
     holds: Holds = dataclasses.field(default_factory=dict)
     """What is held back for sales of tokens."""
+    posted_at: PostedAt = dataclasses.field(default_factory=PostedAt)
     released: set[StepId] = dataclasses.field(default_factory=set)
     """Entries that two people have let be posted."""
 
@@ -220,7 +221,7 @@ class Office:
         for row in [row for row in self.book.entries.values() if row.parked and not held_back(self.book, row)]:
             post_again(self.book, row)
         self._decide_late()
-        write_off(self.book, self.now)
+        write_off(self.book, self.kept.posted_at, self.now)
         self.release_rests()
         newest = {key[0]: key for key in sorted(self.book.cards)}
         given = [self._give_pending(self.book.cards[key]) for key in newest.values()]

@@ -142,7 +142,9 @@ class Oracle:
                 arrived = {outcome.hash: outcome for outcome in self._arrived(intent)}.values()
                 final = [outcome for outcome in arrived if not outcome.entry.kind.endswith("_torn")]
                 may |= {mark} if len(arrived) > 1 else set()
-                must |= {mark} if len(final) > 1 and len(intents) == 1 else set()
+                body = intent.sealed.entry.body
+                is_void = isinstance(body, CardStep) and body.card.is_token  # one of a token's: it moved nothing
+                must |= {mark} if len(final) > 1 and len(intents) == 1 and not is_void else set()
         return must, may
 
     def settled_after(self, card: CardKey, counter: int) -> bool:

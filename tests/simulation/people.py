@@ -78,28 +78,28 @@ class People:
 
     def buy(self, till: Till, card: Plastic, cents: int) -> Walk:
         """Buy something; sometimes bring it back at once."""
-        if not (yield from self._reach(till, card)):
+        if not (yield from self.reach(till, card)):
             return
-        wish = self._wish(card, cents)
+        wish = self.wish(card, cents)
         paid = yield from self._do(till, card, Errand(wish, "buy"))
         receipt = till.receipt if till.is_on else None
         if paid and receipt is not None and self._rng.random() < 0.06:
             yield from self._stay(till, card)
-            back = self._wish(card, self._rng.choice((cents, max(1, cents // 3))))
+            back = self.wish(card, self._rng.choice((cents, max(1, cents // 3))))
             yield from self._do(till, card, Errand(back, "refund", receipt))
-        yield from self._leave(till, card)
+        yield from self.leave(till, card)
 
     def load(self, station: Till, card: Plastic) -> Walk:
         """Collect what waits."""
-        if (yield from self._reach(station, card)):
-            yield from self._do(station, card, Errand(self._wish(card, 0), "load"))
-            yield from self._leave(station, card)
+        if (yield from self.reach(station, card)):
+            yield from self._do(station, card, Errand(self.wish(card, 0), "load"))
+            yield from self.leave(station, card)
 
     def top_up(self, station: Till, card: Plastic, cents: int) -> Walk:
         """Put cash in."""
-        if (yield from self._reach(station, card)):
-            yield from self._do(station, card, Errand(self._wish(card, cents), "top up"))
-            yield from self._leave(station, card)
+        if (yield from self.reach(station, card)):
+            yield from self._do(station, card, Errand(self.wish(card, cents), "top up"))
+            yield from self.leave(station, card)
 
     # One errand --------------------------------------------------------------------------------------------------
 
@@ -115,7 +115,7 @@ class People:
                 if not asked:
                     return False
             yield self._rng.randint(500, 2_500)
-            yield from self._clear_reader(till)
+            yield from self.clear_reader(till)
             if till.shows == "off":
                 continue
             if till.shows == "Done" and till.card is None and errand.what == "refund":
@@ -202,7 +202,7 @@ class People:
 
     # Coming and going --------------------------------------------------------------------------------------------
 
-    def _reach(self, till: Till, card: Plastic) -> Told:
+    def reach(self, till: Till, card: Plastic) -> Told:
         """Queue until counter and card are free; False where it takes too long."""
         for _ in range(6):
             if till.is_on and id(till) not in self._busy and id(card) not in self._busy:
@@ -218,7 +218,8 @@ class People:
             self.lying.pop(till.name, None)
         yield self._rng.randint(2_000, 60_000)
 
-    def _leave(self, till: Till, card: Plastic) -> Walk:
+    def leave(self, till: Till, card: Plastic) -> Walk:
+        """Go, and let the next one come."""
         till.power.forget_plan()
         till.disk.fault = None
         if self.lying.get(till.name) is not card:
@@ -227,7 +228,7 @@ class People:
         yield self._rng.randint(1_000, 9_000)
         self._busy.discard(id(till))
 
-    def _clear_reader(self, till: Till) -> Walk:
+    def clear_reader(self, till: Till) -> Walk:
         """Pick up the card that the customer before forgot."""
         forgotten = self.lying.pop(till.name, None)
         if forgotten is not None:
@@ -235,7 +236,8 @@ class People:
             till.lift()
             yield self._rng.randint(100, 2_000)
 
-    def _wish(self, card: Plastic, cents: int) -> Wish:
+    def wish(self, card: Plastic, cents: int) -> Wish:
+        """What somebody comes for."""
         wish = Wish(self._campus.next_wish(), card.key, cents)
         self._campus.truth.wishes[wish.number] = wish
         return wish

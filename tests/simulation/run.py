@@ -10,6 +10,7 @@ from tests.simulation.life import Life
 from tests.simulation.sequences.catalogue import SEQUENCES
 from tests.simulation.stage import DAYS
 from tests.simulation.story import LAST_LINES
+from tests.simulation.token_people import TokenFault
 
 INJECTED_MIN_PER_100_SEEDS, SEQUENCE_MIN_PER_100_SEEDS = 50, 3
 LEAST = {
@@ -64,7 +65,7 @@ class Sum:
     def too_few(self) -> list[str]:
         """What was not done as often as a run of this length must; shorter runs than 100 seeds are only for looking."""
         hundreds = self.seeds // 100
-        kinds = {str(fault): INJECTED_MIN_PER_100_SEEDS for fault in Fault}
+        kinds = {str(fault): INJECTED_MIN_PER_100_SEEDS for fault in (*Fault, *TokenFault)}
         named = {sequence.name: SEQUENCE_MIN_PER_100_SEEDS for sequence in SEQUENCES}
         short = [name for name, least in kinds.items() if self.injected[name] < least * hundreds]
         return short + [name for name, least in named.items() if self.sequences[name] < least * hundreds]

@@ -144,6 +144,7 @@ class Server(Office):
         self._look_up_lists(tno)
         reply = take_batch(self.book, tno, decode_batch(raw), self.now)
         end_holds(self.book, self.kept.holds)
+        self.kept.posted_at.note(self.book, self.now)
         chain = self.book.chains[tno]
         if crash:
             self._campus.counts["server crash"] += 1
@@ -182,6 +183,8 @@ class Server(Office):
             told = answer(question, till, *about)
         self._campus.tell("server", f"answers {till.name}: {getattr(told, 'refused', None) or 'yes'}")
         signed = sign(told, SERVER_KEY)
+        if isinstance(told, Answer):
+            self._campus.check_answer(told, signed)
         till.line.send(lambda: till.told(told, signed), upwards=False)
 
     def import_lines(self, tno: Tno, lines: list[bytes]) -> None:
@@ -190,6 +193,8 @@ class Server(Office):
         for first in range(0, len(lines), 200):
             reply = take_batch(self.book, tno, lines[first : first + 200], self.now)
             assert isinstance(reply, Taken), f"the server does not take a whole file: {reply}"
+        end_holds(self.book, self.kept.holds)
+        self.kept.posted_at.note(self.book, self.now)
 
     def _granted(self) -> int:
         return sum(row.load_seq for row in self.book.cards.values())
@@ -285,6 +290,7 @@ def copy_of(kept: Kept) -> Kept:
     copied.entered, copied.holds = set(kept.entered), dict(kept.holds)
     copied.closed = dict(kept.closed)
     copied.released, copied.sheets = set(kept.released), set(kept.sheets)
+    copied.posted_at = kept.posted_at.copy()
     return copied
 
 

@@ -1,6 +1,7 @@
 """Tokens in the simulation: a card that only says who it is, the server that answers for it, and who asks."""
 
-from dataclasses import dataclass, replace
+from bisect import bisect_right
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
 from msgspec.structs import replace as with_members
@@ -183,13 +184,36 @@ def end_holds(book: Book, holds: Holds) -> None:
             holds[place] = replace(kept, ends_at=0)
 
 
-def write_off(book: Book, now: UtcMs) -> None:
-    """What purses of tokens have lacked for thirty days is our loss. The simulation posts at the instant of the day."""
+@dataclass
+class PostedAt:
+    """When the books grew to which length: so every posting has its instant, like a row of the ledger."""
+
+    lengths: list[int] = field(default_factory=list[int])
+    instants: list[UtcMs] = field(default_factory=list[UtcMs])
+
+    def note(self, book: Book, now: UtcMs) -> None:
+        """What has come since the last time came now."""
+        if len(book.posted) > (self.lengths[-1] if self.lengths else 0):
+            self.lengths.append(len(book.posted))
+            self.instants.append(now)
+
+    def of(self, index: int) -> UtcMs:
+        """When the posting at this place came."""
+        return self.instants[bisect_right(self.lengths, index)]
+
+    def copy(self) -> "PostedAt":
+        """For a backup."""
+        return PostedAt(list(self.lengths), list(self.instants))
+
+
+def write_off(book: Book, posted_at: PostedAt, now: UtcMs) -> None:
+    """What purses of tokens have lacked for thirty days is our loss."""
+    posted_at.note(book, now)
     for key, card in book.cards.items():
         if card.technology == Technology.TOKEN and card.main_cents < 0:
             legs = [
-                (book.campus.day_starts_at(posted.day), leg.cents)
-                for posted in reversed(book.posted.values())
+                (posted_at.of(index), leg.cents)
+                for index, posted in reversed(list(enumerate(book.posted.values())))
                 for leg in posted.postings
                 if (leg.account.kind, leg.account.owner) == (AccountKind.PURSE, owner_of(key))
             ]

@@ -11,6 +11,7 @@ from protocol.entries import (
     Kind,
     LoadStep,
     RefundStep,
+    SaleStep,
     ShiftClosed,
     ShiftOpened,
     TopUpStep,
@@ -43,7 +44,7 @@ class Unproven:
     def waits(self, place: StepId, entry: Entry) -> bool | None:
         """Whether it must wait; None where that hangs on who else is believed."""
         body, branch = entry.body, place[1]
-        if isinstance(body, _NO_CARD_PROVES):
+        if isinstance(body, _NO_CARD_PROVES) or (isinstance(body, SaleStep) and body.card.is_token):
             return True
         if isinstance(body, Vend) and entry.kind is not Kind.VEND_DISPENSED:
             return branch not in self._settled_on(entry.tno, body.prepared)

@@ -20,7 +20,7 @@ from hardware.ports import CardChannel, CardLeftField
 from hardware.simulated.reader import SimulatedReader
 from hardware.simulated.tearing import Moment, Tear
 from protocol.authorise import Listed
-from protocol.entries import CashSale, ClockChanged, Kind, PriceOverridden
+from protocol.entries import CashSale, ClockChanged, Kind, PriceOverridden, SaleRefused
 from protocol.ids import CardNo, Counter, Epoch, Generation, ProductId, Seq, SiteId, StaffId, TerminalId, Tno
 from protocol.instants import HOUR_MS, ClockSource, MonoMs, Now, UtcMs
 from protocol.limits import ClassLimits, LimitRules, OfflineStep
@@ -676,6 +676,31 @@ async def test_where_staff_is_listed_only_these_open_a_shift_with_their_pin(coun
         assert said in counter.face.said[-1]
     assert counter.shell.derived.shift.staff == "wang"
     assert counter.shell.desk.repeat_ms == 1
+
+
+async def test_wrong_pins_of_staff_are_counted_and_make_everybody_wait(counter: CounterBench) -> None:
+    """From the journal, so a start does not shorten it; whosever the PINs were, and the right one must wait too."""
+    people = tuple(
+        staff_row(StaffId(name), name, StaffRole.CASHIER, pin, bytes(16))
+        for name, pin in (("wang", "90210"), ("li", "7777"))
+    )
+    await counter.shell.apply_lists(replace(counter.shell.lists, staff=StaffFile(people)))
+    for number in range(5):
+        assert "not the PIN" in await counter.answer(f"shift open {('wang', 'li')[number % 2]} 1 0000")
+    assert [sealed.entry.staff for sealed in counter.entries[-2:]] == ["li", "wang"]
+    told = [sealed.entry.body for sealed in counter.entries if sealed.entry.kind is Kind.SALE_REFUSED]
+    assert told == [SaleRefused("staff_pin_wrong")] * 5
+    counter.at_ms += 240_000
+    assert "none is tried for 1 min" in await counter.answer("shift open wang 1 90210")
+    await counter.shell.start(counter.shell.derived)
+    assert "none is tried for 5 min" in await counter.answer("shift open wang 1 90210")
+    counter.at_ms += 300_000
+    assert "not the PIN" in await counter.answer("shift open wang 1 0000"), "one more"
+    assert "none is tried for 5 min" in await counter.answer("shift open wang 1 90210")
+    assert "Close it" not in await counter.answer("shift close 1"), "nothing was opened"
+    counter.at_ms += 300_000
+    assert "is open: wang" in await counter.answer("shift open wang 1 90210")
+    assert counter.shell.derived.staff_tries == 0
 
 
 def lines_in(path: Path) -> int:

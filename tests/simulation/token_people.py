@@ -1,0 +1,137 @@
+"""Holders of tokens in a life: they buy like everybody, and the server's word is lost, late, or nobody is there to ask.
+
+Drawn from a source of its own, so that what tokens do changes no other customer's choices.
+"""
+
+import enum
+import random
+from typing import TYPE_CHECKING
+
+from protocol.instants import HOUR_MS, MINUTE_MS
+from protocol.purse import Technology
+from terminal.desk import Approving
+from tests.simulation.network import FAIR, Weather
+from tests.simulation.people import Walk
+from tests.simulation.till import Till
+from tests.simulation.tokens import Token
+
+if TYPE_CHECKING:
+    from tests.simulation.life import Life
+
+TOKENS, VISITS_PER_DAY = 4, 18
+FIRST_CENTS, STAND_IN_CENTS = 9_000, 2_500
+_WAITS_MS, _LOOKS_MAX = 300, 40
+"""Longer than a till asks for."""
+
+
+class TokenFault(enum.StrEnum):
+    """What goes wrong between a question and its answer. The value is the name under which it is counted."""
+
+    QUESTION_LOST = "token question lost"
+    ANSWER_LOST = "token answer lost"
+    ANSWER_LATE = "token answer late"
+    LINE_DOWN = "token without a line"
+    HOLD_UNUSED = "token hold never used"
+
+
+_WEATHER = {
+    TokenFault.QUESTION_LOST: Weather(lost=1_000),
+    TokenFault.ANSWER_LOST: Weather(acks_lost=1_000),
+    TokenFault.ANSWER_LATE: Weather(delay_ms_max=20_000),
+    TokenFault.HOLD_UNUSED: Weather(delay_ms_max=2_500),
+}
+
+
+class TokenPeople:
+    """Everybody who has a token."""
+
+    def __init__(self, life: "Life") -> None:
+        self._life, self._campus = life, life.campus
+        self._rng = random.Random(f"tokens {life.seed}")
+        self.tokens: list[Token] = []
+
+    def issue(self) -> None:
+        """The card office binds them; every second one shows by itself who it is."""
+        for number in range(TOKENS):
+            token = self._campus.card(Technology.TOKEN, FIRST_CENTS, proven=number % 2 == 0)
+            assert isinstance(token, Token)
+            self.tokens.append(token)
+
+    def plan_day(self, ms: int) -> None:
+        """Visits within so much time from now on, and money that somebody brings."""
+        for _ in range(VISITS_PER_DAY):
+            self._life.later(self._rng.randrange(ms), self._somebody_comes)
+        token, cents = self._rng.choice(self.tokens), self._rng.randrange(500, 4_000)
+        self._life.later(self._rng.randrange(ms), lambda: self._campus.server.load(token, cents))
+
+    def _somebody_comes(self) -> None:
+        till, token = self._rng.choice(self._life.tills), self._rng.choice(self.tokens)
+        cents = self._rng.choice((1, 300, self._rng.randrange(100, 1_500), self._rng.randrange(1_500, 9_000)))
+        fault = self._rng.choice(list(TokenFault)) if self._rng.random() < 0.5 else None
+        self._life.walk(self._buy(till, token, cents, fault))
+
+    def _buy(self, till: Till, token: Token, cents: int, fault: TokenFault | None) -> Walk:
+        people = self._life.people
+        if not (yield from people.reach(till, token)):
+            return
+        wish = people.wish(token, cents)
+        till.ring(cents, wish=wish.number)
+        till.pay()
+        yield self._rng.randint(500, 2_500)
+        yield from people.clear_reader(till)
+        if till.shows == "AwaitingCard":
+            fair = till.line.weather
+            self._strike(till, fault)
+            till.tap(token)
+            if till.shows == "RepeatAsked":
+                till.confirm()
+            yield from self._wait(till, fault)
+            till.line.weather = FAIR if self._life.mended else fair
+            yield self._rng.randint(100, 1_500)
+        till.lift()
+        till.clear()
+        yield from people.leave(till, token)
+
+    def _strike(self, till: Till, fault: TokenFault | None) -> None:
+        if fault is None or not till.line.up:
+            return
+        if fault is not TokenFault.HOLD_UNUSED:  # counted when it comes to pass
+            self._campus.counts[fault] += 1
+        if fault is TokenFault.LINE_DOWN:
+            till.offline()
+            self._come_back(till, self._rng.choice((MINUTE_MS, 20 * MINUTE_MS, 4 * HOUR_MS)))
+        else:
+            till.line.weather = _WEATHER[fault]
+
+    def _wait(self, till: Till, fault: TokenFault | None) -> Walk:
+        """Until the till has an answer, or has waited long enough."""
+        lost_ms = self._rng.choice((900, 2_500, 6_000))
+        for look in range(_LOOKS_MAX):
+            if till.shows not in ("Identifying", "Approving"):
+                return
+            yield _WAITS_MS
+            if fault is TokenFault.HOLD_UNUSED and self._is_held_for(till):
+                self._lose(till)
+                return
+            if look * _WAITS_MS > lost_ms and fault in (TokenFault.QUESTION_LOST, TokenFault.ANSWER_LOST):
+                till.line.weather = FAIR
+            if till.is_on:
+                till.tick()
+
+    def _is_held_for(self, till: Till) -> bool:
+        """Whether the server has approved what a till waits for, and the till has not heard it."""
+        if not till.is_on or not isinstance(till.phase, Approving):
+            return False
+        kept = self._campus.server.kept.holds.get((till.disk.grant.tno, till.phase.open.seq))
+        return kept is not None and kept.ends_at > self._campus.server.now
+
+    def _lose(self, till: Till) -> None:
+        """The server has said yes, and the till hears and says nothing for longer than money is held back."""
+        self._campus.counts[TokenFault.HOLD_UNUSED] += 1
+        till.offline()
+        self._come_back(till, self._rng.choice((12 * MINUTE_MS, 3 * HOUR_MS)))
+        till.cut_power()
+        self._life.went_dark(till)
+
+    def _come_back(self, till: Till, ms: int) -> None:
+        self._life.later(ms, lambda: self._life.reconnect(till))
