@@ -103,7 +103,7 @@ class Derived(msgspec.Struct):
     stand_ins: dict[str, tuple[BusinessDay, Cents]] = msgspec.field(
         default_factory=dict[str, tuple[BusinessDay, Cents]]
     )
-    """What was sold to tokens without an answer on the newest day of each."""
+    """What was sold to tokens without an answer on the newest day of each; no day before it is another one."""
     staff_tries: int = 0
     """Wrong PINs of staff in a row."""
     staff_waits_from: MonoMs = MonoMs(0)
@@ -125,7 +125,7 @@ class Derived(msgspec.Struct):
             case PinTried():
                 self.pin_try = sealed.jws.decode()
             case CardStep():
-                self._step(sealed, entry.body, campus.business_day(entry.at))
+                self._step(sealed, entry.body, campus)
             case SaleRefused(reason) if reason == STAFF_PIN_WRONG:
                 self.staff_tries, self.staff_waits_from = self.staff_tries + 1, entry.mono
             case Booted():
@@ -184,16 +184,16 @@ class Derived(msgspec.Struct):
         )
 
     def stood_in(self, card: CardKey, day: BusinessDay) -> Cents:
-        """What was sold to a token on a day without an answer."""
+        """What was sold to a token without an answer on a day, or later by a clock that was set back since."""
         known, cents = self.stand_ins.get(_name(card), (day, Cents(0)))
-        return cents if known == day else Cents(0)
+        return cents if known >= day else Cents(0)
 
     @property
     def unacked_topups_cents(self) -> Cents:
         """What was taken in for top-ups and the server has not acknowledged, whatever became of it on the card."""
         return Cents(sum(cents for seq, cents in self.topups.items() if seq > self.acked))
 
-    def _step(self, sealed: Sealed, body: CardStep, day: BusinessDay) -> None:
+    def _step(self, sealed: Sealed, body: CardStep, campus: CampusTime) -> None:
         staged = stage_of(sealed.entry.kind)
         if staged is None:
             return
@@ -205,7 +205,7 @@ class Derived(msgspec.Struct):
         if stage is Stage.SETTLED and body.touches_card:
             self._floor(body.card.key, body.counter_after, body.load_seq if isinstance(body, LoadStep) else LoadSeq(0))
         if operation is Operation.SALE and stage is Stage.SETTLED:
-            self._sold(sealed, body, day)
+            self._sold(sealed, body, campus)
         if isinstance(body, RefundStep) and not body.prepared:
             self._given_back(body)
 
@@ -218,15 +218,14 @@ class Derived(msgspec.Struct):
                 return
         self.opens[sealed.seq] = sealed.jws.decode()
 
-    def _sold(self, sealed: Sealed, body: CardStep, day: BusinessDay) -> None:
+    def _sold(self, sealed: Sealed, body: CardStep, campus: CampusTime) -> None:
         assert isinstance(body, SaleStep)
+        day = campus.business_day(sealed.entry.at)
         self.last_sale = sealed.jws.decode()
         self.shift.sales += 1
         self.shift.sales_cents = Cents(self.shift.sales_cents + body.amount)
         if body.card.is_token and not body.approval:
-            so_far = self.stood_in(body.card.key, day)
-            self.stand_ins = {name: known for name, known in self.stand_ins.items() if abs(known[0] - day) < SOLD_DAYS}
-            self.stand_ins[_name(body.card.key)] = (day, Cents(so_far + body.amount))
+            self._stand_in(body, day, campus.business_day(self.signed.told))
         main, subsidy = Cents(body.main - body.main_after), Cents(body.subsidy - body.subsidy_after)
         newest = next(reversed(self.sold.values()), None)
         if newest is not None and newest.day != day:
@@ -234,6 +233,13 @@ class Derived(msgspec.Struct):
         if len(self.sold) >= SOLD_MAX:
             del self.sold[next(iter(self.sold))]
         self.sold[body.prepared] = Sold(body.prepared, body.card, body.merchant, day, main, subsidy)
+
+    def _stand_in(self, body: SaleStep, day: BusinessDay, signed: BusinessDay) -> None:
+        """Days before the one of the server's word are over: nothing is sold on them any more."""
+        name, so_far = _name(body.card.key), self.stood_in(body.card.key, day)
+        newest = max(day, self.stand_ins[name][0]) if name in self.stand_ins else day
+        self.stand_ins = {other: known for other, known in self.stand_ins.items() if known[0] >= signed}
+        self.stand_ins[name] = (newest, Cents(so_far + body.amount))
 
     def _given_back(self, body: RefundStep) -> None:
         """A refund counts from its first entry on: whatever becomes of it, nobody gives the same money back again."""

@@ -41,6 +41,11 @@ class SignedTime(msgspec.Struct, frozen=True):
             return SignedTime(entry.at, 0, newest, entry.boot, stepped, ahead_ms)
         return SignedTime(self.said_ms, self.passed_ms + since_ms, newest, entry.boot, stepped, ahead_ms)
 
+    @property
+    def told(self) -> UtcMs:
+        """The instant vouched for at the newest entry, without the clock chip."""
+        return UtcMs(self.said_ms + self.passed_ms)
+
     def at(self, now: Now, enrolled_ms: UtcMs) -> UtcMs:
         """The instant vouched for at a later moment of the same boot. The grant is the first signed time there is."""
         if now.clock is ClockSource.SERVER:

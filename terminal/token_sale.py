@@ -62,12 +62,14 @@ def decide_token(order: Purchase, read: CardRead, facts: Facts, *, proven: bool)
 def may_stand_in(read: CardRead, cents: Cents, facts: Facts) -> bool:
     """Whether so much may be sold without an answer: within the day's limit, and by all rules but the balance's.
 
-    Without a clock no day can be counted.
+    Without a clock, or with one that the server's word contradicts, no day can be counted.
     """
-    if facts.stood_in_cents + cents > facts.house.rules.stand_in or facts.when.clock is ClockSource.NONE:
+    when = facts.when
+    counts = when.clock is not ClockSource.NONE and when.day_max - 1 <= when.day <= when.day_max
+    if not counts or facts.stood_in_cents + cents > facts.house.rules.stand_in:
         return False
     rich = dataclasses.replace(read, purse=Purse(Counter(0), cents))
-    answer = authorise(rich, cents, standing=facts.standing, house=facts.house, when=facts.when)
+    answer = authorise(rich, cents, standing=facts.standing, house=facts.house, when=when)
     return isinstance(answer, Approved)
 
 

@@ -64,6 +64,7 @@ class CounterBench:
 
     def __init__(self, journal: JournalStore, keys: CardKeys, rights: Rights | None = None, key_set: int = 1) -> None:
         self.journal, self.face, self.reader, self.at_ms = journal, Memory(), SimulatedReader(), 0
+        self.ahead_ms, self.clock = 0, ClockSource.SERVER
         self.indicator = SimulatedIndicator()
         self.entries: list[Sealed] = []
         self.handed_over = 0
@@ -96,7 +97,7 @@ class CounterBench:
 
     def now(self) -> Now:
         """A clock that the test moves."""
-        return Now(UtcMs(NOON + self.at_ms), MonoMs(self.at_ms), ClockSource.SERVER)
+        return Now(UtcMs(NOON + self.at_ms + self.ahead_ms), MonoMs(self.at_ms), self.clock)
 
     async def types(self, *lines: str) -> View:
         """Type commands; what is shown after the last."""

@@ -12,7 +12,7 @@ from hardware.simulated.plain_card import VirtualPlain
 from protocol.authorise import Listed, Refusal
 from protocol.entries import Kind, SaleRefused, SaleStep
 from protocol.ids import CardNo, Generation, Seq
-from protocol.instants import ClockSource, MonoMs, Now, UtcMs
+from protocol.instants import DAY_MS, ClockSource
 from protocol.limits import LimitRules
 from protocol.messages import Answer, Known
 from protocol.money import Cents
@@ -309,14 +309,12 @@ async def test_after_a_stop_a_token_s_sale_is_void(bench: CounterBench, server: 
 # Stand-in: for tokens that have proven who they are; their drivers come later
 
 
-async def taps_proven(
-    bench: CounterBench, server: Asked, stand_in: int, clock: ClockSource = ClockSource.SERVER
-) -> None:
+async def taps_proven(bench: CounterBench, server: Asked, stand_in: int) -> None:
     """What a driver that has checked a token's own word will say."""
     shell = bench.shell
     await shell.apply_lists(_with_rules(bench, LimitRules(stand_in=Cents(stand_in))))
     await rings(bench)
-    now = Now(UtcMs(NOON + bench.at_ms), MonoMs(bench.at_ms), clock)
+    now = bench.now()
     facts: Facts = shell._facts(read_of(TOKEN), now)
     await shell.handle(CardTapped(read_of(TOKEN), facts, now))
 
@@ -359,5 +357,27 @@ async def test_nobody_is_stood_in_for_without_a_limit_or_a_clock(bench: CounterB
     await taps_proven(bench, server, 0)
     assert bench.kinds()[-1] is Kind.SALE_VOIDED
     await bench.takes_off()
-    await taps_proven(bench, server, 9_999, ClockSource.NONE)
+    bench.clock = ClockSource.NONE
+    await taps_proven(bench, server, 9_999)
     assert bench.kinds()[-1] is Kind.SALE_VOIDED and bench.handed_over == 0
+
+
+async def test_a_clock_that_is_set_back_gives_no_second_day(bench: CounterBench, server: Asked) -> None:
+    """Nor does one that is set forward again: what was sold on a later day counts today."""
+    server.is_up, bench.clock = False, ClockSource.NTP
+    for ahead_ms, sold in ((DAY_MS, 1), (0, 2), (DAY_MS, 2), (0, 2)):
+        bench.ahead_ms = ahead_ms
+        await taps_proven(bench, server, 2_500)
+        assert bench.handed_over == sold
+        await bench.takes_off()
+        bench.at_ms += 20_000
+    assert bench.shell.derived.stood_in(TOKEN.key, bench.shell._facts(None, bench.now()).when.day) == 2_500
+
+
+@pytest.mark.parametrize(("days", "sold"), [(-1, 0), (0, 1), (1, 1), (2, 0), (400, 0)])
+async def test_a_clock_that_the_server_s_word_contradicts_counts_no_day(
+    bench: CounterBench, server: Asked, days: int, sold: int
+) -> None:
+    server.is_up, bench.clock, bench.ahead_ms = False, ClockSource.NTP, days * DAY_MS
+    await taps_proven(bench, server, 2_500)
+    assert bench.handed_over == sold
