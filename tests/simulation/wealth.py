@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from protocol.entries import CardStep, CashSale, Kind, LoadStep, RefundStep, SaleStep, Stage, TopUpStep, Vend
 from protocol.ids import CardKey, CardNo
 from protocol.journal import Sealed
-from server.ingest.book import StepRow
+from server.ingest.book import StepId, StepRow
 from server.ledger.accounts import Account, pending, pending_subsidy, suspense
 from server.ledger.rules import Resolution, Use
 
@@ -91,23 +91,31 @@ def _moved(campus: "Campus", keys: set[CardKey]) -> int:
     return cents + sum(sale.amount for sale in _not_delivered(campus) if sale.card.key in keys)
 
 
+def left_open(campus: "Campus") -> set[StepId]:
+    """Steps that stay open for good: the till that began them was re-imaged, so that none that runs knows of them."""
+    known = {row.hash for till in campus.all_tills for row in till.disk.rows}
+    steps, entries = campus.server.book.steps.values(), campus.server.book.entries
+    return {step.id for step in steps if step.stage is Stage.PREPARED and entries[step.id].hash not in known}
+
+
 def _in_question(campus: "Campus", steps: Sequence[StepRow]) -> int:
-    """What card and books do not say alike of torn steps that nobody decided, or that time decided wrongly.
+    """What card and books do not say alike of steps that nobody decided, or that time decided wrongly.
 
     A sale on the card that is not decided is missing; one that time decided though the card never paid is there
     twice, and so is one that its terminal settled after that, and every credit on the card that still waits in suspense
     or was given in another form.
     """
     marks = {(card.key, made.counter, made.tno, made.seq) for card in campus.cards for made in card.path}
-    cents = 0
+    cents, forgotten = 0, left_open(campus)
     for step in steps:
+        undecided = step.undecided or step.id in forgotten
         on_card = (step.card, step.counter_after, step.id[0], step.id[2]) in marks
         overtaken = "overtaken:" + ".".join(map(str, step.id)) in campus.server.book.posted
         by_time = step.resolved is Resolution.STUDENT or overtaken
         if isinstance(step.body, SaleStep):
             given = by_time and not on_card
             settled_after = step.stage is Stage.SETTLED and step.resolved in (Resolution.ON_CARD, Resolution.STUDENT)
-            cents += step.body.amount * (int(step.undecided and on_card) - int(given or settled_after))
-        elif isinstance(step.body, RefundStep | TopUpStep) and on_card and (step.undecided or by_time):
+            cents += step.body.amount * (int(undecided and on_card) - int(given or settled_after))
+        elif isinstance(step.body, RefundStep | TopUpStep) and on_card and (undecided or by_time):
             cents -= step.body.amount
     return cents
