@@ -275,7 +275,6 @@ class Clerk:
             return self._say("said.not_now")
         if isinstance(command, Issue):
             return self._issue(command, self.office, shell)
-        self.office.end()
         return self.office.begin_rekeying(command.pin)
 
     def _issue(self, command: Issue, office: CardOffice, shell: Shell) -> None:
@@ -289,7 +288,6 @@ class Clerk:
             return self._say("office.in_use", **figures)
         if key not in shell.lists.loads:
             self._say("office.not_listed", **figures)
-        office.end()
         return office.begin(order, command.pin)
 
     @property

@@ -68,12 +68,12 @@ class CardOffice:
         """None: nobody asked for new keys."""
 
     def begin(self, order: IssueOrder, pin: str) -> None:
-        """Wait for a blank."""
-        self.phase, self._pin = AwaitingBlank(order), pin
+        """Wait for a blank, and for nothing else any more."""
+        self.phase, self.rekeying, self._pin = AwaitingBlank(order), None, pin
 
     def begin_rekeying(self, pin: str) -> None:
-        """Wait for a card of ours; the PIN is the first one's."""
-        self.rekeying, self._pin = WaitingForCard(), pin
+        """Wait for a card of ours, and for nothing else any more; the PIN is the first one's."""
+        self.phase, self.rekeying, self._pin = None, WaitingForCard(), pin
 
     def end(self) -> None:
         """Go back to selling."""

@@ -85,7 +85,7 @@ class DesfirePurse:
         if self._card.key_no is None or self._read != change.before:
             self._require_unchanged(change.before)
         if change.right is Right.CREDIT:
-            keys = self._keys_of(change.before.key_set)
+            keys = self._keys.require(self._channel.uid, change.before.key_set)
             self._card.authenticate(KEY_CREDIT, keys.aes(Role.DESFIRE_CREDIT))
         for step in step_plan(change):
             self._take(step)
@@ -133,16 +133,8 @@ class DesfirePurse:
 
     def _select(self) -> KeysOfCard:
         """Select our application, find out which key set it carries and what it speaks. Raises CardNotOurs."""
-        try:
-            self._card.select(APPLICATION_ID)
-        except CardRefused as refused:
-            if refused.status_word == SW_NO_APPLICATION:
-                raise CardNotOurs("the card has no application of ours") from refused
-            raise
+        select_ours(self._card)
         key_set, self._card.speaks_ev2 = read_key_version(self._card.key_version(KEY_DEBIT))
-        return self._keys_of(key_set)
-
-    def _keys_of(self, key_set: int) -> KeysOfCard:
         return self._keys.require(self._channel.uid, key_set)
 
     def _require_unchanged(self, before: CardRead) -> None:
@@ -175,6 +167,16 @@ class DesfirePurse:
         """So many log records (0: all), newest first; the card sends them oldest first."""
         raw = self._card.command(0xBB, file_header(FILE_LOG, 0, records))
         return tuple(raw[at : at + LOG_BYTES] for at in range(len(raw) - LOG_BYTES, -1, -LOG_BYTES))
+
+
+def select_ours(card: DesfireSession) -> None:
+    """Select our application. Raises CardNotOurs where there is none."""
+    try:
+        card.select(APPLICATION_ID)
+    except CardRefused as refused:
+        if refused.status_word == SW_NO_APPLICATION:
+            raise CardNotOurs("the card has no application of ours") from refused
+        raise
 
 
 def file_header(file: int, offset: int, length: int) -> bytes:

@@ -120,7 +120,7 @@ class DesMessaging:
 
 
 def ev1_proof(key: AesKey, challenge: bytes, rnd_a: bytes) -> bytes:
-    """The reader's answer to the card's enciphered random (commands 0xAA and 0x1A): E(RndA, RndB turned left)."""
+    """The reader's answer to the card's enciphered random (command 0xAA): E(RndA, RndB turned left)."""
     return key.cbc_encrypt(rnd_a + rotated_left(key.cbc_decrypt(challenge)), challenge)
 
 

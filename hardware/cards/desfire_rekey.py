@@ -12,16 +12,14 @@ import os
 from dataclasses import replace
 
 from hardware.cards.crypto import AesKey, RandomBytes
-from hardware.cards.desfire import DesfirePurse, file_header
-from hardware.cards.desfire_frames import SW_NO_APPLICATION
+from hardware.cards.desfire import DesfirePurse, file_header, select_ours
 from hardware.cards.desfire_issue import CARD_LEVEL, write_file
 from hardware.cards.desfire_session import DesfireSession
 from hardware.cards.keys import CardKeys, Role
 from hardware.cards.pin import pin_is_right, pin_verifier
-from hardware.ports import CardChannel, CardError, CardNotOurs, CardRefused, PurseUnreadable
+from hardware.ports import CardChannel, CardError, PurseUnreadable
 from protocol.purse import CardRead
 from protocol.purse_desfire import (
-    APPLICATION_ID,
     FILE_IDENTITY,
     IDENTITY_BYTES,
     KEY_CREDIT,
@@ -67,7 +65,7 @@ class _Rekey:
 
     def run(self, pin: str) -> None:
         card = self._card
-        self._select_application()
+        select_ours(card)
         card.find_out_generation()
         self._version = key_version(self._key_set, speaks_ev2=card.speaks_ev2)
         versions = {number: card.key_version(number) for number in _ROLES}
@@ -75,7 +73,7 @@ class _Rekey:
         card.authenticate(KEY_MASTER, old[KEY_MASTER])
         verifier = self._verifier(read_key_version(versions[KEY_DEBIT])[0], pin)
         self._change_card_level()
-        self._select_application()
+        select_ours(card)
         card.authenticate(KEY_MASTER, old[KEY_MASTER])
         if versions[KEY_CREDIT] != self._version:
             card.change_key(KEY_CREDIT, self._new[KEY_CREDIT], self._version, current=old[KEY_CREDIT])
@@ -86,14 +84,6 @@ class _Rekey:
             if verifier is not None:
                 write_file(card, FILE_IDENTITY, verifier)
             card.change_key(KEY_DEBIT, self._new[KEY_DEBIT], self._version, current=old[KEY_DEBIT])
-
-    def _select_application(self) -> None:
-        try:
-            self._card.select(APPLICATION_ID)
-        except CardRefused as refused:
-            if refused.status_word == SW_NO_APPLICATION:
-                raise CardNotOurs("the card has no application of ours") from refused
-            raise
 
     def _key_of(self, version: int, role: Role) -> AesKey:
         """The key that a key's version says it is. Raises CardNotOurs for a blank one and for a set not held."""

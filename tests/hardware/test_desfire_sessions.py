@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from hardware.cards.crypto import DesKey
+from hardware.cards.crypto import AesKey, DesKey
 from hardware.cards.desfire_ev2 import Ev2Messaging
 from hardware.cards.desfire_frames import refusal as refusal_of
 from hardware.cards.desfire_issue import BLANK_DES
@@ -141,11 +141,7 @@ def test_content_travels_as_the_file_says(chip: Chip, mode: CommMode) -> None:
 def test_full_content_is_not_readable_on_the_way(chip: Chip) -> None:
     card = card_with_files(chip)
     opened(card, 0).command(0xCD, b"\x0a\x03\x00\x00" + u24(32))
-    listening = Passing(card)
-    session = DesfireSession(listening)
-    session.speaks_ev2 = chip is not Chip.EV1
-    session.select(AID)
-    session.authenticate(0, MASTER)
+    listening, session = overheard(card, chip, 0, MASTER)
     write(session, 10, b"nobody may read this on its way!", mode=CommMode.FULL)
     assert read(session, 10, mode=CommMode.FULL) == b"nobody may read this on its way!"
     assert not any(b"nobody" in frame for frame in listening.heard)
@@ -164,11 +160,7 @@ def test_a_forged_full_answer_is_noticed(chip: Chip) -> None:
     card = card_with_files(chip)
     opened(card, 0).command(0xCD, b"\x0a\x03\x00\x00" + u24(32))
     for bent in (lambda body: bytes((body[0] ^ 1,)) + body[1:], lambda body: body[:-1], lambda _: b""):
-        channel = Passing(card)
-        session = DesfireSession(channel)
-        session.speaks_ev2 = chip is not Chip.EV1
-        session.select(AID)
-        session.authenticate(0, MASTER)
+        channel, session = overheard(card, chip, 0, MASTER)
         channel.bend = bent
         with pytest.raises(PurseUnreadable, match="ReadData"):
             read(session, 10, mode=CommMode.FULL)
@@ -180,11 +172,7 @@ def test_a_forged_full_answer_is_noticed(chip: Chip) -> None:
 @both_messagings
 def test_a_frame_is_good_once_and_in_its_own_session_only(chip: Chip) -> None:
     card = card_with_files(chip)
-    channel = Passing(card)
-    session = DesfireSession(channel)
-    session.speaks_ev2 = chip is not Chip.EV1
-    session.select(AID)
-    session.authenticate(1, DEBIT)
+    channel, session = overheard(card, chip, 1, DEBIT)
     debit(session, 20)
     frame = channel.sent[-1]
     assert card.process(frame) == _unhex("911e"), "the same frame again"
@@ -267,11 +255,7 @@ def test_the_next_command_would_have_been_answered_without_the_error(chip: Chip)
 def test_after_a_forged_answer_the_reader_says_nothing_more(chip: Chip) -> None:
     """The card cannot know that its answer was bent; its session dies with the next selection."""
     card = card_with_files(chip)
-    channel = Passing(card)
-    session = DesfireSession(channel)
-    session.speaks_ev2 = chip is not Chip.EV1
-    session.select(AID)
-    session.authenticate(1, DEBIT)
+    channel, session = overheard(card, chip, 1, DEBIT)
     channel.bend = lambda body: bytes((body[0] ^ 1,)) + body[1:]
     with pytest.raises(PurseUnreadable, match="GetValue"):
         value(session)
@@ -361,3 +345,13 @@ class Passing:
             answer = self.bend(answer[:-2]) + answer[-2:]
         self.heard.append(answer)
         return answer
+
+
+def overheard(card: VirtualDesfire, chip: Chip, key_no: int, key: AesKey) -> tuple[Passing, DesfireSession]:
+    """A session with the card's application under a key, and the channel that it goes through."""
+    channel = Passing(card)
+    session = DesfireSession(channel)
+    session.speaks_ev2 = chip is not Chip.EV1
+    session.select(AID)
+    session.authenticate(key_no, key)
+    return channel, session
