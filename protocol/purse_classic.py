@@ -45,6 +45,8 @@ KEY_SET_BLOCK = 1
 IDENTITY_BLOCKS = (4, 5)
 SLOT_BLOCKS = ((8, 9, 10), (12, 13, 14))
 LOAD_BLOCKS = ((16, 17, 18, 20, 21, 22), (24, 25, 26, 28, 29, 30))
+VERIFIER_BYTES = slice(8, 16)
+"""Where the PIN verifier lies in the identity."""
 EMPTY_BLOCK = bytes(BLOCK_BYTES)
 SLOT_BYTES = 3 * BLOCK_BYTES
 EMPTY_SLOT = bytes(SLOT_BYTES)
@@ -72,6 +74,11 @@ class ClassicImage:
     identity: bytes
     slots: tuple[bytes, bytes]
     load: SignedLoad | None = None
+
+
+def key_set_block(key_set: int, load_set: int) -> bytes:
+    """Block 1: the set of the card's keys, and that of the load sectors where it is another."""
+    return bytes((key_set, 0 if load_set == key_set else load_set)).ljust(BLOCK_BYTES, b"\x00")
 
 
 def encode_identity(identity: Identity, uid: bytes, mac8: Mac8) -> bytes:
@@ -187,8 +194,8 @@ def step_plan(change: PurseChange, mac8: Mac8) -> tuple[BlockWrite, ...]:
     writes: list[BlockWrite] = []
     if change.load is not None:
         assert after.load_copy == 1 - change.purse_before.load_copy
-        writes += _blocks(LOAD_BLOCKS[after.load_copy], encode_load(change.load))
-    writes += _blocks(SLOT_BLOCKS[spare], encode_slot(after, before.key_set, before.uid, spare, mac8))
+        writes += block_writes(LOAD_BLOCKS[after.load_copy], encode_load(change.load))
+    writes += block_writes(SLOT_BLOCKS[spare], encode_slot(after, before.key_set, before.uid, spare, mac8))
     return tuple(writes)
 
 
@@ -210,20 +217,20 @@ def firm_plan(intended: Mark, counter_after: Counter, now: CardRead, mac8: Mac8)
     purse = now.purse
     if purse is not None and (purse.mark, purse.counter) == (intended, counter_after):
         whole = encode_slot(purse, now.key_set, now.uid, now.slot, mac8)
-        return FirmPlan(outcome, _blocks(SLOT_BLOCKS[now.slot], whole))
+        return FirmPlan(outcome, block_writes(SLOT_BLOCKS[now.slot], whole))
     if purse is not None and purse.counter == counter_after - 1:
-        return FirmPlan(outcome, tuple(reversed(_blocks(SLOT_BLOCKS[1 - now.slot], EMPTY_SLOT))))
+        return FirmPlan(outcome, tuple(reversed(block_writes(SLOT_BLOCKS[1 - now.slot], EMPTY_SLOT))))
     return FirmPlan(outcome, ())
 
 
 def blank_plan(identity: Identity, purse: Purse, key_set: int, uid: bytes, mac8: Mac8) -> tuple[BlockWrite, ...]:
     """The data blocks of a newly personalised card: identity, slot 0 in force, slot 1 and both records empty."""
     return (
-        BlockWrite(KEY_SET_BLOCK, bytes((key_set,)) + bytes(BLOCK_BYTES - 1)),
-        *_blocks(IDENTITY_BLOCKS, encode_identity(identity, uid, mac8)),
-        *_blocks(SLOT_BLOCKS[1], EMPTY_SLOT),
+        BlockWrite(KEY_SET_BLOCK, key_set_block(key_set, key_set)),
+        *block_writes(IDENTITY_BLOCKS, encode_identity(identity, uid, mac8)),
+        *block_writes(SLOT_BLOCKS[1], EMPTY_SLOT),
         *(BlockWrite(block, EMPTY_BLOCK) for copy in LOAD_BLOCKS for block in copy),
-        *_blocks(SLOT_BLOCKS[0], encode_slot(purse, key_set, uid, 0, mac8)),
+        *block_writes(SLOT_BLOCKS[0], encode_slot(purse, key_set, uid, 0, mac8)),
     )
 
 
@@ -232,7 +239,8 @@ def load_from_blocks(blocks: tuple[bytes, ...]) -> SignedLoad | None:
     return decode_load(b"".join(blocks))
 
 
-def _blocks(numbers: tuple[int, ...], raw: bytes) -> tuple[BlockWrite, ...]:
+def block_writes(numbers: tuple[int, ...], raw: bytes) -> tuple[BlockWrite, ...]:
+    """Bytes cut into writes of these blocks, in this order."""
     assert len(raw) == len(numbers) * BLOCK_BYTES
     return tuple(
         BlockWrite(number, raw[index * BLOCK_BYTES : (index + 1) * BLOCK_BYTES]) for index, number in enumerate(numbers)

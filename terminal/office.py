@@ -9,16 +9,16 @@ from collections.abc import Awaitable, Callable
 from typing import assert_never
 
 from hardware.cards.crypto import RandomBytes
-from hardware.cards.desfire_rekey import PinNeeded, change_key_set
 from hardware.cards.issue import NewCard, personalise
 from hardware.cards.keys import CardKeys
-from hardware.cards.open_card import open_card, technology_of
-from hardware.cards.pin import pin_verifier
+from hardware.cards.open_card import open_card
+from hardware.cards.pin import PinNeeded, pin_verifier
+from hardware.cards.rekey import change_key_set
 from hardware.ports import CardChannel, CardError, CardLeftField, CardNotOurs, CardRefused, PurseUnreadable
 from protocol.entries import Body, Kind
 from protocol.ids import CardNo, Counter
 from protocol.money import Cents
-from protocol.purse import CardRead, Identity, Purse, Technology
+from protocol.purse import CardRead, Identity, Purse
 from terminal.card_port import Run
 from terminal.rekey import KeysChanged, KeysUnchanged, RekeyPhase, WaitingForCard
 from terminal.replace import (
@@ -49,10 +49,6 @@ class CardInUse(CardError):
     def __init__(self, code: Unmade, number: CardNo) -> None:
         super().__init__(f"card {number}: {code}")
         self.why = WhyNot(code, str(number))
-
-
-class OtherKind(CardError):
-    """Only a DESFire card's keys are changed and its content left alone; any other card is issued anew."""
 
 
 class CardOffice:
@@ -133,8 +129,6 @@ class CardOffice:
     def _change_keys(self, channel: CardChannel) -> RekeyPhase:
         pin, self._pin = self._pin, ""
         try:
-            if technology_of(channel) is not Technology.DESFIRE:
-                raise OtherKind("no DESFire card")
             read = change_key_set(channel, self._keys, self._key_set, pin, self._random_bytes)
         except CardLeftField as error:
             self._pin = pin
@@ -172,8 +166,6 @@ def _why_not(error: CardError) -> WhyNot:
             return error.why
         case PinNeeded():
             return WhyNot(Unmade.PIN)
-        case OtherKind():
-            return WhyNot(Unmade.OTHER_KIND)
         case CardLeftField():
             return WhyNot(Unmade.LEFT)
         case CardNotOurs():

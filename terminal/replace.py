@@ -51,8 +51,6 @@ class Unmade(enum.StrEnum):
     """No blank: a card of another number that still holds money."""
     PIN = "pin"
     """Its keys stay as they are: the holder's PIN was not typed, or another one."""
-    OTHER_KIND = "other_kind"
-    """Its keys stay as they are: no DESFire card."""
     OTHER_UNREAD = "other_unread"
     """No blank: a card of another number, and what it holds cannot be read."""
 

@@ -38,6 +38,18 @@ def access_bytes(data: int, trailer: int) -> bytes:
     return bytes((inverted[0], c1 << 4 | inverted[1], c3 << 4 | c2)) + _GENERAL_PURPOSE_BYTE
 
 
+def access_conditions(raw: bytes) -> tuple[int, int, int, int] | None:
+    """C1 C2 C3 of the three data blocks and of the trailer, as trailer bytes 6 to 8 say them.
+
+    None where the two copies of a bit disagree: a card that is given such bytes blocks the sector for good.
+    """
+    c1, c2, c3 = raw[1] >> 4, raw[2] & 0x0F, raw[2] >> 4
+    if (raw[0] & 0x0F, raw[0] >> 4, raw[1] & 0x0F) != (c1 ^ 0x0F, c2 ^ 0x0F, c3 ^ 0x0F):
+        return None
+    first, second, third, last = ((c1 >> at & 1) << 2 | (c2 >> at & 1) << 1 | c3 >> at & 1 for at in range(4))
+    return first, second, third, last
+
+
 def trailer(key_a: bytes, key_b: bytes, *, data: int, access: int) -> bytes:
     """The sixteen bytes of a sector trailer."""
     assert len(key_a) == len(key_b) == CLASSIC_KEY_BYTES

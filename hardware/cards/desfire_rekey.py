@@ -16,8 +16,8 @@ from hardware.cards.desfire import DesfirePurse, file_header, select_ours
 from hardware.cards.desfire_issue import CARD_LEVEL, write_file
 from hardware.cards.desfire_session import DesfireSession
 from hardware.cards.keys import CardKeys, Role
-from hardware.cards.pin import pin_is_right, pin_verifier
-from hardware.ports import CardChannel, CardError, PurseUnreadable
+from hardware.cards.pin import PinNeeded, pin_is_right, pin_verifier
+from hardware.ports import CardChannel, PurseUnreadable
 from protocol.purse import CardRead
 from protocol.purse_desfire import (
     FILE_IDENTITY,
@@ -36,10 +36,6 @@ _ROLES = {
     KEY_DEBIT: Role.DESFIRE_DEBIT,
     KEY_CREDIT: Role.DESFIRE_CREDIT,
 }
-
-
-class PinNeeded(CardError):
-    """The verifier of the card's PIN is made with its keys: its holder must type the PIN, or get a new card."""
 
 
 def change_key_set(

@@ -10,30 +10,20 @@ from dataclasses import dataclass
 
 from hardware.cards.classic import ClassicPurse
 from hardware.cards.classic_sectors import (
-    DATA_READ_A_WRITE_B,
-    DATA_READ_WRITE_BOTH,
     KEY_A,
     KEY_B,
-    PUBLIC_KEY_A,
-    SECTOR_BLOCKS,
-    TRAILER_BY_B,
-    TRAILER_FROZEN,
     TRANSPORT_KEY,
     ClassicSectors,
     by_sector,
-    sector_of,
-    trailer,
 )
+from hardware.cards.classic_trailers import LOAD_SECTORS, lock
 from hardware.cards.crypto import RandomBytes
 from hardware.cards.desfire_issue import DesfireIssue
 from hardware.cards.keys import CardKeys, KeysOfCard, Role
 from hardware.cards.open_card import technology_of
 from hardware.ports import CardChannel, CardNotOurs, CardRefused
 from protocol.purse import CardRead, Identity, Purse, Technology
-from protocol.purse_classic import KEY_SET_BLOCK, LOAD_BLOCKS, SLOT_BLOCKS, BlockWrite, blank_plan
-
-_LOAD_SECTORS = tuple(sorted({sector_of(block) for copy in LOAD_BLOCKS for block in copy}))
-_SLOT_SECTORS = frozenset(sector_of(block) for slot in SLOT_BLOCKS for block in slot)
+from protocol.purse_classic import KEY_SET_BLOCK, BlockWrite, blank_plan, key_set_block
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +62,22 @@ class _Classic:
         for sector, writes in by_sector(self._plan(keys, load_set)):
             is_blank = self._open(sector)
             self._sectors.write_and_read_back(writes)
-            if sector not in _LOAD_SECTORS:
-                self._lock(sector, keys)
+            if sector not in LOAD_SECTORS:
+                lock(self._sectors, sector, keys)
             elif is_blank:
-                self._lock(sector, load_keys)
+                lock(self._sectors, sector, load_keys)
         return ClassicPurse(self._channel, self._keys).read()
 
     def _plan(self, keys: KeysOfCard, load_set: int) -> tuple[BlockWrite, ...]:
         """The data blocks, the key set block completed by the set of the frozen load sectors."""
         new, uid = self._new, self._channel.uid
         writes = blank_plan(new.identity, new.purse, new.key_set, uid, keys.mac8(Role.CLASSIC_MAC))
-        sets = bytes((new.key_set, 0 if load_set == new.key_set else load_set)).ljust(16, b"\x00")
-        return tuple(BlockWrite(KEY_SET_BLOCK, sets) if write.block == KEY_SET_BLOCK else write for write in writes)
+        sets = BlockWrite(KEY_SET_BLOCK, key_set_block(new.key_set, load_set))
+        return tuple(sets if write.block == KEY_SET_BLOCK else write for write in writes)
 
     def _set_of_load_sectors(self) -> int | None:
         """The set under which a load sector is frozen already; None while all of them are blank."""
-        for sector in _LOAD_SECTORS:
+        for sector in LOAD_SECTORS:
             for key_set in self._keys.key_sets:
                 if self._opens(sector, self._of_set(key_set).classic(Role.CLASSIC_LOAD), KEY_B):
                     return key_set
@@ -95,7 +85,7 @@ class _Classic:
 
     def _open(self, sector: int) -> bool:
         """Open a sector for writing; whether it was blank. Raises CardNotOurs when no key held here opens it."""
-        role = Role.CLASSIC_LOAD if sector in _LOAD_SECTORS else Role.CLASSIC_OFFICE
+        role = Role.CLASSIC_LOAD if sector in LOAD_SECTORS else Role.CLASSIC_OFFICE
         for key_set in self._keys.key_sets:
             if self._opens(sector, self._of_set(key_set).classic(role), KEY_B):
                 return False
@@ -109,20 +99,6 @@ class _Classic:
         except CardRefused:
             return False
         return True
-
-    def _lock(self, sector: int, keys: KeysOfCard) -> None:
-        """Write a sector's trailer and prove that its new key A opens it."""
-        office = keys.classic(Role.CLASSIC_OFFICE)
-        key_a = PUBLIC_KEY_A if sector == 0 else keys.classic(Role.CLASSIC_TILL)
-        if sector in _LOAD_SECTORS:
-            locked = trailer(key_a, keys.classic(Role.CLASSIC_LOAD), data=DATA_READ_A_WRITE_B, access=TRAILER_FROZEN)
-        elif sector in _SLOT_SECTORS:
-            locked = trailer(key_a, office, data=DATA_READ_WRITE_BOTH, access=TRAILER_BY_B)
-        else:
-            locked = trailer(key_a, office, data=DATA_READ_A_WRITE_B, access=TRAILER_BY_B)
-        self._sectors.write(sector * SECTOR_BLOCKS + SECTOR_BLOCKS - 1, locked)
-        self._sectors.forget_keys()
-        self._sectors.open(sector, key_a)
 
     def _of_set(self, key_set: int) -> KeysOfCard:
         return self._keys.require(self._channel.uid, key_set)

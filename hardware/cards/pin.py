@@ -4,9 +4,14 @@ A till can compare a PIN only with the card present, and the card counts every t
 """
 
 from hardware.cards.keys import CardKeys, Role
+from hardware.ports import CardError
 from protocol.signing import same_bytes
 
 _CONTEXT = b"fanka pin 1\x00"
+
+
+class PinNeeded(CardError):
+    """The verifier of the card's PIN is made with its keys: its holder must type the PIN, or get a new card."""
 
 
 def pin_verifier(keys: CardKeys, uid: bytes, key_set: int, pin: str) -> bytes:

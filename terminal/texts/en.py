@@ -186,7 +186,6 @@ SENTENCES: Final[dict[str, str]] = {
     "office.refused": "The card did not take what was written ({detail}).",
     "office.unreadable": "The card's answer makes no sense ({detail}).",
     "office.pin": "The card has a PIN: cancel, and let its holder type it: rekey PIN.",
-    "office.other_kind": "Only DESFire cards get new keys here; make this one anew: replace.",
     "office.other_card": "This is card {detail} with money on it. Close it first.",
     "office.other_unread": "This is card {detail}, and what is on it cannot be read. Try again, or close it first.",
     # A line that could not be read

@@ -170,7 +170,6 @@ SENTENCES: Final[dict[str, str]] = {
     "office.refused": "卡片没有接受写入的内容（{detail}）。",
     "office.unreadable": "卡片的应答无法读懂（{detail}）。",
     "office.pin": "这张卡有密码：请取消，再请持卡人输入：rekey 密码。",
-    "office.other_kind": "这里只能更换 DESFire 卡的密钥；这张卡请重新制作：replace。",
     "office.other_card": "这是卡 {detail}，卡内还有钱。请先注销它。",
     "office.other_unread": "这是卡 {detail}，卡内的内容读不出来。请再放一次，或先注销它。",
     # A line that could not be read

@@ -170,7 +170,6 @@ SENTENCES: Final[dict[str, str]] = {
     "office.refused": "卡片沒有接受寫入的內容（{detail}）。",
     "office.unreadable": "卡片的回應無法讀懂（{detail}）。",
     "office.pin": "這張卡有密碼：請取消，再請持卡人輸入：rekey 密碼。",
-    "office.other_kind": "這裡只能更換 DESFire 卡的金鑰；這張卡請重新製作：replace。",
     "office.other_card": "這是卡 {detail}，卡內還有錢。請先註銷它。",
     "office.other_unread": "這是卡 {detail}，卡內的內容讀不出來。請再放一次，或先註銷它。",
     # A line that could not be read

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import pytest
 from msgspec.structs import replace as replace_struct
 
-from hardware.cards.desfire_rekey import PinNeeded, change_key_set
+from hardware.cards.desfire_rekey import change_key_set
 from hardware.cards.desfire_session import DesfireSession
 from hardware.cards.issue import NewCard, personalise
 from hardware.cards.keys import CardKeys, KeyNotHeld, Role
-from hardware.cards.pin import pin_is_right, pin_verifier
+from hardware.cards.pin import PinNeeded, pin_is_right, pin_verifier
 from hardware.ports import CardLeftField, CardNotOurs
 from hardware.simulated.desfire_card import VirtualDesfire
 from hardware.simulated.desfire_state import Chip

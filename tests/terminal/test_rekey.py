@@ -10,6 +10,7 @@ from hardware.cards.issue import NewCard, personalise
 from hardware.cards.keys import CardKeys
 from hardware.cards.pin import pin_verifier
 from hardware.ports import CardNotOurs
+from hardware.simulated.classic_card import VirtualClassic
 from hardware.simulated.reader import SimulatedReader
 from hardware.simulated.tearing import Moment, Tear
 from protocol.ids import Counter
@@ -19,6 +20,8 @@ from terminal.views import Tone
 from tests.hardware.card_bench import KEYS, NEXT_KEYS, OFFICE, UID, WHO, Bench, Kind, blank, issued
 from tests.terminal.counter import CounterBench
 from tests.terminal.journals import open_store
+
+TILLS = CardKeys([NEXT_KEYS.for_a_till(), KEYS.for_a_till()])
 
 
 @pytest.fixture
@@ -54,8 +57,9 @@ async def test_cards_come_by_and_get_the_newest_keys(counter: CounterBench) -> N
     done = await counter.taps(bench.card)
     assert (done.phase, done.lines) == ("rekey_done", ("card 7, key set 2",))
     await counter.takes_off()
-    classic = await counter.taps(issued(Technology.CLASSIC).card)
-    assert classic.lines == ("Only DESFire cards get new keys here; make this one anew: replace.",)
+    classic = made(Kind.CLASSIC, "")
+    done = await counter.taps(classic.card)
+    assert (done.phase, done.lines) == ("rekey_done", ("card 7, key set 2",))
     await counter.takes_off()
     assert "no blank, or a stranger's" in (await counter.taps(blank(Technology.DESFIRE))).lines[0]
     await counter.takes_off()
@@ -63,12 +67,26 @@ async def test_cards_come_by_and_get_the_newest_keys(counter: CounterBench) -> N
     assert len(counter.entries) == before
     with pytest.raises(CardNotOurs):
         bench.tap(OFFICE).read()
-    assert bench.tap(CardKeys([NEXT_KEYS.for_a_till()])).read().purse == purse
+    for card in (bench, classic):
+        assert card.tap(TILLS).read().purse == purse
 
 
-async def test_new_keys_for_a_card_with_a_pin_need_it_typed(counter: CounterBench) -> None:
+async def test_a_card_whose_sector_is_gone_is_told_from_one_that_went_away(counter: CounterBench) -> None:
+    """No second try helps it: somebody must be told to make a new card."""
+    bench = issued(Technology.CLASSIC)
+    assert isinstance(bench.card, VirtualClassic)
+    state = bench.card.snapshot()
+    state.blocks[15] = state.blocks[15][:6] + bytes(10)
+    bench.card.restore(state)
+    await counter.types("rekey")
+    shown = await counter.taps(bench.card)
+    assert shown.phase == "rekey_failed" and "sector 3 opens under no key held here" in shown.lines[0]
+
+
+@pytest.mark.parametrize("kind", [Kind.EV1, Kind.CLASSIC])
+async def test_new_keys_for_a_card_with_a_pin_need_it_typed(counter: CounterBench, kind: Kind) -> None:
     """The PIN is for one card: the next one's holder types his own."""
-    bench = made(Kind.EV1, "4711")
+    bench = made(kind, "4711")
     for line, phase in (("rekey", "rekey_failed"), ("rekey 1111", "rekey_failed"), ("rekey 4711", "rekey_done")):
         await counter.types(line)
         shown = await counter.taps(bench.card)
