@@ -12,8 +12,10 @@ from protocol.entries import Kind
 from protocol.ids import MerchantId, ProductId
 from protocol.instants import CampusTime, ClockSource, MonoMs, Now, UtcMs
 from protocol.journal import Sealed
+from protocol.messages import Grant
 from protocol.money import Cents
 from protocol.price_list import Names, PriceList, Product
+from protocol.signing import Verifier
 from terminal.card_port import CardPort
 from terminal.clerk import Clerk, Rights
 from terminal.commands import Command, Mistake, read_command
@@ -62,7 +64,15 @@ async def inline(work: Callable[[], T]) -> T:
 class CounterBench:
     """Somebody types, somebody taps."""
 
-    def __init__(self, journal: JournalStore, keys: CardKeys, rights: Rights | None = None, key_set: int = 1) -> None:
+    def __init__(
+        self,
+        journal: JournalStore,
+        keys: CardKeys,
+        rights: Rights | None = None,
+        key_set: int = 1,
+        grant: Grant = GRANT,
+        load_key: Verifier = SERVER.public,
+    ) -> None:
         self.journal, self.face, self.reader, self.at_ms = journal, Memory(), SimulatedReader(), 0
         self.ahead_ms, self.clock = 0, ClockSource.SERVER
         self.indicator = SimulatedIndicator()
@@ -70,7 +80,7 @@ class CounterBench:
         self.handed_over = 0
         cards = CardPort(keys, inline, lambda count: bytes(range(count)))
         campus = CampusTime()
-        post = Post(GRANT.tno, MerchantId("m1"), campus, SERVER.public, GRANT.at, "test")
+        post = Post(grant.tno, MerchantId("m1"), campus, load_key, grant.at, "test", grant.tid)
         lists = Lists(PriceList(1, "CNY", (RICE, SOUP)))
         self.shell = Shell(
             post,
@@ -81,7 +91,7 @@ class CounterBench:
             on_appended=self.entries.append,
             on_hand_over=lambda _: setattr(self, "handed_over", self.handed_over + 1),
         )
-        self.gauges = Gauges(GRANT, journal, self.shell, self.now)
+        self.gauges = Gauges(grant, journal, self.shell, self.now)
         office = CardOffice(keys, key_set, inline) if rights is None else None
         clerk = Clerk(
             office,
