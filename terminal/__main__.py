@@ -3,6 +3,7 @@
 Before its first start it is enrolled (docs/enrolment.md): `--enrol URL` with a claim code from the desk. Without a
 network to the server `--new-key DIR` makes a journal and its key and prints the public key for the server, and
 `--take-grant DIR` keeps the server's answer, which comes from standard input.
+`python -m terminal cards ...` looks at a card (`terminal/cards_command.py`).
 """
 
 import argparse
@@ -13,6 +14,7 @@ import sys
 from pathlib import Path
 
 from protocol.signing import to_base64url
+from terminal import cards_command
 from terminal.app import run
 from terminal.claim import enrol
 from terminal.config import ConfigWrong, read_config
@@ -20,22 +22,18 @@ from terminal.console import standard_console
 from terminal.enrol import new_key, take_grant
 from terminal.identity import Identity, IdentityError
 from terminal.key_tiers import TierName, keys_of
+from terminal.languages import NoSuchLanguage, words_of
 from terminal.ports import JournalError, JournalInUse
 from terminal.rescue import NothingToRescue, rescue
 from terminal.server_http import ServerAt
-from terminal.texts import en, zh_hans, zh_hant
-from terminal.views import Words
 
-LANGUAGES: dict[str, Words] = {
-    "en": en.SENTENCES,
-    "zh-Hans": zh_hans.SENTENCES,
-    "zh-Hant": zh_hant.SENTENCES,
-}
 OK, WRONG_CONFIG, NO_IDENTITY, IN_USE, JOURNAL = 0, 2, 3, 4, 5
 
 
 def main() -> int:
     """Run until `quit`, SIGTERM or SIGINT. Returns 0; or another number and one sentence for a technician."""
+    if sys.argv[1:2] == ["cards"]:
+        return cards_command.main(sys.argv[2:], _say, _warn)
     parser = argparse.ArgumentParser(prog="python -m terminal", description=__doc__)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--config", type=Path, metavar="FILE", help="sell; a TOML file, docs/terminal.toml shows one")
@@ -86,9 +84,10 @@ def main() -> int:
 
 def _sell(path: Path, *, as_json: bool) -> None:
     config = read_config(path)
-    words = LANGUAGES.get(config.language)
-    if words is None:
-        raise ConfigWrong(f"{path}: no language {config.language!r}; there is: {', '.join(LANGUAGES)}")
+    try:
+        words = words_of(config.language)
+    except NoSuchLanguage as error:
+        raise ConfigWrong(f"{path}: {error}") from error
     asyncio.run(run(config, words, standard_console(words, as_json=as_json), sys.stdin.fileno()))
 
 
@@ -106,6 +105,10 @@ def _rescue(directory: Path) -> int:
 
 def _say(text: str) -> None:
     print(text, flush=True)
+
+
+def _warn(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 def _enrolled(identity: Identity) -> None:

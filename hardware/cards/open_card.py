@@ -26,5 +26,9 @@ def technology_of(channel: CardChannel) -> Technology:
     """What the reader says the chip is, or what the chip answers."""
     if channel.technology is not None:
         return channel.technology
-    answer = channel.transmit(_SELECT_CARD_LEVEL)
-    return Technology.DESFIRE if answer[-2:] == b"\x91\x00" else Technology.CLASSIC
+    return Technology.DESFIRE if answers_as_desfire(channel) else Technology.CLASSIC
+
+
+def answers_as_desfire(channel: CardChannel) -> bool:
+    """Whether the chip knows DESFire's own commands: many cards and phones have its answer to reset."""
+    return channel.transmit(_SELECT_CARD_LEVEL)[-2:] == b"\x91\x00"

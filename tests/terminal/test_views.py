@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 import terminal.texts
+from hardware.cards.read_out import Belongs
 from protocol.authorise import House, Refusal, Refused, Standing
 from protocol.basket import Basket, BasketRefusal
 from protocol.entries import Kind, Operation, RefundStep, RefundTo, SaleStep, TopUpStep, TopUpTo
@@ -21,7 +22,7 @@ from protocol.pricing import TotalTooLarge, Unpriced
 from protocol.purse import CardClass, CardId, CardRead, Identity, Mark, Right, Spent, Technology
 from protocol.site_files import TextsFile
 from terminal import replace as office
-from terminal.__main__ import LANGUAGES
+from terminal.card_checks import Finding
 from terminal.commands import _COMMANDS
 from terminal.derived import ShiftTotals
 from terminal.desk import (
@@ -42,6 +43,7 @@ from terminal.desk import (
     TapAgain,
 )
 from terminal.help import help_text, width_of
+from terminal.languages import LANGUAGES
 from terminal.load import Load, NothingToLoad
 from terminal.offline import Offline, OfflineCause
 from terminal.purchase import Facts, NotPriced, Purchase
@@ -70,6 +72,8 @@ CODES = sorted(
     | {f"clock.{source}" for source in ClockSource}
     | {f"cause.{cause}" for cause in OfflineCause}
     | {f"office.{code}" for code in office.Unmade}
+    | {f"finding.{code}" for code in Finding}
+    | {f"cards.{code}" for code in Belongs}
     | {f"usage.{name.replace(' ', '_')}" for name in _COMMANDS}
     | {f"help.{name.replace(' ', '_')}" for name in _COMMANDS if name != "shift"}
 )
