@@ -13,7 +13,7 @@ Everything here blocks: the terminal calls it from its card thread, the simulati
 """
 
 import enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from protocol.ids import Counter
 from protocol.instants import MonoMs, UtcMs
@@ -137,6 +137,7 @@ class Signal(enum.Enum):
     WAITING = "waiting"
 
 
+@runtime_checkable
 class Indicator(Protocol):
     """Buzzer and lamps beside the reader."""
 

@@ -20,7 +20,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-from hardware.peripherals.bell import Bell
+from hardware.peripherals.bell import Bell, Both
 from hardware.ports import CardReader
 from hardware.readers.pcsc import PcscReader
 from protocol.instants import UtcMs
@@ -72,7 +72,7 @@ async def run(config: Config, words: Words, console: Console, keyboard: int, rea
         lists = config.directory / "lists"
         policy = PolicyStore(lists, grant.site, trust, takes_loads=May.LOAD in may)
         clock = TerminalClock(MachineClock(), await _known_time(config, journal, policy))
-        thread = CardThread(reader or PcscReader(config.reader_name or None))
+        thread = CardThread(reader or PcscReader(config.reader_name))
         stack.callback(thread.close)
 
         cards = CardPort(config.card_keys, thread.run, os.urandom)
@@ -92,7 +92,8 @@ async def run(config: Config, words: Words, console: Console, keyboard: int, rea
         office = CardOffice(config.card_keys, config.key_set_new, thread.run) if May.OFFICE in may else None
         rights = Rights(May.LOAD in may, May.TOPUP in may, May.REFUND in may, May.OVERRIDE in may)
         clerk = Clerk(office, rights, config.campus, words, console, clock.now, gauges.status, journal.export)
-        till = Till(shell, cards, clerk, gauges, config.campus, words, console, Bell(sys.stderr.buffer), clock.now)
+        indicator = Both(Bell(sys.stderr.buffer), thread)
+        till = Till(shell, cards, clerk, gauges, config.campus, words, console, indicator, clock.now)
 
         await shell.start(from_snapshot(journal.snapshot.state) if journal.snapshot else None)
         if journal.acked is not None:

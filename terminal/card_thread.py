@@ -8,9 +8,10 @@ reading and writing that card.
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Protocol, TypeVar
 
-from hardware.ports import CardChannel, CardLeftField, CardReader, DeviceError
+from hardware.ports import CardChannel, CardLeftField, CardReader, DeviceError, Indicator, Signal
 
 WAIT_FOR_CARD_S = 0.5
 """The longest wait in the driver for a card; the program's end waits as long."""
@@ -59,6 +60,12 @@ class CardThread:
             # In the middle of a command that is the same as a card that left: nobody knows whether it was made.
             self._lost = True
             raise CardLeftField(str(error)) from error
+
+    def signal(self, signal: Signal) -> None:
+        """Let the reader show and sound it when its turn comes, where it has lamps or a buzzer; nobody waits for it."""
+        if isinstance(self._reader, Indicator):
+            with suppress(RuntimeError):  # the program ends
+                self._pool.submit(self._reader.signal, signal)
 
     async def watch(self, field: Field) -> None:
         """Tell about every card that comes and goes, until cancelled. A reader that is gone is waited for."""

@@ -119,7 +119,7 @@ class Config:
     second_medium: Path | None
     clock_chip: bool
     reader_name: str
-    """A PC/SC reader; empty: the first there is."""
+    """A PC/SC reader, or how its name begins; empty: the first for cards without contacts."""
     line: LineSettings | None
     """None: a terminal that was never meant to have a network."""
     server_url: str

@@ -2,7 +2,7 @@
 
 from typing import BinaryIO
 
-from hardware.ports import Signal
+from hardware.ports import Indicator, Signal
 
 _RINGS = {Signal.APPROVED: 1, Signal.REFUSED: 2, Signal.TAP_AGAIN: 3, Signal.WAITING: 0}
 
@@ -22,3 +22,15 @@ class Bell:
             self._out.flush()
         except (OSError, ValueError):
             return
+
+
+class Both:
+    """Implements the port `Indicator`: what one shows and sounds, the other does too."""
+
+    def __init__(self, first: Indicator, second: Indicator) -> None:
+        self._first, self._second = first, second
+
+    def signal(self, signal: Signal) -> None:
+        """Tell both."""
+        self._first.signal(signal)
+        self._second.signal(signal)

@@ -1,15 +1,19 @@
 """A PC/SC contactless reader through pyscard and pcscd.
 
 Only pyscard's thin `scard` layer is used: its card-monitoring classes poll in a thread and hide which call failed.
-Waiting is one blocking SCardGetStatusChange, never a loop that looks again and again.
+Waiting is one blocking SCardGetStatusChange, for a card and for readers that are plugged in alike, never a loop that
+looks again and again.
 """
 
 import time
+from contextlib import suppress
 from typing import Any, Self
 
 from smartcard import scard as _untyped  # pyright: ignore[reportMissingTypeStubs]
 
-from hardware.ports import GET_UID, CardLeftField, ReaderUnplugged
+from hardware.ports import GET_UID, CardLeftField, ReaderUnplugged, Signal
+from hardware.readers.lamps import is_pseudo_apdu, lamp_commands
+from hardware.readers.picking import pick_reader
 from protocol.purse import Technology
 
 scard: Any = _untyped
@@ -35,6 +39,10 @@ _READER_GONE = {
     scard.SCARD_E_SERVICE_STOPPED,
     scard.SCARD_E_UNKNOWN_READER,
 }
+READERS_CHANGED = r"\\?PnP?\Notification"
+"""A reader that does not exist; its state changes when readers come and go."""
+_ESCAPES: tuple[int, ...] = (scard.SCARD_CTL_CODE(1), scard.SCARD_CTL_CODE(3_500))
+"""CCID escape: of libccid, which allows it only where its settings say so, and of ACS's own driver."""
 _STATE_READER_GONE: int = scard.SCARD_STATE_UNKNOWN | scard.SCARD_STATE_UNAVAILABLE
 
 
@@ -72,18 +80,27 @@ class PcscChannel:
             raise CardLeftField(_sentence(result))
         return bytes(answer)
 
+    def show(self, command: bytes) -> None:
+        """Give the reader a command for its lamps, by escape, or where the card's commands go if it is taken there."""
+        if not _escaped(self._handle, command) and is_pseudo_apdu(command):
+            scard.SCardTransmit(self._handle, self._protocol, list(command))
+
     def close(self) -> None:
         """Let go of the card; it stays in the field."""
         scard.SCardDisconnect(self._handle, scard.SCARD_LEAVE_CARD)
 
 
 class PcscReader:
-    """A `CardReader` by its PC/SC name, or the first there is. Plugged in again it works again."""
+    """A `CardReader` by its PC/SC name, or the first contactless one (`pick_reader`). Plugged in again it works again.
 
-    def __init__(self, name: str | None = None) -> None:
+    It is an `Indicator` too, as far as the reader has lamps and a buzzer that are known.
+    """
+
+    def __init__(self, name: str = "") -> None:
         self._wanted_name = name
         self._name = ""
         self._context: int | None = None
+        self._readers_state: int = scard.SCARD_STATE_UNAWARE
         self._channel: PcscChannel | None = None
 
     def __enter__(self) -> Self:
@@ -95,10 +112,12 @@ class PcscReader:
     def wait_for_card(self, timeout_s: float) -> PcscChannel | None:
         """Return the card in the field, waiting for one at most this long; None when none came.
 
-        The channel handed out before is closed. Raises ReaderUnplugged.
+        The channel handed out before is closed. Raises ReaderUnplugged: at once when the reader has gone, and when
+        it did not come within the time either.
         """
         deadline_s = time.monotonic() + timeout_s
         self._let_go()
+        self._wait_for_reader(deadline_s)
         state, atr = self._status(scard.SCARD_STATE_UNAWARE, 0)
         while True:
             if state & scard.SCARD_STATE_PRESENT and not state & scard.SCARD_STATE_MUTE:
@@ -121,6 +140,14 @@ class PcscReader:
             state, _ = self._status(state, remaining_s)
         return True
 
+    def signal(self, signal: Signal) -> None:
+        """Show and sound it on the reader, which may take 0.4 s; a reader that cannot, or is gone, is no error."""
+        for command in lamp_commands(self._name, signal):
+            if self._channel is not None:
+                self._channel.show(command)
+            elif self._context is not None:
+                self._show_without_card(command)
+
     def close(self) -> None:
         """Let go of the card and of the daemon. The reader can be used again afterwards."""
         self._let_go()
@@ -133,21 +160,51 @@ class PcscReader:
         if channel is not None:
             channel.close()
 
+    def _show_without_card(self, command: bytes) -> None:
+        result, handle, _ = scard.SCardConnect(self._context, self._name, scard.SCARD_SHARE_DIRECT, 0)
+        if result == scard.SCARD_S_SUCCESS:
+            _escaped(handle, command)
+            scard.SCardDisconnect(handle, scard.SCARD_LEAVE_CARD)
+
     def _status(self, known_state: int, timeout_s: float) -> tuple[int, bytes]:
-        """Wait until the reader's state differs from the known one; return what it is and the card's ATR."""
-        result, readers = scard.SCardGetStatusChange(self._open(), int(timeout_s * 1_000), [(self._name, known_state)])
+        """Wait until the reader's state differs from the known one; return what it is and the card's ATR.
+
+        Where readers came or went meanwhile another one may be the right one; its state is then told.
+        """
+        name = self._require_reader()
+        waited_for = [(name, known_state), (READERS_CHANGED, self._readers_state)]
+        result, readers = scard.SCardGetStatusChange(self._context, int(timeout_s * 1_000), waited_for)
         if result == scard.SCARD_E_TIMEOUT:
             return known_state, b""
         self._require(result)
-        _, state, atr = readers[0]
+        (_, state, atr), (_, others, _) = readers
         if state & _STATE_READER_GONE:
             self._require(scard.SCARD_E_READER_UNAVAILABLE)
+        if self._readers_changed(others) and self._pick() != name:
+            return self._status(scard.SCARD_STATE_UNAWARE, 0)
         return state & ~scard.SCARD_STATE_CHANGED, bytes(atr)
+
+    def _wait_for_reader(self, deadline_s: float) -> None:
+        """Return when the reader is there. Raises ReaderUnplugged when it is not by then, at once without a daemon."""
+        while not self._pick():
+            remaining_s = deadline_s - time.monotonic()
+            if remaining_s <= 0:
+                raise self._missing()
+            waited_for = [(READERS_CHANGED, self._readers_state)]
+            result, readers = scard.SCardGetStatusChange(self._open(), int(remaining_s * 1_000), waited_for)
+            if result != scard.SCARD_E_TIMEOUT:
+                self._require(result)
+                self._readers_changed(readers[0][1])
+
+    def _readers_changed(self, state: int) -> bool:
+        """Whether readers came or went; the state is told back, so that it is not told twice."""
+        self._readers_state = state & ~scard.SCARD_STATE_CHANGED
+        return bool(state & scard.SCARD_STATE_CHANGED)
 
     def _connect(self, atr: bytes) -> PcscChannel | None:
         """Open the card for us alone; None when it has left meanwhile."""
         either = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
-        result, handle, protocol = scard.SCardConnect(self._open(), self._name, scard.SCARD_SHARE_EXCLUSIVE, either)
+        result, handle, protocol = scard.SCardConnect(self._context, self._name, scard.SCARD_SHARE_EXCLUSIVE, either)
         if result in _CARD_GONE:
             return None
         self._require(result)
@@ -157,25 +214,53 @@ class PcscReader:
             scard.SCardDisconnect(handle, scard.SCARD_LEAVE_CARD)
             return None
 
+    def _require_reader(self) -> str:
+        """The reader that is used. Raises ReaderUnplugged where it is not there."""
+        if self._context is None or not self._name:
+            self._pick()
+        if not self._name:
+            raise self._missing()
+        return self._name
+
+    def _missing(self) -> ReaderUnplugged:
+        """What to raise: which reader is not there, and which are."""
+        there = ", ".join(self._names()) or "none"
+        self.close()
+        return ReaderUnplugged(f"no reader {self._wanted_name or 'without contacts'}; there are: {there}")
+
+    def _pick(self) -> str:
+        """Choose among the readers that there are now; empty where none will do. Raises ReaderUnplugged."""
+        self._name = pick_reader(self._names(), self._wanted_name)
+        return self._name
+
+    def _names(self) -> list[str]:
+        """The readers that there are. Raises ReaderUnplugged."""
+        result: int = scard.SCARD_E_INVALID_HANDLE
+        names: list[str] = []
+        with suppress(SystemError):  # pyscard's own answer where the library knows the context no more
+            result, names = scard.SCardListReaders(self._open(), [])
+        if result != scard.SCARD_E_NO_READERS_AVAILABLE:
+            self._require(result)
+        return names
+
     def _open(self) -> int:
-        """Return the context, made anew after the reader or the daemon was gone."""
-        if self._context is not None:
-            return self._context
-        result, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
-        self._require(result)
-        self._context = context
-        result, names = scard.SCardListReaders(context, [])
-        self._require(result)
-        self._name = self._wanted_name or next(iter(names), "")
-        if self._name not in names:
-            self._require(scard.SCARD_E_UNKNOWN_READER)
-        return int(context)
+        """Return the context, made anew after the reader or the daemon was gone. Raises ReaderUnplugged."""
+        if self._context is None:
+            result, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
+            self._require(result)
+            self._context, self._readers_state = int(context), scard.SCARD_STATE_UNAWARE
+        return self._context
 
     def _require(self, result: int) -> None:
         """Raise ReaderUnplugged for anything but success; the next call starts from nothing."""
         if result != scard.SCARD_S_SUCCESS:
             self.close()
             raise ReaderUnplugged(_sentence(result))
+
+
+def _escaped(handle: int, command: bytes) -> bool:
+    """Whether the reader's driver passed an escape on; what the reader made of it is nobody's concern."""
+    return any(scard.SCardControl(handle, code, list(command))[0] == scard.SCARD_S_SUCCESS for code in _ESCAPES)
 
 
 def _sentence(result: int) -> str:

@@ -55,6 +55,8 @@ class PrivatePcscd:
             raise ValueError(f"1 to {READERS_MAX} readers, not {reader_count}")
         self._directory = directory.resolve()
         self._reader_count = reader_count
+        self.names = [f"Fanka {index}" for index in range(reader_count)]
+        """What the readers are called from the next start on; a reader without a name is not plugged in."""
         self._process: subprocess.Popen[bytes] | None = None
         self.ports: list[int] = []
         """Where the card of each reader connects (`VirtualSlot`)."""
@@ -67,7 +69,7 @@ class PrivatePcscd:
     @property
     def reader_names(self) -> list[str]:
         """The names under which PC/SC lists the readers."""
-        return [f"Fanka {index} 00 00" for index in range(self._reader_count)]
+        return [f"{name} 00 00" for name in self.names]
 
     def __enter__(self) -> Self:
         self.start()
@@ -135,8 +137,10 @@ class PrivatePcscd:
         for index, port in enumerate(self.ports):
             driver = self._directory / f"vpcd{index}.so"
             shutil.copyfile(DRIVER, driver)
+            if not self.names[index]:
+                continue
             entries.append(
-                f'FRIENDLYNAME "Fanka {index}"\nDEVICENAME /dev/null:{port}\nLIBPATH {driver}\nCHANNELID {port}\n'
+                f'FRIENDLYNAME "{self.names[index]}"\nDEVICENAME /dev/null:{port}\nLIBPATH {driver}\nCHANNELID {port}\n'
             )
         return "\n".join(entries)
 
