@@ -46,7 +46,7 @@ def main(arguments: list[str], say: Say, warn: Say, reader: CardReader | None = 
         warn(words["cards.put"])
     try:
         with ExitStack() as stack:
-            out = _look(reader or stack.enter_context(PcscReader(config.reader_name or None)), config, given.wait)
+            out = _look(reader or stack.enter_context(PcscReader(config.reader_name)), config, given.wait)
     except CardLeftField:
         warn(words["office.left"])
         return NO_CARD
