@@ -19,12 +19,13 @@ from hardware.cards.classic_sectors import KEY_A, KEY_B, ClassicSectors, sector_
 from hardware.cards.classic_trailers import LOAD_SECTORS, SLOT_SECTORS, lock
 from hardware.cards.keys import CardKeys, Role
 from hardware.cards.pin import PinNeeded, pin_is_right, pin_verifier
-from hardware.ports import CardChannel, CardNotOurs, CardRefused, PurseUnreadable
+from hardware.ports import CardChannel, CardLeftField, CardNotOurs, CardRefused, PurseUnreadable
 from protocol.purse import CardRead, Identity, Purse
 from protocol.purse_classic import (
     EMPTY_SLOT,
     IDENTITY_BLOCKS,
     KEY_SET_BLOCK,
+    LOAD_BLOCKS,
     SLOT_BLOCKS,
     VERIFIER_BYTES,
     block_writes,
@@ -45,7 +46,10 @@ def change_key_set(channel: CardChannel, keys: CardKeys, key_set: int, pin: str 
     CardRefused at any time: then do it again, with the same card, before its holder gets it back.
     """
     _Rekey(channel, keys, key_set).run(pin)
-    return ClassicPurse(channel, keys).read()
+    read = ClassicPurse(channel, keys).read()
+    if read.purse is None:
+        raise CardLeftField("the purse does not read back")
+    return read
 
 
 class _Rekey:
@@ -62,8 +66,9 @@ class _Rekey:
         self._set_of = {sector: self._find_set(sector) for sector in _SECTORS_CHANGED}
         sets = key_set_block(self._new.key_set, self._find_load_set())
         identity, is_done = self._identity(pin)
-        slots = tuple(self._read(blocks) for blocks in SLOT_BLOCKS)
-        found = tuple(self._purse(slot, raw) for slot, raw in enumerate(slots))
+        found = self._purses()
+        if found != self._purses():
+            raise CardLeftField("a slot does not read the same twice")
         if not any(found):
             raise PurseUnreadable("neither slot holds a purse")
         if not (is_done and self._is_new(*_SECTORS_CHANGED) and self._read((KEY_SET_BLOCK,)) == sets):
@@ -92,8 +97,14 @@ class _Rekey:
                 return slot
         return 1 - holds.index(True)
 
+    def _purses(self) -> tuple[tuple[Purse, int] | None, ...]:
+        """What each slot holds, and under which set.
+
+        The one that does not count is overwritten, so one garbled answer must not say which that is.
+        """
+        return tuple(self._purse(slot, self._read(blocks)) for slot, blocks in enumerate(SLOT_BLOCKS))
+
     def _purse(self, slot: int, raw: bytes) -> tuple[Purse, int] | None:
-        """What a slot holds, and under which set."""
         for of_set in self._sets:
             purse = decode_slot(raw, self._uid, slot, of_set.mac8(Role.CLASSIC_MAC))
             if purse is not None:
@@ -146,6 +157,7 @@ class _Rekey:
         """Which set the frozen load sectors were issued under. Raises CardNotOurs."""
         for of_set in self._sets:
             if self._opens(LOAD_SECTORS[0], of_set.classic(Role.CLASSIC_TILL), KEY_A):
+                self._sectors.read(LOAD_BLOCKS[0][0])
                 return of_set.key_set
         raise CardNotOurs("the key set of the load sectors is not held here")
 
