@@ -8,9 +8,11 @@ The bytes of version 1 are fixed by golden vectors: terminals in the field have 
 import enum
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta
 
+from protocol.card_bodies import CardBlocked as CardBlocked
+from protocol.card_bodies import CardIssued as CardIssued
+from protocol.card_bodies import CardRekeyed as CardRekeyed
 from protocol.ids import (
     U8,
     U16,
@@ -44,6 +46,7 @@ from protocol.kinds import stage_of as stage_of
 from protocol.money import Amount, AnyCents, Cents, PurseCents, TotalCents
 from protocol.purse import CardId, SeenStep
 from protocol.texts import Text
+from protocol.wire import Wire
 
 ENTRY_VERSION = 1
 ENTRY_BYTES_MAX = 16 * 1_024
@@ -53,18 +56,14 @@ HashField = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]\Z
 """base64url of a SHA-256; the last character carries four bits, the other two are zero."""
 
 
-class _Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Strict both ways: an unknown member is refused, a default is not written."""
-
-
-class Discount(_Wire, frozen=True):
+class Discount(Wire, frozen=True):
     """Something taken off a line, and why."""
 
     reason: Annotated[str, Meta(pattern=r"^[a-z0-9_:-]{1,40}\Z")]
     cents: Amount
 
 
-class Line(_Wire, frozen=True):
+class Line(Wire, frozen=True):
     """One line of a basket: `unit` is the price of one, `list` the price before class or time of day if it differs."""
 
     product: ProductField
@@ -82,7 +81,7 @@ class Line(_Wire, frozen=True):
 Lines = Annotated[tuple[Line, ...], Meta(max_length=LINES_MAX)]
 
 
-class CardStep(_Wire, frozen=True):
+class CardStep(Wire, frozen=True):
     """One step of a card, as intended (prepared) or as it came out. `prepared` is 0 in the prepared entry itself.
 
     Counter and balances are before and after; an outcome repeats them, so that each entry can be posted alone.
@@ -167,7 +166,7 @@ class PinTried(CardStep, frozen=True, kw_only=True):
     tries_after: U8
 
 
-class Booted(_Wire, frozen=True):
+class Booted(Wire, frozen=True):
     """The terminal started, and how the journal looked."""
 
     build: Text
@@ -175,14 +174,14 @@ class Booted(_Wire, frozen=True):
     open: U32 = 0
 
 
-class ShiftOpened(_Wire, frozen=True):
+class ShiftOpened(Wire, frozen=True):
     """A cashier took over with this much in the drawer."""
 
     number: Annotated[ShiftNo, Meta(ge=1, le=2**32 - 1)]
     drawer: Amount = Cents(0)
 
 
-class ShiftClosed(_Wire, frozen=True):
+class ShiftClosed(Wire, frozen=True):
     """A cashier counted the drawer. Any amount is accepted; the difference is booked, not argued about."""
 
     number: Annotated[ShiftNo, Meta(ge=1, le=2**32 - 1)]
@@ -194,7 +193,7 @@ class ShiftClosed(_Wire, frozen=True):
     cash_cents: AnyCents = Cents(0)
 
 
-class Vend(_Wire, frozen=True):
+class Vend(Wire, frozen=True):
     """Whether a paid selection fell. `prepared` names the sale."""
 
     prepared: SeqField
@@ -202,23 +201,7 @@ class Vend(_Wire, frozen=True):
     reason: Text = ""
 
 
-class CardBlocked(_Wire, frozen=True):
-    """This terminal blocked a card (PIN tries used up, found in a bin, reported at the desk)."""
-
-    card: CardId
-    reason: Text
-
-
-class CardIssued(_Wire, frozen=True):
-    """A blank was personalised and read back."""
-
-    card: CardId
-    uid: Annotated[str, Meta(pattern=r"^[0-9a-f]{8,20}\Z")]
-    key_set: U8 = 0
-    replaces: U16 = 0
-
-
-class SaleRefused(_Wire, frozen=True):
+class SaleRefused(Wire, frozen=True):
     """Why a sale was refused; equal refusals of one card within a minute are one entry with a count."""
 
     reason: Annotated[str, Meta(pattern=r"^[a-z_]{1,40}\Z")]
@@ -231,7 +214,7 @@ class SaleRefused(_Wire, frozen=True):
     card_last: Annotated[tuple[SeenStep, ...], Meta(max_length=16)] = ()
 
 
-class CashSale(_Wire, frozen=True):
+class CashSale(Wire, frozen=True):
     """Sold for coins and notes: the drawer has more, the merchant is owed."""
 
     merchant: MerchantField
@@ -239,14 +222,14 @@ class CashSale(_Wire, frozen=True):
     lines: Lines = ()
 
 
-class Reason(_Wire, frozen=True):
+class Reason(Wire, frozen=True):
     """Something a person did, and why."""
 
     reason: Text
     of: EarlierSeqField = Seq(0)
 
 
-class PriceOverridden(_Wire, frozen=True):
+class PriceOverridden(Wire, frozen=True):
     """A person changed a price for one sale."""
 
     product: ProductField
@@ -255,27 +238,27 @@ class PriceOverridden(_Wire, frozen=True):
     reason: Text = ""
 
 
-class ListsApplied(_Wire, frozen=True):
+class ListsApplied(Wire, frozen=True):
     """New lists are in force from here on; the head of this entry already shows them."""
 
     manifest: HashField
 
 
-class ClockChanged(_Wire, frozen=True):
+class ClockChanged(Wire, frozen=True):
     """The clock was stepped."""
 
     was: UtcField
     source: ClockSource
 
 
-class Fault(_Wire, frozen=True):
+class Fault(Wire, frozen=True):
     """A device or the disk misbehaved; no secret ever stands here."""
 
     device: Annotated[str, Meta(pattern=r"^[a-z0-9_.-]{1,32}\Z")]
     text: Text
 
 
-class Checkpoint(_Wire, frozen=True):
+class Checkpoint(Wire, frozen=True):
     """Where a start may begin to verify from: the newest signed ack and a digest of the derived state."""
 
     acked: EarlierSeqField = Seq(0)
@@ -283,13 +266,13 @@ class Checkpoint(_Wire, frozen=True):
     state: Annotated[str, Meta(max_length=43)] = ""
 
 
-class EpochEnded(_Wire, frozen=True):
+class EpochEnded(Wire, frozen=True):
     """This chain ends here on purpose."""
 
     reason: Text
 
 
-class ListVersions(_Wire, frozen=True):
+class ListVersions(Wire, frozen=True):
     """Versions in force: (server_epoch << 32) + n for each list, 0 while the terminal never had one."""
 
     cards: U53 = 0
@@ -314,6 +297,7 @@ Body = (
     | Vend
     | CardBlocked
     | CardIssued
+    | CardRekeyed
     | SaleRefused
     | CashSale
     | Reason
@@ -342,6 +326,7 @@ BODIES: dict[Kind, type[Body]] = {
     Kind.PIN_TRIED: PinTried,
     Kind.CARD_BLOCKED: CardBlocked,
     Kind.CARD_ISSUED: CardIssued,
+    Kind.CARD_REKEYED: CardRekeyed,
     Kind.SALE_REFUSED: SaleRefused,
     Kind.CASH_SALE: CashSale,
     Kind.DRAWER_OPENED: Reason,
@@ -357,7 +342,7 @@ BODIES.update((kind_of(operation, stage), body) for operation, body in _STEP_BOD
 assert set(BODIES) == set(Kind)
 
 
-class Head(_Wire, frozen=True):
+class Head(Wire, frozen=True):
     """What every entry carries, in this order, before its body."""
 
     v: Annotated[int, Meta(ge=ENTRY_VERSION, le=ENTRY_VERSION)]

@@ -31,6 +31,7 @@ class Kind(enum.StrEnum):
     PIN_TRIED = "pin_tried"
     CARD_BLOCKED = "card_blocked"
     CARD_ISSUED = "card_issued"
+    CARD_REKEYED = "card_rekeyed"
     SALE_REFUSED = "sale_refused"
     CASH_SALE = "cash_sale"
     DRAWER_OPENED = "drawer_opened"

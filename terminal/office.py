@@ -1,6 +1,7 @@
 """The card office at work: carries out `terminal/replace.py` on the card thread, and writes its entry down.
 
-It also brings cards to the newest key set (`terminal/rekey.py`); that moves no money and makes no entry.
+It also brings cards to the newest key set (`terminal/rekey.py`), and writes down what it is about to do and what came
+of it.
 """
 
 import contextlib
@@ -8,14 +9,17 @@ import os
 from collections.abc import Awaitable, Callable
 from typing import assert_never
 
+from msgspec.structs import replace as with_members
+
 from hardware.cards.crypto import RandomBytes
 from hardware.cards.issue import NewCard, personalise
 from hardware.cards.keys import CardKeys
 from hardware.cards.open_card import open_card
 from hardware.cards.pin import PinNeeded, pin_verifier
-from hardware.cards.rekey import change_key_set
+from hardware.cards.rekey import change_key_set, read_before_change
 from hardware.ports import CardChannel, CardError, CardLeftField, CardNotOurs, CardRefused, PurseUnreadable
-from protocol.entries import Body, Kind
+from protocol.card_bodies import Rekeyed
+from protocol.entries import Body, CardRekeyed, Kind
 from protocol.ids import CardNo, Counter
 from protocol.money import Cents
 from protocol.purse import CardRead, Identity, Purse
@@ -88,7 +92,7 @@ class CardOffice:
     async def card_arrived(self, channel: CardChannel, append: Append) -> None:
         """Make the card that came, or change its keys. Raises JournalError; the card is then made again."""
         if self.rekeying is not None:
-            self.rekeying = await self._run(lambda: self._change_keys(channel))
+            self.rekeying = await self._rekey(channel, append)
             return
         assert self.phase is not None
         self._channel, order = channel, self.phase.order
@@ -126,15 +130,25 @@ class CardOffice:
         new = NewCard(key_set, identity, Purse(Counter(0), Cents(0)))
         return personalise(self._channel, self._keys, new, self._random_bytes)
 
-    def _change_keys(self, channel: CardChannel) -> RekeyPhase:
+    async def _rekey(self, channel: CardChannel, append: Append) -> RekeyPhase:
+        """Read, write down, change, write down. Raises JournalError: then nothing was changed, or all of it was."""
+        keys, new, random_bytes = self._keys, self._key_set, self._random_bytes
         pin, self._pin = self._pin, ""
+        begun: CardRekeyed | None = None
         try:
-            read = change_key_set(channel, self._keys, self._key_set, pin, self._random_bytes)
-        except CardLeftField as error:
-            self._pin = pin
-            return KeysUnchanged(_why_not(error))
+            before = await self._run(lambda: read_before_change(channel, keys, new, pin, random_bytes))
+            if before is not None and before.key_set != new:
+                begun = CardRekeyed(before.id, new, Rekeyed.BEGUN, before.key_set)
+                await append(Kind.CARD_REKEYED, begun)
+            read = await self._run(lambda: change_key_set(channel, keys, new, pin, random_bytes))
         except CardError as error:
+            self._pin = pin if isinstance(error, CardLeftField) else ""
+            if begun is not None:
+                await append(Kind.CARD_REKEYED, with_members(begun, outcome=Rekeyed.FAILED))
             return KeysUnchanged(_why_not(error))
+        if before is None or begun is not None:
+            was = begun.was if begun else 0
+            await append(Kind.CARD_REKEYED, CardRekeyed(read.id, new, Rekeyed.DONE, was))
         return KeysChanged(read.identity.card, read.key_set)
 
     def _refuse_money(self, order: IssueOrder) -> None:

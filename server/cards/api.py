@@ -8,6 +8,7 @@ from protocol.ids import U16_MAX, U32_MAX, CardNo, PersonId, ShiftNo, TerminalId
 from protocol.money import Cents
 from server.auth.api import AtCards, AtDesk, Looking
 from server.cards.schemas import (
+    CardEventView,
     CardView,
     CloseForm,
     HolderForm,
@@ -77,6 +78,12 @@ async def card_steps(
 ) -> list[StepView]:
     """What was done with a card, newest first."""
     return [StepView.model_validate(dict(row)) for row in await office.history(CardNo(no), before, limit)]
+
+
+@router.get("/{no}/events")
+async def card_events(_: Looking, office: Office, no: CardNumber, limit: Limit = 100) -> list[CardEventView]:
+    """What terminals told of its plastics, newest first: made, blocked, given other keys."""
+    return [CardEventView.model_validate(dict(row)) for row in await office.events(CardNo(no), limit)]
 
 
 @router.put("/{no}/holder")

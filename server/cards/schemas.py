@@ -154,3 +154,18 @@ class StepView(View):
     resolved: str | None
     tid: str
     at: Instant
+
+
+class CardEventView(View):
+    """What a terminal told of a plastic: `card_issued`, `card_blocked` or `card_rekeyed`; key sets 0 where not said."""
+
+    tno: int
+    seq: int
+    generation: int
+    kind: str
+    uid: str
+    was: int
+    now: int
+    outcome: str
+    staff: str
+    at: Instant

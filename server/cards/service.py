@@ -112,6 +112,11 @@ class Cards:
         async with self._database.reading() as connection:
             return await store.steps(connection, no, before, limit)
 
+    async def events(self, no: CardNo, limit: int) -> Sequence[RowMapping]:
+        """What terminals told of the plastics of a number, newest first: made, blocked, given other keys."""
+        async with self._database.reading() as connection:
+            return await store.events(connection, no, limit)
+
     async def load(
         self, no: CardNo, request: str, cents: Cents, source: Account, *, explains: bool | None = None
     ) -> None:

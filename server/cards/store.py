@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.ids import U16_MAX, CardKey, CardNo, Generation
 from protocol.instants import UtcMs
+from server.card_tables import card_event
 from server.cards.rules import Plastic
 from server.ingest.book import CardRow, CardStatus, CaseClass
 from server.ingest.rows import card_of
@@ -105,6 +106,12 @@ async def steps(connection: AsyncConnection, no: int, before: int | None, limit:
     if before is not None:
         query = query.where(step.c.number < before)
     return await _rows(connection, query.order_by(step.c.number.desc()).limit(limit))
+
+
+async def events(connection: AsyncConnection, no: int, limit: int) -> Sequence[RowMapping]:
+    """What terminals told of the plastics of a number, newest first."""
+    query = select(card_event).where(card_event.c.card == no)
+    return await _rows(connection, query.order_by(card_event.c.at.desc(), card_event.c.seq.desc()).limit(limit))
 
 
 def plastics_of(rows: Iterable[RowMapping], cards: Mapping[CardKey, CardRow]) -> list[Plastic]:

@@ -10,6 +10,7 @@ from protocol.entries import (
     Body,
     CardBlocked,
     CardIssued,
+    CardRekeyed,
     CardStep,
     CashSale,
     Entry,
@@ -130,6 +131,8 @@ def _post(book: Book, chain: ChainRow, branch: int, entry: Entry, day: BusinessD
             _block(book, body.card.key)
         case CardIssued():
             _see_card(book, body.card)
+        case CardRekeyed():
+            pass  # its history has it (`card_events.py`)
         case SaleRefused(reason, card=CardId() as card) if reason == Refusal.PURSE_UNREADABLE:
             text = "no slot of this card is valid: the card office restores it from the ledger"
             book.open_case(CaseClass.PURSE_UNREADABLE, card.key, (chain.tno, branch, entry.seq), Cents(0), text)
@@ -182,9 +185,9 @@ def _may_wait_in_suspense(body: Body, branch: int, *, is_merchant_sure: bool) ->
 def _misfit(book: Book, chain: ChainRow, branch: int, entry: Entry) -> str:
     """Why an entry fits nothing that is known; empty when it does."""
     body = entry.body
-    if isinstance(body, CardStep | CardIssued) and _is_other_kind(book, body.card):
+    if isinstance(body, CardStep | CardIssued | CardRekeyed) and _is_other_kind(book, body.card):
         return f"{INCONSISTENT}another kind of card than the server gave out"
-    if isinstance(body, CardBlocked):
+    if isinstance(body, CardBlocked | CardRekeyed):
         return "" if body.card.key in book.cards else UNKNOWN_CARD
     if isinstance(body, ShiftClosed):
         return shift_fault(book, chain, body)

@@ -7,6 +7,7 @@ from protocol.entries import (
     Body,
     CardBlocked,
     CardIssued,
+    CardRekeyed,
     CardStep,
     CashSale,
     Entry,
@@ -79,7 +80,7 @@ def reach_of(entries: Iterable[Entry]) -> Reach:
                     sold.add(body.prepared or entry.seq)
             case Vend():
                 prepared.add(body.prepared)
-            case CardBlocked() | CardIssued():
+            case CardBlocked() | CardIssued() | CardRekeyed():
                 cards.add(body.card.key)
                 issued |= {body.card.no} if isinstance(body, CardIssued) else set()
             case CashSale():
@@ -125,6 +126,5 @@ def entry_in(line: bytes) -> list[Entry]:
 
 def card_named_by(line: bytes) -> CardKey | None:
     """The card of an entry that waits for it."""
-    return next(
-        (entry.body.card.key for entry in entry_in(line) if isinstance(entry.body, CardStep | CardBlocked)), None
-    )
+    bodies = (entry.body for entry in entry_in(line))
+    return next((body.card.key for body in bodies if isinstance(body, CardStep | CardBlocked | CardRekeyed)), None)

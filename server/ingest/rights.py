@@ -4,6 +4,7 @@ from protocol.entries import (
     Body,
     CardBlocked,
     CardIssued,
+    CardRekeyed,
     CashSale,
     Entry,
     Kind,
@@ -20,7 +21,8 @@ from server.ingest.book import Book, ChainRow
 from server.ingest.reach import products_of
 from server.ingest.waiting import A_SPARE, FOREIGN_MERCHANT, NEVER_ISSUED, NO_RIGHT, UNKNOWN_PRODUCT, UNPROVEN
 
-_NEEDS_PROOF = (RefundStep, TopUpStep, LoadStep, CashSale, ShiftOpened, ShiftClosed, CardIssued, CardBlocked)
+_ABOUT_CARDS = (CardIssued, CardBlocked, CardRekeyed)
+_NEEDS_PROOF = (RefundStep, TopUpStep, LoadStep, CashSale, ShiftOpened, ShiftClosed, *_ABOUT_CARDS)
 """What a second history cannot say alone: sales of cards have a rule of their own (`steps.use_of`), but for tokens'."""
 
 
@@ -40,6 +42,8 @@ def beyond_rights(book: Book, chain: ChainRow, branch: int, entry: Entry) -> str
         case CardIssued(card):
             is_next = card.key not in book.cards and any(no == card.no for no, _ in book.cards)
             return (NEVER_ISSUED if is_next else "") if chain.can_issue else NO_RIGHT
+        case CardRekeyed():
+            return "" if chain.can_issue else NO_RIGHT
         case SaleStep() | RefundStep() | CashSale():
             return _not_sold_here(book, chain, entry.body)
         case Vend(prepared) if branch and entry.kind is not Kind.VEND_DISPENSED:

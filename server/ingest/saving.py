@@ -11,8 +11,10 @@ from protocol.entries import Stage
 from protocol.instants import BusinessDay, CampusTime, UtcMs
 from protocol.purse import Technology
 from server import tables
+from server.card_tables import card_event
 from server.due import Due, leave
 from server.ingest.book import Book, Case, Reached, ShiftStatus
+from server.ingest.card_events import event_columns
 from server.ingest.reach import card_named_by
 from server.ingest.rows import (
     Columns,
@@ -121,6 +123,7 @@ async def _write_entries(connection: AsyncConnection, book: Book, before: Book, 
     entry_places, new_parked, gone = ("tno", "branch", "seq"), list[Columns](), list[Columns]()
     fresh: list[Columns] = []
     changed: list[Columns] = []
+    events: list[Columns] = []
     for place, row in book.entries.items():
         was = before.entries.get(place)
         where = dict(zip(entry_places, place, strict=True))
@@ -133,7 +136,10 @@ async def _write_entries(connection: AsyncConnection, book: Book, before: Book, 
             changed.append({**where, "parked": row.parked})
             if not row.parked:
                 gone.append({f"k_{name}": value for name, value in where.items()})
+        if (was is None or was.parked) and (event := event_columns(row)):
+            events.append(event)
     await insert_rows(connection, tables.entry, fresh)
+    await insert_rows(connection, card_event, events)
     await insert_rows(connection, tables.parked, new_parked)
     await update_rows(connection, tables.entry, entry_places, changed)
     await _delete(connection, tables.parked, entry_places, gone)

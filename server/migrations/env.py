@@ -4,6 +4,7 @@ from alembic import context
 
 from server import act_tables
 from server.alarms.tables import alarm
+from server.card_tables import card_event
 from server.enrolment import tables
 from server.lease_tables import lease
 from server.states.tables import terminal_state
@@ -11,9 +12,8 @@ from server.token_tables import token
 from server.tree.tables import tree_head
 
 METADATA = tables.claim.metadata
-assert all(each.metadata is METADATA for each in (act_tables.act, alarm, lease, terminal_state, token, tree_head)), (
-    "all tables stand in the same"
-)
+TABLES = (act_tables.act, alarm, card_event, lease, terminal_state, token, tree_head)
+assert all(each.metadata is METADATA for each in TABLES), "all tables stand in the same"
 connection = context.config.attributes["connection"]
 context.configure(connection=connection, target_metadata=METADATA, render_as_batch=True, compare_type=True)
 with context.begin_transaction():

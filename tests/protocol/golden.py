@@ -39,6 +39,11 @@ def token_entries() -> dict[str, Any]:
     return _chain(samples.chain_of(samples.TOKEN_STORY))
 
 
+def office_entries() -> dict[str, Any]:
+    """The same of the card office."""
+    return _chain(samples.chain_of(samples.OFFICE_STORY))
+
+
 def _chain(chain: list[Sealed]) -> dict[str, Any]:
     return {
         "seed": samples.KEY_SEED.hex(),
@@ -107,6 +112,7 @@ def tree() -> dict[str, Any]:
 FILES: dict[str, Callable[[], dict[str, Any]]] = {
     "entries": entries,
     "token_entries": token_entries,
+    "office_entries": office_entries,
     "cards": cards,
     "messages": signed_messages,
     "tree": tree,

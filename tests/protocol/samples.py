@@ -4,11 +4,13 @@ from collections.abc import Iterable
 from typing import Final
 
 from protocol.authorise import Listed, Refusal
+from protocol.card_bodies import Rekeyed
 from protocol.entries import (
     Body,
     Booted,
     CardBlocked,
     CardIssued,
+    CardRekeyed,
     CashSale,
     Checkpoint,
     ClockChanged,
@@ -238,6 +240,12 @@ STORY: Final[tuple[tuple[Kind, Body], ...]] = (
     ),
     (Kind.EPOCH_ENDED, EpochEnded("new SD card")),
 )
+OFFICE_STORY: Final[tuple[tuple[Kind, Body], ...]] = (
+    (Kind.CARD_REKEYED, CardRekeyed(DESFIRE, 3, Rekeyed.BEGUN, 2)),
+    (Kind.CARD_REKEYED, CardRekeyed(DESFIRE, 3, Rekeyed.FAILED, 2)),
+    (Kind.CARD_REKEYED, CardRekeyed(DESFIRE, 3, Rekeyed.DONE)),
+)
+"""Told at the card office; kinds that are younger than `STORY`, whose chain stays as it is."""
 LISTS: Final = ListVersions(1, 2, 3, 4, 5, 6, 7, 8, 2**32 + 9)
 
 

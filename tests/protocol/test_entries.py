@@ -26,17 +26,18 @@ from protocol.ids import ProductId
 from protocol.journal import decode_payload, encode_entry, read_entry, seal
 from protocol.money import Cents
 from protocol.purse import CardId, SeenStep
-from tests.protocol.golden import entries, golden, token_entries
-from tests.protocol.samples import KEY, START, STORY, chain_of, entry_after, refund, sale
+from tests.protocol.golden import entries, golden, office_entries, token_entries
+from tests.protocol.samples import KEY, OFFICE_STORY, START, STORY, chain_of, entry_after, refund, sale
 from tests.protocol.strategies import values_of
 
 GOLDEN = golden("entries")["entries"]
 OF_TOKENS = golden("token_entries")["entries"]
+OF_OFFICE = golden("office_entries")["entries"]
 
 
-def test_the_golden_chain_has_every_kind() -> None:
-    assert {row["kind"] for row in GOLDEN} == set(Kind) == set(BODIES)
-    assert {type(body) for _, body in STORY} == set(BODIES.values())
+def test_the_golden_chains_have_every_kind() -> None:
+    assert {row["kind"] for row in (*GOLDEN, *OF_OFFICE)} == set(Kind) == set(BODIES)
+    assert {type(body) for _, body in (*STORY, *OFFICE_STORY)} == set(BODIES.values())
 
 
 @pytest.mark.parametrize("index", range(len(GOLDEN)), ids=[row["kind"] for row in GOLDEN])
@@ -53,6 +54,13 @@ def test_the_bytes_of_a_token_s_sale_never_change(index: int) -> None:
     sealed = read_entry(OF_TOKENS[index]["jws"].encode())
     assert encode_entry(sealed.entry).decode() == OF_TOKENS[index]["payload"]
     assert not isinstance(sealed.entry.body, CardStep) or not sealed.entry.body.touches_card
+
+
+@pytest.mark.parametrize("index", range(len(OF_OFFICE)))
+def test_the_bytes_of_the_card_office_never_change(index: int) -> None:
+    assert office_entries()["entries"][index] == OF_OFFICE[index]
+    sealed = read_entry(OF_OFFICE[index]["jws"].encode())
+    assert encode_entry(sealed.entry).decode() == OF_OFFICE[index]["payload"]
 
 
 def test_the_bytes_of_a_sale_never_change() -> None:
@@ -85,7 +93,7 @@ def _structs(kind: Any) -> set[type[msgspec.Struct]]:
 
 def test_the_golden_chain_shows_every_member() -> None:
     """Somebody who writes a second reader finds each member at least once."""
-    shown = "\n".join(row["payload"] for row in (*GOLDEN, *OF_TOKENS))
+    shown = "\n".join(row["payload"] for row in (*GOLDEN, *OF_TOKENS, *OF_OFFICE))
     for kind in {*BODIES.values(), *(inner for body in BODIES.values() for inner in _structs(body))}:
         for name in kind.__struct_encode_fields__:
             assert f'"{name}":' in shown, f"{kind.__name__}.{name}"

@@ -7,7 +7,8 @@ import pytest
 from msgspec.structs import replace as with_members
 from sqlalchemy import select, update
 
-from protocol.entries import CardIssued, Kind, ListVersions, Reason, Vend
+from protocol.card_bodies import Rekeyed
+from protocol.entries import CardBlocked, CardIssued, CardRekeyed, Kind, ListVersions, Reason, Vend
 from protocol.ids import CardNo, Generation, Seq, TerminalId
 from protocol.instants import DAY_MS, UtcMs
 from protocol.journal import seal
@@ -382,6 +383,35 @@ async def test_a_number_that_a_terminal_made_up_does_not_stop_the_issuing(desk: 
         till.append(Kind.CARD_ISSUED, CardIssued(plastic(number).id, "04a1b2c3"))
     await send(desk, till)
     assert (await desk.post("/cards", {"count": 2}, expect=201))["numbers"] == [3, 4]
+
+
+async def test_what_was_done_with_a_card_itself_stands_in_its_history(desk: Desk) -> None:
+    """Made, given other keys, blocked: newest first. What a terminal has no right to say waits, and shows later."""
+    office, till = Till(1), Till(2)
+    await enrol(desk, office, can_issue=True)
+    await enrol(desk, till)
+    no = (await desk.post("/cards", {}, expect=201))["numbers"][0]
+    card = plastic(no).id
+    office.append(Kind.CARD_ISSUED, CardIssued(card, "04a1b2c3", 1))
+    for outcome in (Rekeyed.BEGUN, Rekeyed.DONE):
+        office.append(Kind.CARD_REKEYED, CardRekeyed(card, 2, outcome, 1))
+    office.append(Kind.CARD_REKEYED, CardRekeyed(plastic(no + 1).id, 2, Rekeyed.DONE, 1))
+    await send(desk, office)
+    till.append(Kind.CARD_REKEYED, CardRekeyed(card, 3, Rekeyed.DONE, 2))
+    till.append(Kind.CARD_BLOCKED, CardBlocked(card, "found in a bin"))
+    await send(desk, till)
+    told = [
+        (event["kind"], event["was"], event["now"], event["outcome"]) for event in await desk.get(f"/cards/{no}/events")
+    ]
+    assert sorted(told) == [
+        ("card_blocked", 0, 0, "found in a bin"),
+        ("card_issued", 0, 1, ""),
+        ("card_rekeyed", 1, 2, "begun"),
+        ("card_rekeyed", 1, 2, "done"),
+    ]
+    assert await desk.get(f"/cards/{no + 1}/events") == [], "nobody has heard of that card"
+    assert (await desk.post("/cards", {}, expect=201))["numbers"] == [no + 1]
+    assert (await desk.get(f"/cards/{no}"))["plastics"][0]["status"] == "blocked"
 
 
 async def test_a_subsidy_beyond_what_a_record_can_say_is_refused(desk: Desk) -> None:
