@@ -20,10 +20,12 @@ class Refusal(enum.StrEnum):
     TOPUPS_UNACKED = "topups_unacked"
     SERVER_SILENT = "server_silent"
     CARD_NOT_OURS = "card_not_ours"
+    NOT_GENUINE = "not_genuine"
     PURSE_UNREADABLE = "purse_unreadable"
     CARD_BLOCKED = "card_blocked"
     CARD_CLOSED = "card_closed"
     BELOW_FLOOR = "below_floor"
+    REPLAYED = "replayed"
     VALUE_NOT_COVERED = "value_not_covered"
     CLASS_NOT_SERVED = "class_not_served"
     OUTSIDE_WINDOW = "outside_window"
@@ -64,6 +66,8 @@ class Standing:
     counter_floor: Counter = Counter(0)
     load_floor: LoadSeq = LoadSeq(0)
     topup_waiting: bool = False
+    proof_floor: Counter = Counter(0)
+    """The highest counter that a token has shown here in a proof of the kind at hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,8 @@ def card_refusal(read: CardRead | None, standing: Standing) -> Refused | None:
     """Why this card may not take part in anything here, whatever the amount. `None` for read: not a card of ours."""
     if read is None:
         return Refused(Refusal.CARD_NOT_OURS)
+    if not read.genuine:
+        return Refused(Refusal.NOT_GENUINE)
     if read.purse is None or read.purse.counter >= U32_MAX - 1:
         return Refused(Refusal.PURSE_UNREADABLE)
     if standing.listed is Listed.BLOCKED:
@@ -120,6 +126,8 @@ def card_refusal(read: CardRead | None, standing: Standing) -> Refused | None:
         return Refused(Refusal.CARD_CLOSED)
     if read.purse.counter < standing.counter_floor or read.purse.load_seq < standing.load_floor:
         return Refused(Refusal.BELOW_FLOOR)
+    if read.proof is not None and read.proof.is_spent(standing.proof_floor):
+        return Refused(Refusal.REPLAYED)
     return None if _covered(read, read.purse) else Refused(Refusal.VALUE_NOT_COVERED)
 
 

@@ -44,6 +44,7 @@ from protocol.kinds import Stage as Stage
 from protocol.kinds import kind_of as kind_of
 from protocol.kinds import stage_of as stage_of
 from protocol.money import Amount, AnyCents, Cents, PurseCents, TotalCents
+from protocol.proofs import Proof
 from protocol.purse import CardId, SeenStep
 from protocol.texts import Text
 from protocol.wire import Wire
@@ -105,11 +106,12 @@ class CardStep(Wire, frozen=True):
 
 
 class SaleStep(CardStep, frozen=True, kw_only=True):
-    """A purchase: what was bought, from whom. `approval`: hash of the server's signed answer (tokens only)."""
+    """A purchase: what was bought, from whom. Tokens: hash of the server's signed answer, and how it proved itself."""
 
     merchant: MerchantField
     lines: Lines = ()
     approval: HashField | Literal[""] = ""
+    proof: Proof | None = None
 
 
 class RefundTo(enum.StrEnum):

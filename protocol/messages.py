@@ -17,6 +17,7 @@ from protocol.ids import U16, U32, U53, EarlierSeqField, EpochField, Seq, SeqFie
 from protocol.instants import UtcField, UtcMs
 from protocol.journal import Tip
 from protocol.money import Amount, AnyCents, Cents, PurseCents
+from protocol.proofs import Proof
 from protocol.purse import CardId
 from protocol.signing import SigningKey, Verifier, VerifyKey, from_base64url, sha256_of, to_base64url
 
@@ -240,7 +241,7 @@ class Who(_Question, frozen=True, tag="who"):
 
 
 class Ask(_Question, frozen=True, tag="ask"):
-    """May this token pay what the prepared entry with this place and hash says?"""
+    """May this token pay what the prepared entry with this place and hash says? `proof`: that entry's."""
 
     epoch: EpochField
     tno: TnoField
@@ -248,6 +249,7 @@ class Ask(_Question, frozen=True, tag="ask"):
     hash: HashField
     card: CardId
     amount: Amount
+    proof: Proof | None = None
 
 
 class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

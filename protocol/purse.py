@@ -26,6 +26,7 @@ from protocol.ids import (
 )
 from protocol.instants import BusinessDay, Month
 from protocol.money import Cents, PurseCents
+from protocol.proofs import Proof
 
 PIN_TRIES_MAX = 3
 SPENT_CENTS_MAX = 2**24 - 1
@@ -191,6 +192,10 @@ class CardRead:
     """Classic: the same with the server's signature, read now or known to the terminal."""
     slot: int = 0
     """Classic: the index of the slot in force; the next step writes the other one."""
+    proof: Proof | None = None
+    """Tokens: how it showed by itself who it is; None: the server is asked whose its UID is."""
+    genuine: bool = True
+    """Tokens: false where it claims to be who it is and cannot prove it."""
 
     @property
     def id(self) -> CardId:

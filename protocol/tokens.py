@@ -3,6 +3,7 @@
 from protocol.ids import Counter
 from protocol.instants import SECOND_MS
 from protocol.money import Cents
+from protocol.proofs import Proof
 from protocol.purse import CardClass, CardId, CardRead, Identity, Purse, Technology
 
 ANSWER_WITHIN_MS = 3 * SECOND_MS
@@ -19,7 +20,7 @@ def uid_text(uid: bytes) -> str | None:
     return None if len(uid) not in UID_SIZES or is_random else uid.hex()
 
 
-def read_of(card: CardId, purse: Purse | None = None) -> CardRead:
+def read_of(card: CardId, purse: Purse | None = None, proof: Proof | None = None) -> CardRead:
     """A token as a read of a card, so that one code decides for all; without the account its purse is empty."""
     identity = Identity(card.no, card.generation, CardClass(card.card_class))
-    return CardRead(Technology.TOKEN, b"", 0, identity, purse or Purse(Counter(0), Cents(0)), ())
+    return CardRead(Technology.TOKEN, b"", 0, identity, purse or Purse(Counter(0), Cents(0)), (), proof=proof)

@@ -44,6 +44,21 @@ hold = Table(
 """What was answered about a sale, by the place of its prepared entry. `main_cents`, `subsidy_cents`: what is held back
 until `ends_at`; 0 there: the sale was refused or its outcome is posted, and nothing is held back."""
 
+token_use = Table(
+    "token_use",
+    metadata,
+    Column("card", BigInteger, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("kind", String(8), nullable=False),
+    Column("counter", BigInteger, nullable=False),
+    Column("tno", BigInteger, nullable=False),
+    Column("branch", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("settled", BigInteger, nullable=False),
+    PrimaryKeyConstraint("card", "generation", "kind", "counter"),
+)
+"""Which sale used what a token has shown. `settled`: 0 it was only asked about, 1 its settled entry is posted."""
+
 WITHOUT_COUNTER = step.c.counter_after == literal_column("0")
 """Steps of tokens, and few others."""
 Index(

@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 from hardware.cards.keys import CardKeys
 from hardware.cards.open_card import open_card
 from hardware.cards.pin import pin_is_right
+from hardware.cards.tokens import read_token
 from hardware.ports import CardChannel, CardLeftField, CardNotOurs, PurseCard
 from protocol.ids import Counter
 from protocol.purse import CardRead, Mark, PurseChange, SignedLoad
@@ -70,7 +71,8 @@ class CardPort:
             self._card = open_card(channel, self._keys, self._random_bytes)
             return self._card.read(load_known(channel.uid))
         except CardNotOurs:
-            return None
+            self._card = None
+            return read_token(channel, self._keys)
 
     def _opened(self) -> PurseCard:
         if self._card is None:

@@ -23,7 +23,7 @@ def decide(order: Order, tap: CardTapped, tno: Tno, pin: Pin) -> Answer:
         return refused
     match order:
         case Purchase() if tap.read is not None and tap.read.id.is_token:
-            return decide_token(order, tap.read, tap.facts, proven=not tap.uid)
+            return decide_token(order, tap.read, tap.facts)
         case Purchase():
             return decide_purchase(order, tap.read, tap.facts, pin)
         case Load():

@@ -36,6 +36,7 @@ from protocol.ids import CardKey, Counter, LoadSeq, Seq, ShiftNo, StaffId
 from protocol.instants import BusinessDay, CampusTime, MonoMs, Now, UtcMs
 from protocol.journal import Sealed, read_entry
 from protocol.money import Cents
+from protocol.proofs import Proof
 from protocol.purse import Mark
 from terminal.desk import Receipt
 from terminal.refund import Sold
@@ -43,7 +44,7 @@ from terminal.signed_time import SignedTime
 from terminal.step_draft import Open
 from terminal.wake import Unfinished
 
-_FORM: Final = 8
+_FORM: Final = 9
 """Raised whenever `Derived` says something else, so that a newer program does not go on from an older one's state."""
 HISTORY: Final = "history"
 """The device of a `fault` that notes another history of this chain at the server."""
@@ -104,6 +105,8 @@ class Derived(msgspec.Struct):
         default_factory=dict[str, tuple[BusinessDay, Cents]]
     )
     """What was sold to tokens without an answer on the newest day of each; no day before it is another one."""
+    proofs: dict[str, Counter] = msgspec.field(default_factory=dict[str, Counter])
+    """The highest counter that each token has shown in a proof, by kind."""
     staff_tries: int = 0
     """Wrong PINs of staff in a row."""
     staff_waits_from: MonoMs = MonoMs(0)
@@ -171,16 +174,15 @@ class Derived(msgspec.Struct):
         """Whether this very plastic was made or written here."""
         return _name(card) in self.floors
 
-    def standing(self, card: CardKey, listed: Standing) -> Standing:
-        """What list and journal together know of a card: the higher floor counts."""
-        own = self.floors.get(_name(card))
-        if own is None:
-            return listed
+    def standing(self, card: CardKey, listed: Standing, proof: Proof | None = None) -> Standing:
+        """What list and journal together know of a card: the higher floor counts. `proof`: what a token shows now."""
+        own = self.floors.get(_name(card), _Floor())
         return Standing(
             listed.listed,
             max(own.counter, listed.counter_floor),
             max(own.load_seq, listed.load_floor),
             listed.topup_waiting,
+            self.proofs.get(_shown(card, proof), Counter(0)) if proof else Counter(0),
         )
 
     def stood_in(self, card: CardKey, day: BusinessDay) -> Cents:
@@ -198,6 +200,9 @@ class Derived(msgspec.Struct):
         if staged is None:
             return
         operation, stage = staged
+        if isinstance(body, SaleStep) and body.proof is not None:
+            shown = _shown(body.card.key, body.proof)
+            self.proofs[shown] = max(body.proof.counter, self.proofs.get(shown, Counter(0)))
         if stage is Stage.PREPARED:
             self._prepared(sealed, body)
         else:
@@ -266,7 +271,7 @@ def snapshot_of(derived: Derived) -> bytes:
 def from_snapshot(raw: bytes) -> Derived | None:
     """Read a snapshot; None where it is not one of this form (then everything is folded from entry 1)."""
     try:
-        return msgspec.json.decode(raw, type=tuple[Literal[8], Derived])[1]
+        return msgspec.json.decode(raw, type=tuple[Literal[9], Derived])[1]
     except msgspec.DecodeError:
         return None
 
@@ -286,3 +291,7 @@ def _card_named(body: Body) -> CardKey | None:
 
 def _name(card: CardKey) -> str:
     return f"{card[0]}/{card[1]}"
+
+
+def _shown(card: CardKey, proof: Proof) -> str:
+    return f"{_name(card)}/{proof.kind}"

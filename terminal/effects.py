@@ -6,6 +6,7 @@ from protocol.entries import Body, CardStep, CashSale, Kind
 from protocol.ids import Counter, Seq
 from protocol.instants import Now
 from protocol.money import Cents
+from protocol.proofs import Proof
 from protocol.purse import CardId, Mark, PurseChange
 
 
@@ -83,6 +84,7 @@ class AskServer:
     seq: Seq
     card: CardId
     amount: Cents
+    proof: Proof | None
 
 
 Effect = AppendEntry | WriteCard | MakeFirm | ReadCard | ComparePin | HandOver | AskWho | AskServer

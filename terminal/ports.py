@@ -19,6 +19,7 @@ from protocol.ids import Counter, Seq, ShiftNo, StaffId
 from protocol.instants import Now
 from protocol.journal import Break, Sealed, Tip
 from protocol.money import Cents
+from protocol.proofs import Proof
 from protocol.purse import CardId, CardRead, Mark, PurseChange, SignedLoad
 
 
@@ -139,6 +140,6 @@ class Server(Protocol):
         """Ask whose token a UID is; the nonce that the answer repeats."""
         ...
 
-    def ask(self, seq: Seq, entry_hash: bytes, card: CardId, amount: Cents) -> None:
+    def ask(self, seq: Seq, entry_hash: bytes, card: CardId, amount: Cents, proof: Proof | None) -> None:
         """Ask whether a token may pay what a prepared entry says."""
         ...

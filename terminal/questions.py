@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from protocol.ids import Seq
 from protocol.messages import Ask, Grant, Who, encode_question
 from protocol.money import Cents
+from protocol.proofs import Proof
 from protocol.purse import CardId
 from protocol.signing import to_base64url
 from terminal.sync_link import SyncLink
@@ -29,7 +30,7 @@ class Questions:
         self.link.ask(encode_question(Who(nonce, uid)))
         return nonce
 
-    def ask(self, seq: Seq, entry_hash: bytes, card: CardId, amount: Cents) -> None:
+    def ask(self, seq: Seq, entry_hash: bytes, card: CardId, amount: Cents, proof: Proof | None) -> None:
         """Ask whether a token may pay what this prepared entry says."""
-        grant = self.grant
-        self.link.ask(encode_question(Ask(grant.epoch, grant.tno, seq, to_base64url(entry_hash), card, amount)))
+        grant, digest = self.grant, to_base64url(entry_hash)
+        self.link.ask(encode_question(Ask(grant.epoch, grant.tno, seq, digest, card, amount, proof)))

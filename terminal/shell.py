@@ -279,10 +279,10 @@ class Shell:
                 assert self.server is not None
                 self._asked = (self.server.who(uid), uid)
                 return None
-            case AskServer(seq, card, amount):
+            case AskServer(seq, card, amount, proof):
                 digest = await self._journal.hash_at(seq)
                 assert self.server is not None and digest is not None
-                self.server.ask(seq, digest, card, amount)
+                self.server.ask(seq, digest, card, amount, proof)
                 return None
             case HandOver(receipt):
                 self._on_hand_over(receipt)
@@ -363,7 +363,7 @@ class Shell:
         campus, at, vouched = self._post.campus, now.utc_ms, self._vouched(now)
         standing = Standing()
         if read is not None:
-            standing = self.derived.standing(read.identity.key, self.lists.book.standing(read.identity.key))
+            standing = self.derived.standing(read.identity.key, self.lists.book.standing(read.identity.key), read.proof)
         day_max = BusinessDay(campus.business_day(vouched) + 1)
         when = When(campus.business_day(at), day_max, campus.minute_of_day(at), now.clock)
         online = self.server is not None and self.server.is_up

@@ -45,8 +45,8 @@ ASK_AGAIN_MS = 1_000
 """A question that a restarting server or broker lost is asked again."""
 
 
-def decide_token(order: Purchase, read: CardRead, facts: Facts, *, proven: bool) -> StepDraft | Refused | NotPriced:
-    """Price, and draft the sale that the server is asked about; `proven`: the token itself has shown who it is."""
+def decide_token(order: Purchase, read: CardRead, facts: Facts) -> StepDraft | Refused | NotPriced:
+    """Price, and draft the sale that the server is asked about."""
     refused = card_refusal(read, facts.standing)
     if refused is not None:
         return refused
@@ -54,8 +54,10 @@ def decide_token(order: Purchase, read: CardRead, facts: Facts, *, proven: bool)
     if not isinstance(ticket, Ticket):
         return NotPriced(ticket)
     cents = ticket.total_cents
-    body = SaleStep(read.id, cents, main_after=Cents(-cents), merchant=order.merchant, lines=ticket.lines)
-    stands_in = proven and may_stand_in(read, cents, facts)
+    body = SaleStep(
+        read.id, cents, main_after=Cents(-cents), merchant=order.merchant, lines=ticket.lines, proof=read.proof
+    )
+    stands_in = read.proof is not None and may_stand_in(read, cents, facts)
     return StepDraft(Operation.SALE, body, read, Right.DEBIT, Spent(), stands_in=stands_in)
 
 
@@ -107,7 +109,7 @@ def begin(desk: Desk, asked: Preparing, opened: Open) -> Stepped:
     desk = structs.replace(desk, phase=Approving(asked.order, opened, asked.draft, asked.facts))
     if not asked.facts.online:
         return _unanswered(desk, opened.prepared_at)
-    return desk, (AskServer(opened.seq, opened.body.card, opened.body.amount),)
+    return desk, (_question(opened),)
 
 
 def answered(desk: Desk, event: TokenAnswered) -> Stepped:
@@ -143,7 +145,7 @@ def ticked(desk: Desk, now: Now) -> Stepped | None:
             if waited_ms < count * ASK_AGAIN_MS:
                 return desk, ()
             again = dataclasses.replace(desk.phase, asked_count=count + 1)
-            return structs.replace(desk, phase=again), (AskServer(found.seq, found.body.card, found.body.amount),)
+            return structs.replace(desk, phase=again), (_question(found),)
         case _:
             return None
 
@@ -167,6 +169,11 @@ def _unknown(desk: Desk, tap: CardTapped, back: AwaitingCard | NotDone) -> Desk:
     why = Refused(Refusal.SERVER_SILENT)
     refusals = counted(desk.refusals, why, asked_cents(back.order, None, tap.facts), None, tap.now)
     return structs.replace(desk, phase=NotDone(back.order, why), refusals=refusals)
+
+
+def _question(found: Open) -> AskServer:
+    assert isinstance(found.body, SaleStep)
+    return AskServer(found.seq, found.body.card, found.body.amount, found.body.proof)
 
 
 def _is_about(answer: Answer, found: Open) -> bool:

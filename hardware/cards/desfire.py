@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from hardware.cards.crypto import RandomBytes
-from hardware.cards.desfire_frames import SW_NO_APPLICATION
+from hardware.cards.desfire_frames import SW_NO_APPLICATION, SW_NO_COMMAND, SW_NO_INSTRUCTION
 from hardware.cards.desfire_session import DesfireSession
 from hardware.cards.keys import CardKeys, KeysOfCard, Role
 from hardware.ports import CardChannel, CardLeftField, CardNotOurs, CardRefused, PurseUnreadable
@@ -174,7 +174,7 @@ def select_ours(card: DesfireSession) -> None:
     try:
         card.select(APPLICATION_ID)
     except CardRefused as refused:
-        if refused.status_word == SW_NO_APPLICATION:
+        if refused.status_word in (SW_NO_APPLICATION, SW_NO_COMMAND, SW_NO_INSTRUCTION):
             raise CardNotOurs("the card has no application of ours") from refused
         raise
 

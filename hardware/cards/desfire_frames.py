@@ -8,6 +8,8 @@ Source: M075031 (commands, frames, status codes), as publicly known.
 from hardware.ports import CardChannel, CardRefused
 
 SW_OK, SW_MORE, SW_NO_APPLICATION, SW_AUTHENTICATION = 0x9100, 0x91AF, 0x91A0, 0x91AE
+SW_NO_COMMAND, SW_NO_INSTRUCTION = 0x911C, 0x6D00
+"""Of chips that introduce themselves like a DESFire and are none."""
 MORE = 0xAF
 COMMAND_DATA_BYTES_MAX = 54
 """What one wrapped command carries: a frame of 64 bytes less ISO-DEP's own four (with a card identifier) and six."""

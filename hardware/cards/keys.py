@@ -1,6 +1,7 @@
 """The keys of an installation: three master keys a set, and what they become on each card.
 
     debit    tills and stations    DESFire key 1; Classic key A (slots, identity, load records) and the MAC key; PIN key
+                                   and those of tokens that prove who they are
     credit   load stations only    DESFire key 2; Classic key B of the load records
     office   card office only      DESFire key 0 of the application and of the card; Classic key B elsewhere
 
@@ -44,6 +45,9 @@ class Role(enum.IntEnum):
     CLASSIC_OFFICE = 0x12
     CLASSIC_MAC = 0x13
     PIN = 0x20
+    SUN_READ = 0x30
+    """The same for all tokens of a set, for it opens whose UID it is: its input has none."""
+    SUN_MAC = 0x31
 
 
 _TIER_OF = {
@@ -56,6 +60,8 @@ _TIER_OF = {
     Role.CLASSIC_OFFICE: Tier.OFFICE,
     Role.CLASSIC_MAC: Tier.DEBIT,
     Role.PIN: Tier.DEBIT,
+    Role.SUN_READ: Tier.DEBIT,
+    Role.SUN_MAC: Tier.DEBIT,
 }
 
 
@@ -110,7 +116,8 @@ class KeysOfCard:
             master = self._masters.get(_TIER_OF[role])
             if master is None:
                 raise KeyNotHeld(f"no {_TIER_OF[role]} key of set {self.key_set} is held here")
-            key = self._keys[role] = master.diversified(self._uid + APPLICATION_ID + bytes((role,)))
+            uid = b"" if role is Role.SUN_READ else self._uid
+            key = self._keys[role] = master.diversified(uid + APPLICATION_ID + bytes((role,)))
         return key
 
     def classic(self, role: Role) -> bytes:

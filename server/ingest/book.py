@@ -308,6 +308,8 @@ class Book:
     """What is to be set off against the next grants of a number; from the store only where one is asked for now."""
     refunds: dict[tuple[Tno, int], list[StepRow]] = field(default_factory=dict[tuple[Tno, int], list[StepRow]])
     """Refunds by (tno, prepared entry of their sale)."""
+    token_uses: dict[tuple[CardKey, str, int], StepId] = field(default_factory=dict[tuple[CardKey, str, int], StepId])
+    """Sales that are settled by what a token has shown: card, kind of proof, its counter."""
 
     def add_step(self, step: StepRow) -> None:
         """Remember a new step."""

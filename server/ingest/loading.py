@@ -23,6 +23,7 @@ from server.ingest.saving import Work, copy_of
 from server.ingest.totals import debt
 from server.ledger.accounts import Account, AccountKind, Posting, drawer, shift_of
 from server.sets import given
+from server.token_tables import token_use
 
 _WITHOUT_JWS = [column for column in tables.entry.c if column.name != "jws"]
 
@@ -50,6 +51,7 @@ async def load(
     await _load_provisional(connection, book, reach)
     await _load_shifts(connection, book, reach)
     await _load_products(connection, book, reach)
+    await _load_uses(connection, book, reach)
     work = Work(book, copy_of(book))
     await load_posted(connection, work, book.provisional.values())
     return work
@@ -120,6 +122,17 @@ async def _load_products(connection: AsyncConnection, book: Book, reach: Reach) 
         known = await connection.scalars(of_site.where(product.product.in_(sorted(reach.products))))
         if await connection.scalar(of_site.limit(1)) is not None:
             book.products[site] = frozenset(known)
+
+
+async def _load_uses(connection: AsyncConnection, book: Book, reach: Reach) -> None:
+    """Sales that are settled by what tokens have shown; so many rows at most as entries are at hand."""
+    use = token_use.c
+    for key, kind, counter in sorted(reach.shown):
+        same = (use.card == key[0], use.generation == key[1], use.kind == kind, use.counter == counter)
+        query = select(use.tno, use.branch, use.seq).where(*same, use.settled == 1)
+        row = (await connection.execute(query)).one_or_none()
+        if row is not None:
+            book.token_uses[(key, kind, counter)] = (Tno(row.tno), row.branch, row.seq)
 
 
 def _newest(name: str) -> ScalarSelect[int]:

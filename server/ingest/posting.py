@@ -42,6 +42,7 @@ from server.ingest.giving_back import (
     terms_of_refund,
 )
 from server.ingest.on_tokens import is_token, put_on_credited
+from server.ingest.reach import shown_in
 from server.ingest.rights import beyond_rights, unproven
 from server.ingest.shifts import note_shift, post_cash, post_count, shift_fault
 from server.ingest.steps import (
@@ -267,6 +268,8 @@ def _settle(book: Book, branch: int, step: StepRow, day: BusinessDay, cause: str
     body = step.body
     use, other = use_of(book, step, branch, at)
     step.use = use
+    for shown in shown_in(body):
+        book.token_uses.setdefault(shown, step.id)
     step.claimed = step.resolved in (Resolution.ON_CARD, Resolution.STUDENT)  # then the merchant is paid at once
     reverse_provisional(book, step, day)
     if use is Use.FIRST and other is not None:

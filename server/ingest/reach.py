@@ -26,6 +26,9 @@ from protocol.price_list import FREE_AMOUNT
 from protocol.sync_receiver import Link
 from server.ingest.book import Reached
 
+Shown = tuple[CardKey, str, int]
+"""A token, the kind of its proof, and the counter in it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reach:
@@ -45,6 +48,8 @@ class Reach:
     issued: frozenset[CardNo] = frozenset()
     """Issue numbers of which every plastic that is known matters."""
     products: frozenset[str] = frozenset()
+    shown: frozenset[Shown] = frozenset()
+    """What tokens have shown for sales that are settled."""
 
 
 NOTHING = Reach(frozenset(), frozenset(), frozenset())
@@ -61,6 +66,7 @@ def reach_of(entries: Iterable[Entry]) -> Reach:
     sold: set[int] = set()
     issued: set[CardNo] = set()
     products: set[str] = set()
+    shown: set[Shown] = set()
     for entry in entries:
         body = entry.body
         products |= products_of(body)
@@ -78,6 +84,7 @@ def reach_of(entries: Iterable[Entry]) -> Reach:
                     topped_up.add(body.card.no)
                 if entry.kind is Kind.SALE_SETTLED:
                     sold.add(body.prepared or entry.seq)
+                    shown |= shown_in(body)
             case Vend():
                 prepared.add(body.prepared)
             case CardBlocked() | CardIssued() | CardRekeyed():
@@ -90,10 +97,24 @@ def reach_of(entries: Iterable[Entry]) -> Reach:
                 counted |= {body.number} if isinstance(body, ShiftClosed) else set()
             case _:
                 pass
-    steps = (frozenset(cards), frozenset(counters), frozenset(prepared))
-    drawers = (frozenset(shifts), frozenset(counted))
-    named = (frozenset(topped_up), frozenset(sold))
-    return Reach(*steps, *drawers, *named, issued=frozenset(issued), products=frozenset(products))
+    return Reach(
+        frozenset(cards),
+        frozenset(counters),
+        frozenset(prepared),
+        frozenset(shifts),
+        frozenset(counted),
+        frozenset(topped_up),
+        frozenset(sold),
+        frozenset(issued),
+        frozenset(products),
+        frozenset(shown),
+    )
+
+
+def shown_in(body: CardStep) -> set[Shown]:
+    """What a token has shown that nobody may show again."""
+    proof = body.proof if isinstance(body, SaleStep) else None
+    return {(body.card.key, str(proof.kind), proof.counter)} if proof and proof.counter else set()
 
 
 def products_of(body: Body) -> set[str]:

@@ -29,7 +29,7 @@ from server.ingest.rows import (
 from server.ledger.accounts import AccountKind
 from server.numbers import closed_through
 from server.sets import insert_rows, update_rows
-from server.token_tables import hold
+from server.token_tables import hold, token_use
 
 _LISTED_COLUMNS = ("status", "exchange", "load_seq", "load_seq_floor", "loaded_total_cents", "collected_cents")
 """What the lists of terminals say of a card, its load records included."""
@@ -64,6 +64,7 @@ def copy_of(book: Book) -> Book:
         shifts=dict(book.shifts),
         drawers=dict(book.drawers),
         debts=dict(book.debts),
+        token_uses=dict(book.token_uses),
     )
 
 
@@ -155,6 +156,7 @@ async def _write_rows(connection: AsyncConnection, book: Book, before: Book) -> 
     await _save(connection, tables.step, ("tno", "branch", "seq"), steps)
     await _end_holds(connection, [new for _, new in steps])
     await _save(connection, tables.hole, ("tno", "first"), holes)
+    await _write_uses(connection, book, before)
 
 
 def _is_listed_otherwise(old: Columns | None, new: Columns) -> bool:
@@ -173,6 +175,17 @@ async def _end_holds(connection: AsyncConnection, steps: Sequence[Columns]) -> N
     if rows:
         same = (hold.c.tno == bindparam("k_tno"), hold.c.seq == bindparam("k_seq"))
         await connection.execute(update(hold).where(*same).values(ends_at=0), rows)
+
+
+async def _write_uses(connection: AsyncConnection, book: Book, before: Book) -> None:
+    """What tokens have shown for settled sales, in the place of what was only asked about."""
+    keys = ("card", "generation", "kind", "counter")
+    new = {shown: place for shown, place in book.token_uses.items() if shown not in before.token_uses}
+    rows = [dict(zip(keys, (*card, kind, counter), strict=True)) for card, kind, counter in new]
+    await _delete(connection, token_use, keys, [{f"k_{key}": row[key] for key in keys} for row in rows])
+    places = [dict(zip(("tno", "branch", "seq"), place, strict=True)) for place in new.values()]
+    settled = [{**row, **place, "settled": 1} for row, place in zip(rows, places, strict=True)]
+    await insert_rows(connection, token_use, settled)
 
 
 def _with_pending(book: Book, before: Book) -> set[int]:

@@ -5,6 +5,7 @@ from protocol.instants import DAY_MS, UtcMs
 from protocol.purse import SeenStep
 from server.ingest.book import Book, CardRow, CardStatus, StepRow
 from server.ingest.on_tokens import token_fault
+from server.ingest.reach import shown_in
 from server.ledger.rules import Resolution, Use
 
 EXCUSED_EVERY_MS = 90 * DAY_MS
@@ -26,7 +27,7 @@ def use_of(book: Book, step: StepRow, branch: int, at: UtcMs) -> tuple[Use, Step
     if card.status is CardStatus.RELEASED:
         return (Use.FIRST if book.debited(step) else Use.RELEASED), None
     if not _touches(step):
-        return Use.FIRST, None
+        return (Use.FORK if _is_shown_again(book, step) else Use.FIRST), None
     if _builds_on_fork(book, step):
         return (Use.DISPUTED if is_second else Use.FORK), None
     others = [
@@ -112,6 +113,8 @@ def arithmetic_fault(body: CardStep, stage: Stage | None) -> str:
         return "the lines do not add up to the amount"
     if body.card.is_token:
         return token_fault(body)
+    if getattr(body, "proof", None) is not None:
+        return "only a token proves who it is"
     if body.touches_card != _should_touch(body) and (body.touches_card or body.amount):
         return "writes a card where it should not, or none where it should"
     if not body.touches_card:
@@ -126,10 +129,18 @@ def arithmetic_fault(body: CardStep, stage: Stage | None) -> str:
 
 def contradiction(known: StepRow, body: CardStep) -> str:
     """Why an entry cannot belong to the step it names; empty when it can."""
-    told = (type(body), body.card.key, body.amount, body.counter, body.counter_after, getattr(body, "to", None))
-    have = known.body
-    expected = (type(have), have.card.key, have.amount, have.counter, have.counter_after, getattr(have, "to", None))
-    return "" if told == expected else "says something else than the step it names"
+    return "" if _constant(body) == _constant(known.body) else "says something else than the step it names"
+
+
+def _constant(body: CardStep) -> tuple[object, ...]:
+    """What all entries of a step say alike."""
+    figures = (type(body), body.card.key, body.amount, body.counter, body.counter_after)
+    return (*figures, getattr(body, "to", None), getattr(body, "proof", None))
+
+
+def _is_shown_again(book: Book, step: StepRow) -> bool:
+    """Whether another sale is settled by what the token has shown for this one."""
+    return any(book.token_uses.get(shown, step.id) != step.id for shown in shown_in(step.body))
 
 
 def _should_touch(body: CardStep) -> bool:

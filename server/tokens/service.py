@@ -48,7 +48,9 @@ from server.tokens.rules import (
 )
 
 log = logging.getLogger(__name__)
-_NOT_HERE, _NOT_OURS = (Decision(refused=Refused(why)) for why in (Refusal.TERMINAL_REVOKED, Refusal.CARD_NOT_OURS))
+_NOT_HERE, _NOT_OURS, _REPLAYED = (
+    Decision(refused=Refused(why)) for why in (Refusal.TERMINAL_REVOKED, Refusal.CARD_NOT_OURS, Refusal.REPLAYED)
+)
 MONTH_DAYS_MAX = 31
 
 
@@ -117,7 +119,10 @@ class Tokens:
             return None
         if card is None or card.technology != Technology.TOKEN:
             return await self._sign(connection, tid, ask, _NOT_OURS, now)
-        decision = await self._decide(connection, card, ask.amount, chain["site"], now)
+        if ask.proof is None or await store.take_proof(connection, ask, ask.proof):
+            decision = await self._decide(connection, card, ask.amount, chain["site"], now)
+        else:
+            decision = _REPLAYED
         answer = await self._sign(connection, tid, ask, decision, now)
         await self._keep(connection, ask, decision, answer, now)
         return answer

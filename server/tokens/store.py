@@ -10,15 +10,17 @@ from protocol.entries import Operation, Stage
 from protocol.ids import CardKey, CardNo, Epoch, Generation, Seq, TerminalId, Tno
 from protocol.instants import BusinessDay, UtcMs
 from protocol.limits import NO_LIMITS, LimitRules
+from protocol.messages import Ask
 from protocol.money import Cents
 from protocol.policy import read_file
+from protocol.proofs import Proof
 from protocol.purse import Technology
 from server.ingest.book import CardRow, CardStatus
 from server.ingest.rows import card_of
 from server.ledger.accounts import Account
 from server.ledger.rules import Use
 from server.tables import card, chain, entry, list_file, posting, step
-from server.token_tables import WITHOUT_COUNTER, hold, token
+from server.token_tables import WITHOUT_COUNTER, hold, token, token_use
 from server.tokens.rules import Held, Sold
 
 MOVES_MAX = 1_000
@@ -88,6 +90,20 @@ async def keep_answer(connection: AsyncConnection, values: dict[str, Any]) -> No
 async def forget(connection: AsyncConnection, asked_before: UtcMs) -> None:
     """Answers that nobody asks for again."""
     await connection.execute(delete(hold).where(hold.c.asked_at < asked_before))
+
+
+async def take_proof(connection: AsyncConnection, ask: Ask, proof: Proof) -> bool:
+    """Keep what a token shows for a sale, where it has shown nothing newer; whether it has not. Its card is locked."""
+    use = token_use.c
+    same = (use.card == ask.card.no, use.generation == ask.card.generation, use.kind == proof.kind)
+    newest = await connection.scalar(select(func.max(use.counter)).where(*same))
+    if proof.is_spent(newest or 0):
+        return False
+    if proof.counter:
+        place = {"tno": ask.tno, "branch": 0, "seq": ask.seq, "settled": 0}
+        shown = {"card": ask.card.no, "generation": ask.card.generation, "kind": proof.kind, "counter": proof.counter}
+        await connection.execute(insert(token_use).values({**shown, **place}))
+    return True
 
 
 async def hash_at(connection: AsyncConnection, tno: Tno, seq: Seq) -> bytes | None:

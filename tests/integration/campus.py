@@ -21,6 +21,7 @@ from hardware.cards.open_card import open_card
 from hardware.simulated.classic_card import VirtualClassic, blank_classic
 from hardware.simulated.desfire_card import VirtualDesfire
 from hardware.simulated.desfire_state import Chip, blank_desfire
+from hardware.simulated.ntag424 import VirtualNtag424
 from hardware.simulated.pcscd import PrivatePcscd
 from hardware.simulated.plain_card import VirtualPlain
 from hardware.simulated.reader import SimulatedReader
@@ -40,6 +41,8 @@ from tests.integration.programs import Event, ProgramFailed, ServerProgram, Term
 
 SITE, MERCHANT = "north-campus", "canteen-1"
 
+Token = VirtualPlain | VirtualNtag424
+"""What has no purse."""
 PCSCD_LOOKS_S = 0.6
 """pcscd looks at its readers every 400 ms; a card away for less was never away."""
 SETTLED_PHASES = {"done", "not_done", "tap_again", "pin_entry", "repeat_asked", "paid_earlier"}
@@ -58,7 +61,7 @@ class Till:
     gone_at: float = 0.0
     """When the terminal last saw the field empty, by `time.monotonic`."""
 
-    def put_on(self, card: Card | Fuse | VirtualPlain) -> int:
+    def put_on(self, card: Card | Fuse | Token) -> int:
         """Put a card on the reader; the place in the events before it."""
         mark = self.program.mark()
         card.field.put_back()
@@ -73,7 +76,7 @@ class Till:
             lambda event: event["event"] == "card" and event["state"] == "left", since=mark, what="card left"
         )
 
-    def tap(self, card: Card | Fuse | VirtualPlain) -> Event:
+    def tap(self, card: Card | Fuse | Token) -> Event:
         """Hold a card to the reader until the terminal has decided; what it shows then.
 
         Whoever taps on purpose has taken the card away: sooner than half a second later it counts as never gone.
@@ -108,7 +111,7 @@ class Till:
         self.program.type(f"ring {cents / 100:.2f}")
         self.program.wait("view", since=self.program.type("pay"), phase="awaiting_card")
 
-    def sell(self, card: Card | VirtualPlain, cents: int) -> Event:
+    def sell(self, card: Card | Token, cents: int) -> Event:
         """A whole sale; what is on the screen at its end."""
         self.ring(cents)
         return self.tap(card)
@@ -216,6 +219,11 @@ class Campus:
     def token_file(self) -> Path:
         """Where a person finds the administrator's token."""
         return self.directory / "admin-token"
+
+    @property
+    def master_keys(self) -> MasterKeys:
+        """The key set that its terminals hold."""
+        return MasterKeys(1, *self._card_keys)
 
     def secrets(self) -> list[str]:
         """What may never stand in a log: the administrator's token, card keys, journal keys, the server's keys."""

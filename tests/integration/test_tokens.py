@@ -6,10 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from hardware.cards.keys import MasterKeys
+from hardware.simulated.ntag424 import VirtualNtag424
 from hardware.simulated.plain_card import VirtualPlain
 from protocol.entries import Kind, SaleStep
-from protocol.purse import Technology
-from tests.integration.campus import PCSCD_LOOKS_S, Campus, Till, wait_until
+from protocol.ids import CardNo, Generation
+from protocol.purse import CardClass, Identity, Technology
+from tests.hardware.tag_bench import tag
+from tests.integration.campus import PCSCD_LOOKS_S, SITE, Campus, Till, Token, wait_until
+from tests.integration.programs import Event
 
 pytestmark = pytest.mark.integration
 
@@ -93,3 +98,43 @@ def test_without_the_server_tokens_are_refused_in_words_and_purses_pay(
         campus.server.start()
     assert till.sell(token, PRICE)["title"] == "Paid", "and when it is back, the token too"
     agree(campus, till, no, START - PRICE)
+
+
+def new_number(campus: Campus, cents: int) -> Identity:
+    """A number from the desk with money on it, for something that proves that it is of that number."""
+    no = int(campus.ask("POST", "/cards", {"technology": "token"})["numbers"][0])
+    campus.ask("POST", f"/cards/{no}/loads", {"id": f"desk-load-{no:06d}", "cents": cents})
+    return Identity(CardNo(no), Generation(1), CardClass.STUDENT)
+
+
+def pay(till: Till, card: Token, cents: int) -> Event:
+    """A whole sale; one that follows soon is confirmed."""
+    shown = till.sell(card, cents)
+    if shown["phase"] != "repeat_asked":
+        return shown
+    till.program.wait("view", since=till.program.type("confirm"), phase="awaiting_card")
+    return till.tap(card)
+
+
+def test_a_tag_that_proves_who_it_is_pays_without_the_server_within_the_limit(campus: Campus, till: Till) -> None:
+    """A recorded message and a tag without the keys do not, and the books agree when the server is back."""
+    who, uid = new_number(campus, START), b"\x04" + secrets.token_bytes(6)
+    card, clone = tag(who, campus.master_keys, uid), tag(who, MasterKeys(1, bytes(16)), uid)
+    mark = till.program.mark()
+    campus.ask("PUT", f"/sites/{SITE}/limits", {"rules": {"stand_in": PRICE}})
+    till.program.wait_for(lambda event: event["event"] == "lists", since=mark, what="the limits at the till")
+    assert pay(till, card, PRICE)["title"] == "Paid", "by the server's word"
+    recorded = card.snapshot()
+    campus.server.kill()
+    try:
+        assert pay(till, card, PRICE)["title"] == "Paid", "stood in for"
+        for other, words in ((VirtualNtag424(recorded), "shown before"), (clone, "cannot prove")):
+            shown = pay(till, other, PRICE)
+            assert shown["phase"] == "not_done" and words in shown["lines"][0]
+            till.program.type("cancel")
+        assert pay(till, card, PRICE)["phase"] == "not_done", "more than the limit of the day"
+        till.program.type("cancel")
+    finally:
+        campus.server.start()
+    agree(campus, till, who.card, START - 2 * PRICE)
+    assert campus.ask("GET", "/cases") == []

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Final
 
+from msgspec import structs
+
 from protocol.authorise import Listed, Refusal
 from protocol.card_bodies import Rekeyed
 from protocol.entries import (
@@ -80,6 +82,7 @@ from protocol.messages import (
 )
 from protocol.money import Cents
 from protocol.policy import load_text
+from protocol.proofs import Proof, ProofKind
 from protocol.purse import CardClass, CardId, CardRead, Identity, LoadRecord, Mark, Purse, SeenStep, Spent, Technology
 from protocol.sealed_rows import EntryRow, PostingRow, SealedRow, TrailRow
 from protocol.signing import SigningKey, mac8_with, sha256_of, to_base64url
@@ -364,6 +367,7 @@ STATE: Final = State(
 QUESTIONS: Final[dict[str, Question]] = {
     "who": Who(_HASH, "04a1b2c3"),
     "ask": Ask(EPOCH, TNO, Seq(36), _HASH, TOKEN, Cents(1_200)),
+    "ask_proven": Ask(EPOCH, TNO, Seq(36), _HASH, TOKEN, Cents(1_200), Proof(ProofKind.SUN, Counter(61))),
 }
 
 
@@ -386,6 +390,10 @@ def token_sale(prepared: int, approval: str = "") -> SaleStep:
     )
 
 
+def _proven(sale: SaleStep) -> SaleStep:
+    return structs.replace(sale, proof=Proof(ProofKind.SUN, Counter(61)))
+
+
 TOKEN_STORY: Final[tuple[tuple[Kind, Body], ...]] = (
     (Kind.BOOTED, Booted("fanka 0.2.0")),
     (Kind.SALE_PREPARED, token_sale(0)),
@@ -394,5 +402,7 @@ TOKEN_STORY: Final[tuple[tuple[Kind, Body], ...]] = (
     (Kind.SALE_VOIDED, token_sale(4)),
     (Kind.SALE_PREPARED, token_sale(0)),
     (Kind.SALE_SETTLED, token_sale(6)),
+    (Kind.SALE_PREPARED, _proven(token_sale(0))),
+    (Kind.SALE_SETTLED, _proven(token_sale(8))),
 )
-"""Approved, voided, and stood in for."""
+"""Approved, voided, and stood in for; without a proof, as terminals once wrote it, and with one."""

@@ -25,6 +25,7 @@ from protocol.ids import CardNo, Counter, Generation, LoadSeq
 from protocol.instants import BusinessDay, ClockSource, Month
 from protocol.limits import UNACKED_TOPUPS_CENTS, ClassLimits, LimitRules, Meal, OfflineStep, When
 from protocol.money import Cents
+from protocol.proofs import Proof, ProofKind
 from protocol.purse import (
     PIN_TRIES_MAX,
     CardClass,
@@ -98,16 +99,25 @@ def spent_of(**changes: Any) -> CardRead:
     return with_purse(spent=dataclasses.replace(PURSE.spent, **changes))
 
 
+def shown(counter: int) -> CardRead:
+    return dataclasses.replace(DESFIRE, proof=Proof(ProofKind.SUN, Counter(counter)))
+
+
 CASES: dict[Refusal, list[tuple[dict[str, Any], int]]] = {
     Refusal.TERMINAL_REVOKED: [({"house": dataclasses.replace(HOUSE, revoked=True)}, 0)],
     Refusal.JOURNAL_LOW: [({"house": dataclasses.replace(HOUSE, journal_low=True)}, 0)],
     Refusal.CARD_NOT_OURS: [({"read": None}, 0)],
+    Refusal.NOT_GENUINE: [({"read": dataclasses.replace(DESFIRE, genuine=False)}, 0)],
     Refusal.PURSE_UNREADABLE: [({"read": dataclasses.replace(DESFIRE, purse=None)}, 0)],
     Refusal.CARD_BLOCKED: [({"standing": Standing(Listed.BLOCKED)}, 0)],
     Refusal.CARD_CLOSED: [({"standing": Standing(Listed.CLOSED)}, 0)],
     Refusal.BELOW_FLOOR: [
         ({"standing": Standing(counter_floor=Counter(12))}, 0),
         ({"standing": Standing(load_floor=LoadSeq(3))}, 0),
+    ],
+    Refusal.REPLAYED: [
+        ({"read": shown(11), "standing": Standing(proof_floor=Counter(11))}, 0),
+        ({"read": shown(10), "standing": Standing(proof_floor=Counter(11))}, 0),
     ],
     Refusal.VALUE_NOT_COVERED: [
         ({"read": classic(None)}, 0),
@@ -141,6 +151,12 @@ CASES: dict[Refusal, list[tuple[dict[str, Any], int]]] = {
     Refusal.PIN_NEEDED: [({"amount": 1_001}, PIN_TRIES_MAX)],
     Refusal.PIN_WRONG: [({"amount": 1_001, "pin": Pin.WRONG, "read": with_purse(pin_tries=1)}, PIN_TRIES_MAX - 1)],
 }
+
+
+def test_what_is_new_or_cannot_be_shown_again_is_no_replay() -> None:
+    floor = Standing(proof_floor=Counter(11))
+    assert isinstance(decided(shown(12), standing=floor), Approved)
+    assert isinstance(decided(shown(0), standing=floor), Approved)
 
 
 def test_all_but_the_server_s_silence_is_decided_from_the_card() -> None:

@@ -190,7 +190,7 @@ def test_a_question_has_one_spelling(name: str) -> None:
     spelled = [
         raw + b" ",
         raw.replace(b'"type"', b'"x":1,"type"'),
-        raw.replace(f'"{name}"'.encode(), b'"hello"'),
+        raw.replace(f'"{name.split("_")[0]}"'.encode(), b'"hello"'),
         raw.replace(b"Hh8", b"Hh9"),
         raw.replace(b"04a1b2c3", b"04A1B2C3").replace(b'"seq":36', b'"seq":0'),
         raw.replace(b"{", b'{"x":' + DEEP[1].encode() + b",", 1),

@@ -3,10 +3,11 @@
 from msgspec.structs import replace as with_members
 
 from protocol.entries import Kind, RefundStep, RefundTo, SaleStep
-from protocol.ids import CardNo, Generation, Seq
+from protocol.ids import CardNo, Counter, Generation, Seq
 from protocol.journal import Sealed
 from protocol.messages import Answer, Ask, Known, Who, encode_question, verified
 from protocol.money import Cents
+from protocol.proofs import Proof, ProofKind
 from protocol.purse import CardClass, CardId, Technology
 from protocol.signing import sha256_of, to_base64url
 from tests.server.office import Desk
@@ -20,9 +21,11 @@ def token_id(no: int, generation: int = 1) -> CardId:
     return CardId(CardNo(no), Generation(generation), Technology.TOKEN, CardClass.STUDENT)
 
 
-def prepared(till: Till, card: CardId, cents: int) -> Sealed:
-    """The entry before the question."""
-    return till.append(Kind.SALE_PREPARED, SaleStep(card, Cents(cents), main_after=Cents(-cents), merchant=MERCHANT))
+def prepared(till: Till, card: CardId, cents: int, shown: int = 0) -> Sealed:
+    """The entry before the question; `shown`: the counter in what the token proves itself with."""
+    proof = Proof(ProofKind.SUN, Counter(shown)) if shown else None
+    body = SaleStep(card, Cents(cents), main_after=Cents(-cents), merchant=MERCHANT, proof=proof)
+    return till.append(Kind.SALE_PREPARED, body)
 
 
 def settled(till: Till, begun: Sealed, answer: Answer | None, kind: Kind = Kind.SALE_SETTLED) -> Sealed:
@@ -53,7 +56,7 @@ def question(till: Till, begun: Sealed) -> Ask:
     """What the terminal asks about a sale."""
     body = begun.entry.body
     assert isinstance(body, SaleStep)
-    return Ask(till.epoch, till.tno, begun.seq, to_base64url(begun.hash), body.card, body.amount)
+    return Ask(till.epoch, till.tno, begun.seq, to_base64url(begun.hash), body.card, body.amount, body.proof)
 
 
 async def ask(desk: Desk, till: Till, asked: Ask) -> Answer | None:

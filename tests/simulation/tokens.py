@@ -10,11 +10,12 @@ from hardware.simulated.plain_card import VirtualPlain
 from hardware.simulated.tearing import Tear
 from protocol.authorise import Refusal, Refused
 from protocol.entries import SaleStep, Stage
-from protocol.ids import CardKey, CardNo, Generation, Seq
+from protocol.ids import CardKey, CardNo, Counter, Generation, Seq
 from protocol.instants import BusinessDay, UtcMs
 from protocol.limits import LimitRules
 from protocol.messages import Answer, Ask, Known, Who
 from protocol.money import Cents
+from protocol.proofs import Proof, ProofKind
 from protocol.purse import CardClass, CardId, CardRead, Identity, SignedLoad, Technology
 from protocol.signing import to_base64url
 from protocol.tokens import read_of
@@ -50,7 +51,7 @@ class Token(Plastic):
         identity = Identity(CardNo(no), Generation(generation), CardClass(card_class))
         virtual = VirtualPlain(bytes((4, generation)) + no.to_bytes(5))
         super().__init__(identity, Technology.TOKEN, cast("Virtual", virtual))
-        self.proven = proven
+        self.proven, self.shown = proven, 0
 
     @property
     def id(self) -> CardId:
@@ -74,12 +75,13 @@ class Token(Plastic):
         return self.virtual.uid
 
     def read(self) -> CardRead:
-        """What a terminal learns of it."""
-        return read_of(self.id)
+        """What a terminal learns of it, and never the same twice."""
+        self.shown += 1
+        return read_of(self.id, proof=Proof(ProofKind.SUN, Counter(self.shown)))
 
 
 class TokenPort(CardPort):
-    """The shipping port, and the driver of proven tokens that is still to come."""
+    """The shipping port, and what the driver of proven tokens finds out."""
 
     till: "Till"
 
@@ -108,10 +110,10 @@ class Asks:
         self._send(Who(nonce, uid))
         return nonce
 
-    def ask(self, seq: Seq, entry_hash: bytes, card: CardId, amount: Cents) -> None:
+    def ask(self, seq: Seq, entry_hash: bytes, card: CardId, amount: Cents, proof: Proof | None) -> None:
         """Ask for the money."""
         grant = self.till.disk.grant
-        self._send(Ask(grant.epoch, grant.tno, seq, to_base64url(entry_hash), card, amount))
+        self._send(Ask(grant.epoch, grant.tno, seq, to_base64url(entry_hash), card, amount, proof))
 
     def _send(self, question: Who | Ask) -> None:
         till = self.till
@@ -149,6 +151,8 @@ def answer(ask: Ask, till: "Till", book: Book, holds: Holds, rules: LimitRules, 
     entry = book.entries.get((ask.tno, 0, ask.seq))
     if before is not None or (entry is not None and to_base64url(entry.hash) != ask.hash):
         decision = Decision(refused=Refused(Refusal.TERMINAL_REVOKED))
+    elif ask.proof is not None and ask.proof.is_spent(_newest_shown(ask, ask.proof, book, holds)):
+        decision = Decision(refused=Refused(Refusal.REPLAYED))
     else:
         row, when = book.cards[ask.card.key], when_of(now, book.campus)
         living = [one.held for one in holds.values() if one.ask.card.key == row.key and one.ends_at > now]
@@ -174,6 +178,13 @@ def answer(ask: Ask, till: "Till", book: Book, holds: Holds, rules: LimitRules, 
     if before is None:
         holds[(ask.tno, ask.seq)] = Kept(ask, told, held, 0 if refused else now + HOLD_MS)
     return told
+
+
+def _newest_shown(ask: Ask, proof: Proof, book: Book, holds: Holds) -> int:
+    """The highest counter that the token has shown for any sale, settled or asked about."""
+    settled = [counter for key, kind, counter in book.token_uses if (key, kind) == (ask.card.key, proof.kind)]
+    asked = [one.ask.proof for one in holds.values() if one.ask.card.key == ask.card.key]
+    return max([*settled, *(one.counter for one in asked if one is not None)], default=0)
 
 
 def end_holds(book: Book, holds: Holds) -> None:

@@ -8,14 +8,16 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as with_members
 
+from hardware.simulated.ntag424 import VirtualNtag424
 from hardware.simulated.plain_card import VirtualPlain
 from protocol.authorise import Listed, Refusal
 from protocol.entries import Kind, SaleRefused, SaleStep
-from protocol.ids import CardNo, Generation, Seq
+from protocol.ids import CardNo, Counter, Generation, Seq
 from protocol.instants import DAY_MS, ClockSource
 from protocol.limits import LimitRules
 from protocol.messages import Answer, Known
 from protocol.money import Cents
+from protocol.proofs import Proof, ProofKind
 from protocol.purse import CardClass, CardId, Technology
 from protocol.signing import sha256_of, to_base64url
 from protocol.tokens import ANSWER_WITHIN_MS, read_of
@@ -23,12 +25,14 @@ from terminal.derived import from_snapshot, snapshot_of
 from terminal.desk import Approving, CardTapped, Identifying
 from terminal.purchase import Facts
 from terminal.texts.en import SENTENCES
-from tests.hardware.card_bench import TILL, issued
+from tests.hardware.card_bench import NEXT_KEYS, TILL, WHO, issued
+from tests.hardware.tag_bench import tag
 from tests.protocol.samples import GRANT, NOON
 from tests.terminal.counter import CounterBench
 from tests.terminal.journals import open_store
 
 TOKEN = CardId(CardNo(7), Generation(1), Technology.TOKEN, CardClass.STUDENT)
+WHO_ID = CardId(WHO.card, WHO.generation, Technology.TOKEN, WHO.card_class)
 CARD, OTHER = VirtualPlain(bytes.fromhex("04a1b2c3")), VirtualPlain(bytes.fromhex("04d1d2d3d4d5d6"))
 
 
@@ -40,12 +44,14 @@ class Asked:
     is_up: bool = True
     uids: list[str] = field(default_factory=list[str])
     sales: list[tuple[Seq, bytes, CardId, Cents]] = field(default_factory=list[tuple[Seq, bytes, CardId, Cents]])
+    proofs: list[Proof | None] = field(default_factory=list["Proof | None"])
 
     def who(self, uid: str) -> str:
         self.uids.append(uid)
         return self.nonce
 
-    def ask(self, seq: Seq, entry_hash: bytes, card: CardId, amount: Cents) -> None:
+    def ask(self, seq: Seq, entry_hash: bytes, card: CardId, amount: Cents, proof: Proof | None) -> None:
+        self.proofs.append(proof)
         self.sales.append((seq, entry_hash, card, amount))
 
     @property
@@ -306,17 +312,18 @@ async def test_after_a_stop_a_token_s_sale_is_void(bench: CounterBench, server: 
     assert not again.shell.derived.opens and again.handed_over == 0
 
 
-# Stand-in: for tokens that have proven who they are; their drivers come later
+# Stand-in: for tokens that have proven who they are
 
 
 async def taps_proven(bench: CounterBench, server: Asked, stand_in: int) -> None:
-    """What a driver that has checked a token's own word will say."""
-    shell = bench.shell
+    """What a driver says that has checked a token's own word."""
+    shell, proof = bench.shell, Proof(ProofKind.SUN, Counter(bench.at_ms + 1))
     await shell.apply_lists(_with_rules(bench, LimitRules(stand_in=Cents(stand_in))))
     await rings(bench)
     now = bench.now()
-    facts: Facts = shell._facts(read_of(TOKEN), now)
-    await shell.handle(CardTapped(read_of(TOKEN), facts, now))
+    read = read_of(TOKEN, proof=proof)
+    facts: Facts = shell._facts(read, now)
+    await shell.handle(CardTapped(read, facts, now))
 
 
 def _with_rules(bench: CounterBench, rules: LimitRules) -> Any:
@@ -381,3 +388,71 @@ async def test_a_clock_that_the_server_s_word_contradicts_counts_no_day(
     server.is_up, bench.clock, bench.ahead_ms = False, ClockSource.NTP, days * DAY_MS
     await taps_proven(bench, server, 2_500)
     assert bench.handed_over == sold
+
+
+# A tag that proves who it is, through its driver
+
+
+async def test_a_tag_that_proves_who_it_is_pays_by_the_server_s_word(bench: CounterBench, server: Asked) -> None:
+    await rings(bench)
+    await bench.taps(tag())
+    assert isinstance(bench.shell.desk.phase, Approving) and not server.uids, "nobody is asked whose it is"
+    assert server.proofs == [body_of(bench).proof] == [Proof(ProofKind.SUN, Counter(1))]
+    await server.answers()
+    assert bench.kinds()[-1] is Kind.SALE_SETTLED and bench.handed_over == 1
+    assert body_of(bench).proof == Proof(ProofKind.SUN, Counter(1)) and body_of(bench).approval
+
+
+async def test_a_tag_is_sold_to_without_the_server_within_the_limit(bench: CounterBench, server: Asked) -> None:
+    server.is_up = False
+    await bench.shell.apply_lists(_with_rules(bench, LimitRules(stand_in=Cents(2_500))))
+    card = tag()
+    for sold in (1, 2, 2):
+        await rings(bench)
+        await bench.taps(card)
+        assert bench.handed_over == sold
+        await bench.takes_off()
+        bench.at_ms += 20_000
+        await bench.types("cancel")
+    assert bench.kinds()[-1] is Kind.SALE_VOIDED
+
+
+async def test_what_a_tag_has_shown_is_not_taken_again(bench: CounterBench, server: Asked) -> None:
+    """Somebody has recorded its message; a start in between forgets nothing."""
+    server.is_up = False
+    await bench.shell.apply_lists(_with_rules(bench, LimitRules(stand_in=Cents(9_999))))
+    card = tag()
+    recorded = card.snapshot()
+    await rings(bench)
+    await bench.taps(card)
+    await bench.takes_off()
+    assert bench.handed_over == 1
+    again = CounterBench(bench.journal, TILL)
+    again.shell.server = server
+    again.at_ms = 20_000
+    await again.shell.start()
+    await again.shell.apply_lists(_with_rules(again, LimitRules(stand_in=Cents(9_999))))
+    await again.types("cancel", "ring 12.50", "pay")
+    view = await again.taps(VirtualNtag424(recorded))
+    if view.phase == "paid_earlier":  # it paid just before the start
+        await again.types("cancel")
+        await again.takes_off()
+        view = await again.taps(VirtualNtag424(recorded))
+    assert view.lines == (SENTENCES["refused.replayed"],) and again.handed_over == 0
+    assert Kind.SALE_PREPARED not in again.kinds()
+    again.at_ms += 60_000
+    await again.till.tick()
+    refused = again.entries[-1].entry.body
+    assert isinstance(refused, SaleRefused) and (refused.reason, refused.card) == (Refusal.REPLAYED, WHO_ID)
+    assert from_snapshot(snapshot_of(again.shell.derived)) == again.shell.derived
+
+
+async def test_a_clone_without_the_keys_is_refused_and_nobody_is_asked(bench: CounterBench, server: Asked) -> None:
+    await rings(bench)
+    view = await bench.taps(tag(mac_keys=NEXT_KEYS))
+    assert view.lines == (SENTENCES["refused.not_genuine"],) and view.advice == SENTENCES["advice.not_genuine"]
+    assert not server.uids and not server.sales
+    bench.at_ms += 60_000
+    await bench.till.tick()
+    refused = bench.entries[-1].entry.body
+    assert isinstance(refused, SaleRefused) and (refused.reason, refused.count) == (Refusal.NOT_GENUINE, 1)
