@@ -15,7 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 from tests.simulation.life import Life
 from tests.simulation.run import Played, Sum, play
-from tests.simulation.sequences.catalogue import SEQUENCES
+from tests.simulation.sequences.catalogue import EVERY_SEQUENCE
 
 
 def main() -> int:
@@ -91,7 +91,7 @@ def _report(played: Iterable[Played], began: float) -> int:
         print(f"\nplanted and not found, or found and not planted: {', '.join(unequal)}")
     speed = {"seeds_per_s": round(total.seeds / took_s, 2), "taps_per_s": round(taps / took_s, 1)}
     counts = {"injected": total.injected, "planted": total.planted, "found": total.found}
-    named = {"named": len(SEQUENCES), "played": total.sequences.total(), "least": _least(total.sequences)}
+    named = {"named": len(EVERY_SEQUENCE), "played": total.sequences.total(), "least": _least(total.sequences)}
     line = {
         "seeds": total.seeds,
         "failed": total.failed,
@@ -106,7 +106,7 @@ def _report(played: Iterable[Played], began: float) -> int:
 
 
 def _least(sequences: Counter[str]) -> int:
-    return min((sequences[sequence.name] for sequence in SEQUENCES), default=0)
+    return min((sequences[sequence.name] for sequence in EVERY_SEQUENCE), default=0)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from protocol.purse import PURSES
 from tests.simulation.faults import FAULTS_MIN, Fault
 from tests.simulation.life import Life
-from tests.simulation.sequences.catalogue import SEQUENCES
+from tests.simulation.sequences.catalogue import EVERY_SEQUENCE
 from tests.simulation.stage import DAYS
 from tests.simulation.story import LAST_LINES
 from tests.simulation.token_people import TokenFault
@@ -66,7 +66,7 @@ class Sum:
         """What was not done as often as a run of this length must; shorter runs than 100 seeds are only for looking."""
         hundreds = self.seeds // 100
         kinds = {str(fault): INJECTED_MIN_PER_100_SEEDS for fault in (*Fault, *TokenFault)}
-        named = {sequence.name: SEQUENCE_MIN_PER_100_SEEDS for sequence in SEQUENCES}
+        named = {sequence.name: SEQUENCE_MIN_PER_100_SEEDS for sequence in EVERY_SEQUENCE}
         short = [name for name, least in kinds.items() if self.injected[name] < least * hundreds]
         return short + [name for name, least in named.items() if self.sequences[name] < least * hundreds]
 

@@ -15,6 +15,7 @@ from protocol.purse import Technology
 from tests.simulation.sequences import format as told
 from tests.simulation.sequences.catalogue import SEQUENCES
 from tests.simulation.sequences.play import Cast, Play, cast_for
+from tests.simulation.sequences.tokens import TOKEN_SEQUENCES
 from tests.simulation.server import MERCHANTS
 from tests.simulation.till import Till
 
@@ -28,13 +29,16 @@ _TILLS, _STATIONS = 3, 2
 
 
 def turns_of(seed: int) -> list[tuple[told.Sequence, Technology]]:
-    """The sequences whose turn it is with a seed, and the technology of their cards: all of them, one after another."""
+    """The sequences whose turn it is with a seed, and the technology of their cards: all of them, one after another.
+
+    Beside them comes one of a token.
+    """
     chosen: list[tuple[told.Sequence, Technology]] = []
     for number in range(seed * SEQUENCES_PER_SEED, (seed + 1) * SEQUENCES_PER_SEED):
         turn, place = divmod(number, len(SEQUENCES))
         technologies = sorted(SEQUENCES[place].on)
         chosen.append((SEQUENCES[place], technologies[turn % len(technologies)]))
-    return chosen
+    return [*chosen, (TOKEN_SEQUENCES[seed % len(TOKEN_SEQUENCES)], Technology.TOKEN)]
 
 
 class Stage:

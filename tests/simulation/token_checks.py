@@ -3,11 +3,14 @@
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from protocol.entries import Kind, SaleStep, Stage
 from protocol.ids import CardKey
 from protocol.instants import MINUTE_MS
 from protocol.journal import Sealed
 from protocol.messages import Answer
+from protocol.money import Cents
 from protocol.policy import encode_file
 from protocol.signing import sha256_of, to_base64url
 from server.cards.rules import Report, stand_ins
@@ -21,7 +24,7 @@ from tests.simulation.tokens import Token
 if TYPE_CHECKING:
     from tests.simulation.life import Life
 
-HELD_MS_MAX = 10 * MINUTE_MS
+HELD_MS = 10 * MINUTE_MS
 """What the specification says (SPEC, "Tokens", 4), not what the code says."""
 
 
@@ -35,6 +38,8 @@ class TokenChecks:
         """Every approval by its hash."""
         self._held_since: dict[tuple[int, int], int] = {}
         self._looked = 0
+        self._stand_in_cents = STAND_IN_CENTS
+        """The most that any limits have allowed: a sequence may have had its own."""
 
     @property
     def _tokens(self) -> dict[CardKey, Token]:
@@ -43,7 +48,7 @@ class TokenChecks:
     # After every moment ------------------------------------------------------------------------------------------
 
     def answered(self, told: Answer, jws: bytes) -> None:
-        """The server has answered: what it approves is there, beside all that it holds back already."""
+        """The server has answered: what it approves is there and held back, beside all that it holds back already."""
         if told.refused is not None:
             return
         kept, place = self._campus.server.kept, self._place(told)
@@ -53,6 +58,8 @@ class TokenChecks:
         now, row = self._campus.server.now, kept.book.cards[told.card.key]
         self._held_since[place] = now
         living = [one.held.cents for one in kept.holds.values() if one.ask.card == told.card and one.ends_at > now]
+        if kept.holds[place].ends_at != now + HELD_MS:
+            raise Broken(f"approved for {place}, and held back for {kept.holds[place].ends_at - now} ms", row.key)
         if sum(living) > row.main_cents + row.subsidy_cents:
             raise Broken(f"holds back {living} of {row.main_cents + row.subsidy_cents}", row.key)
 
@@ -60,10 +67,11 @@ class TokenChecks:
         """Nothing is held back too long; a sale that tills wrote as paid was approved, or may stand in."""
         now = self._campus.server.now
         for place, kept in self._campus.server.kept.holds.items():
-            if kept.ends_at > now and now - self._held_since.get(place, now) > HELD_MS_MAX:
+            if kept.ends_at > now and now - self._held_since.get(place, now) > HELD_MS:
                 raise Broken(
                     f"money is held back for {place} since {now - self._held_since[place]} ms", kept.ask.card.key
                 )
+        self._stand_in_cents = max(self._stand_in_cents, self._campus.server.rules.stand_in)
         rows = self._campus.truth.rows
         for row in rows[self._looked :]:
             self._look_at(row)
@@ -123,16 +131,15 @@ class TokenChecks:
                 row.entry.body.amount
             )
         for (tno, card, _), cents in sums.items():
-            if cents > STAND_IN_CENTS and tno not in twice:
-                raise Broken(f"{cents} of stand-ins in a day at tno {tno}, {STAND_IN_CENTS} may be", card)
+            if cents > self._stand_in_cents and tno not in twice:
+                raise Broken(f"{cents} of stand-ins in a day at tno {tno}, {self._stand_in_cents} may be", card)
 
     def _worst_case_holds(self) -> None:
         """By the shipping rule, for each chain that has not reported: what it hides of one token."""
         server = self._campus.server
         held = {(row.tno, row.hash) for row in server.book.entries.values()}
-        limits = {
-            site: {1: encode_file(self._life.limits)} for site in {chain.site for chain in server.book.chains.values()}
-        }
+        rules = structs.replace(self._life.limits, stand_in=Cents(self._stand_in_cents))
+        limits = {site: {1: encode_file(rules)} for site in {chain.site for chain in server.book.chains.values()}}
         for tno, chain in server.book.chains.items():
             hidden: Counter[CardKey] = Counter()
             for row in self._stood_in():
@@ -151,7 +158,7 @@ class TokenChecks:
     def end(self, sums: Counter[Account]) -> None:
         """Charged once for each wish, and every cent brought is on the token, spent, or booked as our loss."""
         settled = [row for row in self._campus.truth.rows if row.entry.kind is Kind.SALE_SETTLED]
-        for token in self._tokens.values():
+        for token in self._life.token_people.tokens:
             own = {(row.entry.tno, row.hash): row for row in settled if self._is_of(row, token)}
             charged: Counter[int] = Counter()
             for row in own.values():

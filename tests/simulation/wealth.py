@@ -40,7 +40,7 @@ def due_to_merchants(campus: "Campus", sums: Counter[Account]) -> Counter[str]:
             due[step.body.merchant] -= sums[suspense(*step.id)]
         elif isinstance(step.body, SaleStep) and step.use is Use.DISPUTED:
             due[step.body.merchant] -= step.body.amount
-    for sale in _not_delivered(campus):
+    for sale in (*_not_delivered(campus), *_voided_first(campus)):
         due[sale.merchant] -= sale.amount
     return due
 
@@ -69,6 +69,17 @@ def _not_delivered(campus: "Campus") -> list[SaleStep]:
         if isinstance(row.entry.body, Vend) and row.entry.kind is not Kind.VEND_DISPENSED
     }
     return [sale for mark, sale in settled.items() if mark in failed]
+
+
+def _voided_first(campus: "Campus") -> list[SaleStep]:
+    """Sales of tokens that another history of their till settled after the void had come: the first word stands."""
+    voided = {
+        (step.id[0], step.id[2], step.body.card, step.body.amount)
+        for step in campus.server.book.steps.values()
+        if step.stage is Stage.VOIDED and isinstance(step.body, SaleStep) and step.body.card.is_token
+    }
+    sales = [(row.entry.tno, row.entry.body) for row in _outcomes(campus) if isinstance(row.entry.body, SaleStep)]
+    return [sale for tno, sale in sales if (tno, sale.prepared, sale.card, sale.amount) in voided]
 
 
 def _moved(campus: "Campus", keys: set[CardKey]) -> int:

@@ -310,4 +310,43 @@ _BOOKS = (
     ),
 )
 
-MUTANTS = _LINK + _COUNTER + _CARD + _BOOKS
+_HOLD = "HOLD_MS = 10 * MINUTE_MS\n"
+_TOKENS = (
+    Mutant(
+        "nothing held back",
+        "what the server approved for a token is not there for other sales until its entry comes",
+        "server/tokens/rules.py",
+        _HOLD,
+        "HOLD_MS = 0\n",
+    ),
+    Mutant(
+        "held back for a day",
+        "money is held back for ten minutes at the most",
+        "server/tokens/rules.py",
+        _HOLD,
+        "HOLD_MS = DAY_MS\n",
+    ),
+    Mutant(
+        "any UID stands in",
+        "only a token that has proven who it is gets anything without an answer",
+        "terminal/token_sale.py",
+        "    stands_in = proven and may_stand_in(read, cents, facts)",
+        "    stands_in = may_stand_in(read, cents, facts)",
+    ),
+    Mutant(
+        "any answer will do",
+        "an answer counts for the very sale that was asked about",
+        "terminal/token_sale.py",
+        "    return (answer.seq, answer.card, answer.amount) == (found.seq, found.body.card, found.body.amount)",
+        "    return True",
+    ),
+    Mutant(
+        "set the clock back, stand in again",
+        "the days of a token's stand-ins only go forward",
+        "terminal/derived.py",
+        "        return cents if known >= day else Cents(0)",
+        "        return cents if known == day else Cents(0)",
+    ),
+)
+
+MUTANTS = _LINK + _COUNTER + _CARD + _BOOKS + _TOKENS

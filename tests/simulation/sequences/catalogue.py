@@ -6,6 +6,7 @@ from tests.simulation.sequences.counter import CLOCKS, ONE_TAP, PIN, POWER, VEND
 from tests.simulation.sequences.credits import CASH_IN, EARLY_REFUNDS, LOADS, REFUNDS, REVOKED, SUBSIDIES
 from tests.simulation.sequences.drawers import DRAWERS
 from tests.simulation.sequences.second import SECOND
+from tests.simulation.sequences.tokens import TOKEN_SEQUENCES
 from tests.simulation.sequences.torn import CHAINED, OPEN, RECOVERED, TORN, WEAK
 
 SEQUENCES = (
@@ -16,4 +17,6 @@ SEQUENCES = (
     *(*IMAGES, *SAME_PLACE, *MID_SALE, *ENDED, *HOLES, *REPLACED),
     *(*DRAWERS, *SECOND),
 )
-assert len({sequence.name for sequence in SEQUENCES}) == len(SEQUENCES), "names are unique"
+"""Those of cards that hold their money themselves."""
+EVERY_SEQUENCE = SEQUENCES + TOKEN_SEQUENCES
+assert len({sequence.name for sequence in EVERY_SEQUENCE}) == len(EVERY_SEQUENCE), "names are unique"
