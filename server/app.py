@@ -226,6 +226,7 @@ def _compose(place: _Place, clock: Callable[[], UtcMs], database: Database, keys
     around = Around(
         (upkeep.post_parked, upkeep.extend_holes, upkeep.resolve_due, upkeep.reconsider, cards.settle_all),
         Audit(database, clock).run,
+        tokens.worst_case_cents,
     )
     reconcile = Reconcile(database, campus, clock, around)
     alarms = Alarms(database, clock)

@@ -66,6 +66,9 @@ class Nightly:
         await self._reconcile.dry_run(day, _Told(day, "tried").tell)
         proof = await self._reconcile.run(day, _Told(day, "proven").tell)
         log.info("business day %s, proof %s: %s cards looked at", day, proof.number, proof.cards)
+        if proof.stand_in_cents:
+            told = (day, proof.stand_in_cents)
+            log.info("business day %s: silent terminals may have sold %s cents to tokens without an answer", *told)
 
     async def _note(self, day: BusinessDay) -> None:
         await self._database.transact(lambda connection: write_setting(connection, DONE_THROUGH, str(day)))

@@ -344,8 +344,7 @@ reconciliation = Table(
     _big("generation"),
     _big("cards"),
     _big("signatures"),
-    _big("difference_cents"),
-    _big("unexplained_cents"),
+    *_bigs("difference_cents", "unexplained_cents", "stand_in_cents"),
     PrimaryKeyConstraint("day", "number"),
 )
 """The proofs of business days; `revision` is that of the day's report. `card`, `generation`: the last card that is

@@ -163,7 +163,7 @@ def stand_ins(
     """What silent terminals may have sold to each token without an answer: the worst case, terminal by terminal.
 
     Each may hold the `limits` that it has shown or any later ones of its site; one that never had any stands in for
-    nobody.
+    nobody. Its clock may be a day ahead (SPEC, "Tokens"), which makes one day more.
     """
     last, found = campus.business_day(now), list[Silent]()
     for report in reports:
@@ -171,7 +171,7 @@ def stand_ins(
         versions = limit_lists.get(report.site, {}).items()
         a_day = max((_stand_in(raw) for version, raw in versions if version >= report.limits_version), default=0)
         if days and a_day:
-            found.append(Silent(report.tid, report.reported_at, days, a_day))
+            found.append(Silent(report.tid, report.reported_at, days + 1, a_day))
     return found
 
 

@@ -52,6 +52,8 @@ class DayProof:
     """How many cards had to be looked at one by one."""
     difference_cents: int
     unexplained_cents: int
+    stand_in_cents: int
+    """The most that terminals may have sold to tokens without an answer and not have told: no difference yet."""
     classes: tuple[ClassTotal, ...]
     findings: tuple[FoundDifference, ...] = ()
     lines: tuple[Line, ...] = ()

@@ -60,7 +60,8 @@ class ProofView(Read):
 
     `number` counts the proofs of a day (0: dry), `revision` is that of the report it proves. Findings with the largest
     amounts come first; those after one are asked for by its `key`. `lines`: the float at the end of the day.
-    `signatures`: entries whose own signature was checked for this proof.
+    `signatures`: entries whose own signature was checked for this proof. `stand_in_cents`: the most that silent
+    terminals may have sold to tokens without an answer by then; no card's difference, and perhaps never one.
     """
 
     day: Day
@@ -72,6 +73,7 @@ class ProofView(Read):
     cards: int
     difference_cents: AnyMoney
     unexplained_cents: AnyMoney
+    stand_in_cents: AnyMoney
     classes: list[ClassView]
     findings: list[FindingView]
     lines: list[FloatLineView]

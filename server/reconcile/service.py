@@ -58,6 +58,8 @@ class Around:
     """Post what was parked, extend holes, decide torn steps after thirty days, release what replaced cards wait for."""
     audit: Step | None = None
     """Check every single signature that no audit has checked before; how many."""
+    stand_in_cents: Step | None = None
+    """The most that silent terminals may have sold to tokens without an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ class Reconcile:
         sums.add(rest.findings, unexplained_cents=rest.unexplained_cents)
         classes = tuple(ClassTotal(cls, *figures) for cls, figures in sorted(sums.classes.items()))
         listed = tuple(shown(found) for found in sums.shown)
-        totals = (sums.cards, sums.difference_cents, sums.unexplained_cents)
+        totals = (sums.cards, sums.difference_cents, sums.unexplained_cents, await self._stand_in_cents())
         return DayProof(day, 0, 0, as_of, True, True, *totals, classes, listed, tuple(rest.lines))
 
     async def run(self, day: BusinessDay, progress: Callable[[Progress], None] | None = None) -> DayProof:
@@ -177,7 +179,7 @@ class Reconcile:
             for total in totals
         )
         which, is_finished = (row["number"], row["revision"], UtcMs(row["as_of"])), row["finished_at"] > 0
-        figures = (row["cards"], row["difference_cents"], row["unexplained_cents"])
+        figures = (row["cards"], row["difference_cents"], row["unexplained_cents"], int(row["stand_in_cents"]))
         listed = tuple(_shown_row(found) for found in rows)
         audited = int(row["signatures"])
         return DayProof(day, *which, False, is_finished, *figures, classes, listed, tuple(lines), audited)
@@ -254,11 +256,15 @@ class Reconcile:
                     if progress is not None:
                         progress(Progress(cards, chunk.upto))
             rest = await _rest_of(connection, claim.day, campus)
+        sums = {"unexplained_cents": rest.unexplained_cents, "stand_in_cents": await self._stand_in_cents()}
         async with self._database.writing() as connection:
-            kept = (rest.findings, rest.lines, rest.unexplained_cents, self._clock())
+            kept = (rest.findings, rest.lines, sums, self._clock())
             if not await store_proofs.finish_proof(connection, claim, *kept):
                 raise _taken()
             await self._raise_alarms(connection, rest.findings)
+
+    async def _stand_in_cents(self) -> int:
+        return await self._around.stand_in_cents() if self._around.stand_in_cents else 0
 
     async def _audit(self, claim: Claim) -> None:
         """What it finds are cases by now, which the proof lists."""

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,12 +128,15 @@ async def finish_proof(
     claim: Claim,
     findings: Iterable[Finding],
     lines: Iterable[Line],
-    unexplained_cents: int,
+    sums: Mapping[str, int],
     now: UtcMs,
 ) -> bool:
-    """Keep what is no card's, and that the proof is complete; False: another run has taken its place."""
-    unexplained = reconciliation.c.unexplained_cents + unexplained_cents
-    if not await change_run(connection, claim, {"finished_at": now, "unexplained_cents": unexplained}):
+    """Keep what is no card's, and that the proof is complete; False: another run has taken its place.
+
+    `sums` are added to the proof's columns of these names.
+    """
+    values = {name: reconciliation.c[name] + cents for name, cents in sums.items()}
+    if not await change_run(connection, claim, {"finished_at": now, **values}):
         return False
     await _insert_findings(connection, claim, findings)
     rows = [

@@ -51,7 +51,7 @@ async def worst_case(_: Looking, tokens: Desk) -> WorstCaseView:
         ],
         a_token_cents=found.a_token_cents,
         tokens=found.tokens,
-        cents=found.a_token_cents * found.tokens,
+        cents=found.cents,
     )
 
 

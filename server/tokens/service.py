@@ -66,6 +66,11 @@ class WorstCase:
         """To one token."""
         return sum(known.cents for known in self.silent)
 
+    @property
+    def cents(self) -> int:
+        """To all of them."""
+        return self.a_token_cents * self.tokens
+
 
 class Tokens:
     """Keeps tokens."""
@@ -228,6 +233,10 @@ class Tokens:
         async with self._database.reading() as connection:
             reports, limits = await reports_of(connection), await limit_lists(connection)
             return WorstCase(stand_ins(reports, limits, self._clock(), self._campus), await store.active(connection))
+
+    async def worst_case_cents(self) -> int:
+        """The same in one figure."""
+        return (await self.worst_case()).cents
 
     # What time brings --------------------------------------------------------------------------------------------
 

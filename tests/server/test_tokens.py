@@ -443,10 +443,24 @@ async def test_the_worst_case_is_told(desk: Desk, till: Till) -> None:
     assert (told["silent"], told["cents"]) == ([], 0), "it has reported within ten minutes"
     desk.clock.pass_ms(11 * MINUTE_MS)
     told = await desk.get("/tokens/worst-case")
-    assert [(one["tid"], one["days"], one["cents"]) for one in told["silent"]] == [(till.tid, 1, 1_500)]
+    assert [(one["tid"], one["days"], one["cents"]) for one in told["silent"]] == [(till.tid, 2, 3_000)]
     desk.clock.pass_ms(2 * DAY_MS)
     told = await desk.get("/tokens/worst-case")
-    assert (told["a_token_cents"], told["tokens"], told["cents"]) == (4_500, 1, 4_500)
+    assert (told["a_token_cents"], told["tokens"], told["cents"]) == (6_000, 1, 6_000), "its clock may be a day ahead"
+
+
+async def test_a_proof_says_for_good_what_stand_ins_may_have_cost(desk: Desk, till: Till) -> None:
+    """A try says the same; what terminals tell afterwards changes a later proof only."""
+    day = CAMPUS.business_day(desk.clock())
+    await new_token(desk, 100)
+    await desk.house.policy.put_limits(SiteId(SITE), LimitRules(stand_in=Cents(1_500)))
+    assert (await desk.house.reconcile.dry_run(day)).stand_in_cents == 0
+    desk.clock.pass_ms(DAY_MS)
+    assert (await desk.post(f"/days/{day}/proof"))["stand_in_cents"] == 4_500
+    assert (await desk.post(f"/days/{day}/proof?dry=false"))["stand_in_cents"] == 4_500
+    desk.clock.pass_ms(DAY_MS)
+    assert (await desk.get(f"/days/{day}/proof"))["stand_in_cents"] == 4_500
+    assert (await desk.get("/tokens/worst-case"))["cents"] == 6_000
 
 
 async def test_a_proof_finds_nothing_about_tokens_that_pay(desk: Desk, till: Till) -> None:
