@@ -18,6 +18,8 @@ class Weather:
     acks_lost: int = 0
     """The server's answers alone."""
     delay_ms_max: int = 0
+    acks_late_ms: int = 0
+    """How much later than that the server's answers arrive."""
 
 
 FAIR = Weather()
@@ -58,6 +60,7 @@ class Line:
     def _plan(self, deliver: Callable[[], None], upwards: bool) -> None:
         session, now = self._session, self._timeline.now_ms
         delay = self._rng.randint(0, self.weather.delay_ms_max) if self.weather.delay_ms_max else 0
+        delay += 0 if upwards else self.weather.acks_late_ms
         arrival = now + delay
         if not self._happens(self.weather.reordered, "message reorder"):
             arrival = max(arrival, self._last_arrival_ms[upwards])

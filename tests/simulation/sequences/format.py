@@ -312,8 +312,16 @@ class Deaf:
 
 
 @dataclass(frozen=True, slots=True)
+class HearsLate:
+    """What the server says reaches the till so much later."""
+
+    till: Till
+    by_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Hears:
-    """It arrives again."""
+    """It arrives again, and at once."""
 
     till: Till
 
@@ -626,6 +634,7 @@ Step = (
     | HoldBack
     | LetGo
     | Deaf
+    | HearsLate
     | Hears
     | Sync
     | WeakReads

@@ -261,6 +261,10 @@ class Play:
         self._till(step.till).line.weather = Weather(acks_lost=1_000)
 
     @do.register
+    def _(self, step: told.HearsLate) -> None:
+        self._till(step.till).line.weather = Weather(acks_late_ms=step.by_ms)
+
+    @do.register
     def _(self, step: told.Hears) -> None:
         self._till(step.till).line.weather = FAIR
 
