@@ -122,7 +122,9 @@ def view_of(desk: Desk, minute_of_day: int, words: Words) -> View:
         case Approving():
             return _view(phase, Tone.HOLD, words, "asking", "asking", phase.open.body.amount)
         case TapAgain(_, lost):
-            return _view(phase, Tone.TAP_AGAIN, words, "tap_again", "tap_again", lost.body.amount, (), (Choice.CANCEL,))
+            lines = () if desk.present in (None, lost.card) else (words["line.other_card"],)
+            cents = lost.body.amount
+            return _view(phase, Tone.TAP_AGAIN, words, "tap_again", "tap_again", cents, lines, (Choice.CANCEL,))
         case Done(receipt):
             return _done(phase, receipt, words)
         case NotDone(order, reason):

@@ -114,8 +114,8 @@ class ClassicSectors:
         if answer[-2:] == _OK:
             return answer[:-2]
         self.forget_keys()
-        if self._channel.transmit(GET_UID)[-2:] != _OK:
-            raise CardLeftField(f"the card left during {command}")
+        if self._channel.transmit(GET_UID) != self._channel.uid + _OK:
+            raise CardLeftField(f"the card left during {command}, or another one came")
         raise CardRefused(command, int.from_bytes(answer[-2:], "big"))
 
 

@@ -72,6 +72,7 @@ SENTENCES: Final[dict[str, str]] = {
     "line.receipt": "receipt {tno}-{seq}",
     "line.owes_handover": "paid shortly before the last stop: {cents}, receipt {tno}-{seq}; tap that card",
     "line.open": "open: {cents} with card {card}; tap it again within {minutes} min",
+    "line.other_card": "This is another card.",
     "line.rekey": "card {card}, key set {key_set}",
     "line.issue": "card {card}, generation {generation}, {card_class}",
     # Why a sale is refused, and what to do

@@ -69,6 +69,7 @@ SENTENCES: Final[dict[str, str]] = {
     "line.receipt": "小票号 {tno}-{seq}",
     "line.owes_handover": "上次停机前刚付款：{cents}，小票号 {tno}-{seq}；请再刷那张卡",
     "line.open": "未完成：卡 {card}，{cents}；请在 {minutes} 分钟内再刷一次",
+    "line.other_card": "这是另一张卡。",
     "line.rekey": "卡 {card}，密钥组 {key_set}",
     "line.issue": "卡 {card}，第 {generation} 张，{card_class}",
     # Why a sale is refused, and what to do

@@ -69,6 +69,7 @@ SENTENCES: Final[dict[str, str]] = {
     "line.receipt": "收據號碼 {tno}-{seq}",
     "line.owes_handover": "上次停機前剛付款：{cents}，收據號碼 {tno}-{seq}；請再刷那張卡",
     "line.open": "未完成：卡 {card}，{cents}；請在 {minutes} 分鐘內再刷一次",
+    "line.other_card": "這是另一張卡。",
     "line.rekey": "卡 {card}，金鑰組 {key_set}",
     "line.issue": "卡 {card}，第 {generation} 張，{card_class}",
     # Why a sale is refused, and what to do

@@ -6,13 +6,15 @@ from contextlib import asynccontextmanager, contextmanager
 
 import pytest
 
-from hardware.ports import CardChannel, Indicator, ReaderUnplugged, Signal
+from hardware.cards.open_card import open_card
+from hardware.ports import CardChannel, CardError, Indicator, ReaderUnplugged, Signal
 from hardware.readers.lamps import lamp_commands
 from hardware.readers.pcsc import PcscReader, scard
 from hardware.readers.picking import pick_reader
 from hardware.simulated.pcscd import PrivatePcscd
 from hardware.simulated.vpcd import VirtualSlot
 from terminal.card_thread import CardThread
+from tests.hardware.card_bench import KINDS, TILL, Kind, issued, sale
 from tests.hardware.test_pcsc_stack import EchoCard
 
 PICC, SAM = (f"ACS ACR1252 1S CL Reader [ACR1252 Dual Reader {slot}]" for slot in ("PICC", "SAM"))
@@ -198,3 +200,25 @@ def test_a_signal_reaches_the_reader_where_it_can_and_fails_nowhere(pcscd: Priva
         pcscd.stop()
         reader.signal(Signal.REFUSED)
         pcscd.start()
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_card_exchanged_between_read_and_write_is_left_alone(pcscd: PrivatePcscd, kind: Kind) -> None:
+    """Faster than pcscd looks: the new card is spoken to as if it were the old one, and takes nothing."""
+    first, other = issued(kind).card, issued(kind, uid=b"\x04other.").card
+    before = other.snapshot()
+    with PcscReader(pcscd.reader_names[0]) as reader, VirtualSlot(pcscd.ports[0]) as field:
+        assert reader.wait_until_absent(2)
+        field.insert(first)
+        channel = reader.wait_for_card(2)
+        assert channel is not None
+        driver = open_card(channel, TILL)
+        change = sale(driver.read(), 1)
+        field.insert(other)
+        with pytest.raises(CardError):
+            driver.write(change)
+        assert other.snapshot() == before
+        channel = reader.wait_for_card(2)
+        assert channel is not None and channel.uid == other.uid
+        assert open_card(channel, TILL).read().purse == change.purse_before
