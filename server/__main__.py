@@ -3,6 +3,7 @@
 With `--role` it is one of several on the same PostgreSQL (docs/operations.md): `api`, `ingest`, `nightly`.
 `python -m server broker --config FILE` only makes the broker's directory ready, for Mosquitto to be started from.
 `python -m server backup` and `restore` copy all of it, and make a server from a copy (`server/backup_command.py`).
+`python -m server import-cards FILE` takes over an old system's cards and balances (`server/import_command.py`).
 `python -m server keys ...` makes, changes and shows the server's keys (`server/keys_command.py`).
 """
 
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import uvicorn
 
-from server import backup_command, keys_command
+from server import backup_command, import_command, keys_command
 from server.app import House, authority_of, open_house, prepare_broker, utc_now
 from server.broker.authority import AuthorityUnusable
 from server.broker.configuration import CONFIG
@@ -62,6 +63,8 @@ def main() -> int:
         return keys_command.main(sys.argv[2:], print, _warn)
     if sys.argv[1:2] in (["backup"], ["restore"]):
         return backup_command.main(sys.argv[1:], print, _warn)
+    if sys.argv[1:2] == ["import-cards"]:
+        return import_command.main(sys.argv[2:], print, _warn)
     parser = argparse.ArgumentParser(prog="python -m server", description=__doc__)
     parser.add_argument("what", nargs="?", choices=["run", "broker"], default="run", help="run, or prepare the broker")
     parser.add_argument("--config", type=Path, required=True, help="a TOML file")

@@ -1,0 +1,1 @@
+"""Cards and balances of an old system, from a CSV file."""
