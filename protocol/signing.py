@@ -1,8 +1,7 @@
 """Ed25519 signatures and AES-CMAC: the one file of this package that touches cryptography."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as BadBase64
-from binascii import b2a_base64
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable
 from hashlib import sha256
 from hmac import compare_digest
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.cmac import CMAC
 SIGNATURE_BYTES = 64
 KEY_BYTES = 32
 _URL_ALPHABET = bytes.maketrans(b"+/", b"-_")
+_PLAIN_ALPHABET = bytes.maketrans(b"-_", b"+/")
 
 _FIELD = 2**255 - 19
 _ORDER_8 = 2707385501144840649318225287225658788936804267575313519463743609750303402022
@@ -130,9 +130,9 @@ def from_base64url(text: str | bytes) -> bytes:
     """Read base64url without padding; anything but the one canonical spelling is a ValueError."""
     raw = text.encode("ascii", "replace") if isinstance(text, str) else text
     try:
-        decoded = urlsafe_b64decode(raw + b"=" * (-len(raw) % 4))
+        decoded = a2b_base64(raw.translate(_PLAIN_ALPHABET) + b"=" * (-len(raw) % 4))
     except BadBase64 as error:
         raise ValueError(f"not base64url: {error}") from error
-    if urlsafe_b64encode(decoded).rstrip(b"=") != raw:
+    if b2a_base64(decoded, newline=False).translate(_URL_ALPHABET, b"=") != raw:
         raise ValueError("not base64url in its canonical spelling (RFC 7515 appendix C)")
     return decoded

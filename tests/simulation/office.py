@@ -5,6 +5,7 @@ anybody knew (adopted against clearing) is what a document explains first, or it
 """
 
 import dataclasses
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -182,7 +183,7 @@ class Office:
     def _subsidise(self, row: CardRow, document: Document) -> None:
         day, to = CAMPUS_TIME.business_day(self.now), pending_subsidy(row.key[0])
         if row.period != document.period:
-            left = self._sum(to)
+            left = self._sums()[to]
             self.book.post(f"lapsed:{row.key[0]}.{document.period}", day, balanced((to, -left), (FUNDER, left)))
         legs = balanced((FUNDER, -document.cents), (to, document.cents))
         self.book.post(f"subsidy:{row.key[0]}.{document.period}", day, legs)
@@ -224,7 +225,8 @@ class Office:
         write_off(self.book, self.kept.posted_at, self.now)
         self.release_rests()
         newest = {key[0]: key for key in sorted(self.book.cards)}
-        given = [self._give_pending(self.book.cards[key]) for key in newest.values()]
+        sums = self._sums()
+        given = [self._give_pending(self.book.cards[key], sums) for key in newest.values()]
         if any(given):
             self.publish()
 
@@ -246,7 +248,7 @@ class Office:
                 self.book.post(f"release:{key[0]}/{key[1]}", CAMPUS_TIME.business_day(self.now), rules.rest_of(row))
                 self._campus.tell("server", f"releases {cents}", key)
                 newest = max(known for known in self.book.cards if known[0] == key[0])
-                if self._give_pending(self.book.cards[newest]):
+                if self._give_pending(self.book.cards[newest], self._sums()):
                     self.publish()
 
     def _decide_late(self) -> None:
@@ -255,15 +257,15 @@ class Office:
             if decide_late(self.book, step, self.now, day):
                 self._campus.tell("server", f"decides {step.id}: {step.resolved or step.use}", step.card)
 
-    def _give_pending(self, row: CardRow) -> bool:
-        """What is owed to the holder and not on its way to any card yet is granted as a load."""
+    def _give_pending(self, row: CardRow, sums: Counter[Account]) -> bool:
+        """What is owed to the holder and not on its way to any card yet is granted as a load; `sums` as they are."""
         account = pending(row.key[0])
         plastics = [self._plastic(card) for key, card in self.book.cards.items() if key[0] == row.key[0]]
-        free = rules.grantable_subsidy(self._sum(pending_subsidy(row.key[0])), plastics)
+        free = rules.grantable_subsidy(sums[pending_subsidy(row.key[0])], plastics)
         granted = bool(free) and not rules.load_refusal(row, free)
         if granted:
             rules.grant_subsidy(row, row.period, free)
-        free = rules.grantable(self._sum(account), plastics)
+        free = rules.grantable(sums[account], plastics)
         if not free or rules.load_refusal(row, free):
             return granted
         number = sum(cause.startswith(f"pending:{row.key[0]}@") for cause in self.book.posted)
@@ -271,9 +273,13 @@ class Office:
         self._campus.tell("server", f"grants {free} of pending credit", row.key)
         return True
 
-    def _sum(self, account: Account) -> int:
-        postings = (posting for posted in self.book.posted.values() for posting in posted.postings)
-        return sum(posting.cents for posting in postings if posting.account == account)
+    def _sums(self) -> Counter[Account]:
+        """What stands in each account."""
+        sums = Counter[Account]()
+        for posted in self.book.posted.values():
+            for posting in posted.postings:
+                sums[posting.account] += posting.cents
+        return sums
 
     def _plastic(self, row: CardRow) -> rules.Plastic:
         at, version = self.kept.closed.get(row.key, (UtcMs(0), 0))

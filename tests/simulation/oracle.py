@@ -123,8 +123,9 @@ class Oracle:
     def second_histories(self) -> Counter[int]:
         """By chain, how often an entry that arrived is followed by another one than the first."""
         followers: dict[tuple[int, str], set[bytes]] = {}
+        arrived = self._held | self._aside
         for row in self._truth.rows:
-            if row.hash in self._held | self._aside:
+            if row.hash in arrived:
                 followers.setdefault((row.entry.tno, row.entry.prev), set()).add(row.hash)
         forks: Counter[int] = Counter()
         for (tno, _), hashes in followers.items():

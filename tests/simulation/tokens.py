@@ -191,7 +191,7 @@ def end_holds(book: Book, holds: Holds) -> None:
     """Sales whose outcome is posted hold nothing back any more."""
     for place, kept in holds.items():
         step = book.steps.get((kept.ask.tno, 0, place[1]))
-        if step is not None and step.stage is not Stage.PREPARED:
+        if kept.ends_at and step is not None and step.stage is not Stage.PREPARED:
             holds[place] = replace(kept, ends_at=0)
 
 
