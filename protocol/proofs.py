@@ -12,6 +12,8 @@ class ProofKind(enum.StrEnum):
 
     SUN = "sun"
     """NTAG 424 DNA: a message with a MAC over the counter of its reads."""
+    AES = "aes"
+    """MIFARE Ultralight AES: a mutual authentication, made anew each time."""
 
 
 class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

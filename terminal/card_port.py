@@ -72,7 +72,7 @@ class CardPort:
             return self._card.read(load_known(channel.uid))
         except CardNotOurs:
             self._card = None
-            return read_token(channel, self._keys)
+            return read_token(channel, self._keys, self._random_bytes)
 
     def _opened(self) -> PurseCard:
         if self._card is None:

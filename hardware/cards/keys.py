@@ -48,6 +48,8 @@ class Role(enum.IntEnum):
     SUN_READ = 0x30
     """The same for all tokens of a set, for it opens whose UID it is: its input has none."""
     SUN_MAC = 0x31
+    ULTRALIGHT = 0x32
+    ULTRALIGHT_MAC = 0x33
 
 
 _TIER_OF = {
@@ -62,6 +64,8 @@ _TIER_OF = {
     Role.PIN: Tier.DEBIT,
     Role.SUN_READ: Tier.DEBIT,
     Role.SUN_MAC: Tier.DEBIT,
+    Role.ULTRALIGHT: Tier.DEBIT,
+    Role.ULTRALIGHT_MAC: Tier.DEBIT,
 }
 
 

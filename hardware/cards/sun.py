@@ -20,13 +20,14 @@ from protocol.purse import CardClass, Identity
 NDEF_BYTES_MAX = 128
 """The message is read with one command, so that all of it is of one count."""
 UID_BYTES = 7
+WHO_BYTES = 9
 
 _WHO_VERSION = 1
 _PICC_TAG = 0xC7
 """UID and counter are there, and the UID has seven bytes (AN12196, PICCDataTag)."""
 _SV2 = bytes.fromhex("3cc300010080")
 _ENCIPHERED, _WHO, _MAC = b"?e=", b"&t=", b"&m="
-_ENCIPHERED_CHARS, _WHO_CHARS, _MAC_CHARS = 32, 18, 16
+_ENCIPHERED_CHARS, _WHO_CHARS, _MAC_CHARS = 32, 2 * WHO_BYTES, 16
 _TAIL_CHARS = len(_ENCIPHERED + _WHO + _MAC) + _ENCIPHERED_CHARS + _WHO_CHARS + _MAC_CHARS
 _RECORD_HEAD = b"\xd1\x01"
 _URI_TYPE = b"U"
@@ -55,8 +56,7 @@ class SunFile:
 
 def ndef_file(url: str, key_set: int, who: Identity) -> SunFile:
     """The file of a token. `url`: the page that a phone opens. Raises ValueError where it is too long."""
-    number = bytes((_WHO_VERSION, key_set, who.card_class)) + who.generation.to_bytes(2, "big")
-    text = (number + who.card.to_bytes(4, "big")).hex().upper().encode()
+    text = who_text(key_set, who).hex().upper().encode()
     link = url.encode() + _ENCIPHERED + b"0" * _ENCIPHERED_CHARS + _WHO + text + _MAC + b"0" * _MAC_CHARS
     payload = b"\x00" + link
     record = _RECORD_HEAD + bytes((len(payload) & 0xFF,)) + _URI_TYPE + payload
@@ -86,7 +86,7 @@ def read_message(file: bytes) -> SunMessage | None:
         return None
     if (len(enciphered), len(text), len(mac)) != (_ENCIPHERED_CHARS // 2, _WHO_CHARS // 2, _MAC_CHARS // 2):
         return None
-    who = _who_in(text)
+    who = who_in(text)
     return SunMessage(enciphered, text[1], who, tail[maced_at:mac_at], mac) if who else None
 
 
@@ -116,7 +116,14 @@ def picc_data(uid: bytes, counter: int, filling: bytes) -> bytes:
     return bytes((_PICC_TAG,)) + uid + counter.to_bytes(3, "little") + filling
 
 
-def _who_in(text: bytes) -> Identity | None:
+def who_text(key_set: int, who: Identity) -> bytes:
+    """Who a token is, 9 bytes: version, key set, class, generation, issue number."""
+    head = bytes((_WHO_VERSION, key_set, who.card_class))
+    return head + who.generation.to_bytes(2, "big") + who.card.to_bytes(4, "big")
+
+
+def who_in(text: bytes) -> Identity | None:
+    """Who such a text names; None where it is none."""
     version, card_class = text[0], text[2]
     generation, card = int.from_bytes(text[3:5], "big"), int.from_bytes(text[5:], "big")
     if version != _WHO_VERSION or card_class not in list(CardClass) or not (generation and card):

@@ -12,6 +12,7 @@ from hardware.simulated.tearing import CardTorn, Field
 from protocol.purse import Technology
 
 _STORAGE_CARD_ATR = bytes.fromhex("3b8f8001804f0ca000000306")
+_ULTRALIGHT_ATR = _STORAGE_CARD_ATR + b"\x03\x00\x03"
 
 
 class AnsweringCard(Protocol):
@@ -129,6 +130,8 @@ class SimulatedReader:
         return self._card is not None and self._card.field.present
 
 
-def technology_of(atr: bytes) -> Technology:
-    """Tell a storage card from a processor card by its ATR (PC/SC part 3 section 3.1.3.2.3)."""
+def technology_of(atr: bytes) -> Technology | None:
+    """What a reader takes the chip for, by its ATR (PC/SC part 3 section 3.1.3.2.3): an Ultralight for neither."""
+    if atr.startswith(_ULTRALIGHT_ATR):
+        return None
     return Technology.CLASSIC if atr.startswith(_STORAGE_CARD_ATR) else Technology.DESFIRE

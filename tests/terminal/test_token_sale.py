@@ -26,7 +26,7 @@ from terminal.desk import Approving, CardTapped, Identifying
 from terminal.purchase import Facts
 from terminal.texts.en import SENTENCES
 from tests.hardware.card_bench import NEXT_KEYS, TILL, WHO, issued
-from tests.hardware.tag_bench import tag
+from tests.hardware.tag_bench import tag, ultralight
 from tests.protocol.samples import GRANT, NOON
 from tests.terminal.counter import CounterBench
 from tests.terminal.journals import open_store
@@ -456,3 +456,16 @@ async def test_a_clone_without_the_keys_is_refused_and_nobody_is_asked(bench: Co
     await bench.till.tick()
     refused = bench.entries[-1].entry.body
     assert isinstance(refused, SaleRefused) and (refused.reason, refused.count) == (Refusal.NOT_GENUINE, 1)
+
+
+async def test_an_ultralight_that_is_authenticated_is_sold_to_without_the_server(
+    bench: CounterBench, server: Asked
+) -> None:
+    server.is_up = False
+    await bench.shell.apply_lists(_with_rules(bench, LimitRules(stand_in=Cents(9_999))))
+    for sold in (1, 2):
+        await rings(bench)
+        await bench.taps(ultralight())
+        assert bench.handed_over == sold and body_of(bench).proof == Proof(ProofKind.AES)
+        await bench.takes_off()
+        bench.at_ms += 20_000
