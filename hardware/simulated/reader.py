@@ -32,8 +32,8 @@ class AnsweringCard(Protocol):
         ...
 
 
-class VirtualCard(AnsweringCard, Protocol):
-    """What the simulated reader needs: it also places the card."""
+class CardInField(AnsweringCard, Protocol):
+    """What a reader needs that finds the card by itself."""
 
     field: Field
 
@@ -41,6 +41,10 @@ class VirtualCard(AnsweringCard, Protocol):
     def uid(self) -> bytes:
         """The card's UID."""
         ...
+
+
+class VirtualCard(CardInField, Protocol):
+    """What the simulated reader needs: it also places the card."""
 
     def put_back(self) -> None:
         """Bring the card into the field (again)."""

@@ -19,7 +19,7 @@ class Fuse:
         """Count the exchanges, or only those that begin with these bytes."""
         self._card, self._at, self._act, self._after, self._only = card, at, act, after, only
         self.exchanges = 0
-        self.atr, self.field = card.atr, card.field
+        self.uid, self.atr, self.field = card.uid, card.atr, card.field
 
     def reset(self) -> None:
         """Power up anew."""

@@ -1,0 +1,103 @@
+"""A virtual card as a PN532 meets it on the air: selected, spoken to, and fallen silent after a refusal.
+
+The virtual cards answer a PC/SC reader's pseudo-APDUs; here the chip's MIFARE commands (60, 61, 30, A0) become those,
+so a card's rules are written once. What a MIFARE Classic refuses ends its session until it is selected anew.
+
+Sources: NXP UM0701-02 (status codes, section 7.1), NXP AN10833 (SAK), MF1S50YYX_V1 section 9 (commands, NAK), NXP
+MF3ICD81 as publicly known (ATS). ATQA and SAK come from the ATR that a card has for PC/SC readers.
+"""
+
+from hardware.ports import GET_UID
+from hardware.simulated.reader import CardInField
+from hardware.simulated.tearing import CardTorn
+
+OK, TIMEOUT, FORMAT, AUTHENTICATION = 0x00, 0x01, 0x13, 0x14
+NOT_ACCEPTABLE = 0x27
+SAK_ISO_DEP = 0x20
+
+_CLASSIC_1K_NAME, _CLASSIC_4K_NAME, _STORAGE_CARD = b"\x00\x01", b"\x00\x02", b"\x80\x4f\x0c\xa0\x00\x00\x03\x06"
+_DESFIRE_HISTORICAL = b"\x80"
+_RATS, _HALT = 0xE0, b"\x50\x00"
+_SUCCESS = b"\x90\x00"
+
+
+class Target:
+    """A card in the field of a simulated PN532."""
+
+    def __init__(self, card: CardInField) -> None:
+        self.card = card
+        self._selected = False
+        historical = card.atr[4:-1]
+        self.is_classic = historical.startswith(_STORAGE_CARD)
+        long_uid = len(card.uid) > 4
+        if self.is_classic:
+            is_4k = historical[len(_STORAGE_CARD) + 1 :].startswith(_CLASSIC_4K_NAME)
+            self.sak = 0x18 if is_4k else 0x08
+            self.atqa = bytes((0x00, (0x02 if is_4k else 0x04) | (0x40 if long_uid else 0)))
+            self.ats = b""
+        else:
+            self.sak = SAK_ISO_DEP
+            self.atqa = bytes.fromhex("0344" if long_uid else "0304")
+            head = bytes.fromhex("75778102") if historical == _DESFIRE_HISTORICAL else bytes.fromhex("78807002")
+            body = head + historical
+            self.ats = bytes((len(body) + 1,)) + body
+
+    @property
+    def present(self) -> bool:
+        """Whether it would answer a request now."""
+        return self.card.field.present
+
+    @property
+    def listens(self) -> bool:
+        """Whether it is selected and would answer a command."""
+        return self._selected and self.present
+
+    def power_off(self) -> None:
+        """The field was switched off: everything volatile is gone."""
+        self._selected = False
+        self.card.reset()
+
+    def select(self) -> None:
+        """Anticollision and select went through; a session that there was is gone."""
+        self.card.reset()
+        self._selected = True
+
+    def silence(self) -> None:
+        """Halted, deselected, or not talking any more: it listens again once it is selected."""
+        self._selected = False
+
+    def exchange(self, data: bytes) -> tuple[int, bytes]:
+        """What the chip reports for a command to the card: a status and, on success, the answer."""
+        if not self.listens:
+            return TIMEOUT, b""
+        try:
+            status, answer = self._classic(data) if self.is_classic else (OK, self.card.process(data))
+        except CardTorn:
+            status, answer = TIMEOUT, b""
+        self._selected = status == OK
+        return status, answer
+
+    def exchange_raw(self, data: bytes) -> tuple[int, bytes]:
+        """A frame that the chip passes on as it is: RATS is answered, nothing else is understood."""
+        if self.listens and self.ats and data[:1] == bytes((_RATS,)):
+            return OK, self.ats
+        self.silence()
+        return TIMEOUT, b""
+
+    def _classic(self, data: bytes) -> tuple[int, bytes]:
+        """MIFARE commands. Raises CardTorn."""
+        block = data[1] if len(data) > 1 else 0
+        match data[:1]:
+            case b"\x60" | b"\x61" if len(data) == 12:
+                if data[8:] != self.card.process(GET_UID)[:-2][-4:]:
+                    return AUTHENTICATION, b""
+                self.card.process(b"\xff\x82\x00\x00\x06" + data[2:8])
+                answer = self.card.process(bytes((0xFF, 0x86, 0, 0, 5, 1, 0, block, data[0], 0)))
+                return (OK if answer == _SUCCESS else AUTHENTICATION), b""
+            case b"\x30" if len(data) == 2:
+                answer = self.card.process(bytes((0xFF, 0xB0, 0, block, 16)))
+            case b"\xa0" if len(data) == 18:
+                answer = self.card.process(bytes((0xFF, 0xD6, 0, block, 16)) + data[2:])
+            case _:
+                return (TIMEOUT if data == _HALT else FORMAT), b""
+        return (OK, answer[:-2]) if answer[-2:] == _SUCCESS else (FORMAT, b"")
