@@ -1,30 +1,43 @@
-"""The purse drivers through pyscard, libpcsclite and a real pcscd, with a tear at every APDU boundary of a sale."""
+"""The purse drivers through both reader stacks, with a tear at every APDU boundary of a sale.
+
+pcsc     pyscard, libpcsclite, a real pcscd, a virtual card in its virtual reader
+pn532    nfcpy's driver, a pseudo-terminal, a virtual PN532 with a virtual card in its field
+"""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from hardware.cards.issue import NewCard, personalise
 from hardware.cards.keys import CardKeys
 from hardware.cards.open_card import open_card
-from hardware.ports import CardChannel, CardLeftField, PurseCard
+from hardware.ports import CardChannel, CardLeftField, CardReader, PurseCard
 from hardware.readers.pcsc import PcscReader
+from hardware.readers.pn532 import Pn532Reader
 from hardware.simulated.pcscd import PrivatePcscd
+from hardware.simulated.pn532 import FakePn532
 from hardware.simulated.tearing import Moment, Rest, Tear
 from hardware.simulated.vpcd import VirtualSlot
 from protocol.ids import Counter
 from protocol.money import Cents
-from protocol.purse import Outcome, Purse, what_became_of
-from tests.hardware.card_bench import KINDS, OFFICE, STATION, TILL, WHO, Card, Kind, blank, load, sale
+from protocol.purse import Outcome, Purse, PurseChange, Right, what_became_of
+from tests.hardware.card_bench import KINDS, OFFICE, STATION, TILL, WHO, Card, Kind, blank, load, mark, sale
 
 pytestmark = pytest.mark.integration
 
 
 class RealBench:
-    """A virtual card in a virtual reader of a real PC/SC daemon."""
+    """A virtual card in the field of a reader that is spoken to through a whole stack."""
 
-    def __init__(self, slot: VirtualSlot, reader: PcscReader, card: Card) -> None:
-        self._slot, self._reader, self.card = slot, reader, card
+    def __init__(self, slot: VirtualSlot | FakePn532, reader: CardReader) -> None:
+        self._slot, self._reader = slot, reader
+        self.card: Card
+
+    def issue(self, kind: Kind) -> None:
+        """A new card of ours with 50.00 on it."""
+        self.card = blank(kind)
+        personalise(self.channel(), OFFICE, NewCard(1, WHO, Purse(Counter(0), Cents(5000))))
 
     def channel(self) -> CardChannel:
         """Take the card out if it is in, put it in again, wait for the reader to see it."""
@@ -41,26 +54,21 @@ class RealBench:
         return open_card(self.channel(), keys)
 
 
-@pytest.fixture
-def slot(pcscd: PrivatePcscd) -> Iterator[VirtualSlot]:
-    """The field of the first virtual reader."""
-    with VirtualSlot(pcscd.ports[0]) as slot:
-        yield slot
-
-
-@pytest.fixture
-def reader(pcscd: PrivatePcscd) -> Iterator[PcscReader]:
-    """The first virtual reader."""
-    with PcscReader(pcscd.reader_names[0]) as reader:
-        yield reader
+@pytest.fixture(params=["pcsc", "pn532"])
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RealBench]:
+    """Either stack, with nothing in the field."""
+    if request.param == "pn532":
+        with FakePn532(tmp_path / "pn532") as fake, Pn532Reader(str(fake.path)) as reader:
+            yield RealBench(fake, reader)
+    else:
+        pcscd: PrivatePcscd = request.getfixturevalue("pcscd")
+        with VirtualSlot(pcscd.ports[0]) as slot, PcscReader(pcscd.reader_names[0]) as reader:
+            yield RealBench(slot, reader)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_card_is_issued_loaded_and_charged_through_the_real_stack(
-    slot: VirtualSlot, reader: PcscReader, kind: Kind
-) -> None:
-    bench = RealBench(slot, reader, blank(kind))
-    personalise(bench.channel(), OFFICE, NewCard(1, WHO, Purse(Counter(0), Cents(5000))))
+def test_a_card_is_issued_loaded_charged_and_paid_back_through_the_real_stack(bench: RealBench, kind: Kind) -> None:
+    bench.issue(kind)
     station = bench.tap(STATION)
     station.write(load(station.read(), 1, 1, 300))
     till = bench.tap()
@@ -68,6 +76,13 @@ def test_a_card_is_issued_loaded_and_charged_through_the_real_stack(
     assert bench.tap().read() == sold
     assert sold.purse is not None
     assert sold.purse.main_cents == 5280
+    till = bench.tap()
+    paid = till.read()
+    assert paid.purse is not None
+    back = till.write(PurseChange(paid, paid.purse.stepped(mark(3), main_cents=20), Right.LIMITED_CREDIT))
+    assert bench.tap().read() == back
+    assert back.purse is not None
+    assert back.purse.main_cents == 5300
 
 
 def tears(kind: Kind) -> list[Tear]:
@@ -80,10 +95,9 @@ def tears(kind: Kind) -> list[Tear]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_tear_at_every_boundary_through_the_real_stack(slot: VirtualSlot, reader: PcscReader, kind: Kind) -> None:
+def test_a_tear_at_every_boundary_through_the_real_stack(bench: RealBench, kind: Kind) -> None:
     """Charged once or not at all, known at the next tap; that tap then makes the next, torn, sale."""
-    bench = RealBench(slot, reader, blank(kind))
-    personalise(bench.channel(), OFFICE, NewCard(1, WHO, Purse(Counter(0), Cents(5000))))
+    bench.issue(kind)
     driver, charged, torn = bench.tap(), 0, 0
     for seq, tear in enumerate(tears(kind), start=1):
         change = sale(driver.read(), seq)
