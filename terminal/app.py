@@ -22,10 +22,10 @@ from pathlib import Path
 
 from hardware.peripherals.bell import Bell, Both
 from hardware.ports import CardReader
-from hardware.readers.pcsc import PcscReader
 from protocol.instants import UtcMs
 from protocol.journal import read_entry
 from terminal.card_port import CardPort
+from terminal.card_reader import reader_of
 from terminal.card_thread import CardThread
 from terminal.clerk import Clerk, Rights
 from terminal.clock import ChipWatch, MachineClock, TerminalClock
@@ -72,7 +72,7 @@ async def run(config: Config, words: Words, console: Console, keyboard: int, rea
         lists = config.directory / "lists"
         policy = PolicyStore(lists, grant.site, trust, takes_loads=May.LOAD in may)
         clock = TerminalClock(MachineClock(), await _known_time(config, journal, policy))
-        thread = CardThread(reader or PcscReader(config.reader_name))
+        thread = CardThread(reader or stack.enter_context(reader_of(config)))
         stack.callback(thread.close)
 
         cards = CardPort(config.card_keys, thread.run, os.urandom)

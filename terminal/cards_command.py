@@ -15,9 +15,9 @@ import msgspec
 
 from hardware.cards.read_out import ReadOut, read_out
 from hardware.ports import CardLeftField, CardReader, DeviceError
-from hardware.readers.pcsc import PcscReader
 from protocol.signing import Verifier
 from terminal.card_checks import findings
+from terminal.card_reader import reader_of
 from terminal.card_report import detected_data, detected_lines, report_data, report_lines
 from terminal.config import Config, ConfigWrong, read_config
 from terminal.identity import IdentityError, load_identity
@@ -46,7 +46,7 @@ def main(arguments: list[str], say: Say, warn: Say, reader: CardReader | None = 
         warn(words["cards.put"])
     try:
         with ExitStack() as stack:
-            out = _look(reader or stack.enter_context(PcscReader(config.reader_name)), config, given.wait)
+            out = _look(reader or stack.enter_context(reader_of(config)), config, given.wait)
     except CardLeftField:
         warn(words["office.left"])
         return NO_CARD

@@ -24,6 +24,7 @@ from terminal.key_tiers import TierName, keys_of
 from terminal.mqtt_line import LineSettings, TlsFiles
 
 _T = TypeVar("_T", bound=msgspec.Struct)
+_READER_PATH = r"^(|/[A-Za-z0-9._/:@+-]+|usb(:[0-9]{1,3}:[0-9]{1,3})?)\Z"
 _HOST = r"^([A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63}){0,9}|[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f.:]*)\Z"
 
 
@@ -45,6 +46,7 @@ class ReaderKind(enum.StrEnum):
     """Which driver."""
 
     PCSC = "pcsc"
+    PN532 = "pn532"
     SIMULATED = "simulated"
 
 
@@ -55,6 +57,10 @@ class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class _Reader(_Table, frozen=True):
     kind: ReaderKind = ReaderKind.PCSC
     name: str = ""
+    path: Annotated[
+        str,
+        Meta(pattern=_READER_PATH, description="the path of a serial line, as /dev/ttyS0, or usb, or usb:BUS:DEVICE"),
+    ] = ""
 
 
 class _Broker(_Table, frozen=True):
@@ -120,6 +126,8 @@ class Config:
     clock_chip: bool
     reader_name: str
     """A PC/SC reader, or how its name begins; empty: the first for cards without contacts."""
+    reader_path: str
+    """Where a PN532 is; empty: the reader is a PC/SC reader."""
     line: LineSettings | None
     """None: a terminal that was never meant to have a network."""
     server_url: str
@@ -166,12 +174,24 @@ def read_config(path: Path) -> Config:
         second_medium=second_medium,
         clock_chip=file.clock_chip,
         reader_name=file.reader.name,
+        reader_path=_reader_path(path, file.reader),
         line=_line(file.broker, base, directory) if file.broker else None,
         server_url=_server_url(file.server.url) if file.server else "",
         campus=CampusTime(file.campus.offset_min, file.campus.day_starts_min),
         card_keys=CardKeys(_master_keys(keys_path, row, frozenset(file.may)) for row in rows),
         key_set_new=rows[0].key_set,
     )
+
+
+def _reader_path(path: Path, reader: _Reader) -> str:
+    is_pn532 = reader.kind is ReaderKind.PN532
+    if is_pn532 and not reader.path:
+        raise ConfigWrong(f'{path}: reader.path: say where the PN532 is, as path = "/dev/ttyS0"')
+    if is_pn532 and reader.name:
+        raise ConfigWrong(f"{path}: reader.name: a PN532 has a path and no name")
+    if reader.path and not is_pn532:
+        raise ConfigWrong(f"{path}: reader.path: a PC/SC reader has a name and no path")
+    return reader.path
 
 
 def _decode(path: Path, kind: type[_T]) -> _T:

@@ -24,6 +24,7 @@ from hardware.simulated.desfire_state import Chip, blank_desfire
 from hardware.simulated.ntag424 import VirtualNtag424
 from hardware.simulated.pcscd import PrivatePcscd
 from hardware.simulated.plain_card import VirtualPlain
+from hardware.simulated.pn532 import FakePn532
 from hardware.simulated.reader import SimulatedReader
 from hardware.simulated.vpcd import VirtualSlot
 from protocol.journal import Sealed, read_entry
@@ -57,7 +58,7 @@ class Till:
     tno: int
     directory: Path
     program: TerminalProgram
-    slot: VirtualSlot
+    slot: VirtualSlot | FakePn532
     gone_at: float = 0.0
     """When the terminal last saw the field empty, by `time.monotonic`."""
 
@@ -272,8 +273,12 @@ class Campus:
         start: bool = True,
         site: str = SITE,
         spare: bool = False,
+        pn532: bool = False,
     ) -> Till:
-        """Register a terminal, grant it an epoch, configure it, start it. A spare has no merchant."""
+        """Register a terminal, grant it an epoch, configure it, start it. A spare has no merchant.
+
+        `pn532`: it has a reader of its own, behind nfcpy, instead of one of pcscd's.
+        """
         directory = self.directory / tid
         (directory / "data").mkdir(parents=True)
         can_load = bool({"load", "topup"} & set(may))
@@ -283,10 +288,13 @@ class Campus:
         if "proposed" in self.ask("PUT", f"/terminals/{tid}", particulars):
             self.ask("PUT", f"/terminals/{tid}", particulars, token=self._second_token)
         tno = self.enrol(tid, directory / "data").grant.tno
+        line = directory / "pn532"
+        named = f'kind = "pn532"\npath = "{line}"' if pn532 else f'name = "{self.pcscd.reader_names[reader]}"'
         program = TerminalProgram(
-            directory, self._terminal_config(directory, reader, may, broker_port, merchant), self.pcscd.socket_path
+            directory, self._terminal_config(directory, named, may, broker_port, merchant), self.pcscd.socket_path
         )
-        slot = self._stack.enter_context(VirtualSlot(self.pcscd.ports[reader]))
+        slot: VirtualSlot | FakePn532 = FakePn532(line) if pn532 else VirtualSlot(self.pcscd.ports[reader])
+        self._stack.enter_context(slot)
         till = self.tills[tid] = Till(tid, tno, directory, program, slot)
         self._stack.callback(program.stop)
         if start:
@@ -308,7 +316,7 @@ class Campus:
         return enrol(data, ServerAt(self.server.url), code, "virtual", compare, time.sleep)
 
     def _terminal_config(
-        self, directory: Path, reader: int, may: tuple[str, ...], broker_port: int, merchant: str
+        self, directory: Path, reader: str, may: tuple[str, ...], broker_port: int, merchant: str
     ) -> Path:
         debit, credit, office = (_base64(key) for key in self._card_keys)
         chip, rights = str(self.clock_chip).lower(), ", ".join(f"{name!r}" for name in may)
@@ -316,7 +324,7 @@ class Campus:
         path.touch(0o600)
         path.write_text(
             f'directory = "data"\nclock_chip = {chip}\nmerchant = "{merchant}"\nmay = [{rights}]\n'
-            f'[reader]\nkind = "pcsc"\nname = "{self.pcscd.reader_names[reader]}"\n'
+            f"[reader]\n{reader}\n"
             f'[broker]\nhost = "127.0.0.1"\nport = {broker_port or self.broker.settings.port}\nreconnect_last_s = 1\n'
             f"keepalive_s = {self.keepalive_s}\n"
             f'[[card_keys]]\nkey_set = 1\ndebit = "{debit}"\ncredit = "{credit}"\noffice = "{office}"\n'

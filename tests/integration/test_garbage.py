@@ -14,6 +14,7 @@ import zstandard
 from msgspec import structs
 from paho.mqtt.client import Client, MQTTMessage
 
+from hardware.simulated.tearing import Field
 from protocol import topics
 from protocol.entries import Body, Booted, Kind, SaleStep
 from protocol.ids import CardNo, Counter, Generation, MerchantId, Seq, SiteId, TerminalId
@@ -252,7 +253,7 @@ class Babbler:
     """Not a card: it answers every APDU with something else."""
 
     def __init__(self, dice: random.Random, atr: bytes) -> None:
-        self._dice, self.atr = dice, atr
+        self._dice, self.atr, self.uid, self.field = dice, atr, b"", Field()
 
     def reset(self) -> None:
         """Nothing to forget."""
