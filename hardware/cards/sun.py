@@ -100,8 +100,8 @@ def proof_in(message: SunMessage, keys: CardKeys, uid: bytes | None) -> Proof | 
     if plain[0] != _PICC_TAG or (uid is not None and said != uid):
         return None
     key = keys.require(said, message.key_set).aes(Role.SUN_MAC)
-    if not compare_digest(mac_of(key, said, counter, message.maced), message.mac):
-        return None
+    if not compare_digest(mac_of(key, said, counter, message.maced), message.mac) or not any(counter):
+        return None  # the first read of a tag counts one
     return Proof(ProofKind.SUN, Counter(int.from_bytes(counter, "little")))
 
 

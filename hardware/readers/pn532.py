@@ -5,6 +5,7 @@ The card drivers speak a PC/SC reader's pseudo-APDUs; this adapter turns them in
     FF CA            nothing, or select the card anew after it has refused something
     FF 82            nothing: the key is kept here
     FF 86            InDataExchange 60 / 61      FF B0    InDataExchange 30      FF D6    InDataExchange A0
+    FF 00, D4 42     InCommunicateThru to a card without ISO-DEP, as an ACR122U passes it on
     anything else    InDataExchange to a card with ISO-DEP, which the chip speaks itself
 
 Only nfcpy's `Chipset` and `Device` are used. Its `connect` guesses technologies (a Classic with a long UID becomes an
@@ -52,6 +53,7 @@ _STATUS_MASK = 0x3F
 _TO_CARD_BYTES_MAX = 250
 _STATUS_FORMAT, _STATUS_AUTHENTICATION = 0x13, 0x14
 
+_DIRECT, _THROUGH, _WENT_THROUGH = bytes(3), b"\xd4\x42", b"\xd5\x43"
 _OK, _FAILED, _NOT_ALLOWED = b"\x90\x00", b"\x63\x00", b"\x69\x82"
 _NOT_SUPPORTED, _WRONG_LENGTH = b"\x6a\x81", b"\x67\x00"
 
@@ -130,7 +132,9 @@ class Pn532Channel:
                 self._select_anew()
             return self.uid + _OK
         if apdu[:1] == b"\xff":
-            return self._classic(apdu) if self.technology is Technology.CLASSIC else _NOT_SUPPORTED
+            if self.technology is Technology.CLASSIC:
+                return self._classic(apdu)
+            return self._through(apdu)
         return self._reader.exchange(apdu) if self._found.sak & SAK_ISO_DEP else _NOT_SUPPORTED
 
     def _select_anew(self) -> None:
@@ -139,6 +143,11 @@ class Pn532Channel:
         if [found.uid for found in self._reader.look()] != [self.uid]:
             raise CardLeftField("the card is not in the field any more")
         self._silent = False
+
+    def _through(self, apdu: bytes) -> bytes:
+        if apdu[1:4] != _DIRECT or apdu[5:7] != _THROUGH or self._found.sak & SAK_ISO_DEP:
+            return _NOT_SUPPORTED
+        return _WENT_THROUGH + self._reader.pass_on(apdu[7:]) + _OK
 
     def _classic(self, apdu: bytes) -> bytes:
         data = apdu[5:]
@@ -255,6 +264,10 @@ class Pn532Reader:
             body += part
         return body
 
+    def pass_on(self, frame: bytes) -> bytes:
+        """Send a frame to the selected card as it is; the chip's status and the answer. Raises ReaderUnplugged."""
+        return self._command(0x42, frame)
+
     def iso_dep_card_answers(self) -> bool:
         """Whether the selected ISO-DEP card answers an empty block (Diagnose, test 6). Raises ReaderUnplugged."""
         return any(self._command(0x00, b"\x06")[:1] == b"\x00" for _ in range(2))
@@ -313,7 +326,7 @@ class Pn532Reader:
             if waits and isinstance(error, OSError) and error.errno == errno.ETIMEDOUT:
                 return b"\x00"
             raise self._unplugged(f"the PN532 at {self._path} does not answer") from error
-        if not answer and code in (0x00, 0x40, 0x4A):
+        if not answer and code in (0x00, 0x40, 0x42, 0x4A):
             raise self._unplugged("the PN532 gives an empty answer")
         return bytes(answer)
 

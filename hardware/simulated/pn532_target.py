@@ -15,7 +15,8 @@ OK, TIMEOUT, FORMAT, AUTHENTICATION = 0x00, 0x01, 0x13, 0x14
 NOT_ACCEPTABLE = 0x27
 SAK_ISO_DEP = 0x20
 
-_CLASSIC_1K_NAME, _CLASSIC_4K_NAME, _STORAGE_CARD = b"\x00\x01", b"\x00\x02", b"\x80\x4f\x0c\xa0\x00\x00\x03\x06"
+_STORAGE_CARD = b"\x80\x4f\x0c\xa0\x00\x00\x03\x06"
+_CLASSIC_4K_NAME, _ULTRALIGHT_NAME = b"\x00\x02", b"\x00\x03"
 _DESFIRE_HISTORICAL = b"\x80"
 _RATS, _HALT = 0xE0, b"\x50\x00"
 _SUCCESS = b"\x90\x00"
@@ -28,13 +29,16 @@ class Target:
         self.card = card
         self._selected = False
         historical = card.atr[4:-1]
-        self.is_classic = historical.startswith(_STORAGE_CARD)
+        name = historical[len(_STORAGE_CARD) + 1 :][:2] if historical.startswith(_STORAGE_CARD) else b""
+        self.is_classic, self.is_ultralight = name not in (b"", _ULTRALIGHT_NAME), name == _ULTRALIGHT_NAME
         long_uid = len(card.uid) > 4
         if self.is_classic:
-            is_4k = historical[len(_STORAGE_CARD) + 1 :].startswith(_CLASSIC_4K_NAME)
+            is_4k = name == _CLASSIC_4K_NAME
             self.sak = 0x18 if is_4k else 0x08
             self.atqa = bytes((0x00, (0x02 if is_4k else 0x04) | (0x40 if long_uid else 0)))
             self.ats = b""
+        elif self.is_ultralight:
+            self.sak, self.atqa, self.ats = 0x00, bytes.fromhex("0044"), b""
         else:
             self.sak = SAK_ISO_DEP
             self.atqa = bytes.fromhex("0344" if long_uid else "0304")
@@ -71,18 +75,28 @@ class Target:
         if not self.listens:
             return TIMEOUT, b""
         try:
-            status, answer = self._classic(data) if self.is_classic else (OK, self.card.process(data))
+            if self.is_ultralight:
+                status, answer = self._through(data)
+            else:
+                status, answer = self._classic(data) if self.is_classic else (OK, self.card.process(data))
         except CardTorn:
             status, answer = TIMEOUT, b""
         self._selected = status == OK
         return status, answer
 
     def exchange_raw(self, data: bytes) -> tuple[int, bytes]:
-        """A frame that the chip passes on as it is: RATS is answered, nothing else is understood."""
+        """A frame that the chip passes on as it is: RATS is answered, and what an Ultralight understands."""
+        if self.is_ultralight:
+            return self.exchange(data)
         if self.listens and self.ats and data[:1] == bytes((_RATS,)):
             return OK, self.ats
         self.silence()
         return TIMEOUT, b""
+
+    def _through(self, data: bytes) -> tuple[int, bytes]:
+        """A command of an Ultralight, as an ACR122U passes it on. Raises CardTorn."""
+        answer = self.card.process(bytes((0xFF, 0, 0, 0, 2 + len(data), 0xD4, 0x42)) + data)
+        return answer[2], answer[3:-2]
 
     def _classic(self, data: bytes) -> tuple[int, bytes]:
         """MIFARE commands. Raises CardTorn."""

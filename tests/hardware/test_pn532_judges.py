@@ -17,6 +17,7 @@ from hardware.simulated.pn532 import FakePn532
 from hardware.simulated.reader import CardInField
 from protocol.purse_classic import IDENTITY_BLOCKS, SLOT_BLOCKS
 from tests.hardware.card_bench import KEYS, UID, Kind, blank, issued
+from tests.hardware.tag_bench import ultralight
 
 pytestmark = pytest.mark.integration
 
@@ -60,6 +61,7 @@ CARDS: dict[str, tuple[CardInField, str]] = {
         blank(Kind.EV1),
         "03 44 UID (NFCID1): 04 a1 b2 c3 d4 e5 f6 SAK (SEL_RES): 20 ATS: 75 77 81 02 80",
     ),
+    "ultralight": (ultralight(), "00 44 UID (NFCID1): 04 a1 b2 c3 d4 e5 f6 SAK (SEL_RES): 00"),
     "plain": (VirtualPlain(b"\x11\x22\x33\x44"), "03 04 UID (NFCID1): 11 22 33 44 SAK (SEL_RES): 20 ATS: 78 80 70 02"),
 }
 
@@ -149,3 +151,11 @@ def test_libfreefare_finds_a_card_of_ours_with_its_settings(fake: FakePn532) -> 
 def test_libfreefare_leaves_other_cards_alone(fake: FakePn532) -> None:
     fake.insert(VirtualPlain(b"\x11\x22\x33\x44"))
     assert said(fake, "mifare-desfire-info") == ""
+
+
+def test_libnfc_reads_an_ultralight(fake: FakePn532, tmp_path: Path) -> None:
+    card, dump = ultralight(), tmp_path / "ultralight.mfd"
+    fake.insert(card)
+    assert "16 of 16 pages read (0 pages failed)" in said(fake, "nfc-mfultralight", "r", str(dump))
+    pages = dump.read_bytes()
+    assert (pages[:3] + pages[4:8], pages[16:32], pages[32:40]) == (UID, card.snapshot().text, card.snapshot().mac)
