@@ -239,7 +239,7 @@ _CARD = (
         "weak slot believed",
         "nothing is decided from one read of a torn slot",
         "protocol/purse_classic.py",
-        "        return FirmPlan(outcome, tuple(reversed(_blocks(SLOT_BLOCKS[1 - now.slot], EMPTY_SLOT))))",
+        "        return FirmPlan(outcome, tuple(reversed(block_writes(SLOT_BLOCKS[1 - now.slot], EMPTY_SLOT))))",
         "        return FirmPlan(outcome, ())",
     ),
 )
@@ -330,7 +330,7 @@ _TOKENS = (
         "any UID stands in",
         "only a token that has proven who it is gets anything without an answer",
         "terminal/token_sale.py",
-        "    stands_in = proven and may_stand_in(read, cents, facts)",
+        "    stands_in = read.proof is not None and may_stand_in(read, cents, facts)",
         "    stands_in = may_stand_in(read, cents, facts)",
     ),
     Mutant(
