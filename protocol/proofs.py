@@ -6,6 +6,8 @@ import msgspec
 
 from protocol.ids import Counter, CounterField
 
+_SUN_MAX = (1 << 24) - 1
+
 
 class ProofKind(enum.StrEnum):
     """What a token shows."""
@@ -17,11 +19,17 @@ class ProofKind(enum.StrEnum):
 
 
 class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What one tap has shown. Of one token and kind the counter rises with each."""
+    """What one tap has shown. Raises ValueError for a counter that its kind cannot have."""
 
     kind: ProofKind
     counter: CounterField = Counter(0)
-    """0: nothing was shown that could be shown again."""
+    """`sun`: 1 to 2^24 - 1, rising with each proof of this token. `aes`: 0, nothing was shown that could be again."""
+
+    def __post_init__(self) -> None:
+        """Whoever leaves the counter out, or far ahead, shall not pass for a tag that counts three bytes."""
+        lowest, highest = (1, _SUN_MAX) if self.kind is ProofKind.SUN else (0, 0)
+        if not lowest <= self.counter <= highest:
+            raise ValueError(f"the counter of a proof {self.kind} is {lowest} to {highest}, not {self.counter}")
 
     def is_spent(self, floor: int) -> bool:
         """Whether it is one that was shown before, where `floor` is the highest counter that is known."""

@@ -7,6 +7,9 @@ from typing import Any
 from hypothesis import strategies as st
 from msgspec import inspect
 
+from protocol.ids import Counter
+from protocol.proofs import Proof, ProofKind
+
 _INTEGER_MAX = 2**53 - 1
 
 
@@ -25,6 +28,10 @@ def texts(length_max: int = 200) -> st.SearchStrategy[str]:
 
 def _stays_nfc_in_json(text: str) -> bool:
     return not any(left < " " and unicodedata.combining(right) for left, right in itertools.pairwise(text))
+
+
+def _sun(counter: int) -> Proof:
+    return Proof(ProofKind.SUN, Counter(counter))
 
 
 def _values(info: inspect.Type) -> st.SearchStrategy[Any]:
@@ -48,6 +55,8 @@ def _values(info: inspect.Type) -> st.SearchStrategy[Any]:
             return st.one_of([_values(inner) for inner in info.types])
         case inspect.VarTupleType():
             return st.lists(_values(info.item_type), max_size=min(3, info.max_length or 3)).map(tuple)
+        case inspect.StructType(cls=cls) if cls is Proof:
+            return st.just(Proof(ProofKind.AES)) | st.integers(1, (1 << 24) - 1).map(_sun)
         case inspect.StructType():
             return st.builds(info.cls, **{field.name: _values(field.type) for field in info.fields})
         case _:

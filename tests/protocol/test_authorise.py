@@ -156,7 +156,16 @@ CASES: dict[Refusal, list[tuple[dict[str, Any], int]]] = {
 def test_what_is_new_or_cannot_be_shown_again_is_no_replay() -> None:
     floor = Standing(proof_floor=Counter(11))
     assert isinstance(decided(shown(12), standing=floor), Approved)
-    assert isinstance(decided(shown(0), standing=floor), Approved)
+    made_anew = dataclasses.replace(DESFIRE, proof=Proof(ProofKind.AES))
+    assert isinstance(decided(made_anew, standing=floor), Approved)
+
+
+@pytest.mark.parametrize(
+    "payload", ['{"kind":"sun"}', '{"kind":"sun","counter":16777216}', '{"kind":"aes","counter":1}']
+)
+def test_a_proof_has_a_counter_that_its_tag_can_have(payload: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match="the counter of a proof"):
+        msgspec.json.decode(payload, type=Proof)
 
 
 def test_all_but_the_server_s_silence_is_decided_from_the_card() -> None:
