@@ -44,14 +44,21 @@ class Importing:
         self._source = source
 
     async def objections(self, cards: Sequence[OldCard]) -> list[BadLine]:
-        """Lines that contradict what is known here: another balance than was imported, another name of a person."""
+        """Lines that contradict what is known here: imported with another balance; another holder or name."""
         async with self._database.reading() as connection:
             known = await store.known(connection, self._source)
         found: list[BadLine] = []
         for card in cards:
-            was = known.get(card.number, (0, card.cents))[1]
-            if was != card.cents:
-                text = f"card {card.number} was imported with {format_cents(was)}: book the difference at the desk"
+            was = known.get(card.number)
+            if was and was.cents != card.cents:
+                text = (
+                    f"card {card.number} was imported with {format_cents(was.cents)}: book the difference at the desk"
+                )
+                found.append(BadLine(card.line, text))
+            elif was and (was.person, was.card_class) != (card.person, card.card_class):
+                text = (
+                    f"card {card.number} is {was.person or 'nobody'}'s here, or of another class: which one is right?"
+                )
                 found.append(BadLine(card.line, text))
             elif card.person and not await self._is_that_person(card):
                 text = f"person {card.person} is registered here with another name or class: which one is right?"
@@ -62,7 +69,7 @@ class Importing:
         """Take over every card that is not there yet, and count what the ledger shows for all of them."""
         async with self._database.reading() as connection:
             known = await store.known(connection, self._source)
-        numbers = {number: CardNo(card) for number, (card, _) in known.items()}
+        numbers = {number: CardNo(was.card) for number, was in known.items()}
         new = [card for card in cards if card.number not in numbers]
         for card in new:
             numbers[card.number] = await self._issue(card, technology)

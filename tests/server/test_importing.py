@@ -147,6 +147,11 @@ async def test_what_contradicts_the_books_is_named_before_anything_is_done(desk:
     other = read_old_cards(GOOD.replace("52.60", "60.00").replace("Li, Si", "Li").encode())
     found = {bad.line: bad.why for bad in await importing.objections(other.cards)}
     assert "was imported with 52.60" in found[2] and "another name or class" in found[3] and sorted(found) == [2, 3]
+    handed_on = GOOD.replace("1001,s1,张三", "1001,s7,王五").replace("1003,,,visitor", "1003,,,staff")
+    found = {bad.line: bad.why for bad in await importing.objections(read_old_cards(handed_on.encode()).cards)}
+    assert (
+        "is s1's here" in found[2] and "is nobody's here, or of another class" in found[4] and sorted(found) == [2, 4]
+    )
 
 
 def test_the_command_needs_the_sum_that_a_second_person_read(tmp_path: Path) -> None:
