@@ -27,6 +27,7 @@ SELLING_S_MAX = 86_400.0
 def main() -> int:
     """Run the story. Returns 0 if nothing was lost, doubled or unexplained and every planted difference was found."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits that it is ignored
     try:
         given, selling_s, seed = os.environ.get("DEMO_SECONDS", ""), _selling_s(), _seed()
     except ValueError as error:
