@@ -2,9 +2,8 @@
 
 import enum
 
-import msgspec
-
 from protocol.ids import Counter, CounterField
+from protocol.wire import Wire
 
 _SUN_MAX = (1 << 24) - 1
 
@@ -18,7 +17,7 @@ class ProofKind(enum.StrEnum):
     """MIFARE Ultralight AES: a mutual authentication, made anew each time."""
 
 
-class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Proof(Wire, frozen=True):
     """What one tap has shown. Raises ValueError for a counter that its kind cannot have."""
 
     kind: ProofKind

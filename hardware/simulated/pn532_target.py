@@ -7,6 +7,7 @@ Sources: NXP UM0701-02 (status codes, section 7.1), NXP AN10833 (SAK), MF1S50YYX
 MF3ICD81 as publicly known (ATS). ATQA and SAK come from the ATR that a card has for PC/SC readers.
 """
 
+from hardware.cards.ultralight_aes import through
 from hardware.ports import GET_UID
 from hardware.simulated.reader import CardInField
 from hardware.simulated.tearing import CardTorn
@@ -95,7 +96,7 @@ class Target:
 
     def _through(self, data: bytes) -> tuple[int, bytes]:
         """A command of an Ultralight, as an ACR122U passes it on. Raises CardTorn."""
-        answer = self.card.process(bytes((0xFF, 0, 0, 0, 2 + len(data), 0xD4, 0x42)) + data)
+        answer = self.card.process(through(data))
         return answer[2], answer[3:-2]
 
     def _classic(self, data: bytes) -> tuple[int, bytes]:
