@@ -13,7 +13,7 @@ setup:           ## system packages, .venv and the project in it
 demo: setup      ## a campus in a box
 	$(PYTHON) -m tests.demo
 
-test: setup      ## every test of a change, under 15 minutes
+test: setup      ## every test of a change
 	$(PYTHON) -m pytest -n 2 -m "not slow"
 
 test-long: setup ## everything, as before a release

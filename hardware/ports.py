@@ -3,6 +3,7 @@
     HardwareError
     ├── CardError                the customer can act: tap again, or go to the card office
     │   ├── CardLeftField        the outcome of the command under way is unknown
+    │   ├── SeveralCards         nobody knows which one is meant
     │   ├── CardNotOurs          not a card of this installation
     │   ├── PurseUnreadable      not the structure or the genuine bytes that a card of ours must have
     │   └── CardRefused          the card answered with a status that is no success
@@ -35,6 +36,10 @@ class CardLeftField(CardError):
     """The card went away during a command: it may have carried that command out, or not."""
 
 
+class SeveralCards(CardError):
+    """More than one card is in the field. None of them has been spoken to, but for its UID."""
+
+
 class CardNotOurs(CardError):
     """The card does not belong to this installation, or to no key set this terminal holds."""
 
@@ -65,12 +70,15 @@ class CardChannel(Protocol):
 
     @property
     def uid(self) -> bytes:
-        """The card's UID, 4, 7 or 10 bytes."""
+        """The card's UID, 4, 7, 8 (FeliCa) or 10 bytes; empty where it has none, or shows another at every look."""
         ...
 
     @property
     def technology(self) -> Technology | None:
-        """What the reader believes the chip to be (from SAK and ATR); None where it cannot tell."""
+        """What the reader believes the chip to be (from SAK and ATR); None where it cannot tell.
+
+        `TOKEN`: FeliCa or type B. It holds nothing of ours, and its UID is all that it is asked for.
+        """
         ...
 
     def transmit(self, apdu: bytes) -> bytes:
@@ -86,7 +94,10 @@ class CardReader(Protocol):
     """A contactless reader with at most one card in its field."""
 
     def wait_for_card(self, timeout_s: float) -> CardChannel | None:
-        """Return the card in the field, waiting at most this long; None when none came. Raises ReaderUnplugged."""
+        """Return the card in the field, waiting at most this long; None when none came.
+
+        Raises SeveralCards, where the reader can see them, and ReaderUnplugged.
+        """
         ...
 
     def wait_until_absent(self, timeout_s: float) -> bool:
@@ -118,11 +129,10 @@ class PurseCard(Protocol):
         """
         ...
 
-    def make_definite(
-        self, intended: Mark, counter_after: Counter, load_record_known: SignedLoad | None = None
-    ) -> CardRead:
+    def make_definite(self, intended: Mark, counter_after: Counter, tried: PurseChange | None = None) -> CardRead:
         """Make what became of an intended step firm, and read the card: no later read can answer otherwise.
 
+        Whoever still knows the step itself gives it as `tried`: then the slot it was built on need not be readable.
         What it means is for `protocol.purse.what_became_of` to say. Raises as `read` does; then nothing is decided.
         """
         ...

@@ -20,6 +20,7 @@ from protocol.journal import Tip
 from protocol.messages import Grant, NotAMessage, read_signed, verified
 from protocol.signing import KEY_BYTES, VerifyKey, from_base64url
 from protocol.tampering import FINDINGS_MAX, TODO, ChainId, Report, examine
+from protocol.texts import sentence_of
 from protocol.trust import KeyRing
 
 OK, TAMPERED, USAGE = 0, 1, 2
@@ -40,6 +41,9 @@ class Origin:
     """Whether the key was given by whoever asks, or signed by the server's key that was."""
 
 
+_DATABASE = b"SQLite format 3\0"
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -53,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
             raise NotUsable("--expect-head names an entry before --start: it would prove nothing")
         report = examine(_lines(options.files), origin.start, origin.key, chain=origin.chain, head=head)
     except (NotUsable, OSError) as error:
-        print(f"verify: {error}", file=sys.stderr)
+        print(f"verify: {sentence_of(error)}", file=sys.stderr)
         return USAGE
     unchecked = _unchecked(origin, pinned=head is not None)
     print(_as_json(report, unchecked) if options.json else _as_text(report, unchecked))
@@ -166,6 +170,11 @@ def _bytes32(text: str, option: str) -> bytes:
 def _lines(files: list[Path]) -> Iterator[bytes]:
     for file in files:
         with file.open("rb") as stream:
+            if stream.peek(len(_DATABASE)).startswith(_DATABASE):
+                raise NotUsable(
+                    f"{file} is the journal's database; export it first: `export FILE all` at the terminal, or of a "
+                    "dead one `python -m terminal --rescue DIR >FILE`"
+                )
             yield from stream
 
 

@@ -15,6 +15,7 @@ from protocol.merkle import Frontier, continues, includes
 from protocol.messages import NotAMessage, TreeHead, read_signed, verified
 from protocol.sealed_rows import NotARow, leaf_of, name_of, read_row
 from protocol.signing import VerifyKey, from_base64url, same_bytes
+from protocol.texts import sentence_of
 from protocol.trust import KeyRing
 
 OK, DIFFERS, USAGE = 0, 1, 2
@@ -58,7 +59,7 @@ def main(arguments: Sequence[str], say: Callable[[str], None], warn: Callable[[s
             raise NotUsable("--growth and --rows speak of an older head: add --since FILE")
         verdicts = list(_verdicts(options, head, older))
     except (NotUsable, OSError) as error:
-        warn(f"audit: {error}")
+        warn(f"audit: {sentence_of(error)}")
         return USAGE
     say(f"head {head.number}: business day {head.day}, {head.size} rows, root {head.root}")
     if options.trust_head:

@@ -7,7 +7,8 @@ import enum
 from dataclasses import dataclass
 
 from protocol.ids import U32_MAX, Counter, LoadSeq
-from protocol.limits import LimitRules, Meal, When, running, with_sale
+from protocol.instants import BusinessDay
+from protocol.limits import LimitRules, Meal, When, day_at_least, running, with_sale
 from protocol.money import Cents
 from protocol.purse import PIN_TRIES_MAX, SPENT_CENTS_MAX, CardRead, Purse, Spent, Technology
 
@@ -19,6 +20,7 @@ class Refusal(enum.StrEnum):
     JOURNAL_LOW = "journal_low"
     TOPUPS_UNACKED = "topups_unacked"
     SERVER_SILENT = "server_silent"
+    UID_SAYS_NOTHING = "uid_says_nothing"
     CARD_NOT_OURS = "card_not_ours"
     NOT_GENUINE = "not_genuine"
     PURSE_UNREADABLE = "purse_unreadable"
@@ -26,6 +28,8 @@ class Refusal(enum.StrEnum):
     CARD_CLOSED = "card_closed"
     BELOW_FLOOR = "below_floor"
     REPLAYED = "replayed"
+    CLOCK_UNSURE = "clock_unsure"
+    CODE_EXPIRED = "code_expired"
     VALUE_NOT_COVERED = "value_not_covered"
     CLASS_NOT_SERVED = "class_not_served"
     OUTSIDE_WINDOW = "outside_window"
@@ -68,6 +72,8 @@ class Standing:
     topup_waiting: bool = False
     proof_floor: Counter = Counter(0)
     """The highest counter that a token has shown here in a proof of the kind at hand."""
+    proof_refusal: Refusal | None = None
+    """Why what a token shows is worth nothing at this hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +134,8 @@ def card_refusal(read: CardRead | None, standing: Standing) -> Refused | None:
         return Refused(Refusal.BELOW_FLOOR)
     if read.proof is not None and read.proof.is_spent(standing.proof_floor):
         return Refused(Refusal.REPLAYED)
+    if standing.proof_refusal is not None:
+        return Refused(standing.proof_refusal)
     return None if _covered(read, read.purse) else Refused(Refusal.VALUE_NOT_COVERED)
 
 
@@ -150,7 +158,7 @@ def authorise(
     refused = _limit_refusal(read, amount_cents, house, when, meal, spent)
     if refused is not None:
         return refused
-    subsidy_cents = _usable_subsidy(read.purse, house.rules, amount_cents)
+    subsidy_cents = _usable_subsidy(read.purse, house.rules, amount_cents, day_at_least(spent, when))
     main_cents = Cents(amount_cents - subsidy_cents)
     if main_cents > max(0, read.purse.main_cents):
         return Refused(Refusal.BALANCE_TOO_LOW, read.purse.main_cents + subsidy_cents)
@@ -168,8 +176,9 @@ def _limit_refusal(
         return Refused(Refusal.OUTSIDE_WINDOW)
     if limits.sale and amount_cents > limits.sale:
         return Refused(Refusal.SALE_LIMIT, limits.sale)
-    if meal is not None and meal.count and spent.meal_count >= meal.count:
-        return Refused(Refusal.MEAL_LIMIT, meal.count)
+    count_max = limits.meal_count_max(meal) if meal else 0
+    if count_max and spent.meal_count >= count_max:
+        return Refused(Refusal.MEAL_LIMIT, count_max)
     day_max, month_max = _countable(limits.day), _countable(limits.month)
     if spent.day_cents + amount_cents > day_max:
         return Refused(Refusal.DAY_LIMIT, day_max)
@@ -186,9 +195,9 @@ def _countable(limit_cents: Cents) -> int:
     return min(limit_cents or SPENT_CENTS_MAX, SPENT_CENTS_MAX)
 
 
-def _usable_subsidy(purse: Purse, rules: LimitRules, amount_cents: Cents) -> Cents:
-    """A subsidy of another period has expired; main pays alone."""
-    in_period = purse.period == rules.subsidy_period
+def _usable_subsidy(purse: Purse, rules: LimitRules, amount_cents: Cents, day: BusinessDay) -> Cents:
+    """A subsidy whose period is over pays nothing; main pays alone."""
+    in_period = rules.is_running(purse.period, day)
     return Cents(max(0, min(amount_cents, purse.subsidy_cents))) if in_period else Cents(0)
 
 

@@ -10,7 +10,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from protocol.card_bodies import CARD_BODIES, CardBody
+from protocol.card_bodies import CardBegun as CardBegun
 from protocol.card_bodies import CardBlocked as CardBlocked
+from protocol.card_bodies import CardErased as CardErased
 from protocol.card_bodies import CardIssued as CardIssued
 from protocol.card_bodies import CardRekeyed as CardRekeyed
 from protocol.ids import (
@@ -162,6 +165,19 @@ class LoadStep(CardStep, frozen=True, kw_only=True):
     record: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{128}\Z")]
 
 
+class CloseTo(enum.StrEnum):
+    """Where the main purse of a card that is handed in goes: cash out of the drawer, or owed at the server."""
+
+    CASH = "cash"
+    PENDING = "pending"
+
+
+class CloseStep(CardStep, frozen=True, kw_only=True):
+    """A card is handed in: all that both purses hold is taken off it. A subsidy is never paid out."""
+
+    to: CloseTo
+
+
 class PinTried(CardStep, frozen=True, kw_only=True):
     """A PIN try is counted on the card before the PIN is compared. No money moves, but the card makes a step."""
 
@@ -297,9 +313,7 @@ Body = (
     | ShiftOpened
     | ShiftClosed
     | Vend
-    | CardBlocked
-    | CardIssued
-    | CardRekeyed
+    | CardBody
     | SaleRefused
     | CashSale
     | Reason
@@ -311,11 +325,12 @@ Body = (
     | EpochEnded
 )
 
-_STEP_BODIES: dict[Operation, type[SaleStep | RefundStep | TopUpStep | LoadStep]] = {
+_STEP_BODIES: dict[Operation, type[CardStep]] = {
     Operation.SALE: SaleStep,
     Operation.REFUND: RefundStep,
     Operation.TOPUP: TopUpStep,
     Operation.LOAD: LoadStep,
+    Operation.CLOSE: CloseStep,
 }
 
 BODIES: dict[Kind, type[Body]] = {
@@ -326,9 +341,7 @@ BODIES: dict[Kind, type[Body]] = {
     Kind.VEND_FAILED: Vend,
     Kind.VEND_UNKNOWN: Vend,
     Kind.PIN_TRIED: PinTried,
-    Kind.CARD_BLOCKED: CardBlocked,
-    Kind.CARD_ISSUED: CardIssued,
-    Kind.CARD_REKEYED: CardRekeyed,
+    **CARD_BODIES,
     Kind.SALE_REFUSED: SaleRefused,
     Kind.CASH_SALE: CashSale,
     Kind.DRAWER_OPENED: Reason,

@@ -30,15 +30,16 @@ LoadSeq = NewType("LoadSeq", int)
 
 CardKey = tuple[CardNo, Generation]
 
-_NAME = r"^[a-z0-9-]{3,32}\Z"
-_LABEL = r"^[A-Za-z0-9._-]{1,32}\Z"
+_NAME = Meta(pattern=r"^[a-z0-9-]{3,32}\Z", description="3 to 32 of a-z 0-9 -")
+_LABEL = Meta(pattern=r"^[A-Za-z0-9._-]{1,32}\Z", description="1 to 32 of A-Z a-z 0-9 . _ -")
+_LABEL_OR_NONE = Meta(pattern=r"^[A-Za-z0-9._-]{0,32}\Z", description="empty, or up to 32 of A-Z a-z 0-9 . _ -")
 
-SiteField = Annotated[SiteId, Meta(pattern=_NAME)]
-TerminalField = Annotated[TerminalId, Meta(pattern=_NAME)]
-StaffField = Annotated[StaffId, Meta(pattern=r"^[A-Za-z0-9._-]{0,32}\Z")]
-MerchantField = Annotated[MerchantId, Meta(pattern=_LABEL)]
-ProductField = Annotated[ProductId, Meta(pattern=_LABEL)]
-ChannelField = Annotated[ChannelId, Meta(pattern=_LABEL)]
+SiteField = Annotated[SiteId, _NAME]
+TerminalField = Annotated[TerminalId, _NAME]
+StaffField = Annotated[StaffId, _LABEL_OR_NONE]
+MerchantField = Annotated[MerchantId, _LABEL]
+ProductField = Annotated[ProductId, _LABEL]
+ChannelField = Annotated[ChannelId, _LABEL]
 
 U8 = Annotated[int, Meta(ge=0, le=U8_MAX)]
 U16 = Annotated[int, Meta(ge=0, le=U16_MAX)]

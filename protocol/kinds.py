@@ -28,10 +28,16 @@ class Kind(enum.StrEnum):
     LOAD_SETTLED = "load_settled"
     LOAD_VOIDED = "load_voided"
     LOAD_TORN = "load_torn"
+    CLOSE_PREPARED = "close_prepared"
+    CLOSE_SETTLED = "close_settled"
+    CLOSE_VOIDED = "close_voided"
+    CLOSE_TORN = "close_torn"
     PIN_TRIED = "pin_tried"
     CARD_BLOCKED = "card_blocked"
+    CARD_BEGUN = "card_begun"
     CARD_ISSUED = "card_issued"
     CARD_REKEYED = "card_rekeyed"
+    CARD_ERASED = "card_erased"
     SALE_REFUSED = "sale_refused"
     CASH_SALE = "cash_sale"
     DRAWER_OPENED = "drawer_opened"
@@ -51,6 +57,7 @@ class Operation(enum.StrEnum):
     REFUND = "refund"
     TOPUP = "topup"
     LOAD = "load"
+    CLOSE = "close"
 
 
 class Stage(enum.StrEnum):

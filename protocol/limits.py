@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from protocol.ids import U8, U53
+from protocol.ids import U8, U16, U53
 from protocol.instants import BusinessDay, ClockSource, EndField, MinuteField, in_window, month_of_day, window_min
 from protocol.money import SALE_CENTS_MAX, Amount, Cents
 from protocol.purse import Spent
@@ -24,13 +24,19 @@ class _Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
 
 class ClassLimits(_Rule, frozen=True):
-    """What cards of one class may spend; 0 means "no such limit"."""
+    """What cards of one class may spend; 0 means "no such limit", for a meal "as the meal says"."""
 
     card_class: U8
     sale: Amount = Cents(0)
     day: Amount = Cents(0)
     month: Amount = Cents(0)
     pin_above: Amount = Cents(0)
+    meal: U8 = 0
+    """How many purchases a card of this class may make in one meal, in place of the meal's own `count`."""
+
+    def meal_count_max(self, meal: "Meal") -> int:
+        """The most purchases in this meal; 0: any number."""
+        return self.meal or meal.count
 
 
 class Meal(_Rule, frozen=True):
@@ -60,6 +66,8 @@ class LimitRules(_Rule, frozen=True):
     only_in_meals: Annotated[int, Meta(ge=0, le=1)] = 0
     offline: tuple[OfflineStep, ...] = ()
     subsidy_period: U8 = 0
+    subsidy_until: U16 = 0
+    """The last business day (days since 1970-01-01) on which that period's subsidy pays (0: no end is set)."""
     topup: Amount = Cents(0)
     """The most that one top-up puts onto a card at once (0: any); what is above waits for the server's load."""
     stand_in: Amount = Cents(0)
@@ -76,6 +84,10 @@ class LimitRules(_Rule, frozen=True):
     def meal_at(self, minute: int) -> Meal | None:
         """The meal window that an instant lies in; of several the first."""
         return next((meal for meal in self.meals if in_window(minute, meal.from_min, meal.to_min)), None)
+
+    def is_running(self, period: int, day: BusinessDay) -> bool:
+        """Whether a subsidy of this period still pays on that day."""
+        return period == self.subsidy_period and not 0 < self.subsidy_until < day
 
     def offline_sale_max(self, list_age_ms: int, clock: ClockSource) -> Cents | None:
         """The most one sale may take at this age of the lists; None: no limit. Without a clock the strictest step."""
@@ -118,6 +130,11 @@ def running(spent: Spent, when: When, meal: int) -> Spent:
     elif is_nonsense:
         spent = replace(spent, month=month)
     return spent if meal in (0, spent.meal) else replace(spent, meal=meal, meal_count=0)
+
+
+def day_at_least(spent: Spent, when: When) -> BusinessDay:
+    """The day it is at the very least: by the card, as other terminals left it or we run it on, and by signed time."""
+    return BusinessDay(max(spent.day, when.day_max - 1))
 
 
 def with_sale(spent: Spent, amount_cents: Cents, *, in_meal: bool) -> Spent:

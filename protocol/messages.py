@@ -19,7 +19,7 @@ from protocol.journal import Tip
 from protocol.money import Amount, AnyCents, Cents, PurseCents
 from protocol.proofs import Proof
 from protocol.purse import CardId
-from protocol.signing import SigningKey, Verifier, VerifyKey, from_base64url, sha256_of, to_base64url
+from protocol.signing import Signer, Verifier, VerifyKey, from_base64url, sha256_of, to_base64url
 
 BATCH_ENTRIES_MAX = 256
 BATCH_BYTES_MAX = 256 * 1_024
@@ -38,14 +38,14 @@ class NotAMessage(ValueError):
     """These bytes are not a message of ours, or not signed by whom they claim; the text says why."""
 
 
-class _Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="type"):
+class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="type"):
     """Strict both ways, like an entry."""
 
     kid: ClassVar[str]
     """The server's key that signs it, by its one purpose."""
 
 
-class Grant(_Message, frozen=True, tag="grant"):
+class Grant(Message, frozen=True, tag="grant"):
     """The server gives a terminal an epoch; its hash is `prev` of entry 1. A first epoch continues nothing."""
 
     kid: ClassVar[str] = "grant"
@@ -73,7 +73,7 @@ class Grant(_Message, frozen=True, tag="grant"):
         return VerifyKey(from_base64url(self.key))
 
 
-class Ack(_Message, frozen=True, tag="ack"):
+class Ack(Message, frozen=True, tag="ack"):
     """Everything up to `seq` is committed at the server. It counts only if `hash` is the terminal's own."""
 
     kid: ClassVar[str] = "ack"
@@ -85,7 +85,7 @@ class Ack(_Message, frozen=True, tag="ack"):
     at: UtcField
 
 
-class TipAnswer(_Message, frozen=True, tag="tip"):
+class TipAnswer(Message, frozen=True, tag="tip"):
     """What the server holds of a chain; the terminal sends from there, or has another history and stops."""
 
     kid: ClassVar[str] = "ack"
@@ -97,7 +97,7 @@ class TipAnswer(_Message, frozen=True, tag="tip"):
     at: UtcField
 
 
-class Want(_Message, frozen=True, tag="want"):
+class Want(Message, frozen=True, tag="want"):
     """The server misses entries: send again from `seq`."""
 
     kid: ClassVar[str] = "ack"
@@ -107,7 +107,7 @@ class Want(_Message, frozen=True, tag="want"):
     at: UtcField
 
 
-class ServerState(_Message, frozen=True, tag="server"):
+class ServerState(Message, frozen=True, tag="server"):
     """Retained: a new instance id makes every terminal say hello again."""
 
     kid: ClassVar[str] = "ack"
@@ -116,7 +116,7 @@ class ServerState(_Message, frozen=True, tag="server"):
     at: UtcField
 
 
-class ServerTime(_Message, frozen=True, tag="time"):
+class ServerTime(Message, frozen=True, tag="time"):
     """The time, for a terminal whose clock makes certificates look out of date; its nonce shows that it is fresh."""
 
     kid: ClassVar[str] = "ack"
@@ -141,7 +141,7 @@ class ServerKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
         return VerifyKey(from_base64url(self.key))
 
 
-class Keys(_Message, frozen=True, tag="keys"):
+class Keys(Message, frozen=True, tag="keys"):
     """What to believe of the server, by the root that never lies on it. A key that is not named is not believed."""
 
     kid: ClassVar[str] = "root"
@@ -161,7 +161,7 @@ class Keys(_Message, frozen=True, tag="keys"):
             _ = known.verify_key
 
 
-class TreeHead(_Message, frozen=True, tag="tree_head"):
+class TreeHead(Message, frozen=True, tag="tree_head"):
     """A night's root over all rows that the server has sealed (SPEC, "Sealed rows"); each names the last one."""
 
     kid: ClassVar[str] = "ack"
@@ -185,7 +185,7 @@ class ListFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     parts: tuple[Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")], ...]
 
 
-class Manifest(_Message, frozen=True, tag="manifest"):
+class Manifest(Message, frozen=True, tag="manifest"):
     """Which lists a site's terminals shall have in force."""
 
     kid: ClassVar[str] = "list"
@@ -196,7 +196,7 @@ class Manifest(_Message, frozen=True, tag="manifest"):
     files: dict[Annotated[str, Meta(pattern=r"^[a-z]{1,16}\Z")], ListFile]
 
 
-class Known(_Message, frozen=True, tag="known"):
+class Known(Message, frozen=True, tag="known"):
     """Whose token a UID is; its nonce shows that it is the answer to this very question. No card: nobody's."""
 
     kid: ClassVar[str] = "ack"
@@ -208,7 +208,7 @@ class Known(_Message, frozen=True, tag="known"):
     listed: Listed = Listed.GOOD
 
 
-class Answer(_Message, frozen=True, tag="answer"):
+class Answer(Message, frozen=True, tag="answer"):
     """Whether a token may pay what one prepared entry says; if so, what its purses held and hold then."""
 
     kid: ClassVar[str] = "ack"
@@ -263,9 +263,7 @@ class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
 
 Signed = Grant | Ack | TipAnswer | Want | ServerState | ServerTime | Keys | TreeHead | Manifest | Known | Answer
-_Message_T = TypeVar(
-    "_Message_T", Grant, Ack, TipAnswer, Want, ServerState, ServerTime, Keys, TreeHead, Manifest, Known, Answer
-)
+_Message_T = TypeVar("_Message_T", bound=Message)
 Question = Who | Ask
 
 _signed: msgspec.json.Decoder[Signed] = msgspec.json.Decoder(Signed)
@@ -280,11 +278,11 @@ def version_of(server_epoch: int, number: int) -> int:
     return (server_epoch << 32) | number
 
 
-def _header_of(message: Signed) -> str:
+def _header_of(message: Message) -> str:
     return to_base64url(f'{{"alg":"Ed25519","kid":"{message.kid}"}}'.encode())
 
 
-def sign(message: Signed, key: SigningKey) -> bytes:
+def sign(message: Message, key: Signer) -> bytes:
     """A message as compact JWS; its header names the key by its purpose."""
     signed = f"{_header_of(message)}.{to_base64url(encode(message))}".encode()
     return signed + b"." + to_base64url(key.sign(signed)).encode()
@@ -295,14 +293,29 @@ def verified(jws: bytes, expected: type[_Message_T], key: Verifier) -> _Message_
     message = read_signed(jws)
     if not isinstance(message, expected):
         raise NotAMessage(f"expected {expected.__name__}, got {type(message).__name__}")
-    signed, _, signature = jws.rpartition(b".")
-    if not key.verifies(from_base64url(signature), signed):
-        raise NotAMessage("signature does not hold")
+    _require_signature(jws, key)
+    return message
+
+
+def verified_as(jws: bytes, decoder: msgspec.json.Decoder[_Message_T], key: Verifier) -> _Message_T:
+    """The same for a message that no topic carries. Raises NotAMessage."""
+    message = _read_signed(jws, decoder)
+    _require_signature(jws, key)
     return message
 
 
 def read_signed(jws: bytes) -> Signed:
     """Read a message without checking its signature: to learn whose key to check with. Raises NotAMessage."""
+    return _read_signed(jws, _signed)
+
+
+def _require_signature(jws: bytes, key: Verifier) -> None:
+    signed, _, signature = jws.rpartition(b".")
+    if not key.verifies(from_base64url(signature), signed):
+        raise NotAMessage("signature does not hold")
+
+
+def _read_signed(jws: bytes, decoder: msgspec.json.Decoder[_Message_T]) -> _Message_T:
     if len(jws) > MESSAGE_BYTES_MAX:
         raise NotAMessage(f"a message has at most {MESSAGE_BYTES_MAX} bytes, this one has {len(jws)}")
     header, *rest = jws.split(b".")
@@ -310,7 +323,7 @@ def read_signed(jws: bytes) -> Signed:
         raise NotAMessage("a signed message is a compact JWS: three parts with a dot between them")
     try:
         payload, _ = map(from_base64url, rest)
-        message = read(payload, _signed)
+        message = read(payload, decoder)
     except ValueError as error:
         raise NotAMessage(str(error)) from error
     if header != _header_of(message).encode():

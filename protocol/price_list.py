@@ -71,8 +71,8 @@ class Product(_Wire, frozen=True):
     price: Amount
     """The base price of one, for every class at any time."""
     merchant: MerchantField | Literal[""] = MerchantId("")
-    category: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{0,32}\Z")] = ""
-    barcode: Annotated[str, Meta(pattern=r"^[0-9]{0,14}\Z")] = ""
+    category: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{0,32}\Z", description="up to 32 of A-Z a-z 0-9 . _ -")] = ""
+    barcode: Annotated[str, Meta(pattern=r"^[0-9]{0,14}\Z", description="up to 14 digits")] = ""
     rules: Annotated[tuple[PriceRule, ...], Meta(max_length=64)] = ()
 
     def __post_init__(self) -> None:

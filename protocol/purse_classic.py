@@ -208,10 +208,11 @@ class FirmPlan:
 
 
 def firm_plan(intended: Mark, counter_after: Counter, now: CardRead, mac8: Mac8) -> FirmPlan:
-    """Decide nothing from one read of a torn slot: write it whole again, or wipe it; both are read back afterwards.
+    """Decide nothing from one read of a torn slot: write it whole again, or let it hold what the slot in force holds.
 
-    A torn write leaves weak bits that may read as valid now and as invalid at the next till. A card that made a
-    step elsewhere since then (another mark at that counter, or a higher counter) is left as it is.
+    A torn write leaves weak bits that may read as valid now and as invalid at the next till. The slot in force may have
+    such bits too, of an earlier tear: so it is written again, once its copy stands in the other slot. A card that made
+    a step elsewhere since then (another mark at that counter, or a higher counter) is left as it is.
     """
     outcome = what_became_of(intended, counter_after, now)
     purse = now.purse
@@ -219,7 +220,11 @@ def firm_plan(intended: Mark, counter_after: Counter, now: CardRead, mac8: Mac8)
         whole = encode_slot(purse, now.key_set, now.uid, now.slot, mac8)
         return FirmPlan(outcome, block_writes(SLOT_BLOCKS[now.slot], whole))
     if purse is not None and purse.counter == counter_after - 1:
-        return FirmPlan(outcome, tuple(reversed(block_writes(SLOT_BLOCKS[1 - now.slot], EMPTY_SLOT))))
+        copy, again = (
+            block_writes(SLOT_BLOCKS[slot], encode_slot(purse, now.key_set, now.uid, slot, mac8))
+            for slot in (1 - now.slot, now.slot)
+        )
+        return FirmPlan(outcome, (*reversed(copy), *again))
     return FirmPlan(outcome, ())
 
 

@@ -24,27 +24,34 @@ def decode_settings(raw: bytes, kind: type[_T]) -> _T:
     try:
         return msgspec.toml.decode(raw, type=kind)
     except msgspec.ValidationError as error:
-        raise SettingsWrong(_explained(str(error), msgspec.json.schema(kind))) from error
+        raise SettingsWrong(explained(error, kind, show=True)) from error
     except UnicodeDecodeError as error:
         raise SettingsWrong("this is not UTF-8 text") from error
     except msgspec.DecodeError as error:
         raise SettingsWrong(f"this is not TOML: {error}") from error
 
 
-def _explained(said: str, root: _Schema) -> str:
+def explained(error: msgspec.ValidationError, kind: Any, *, show: bool = False) -> str:
+    """What is wrong with a value of this kind, and where. `show`: with the wrong word itself, where few are allowed."""
+    return _explained(str(error), msgspec.json.schema(kind), is_rule=error.__cause__ is not None, show=show)
+
+
+def _explained(said: str, root: _Schema, *, is_rule: bool, show: bool) -> str:
     found = _PLACE.fullmatch(said)
     assert found is not None, "matches anything"
     what, path, node = found["what"], found["path"] or "", _resolved(root, root)
     for part in re.findall(r"\[[^\]]*\]|[^.\[\]]+", path):
         node = _member(node, part, root)
     # People count tables from 1.
-    where = re.sub(r"\[(\d+)\]", lambda index: f" {int(index[1]) + 1}", path)
+    where = re.sub(r"\[(\d+)\]", lambda index: f" {int(index[1]) + 1}", path).strip()
+    inside = f"{where}: " if where else ""
+    if is_rule:
+        return f"{inside}{what}"
     name = re.search(r"field `([^`]*)`", what)
     if name is None:
         got = re.search(r"got `([^`]*)`|enum value (.*)", what)
-        instead = f", not {got[2] or _KINDS.get(got[1], got[1])}" if got else ""
-        return f"{where}: expected {_expected(node, root)}{instead}"
-    inside = f"{where}: " if where else ""
+        word = (got[2] if show else None) or _KINDS.get(got[1], got[1]) if got else None
+        return f"{inside}expected {_expected(node, root)}{f', not {word}' if word else ''}"
     if "missing" in what:
         return f"{inside}the key {name[1]!r} is missing: {_expected(_member(node, name[1], root), root)}"
     return f"{inside}there is no key {name[1]!r} here, only {', '.join(node['properties'])}"
@@ -67,10 +74,16 @@ def _expected(node: _Schema, root: _Schema) -> str:
     if node.get("type") == "array":
         return f"a list of {_expected(_resolved(node['items'], root), root)}"
     if node.get("type") == "object":
-        return f"a table with {', '.join(node['properties'])}"
+        return f"a table with {', '.join(node['properties'])}" if "properties" in node else "a table"
     name = _NAMES.get(node.get("type", ""), "another value")
     least, most = node.get("minimum"), node.get("maximum")
     if least is not None:
         return f"{name} of at least {least}" if most is None else f"{name} from {least} to {most}"
-    means = node.get("description") or node.get("pattern")
+    means = node.get("description") or node.get("pattern") or _length(node)
     return f"{name}: {means}" if means else name
+
+
+def _length(node: _Schema) -> str:
+    if "maxLength" not in node:
+        return ""
+    return f"{node.get('minLength', 0)} to {node['maxLength']} characters"

@@ -1,4 +1,4 @@
-"""Ed25519 signatures and AES-CMAC: the one file of this package that touches cryptography."""
+"""Ed25519 signatures and AES-CMAC. Besides `protocol/sealing.py` no file of this package touches cryptography."""
 
 from binascii import Error as BadBase64
 from binascii import a2b_base64, b2a_base64

@@ -22,7 +22,7 @@ STAFF_TRIES_MAX, STAFF_WAIT_MS = 5, 5 * MINUTE_MS
 STAFF_MAX, PROMOTIONS_MAX, TEXTS_MAX = 1_000, 1_000, 200
 REPEAT_MS, REPEAT_MS_MAX, PLACES_MAX = 10_000, 60_000, 1_000
 
-_Label = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,32}\Z")]
+_Label = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,32}\Z", description="1 to 32 of A-Z a-z 0-9 . _ -")]
 _Line = Annotated[str, Meta(min_length=1, max_length=60)]
 _Long = Annotated[str, Meta(min_length=1, max_length=200)]
 

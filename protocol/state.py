@@ -9,16 +9,27 @@ import msgspec
 from msgspec import Meta
 
 from protocol.canonical import NotCanonical, encode, read
+from protocol.card_keys import KeySetNumber
 from protocol.entries import ListVersions
 from protocol.ids import U53, EpochField
 from protocol.instants import UtcField, UtcMs
+from protocol.purse_desfire import KEY_SET_MAX
 from protocol.texts import Text
+from protocol.wire import Wire
 
 STATE_BYTES_MAX = 4 * 1_024
+OFFSET_MIN_MAX, DAY_MIN = 14 * 60, 24 * 60
 
 
 class NotAState(ValueError):
     """These bytes are not what a terminal says of itself; the text says why."""
+
+
+class Days(Wire, frozen=True):
+    """A campus' civil time (`protocol.instants.CampusTime`), as a terminal has it in its settings."""
+
+    offset_min: Annotated[int, Meta(ge=-OFFSET_MIN_MAX, le=OFFSET_MIN_MAX)]
+    day_starts_min: Annotated[int, Meta(ge=0, le=DAY_MIN - 1)]
 
 
 class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -38,6 +49,10 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     """What somebody must look at; empty if nothing."""
     tier: Annotated[int, Meta(ge=0, le=2)] = 0
     """Where the journal key of this epoch is kept (`protocol.enrolment.KeyTier`)."""
+    card_sets: Annotated[tuple[KeySetNumber, ...], Meta(max_length=KEY_SET_MAX)] = ()
+    """The sets of card keys that it holds, the one that new cards get first."""
+    days: Days | None = None
+    """By which days it counts limits."""
 
 
 def encode_state(state: State) -> bytes:

@@ -16,6 +16,13 @@ def text_of(said: str) -> str:
     return text if len(text) <= TEXT_LENGTH_MAX else text[: TEXT_LENGTH_MAX - 1] + "…"
 
 
+def sentence_of(error: Exception) -> str:
+    """What a command says of an error; of one about a file which file and why, without the system's number for it."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+
+
 def escaped(said: str) -> str:
     """What a decoder said of somebody else's bytes, as a log or a terminal can show it: ASCII, one line, not long."""
     shown = said.encode("unicode_escape").decode("ascii")

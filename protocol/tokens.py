@@ -8,16 +8,19 @@ from protocol.purse import CardClass, CardId, CardRead, Identity, Purse, Technol
 
 ANSWER_WITHIN_MS = 3 * SECOND_MS
 """A terminal waits no longer for an answer."""
-UID_SIZES = (4, 7, 10)
-"""Bytes of a UID: single, double and triple size (ISO/IEC 14443-3, 6.5.4)."""
-_RANDOM_FIRST = 0x08
-"""A single-size UID that begins so is made anew whenever the chip is powered: phones have such."""
+UID_SIZES = (4, 7, 8, 10)
+"""Bytes of a UID: type A has 4, 7 or 10 (ISO/IEC 14443-3, 6.5.4), type B 4 (its PUPI, 7.9.2), FeliCa 8 (its IDm)."""
+_RANDOM = {4: b"\x08", 8: b"\x01\xfe"}
+"""One of this size that begins so is made anew whenever the chip is powered (ISO/IEC 14443-3, 6.5.4, and 18092)."""
 
 
 def uid_text(uid: bytes) -> str | None:
-    """A UID as questions spell it; None for one that says nothing about who it is."""
-    is_random = len(uid) == UID_SIZES[0] and uid[0] == _RANDOM_FIRST
-    return None if len(uid) not in UID_SIZES or is_random else uid.hex()
+    """A UID as questions spell it; None for one that says nothing about who it is.
+
+    Phones make one anew at every tap, and of all zeros is what every resident identity card of China has.
+    """
+    is_random = len(uid) in _RANDOM and uid.startswith(_RANDOM[len(uid)])
+    return None if len(uid) not in UID_SIZES or is_random or not any(uid) else uid.hex()
 
 
 def read_of(card: CardId, purse: Purse | None = None, proof: Proof | None = None) -> CardRead:

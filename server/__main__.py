@@ -1,10 +1,13 @@
 """Start the server: `python -m server --config FILE`. One process: API, ingest and broker connection.
 
 With `--role` it is one of several on the same PostgreSQL (docs/operations.md): `api`, `ingest`, `nightly`.
-`python -m server broker --config FILE` only makes the broker's directory ready, for Mosquitto to be started from.
-`python -m server backup` and `restore` copy all of it, and make a server from a copy (`server/backup_command.py`).
-`python -m server import-cards FILE` takes over an old system's cards and balances (`server/import_command.py`).
-`python -m server keys ...` makes, changes and shows the server's keys (`server/keys_command.py`).
+
+other commands; COMMAND --help says more:
+  broker             make the broker's directory ready, for Mosquitto to be started from
+  keys               make, change and show the server's keys
+  backup             write a backup; the server may run
+  restore            make a server from a backup, where there is none
+  import-cards FILE  take over an old system's cards and balances
 """
 
 import argparse
@@ -20,7 +23,7 @@ from pathlib import Path
 import uvicorn
 
 from server import backup_command, import_command, keys_command
-from server.app import House, authority_of, open_house, prepare_broker, utc_now
+from server.app import House, authority_of, open_house, prepare_broker, require_own_broker, utc_now
 from server.broker.authority import AuthorityUnusable
 from server.broker.configuration import CONFIG
 from server.config import ConfigWrong, HttpSettings, LogSettings, Settings, read_settings, settings_at
@@ -65,10 +68,14 @@ def main() -> int:
         return backup_command.main(sys.argv[1:], print, _warn)
     if sys.argv[1:2] == ["import-cards"]:
         return import_command.main(sys.argv[2:], print, _warn)
-    parser = argparse.ArgumentParser(prog="python -m server", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m server", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", nargs="?", choices=["run", "broker"], default="run", help="run, or prepare the broker")
     parser.add_argument("--config", type=Path, required=True, help="a TOML file")
-    parser.add_argument("--role", type=Role, choices=list(Role), default=Role.ALL, help="what this process does")
+    parser.add_argument(
+        "--role", choices=[str(role) for role in Role], default=str(Role.ALL), help="what this process does"
+    )
     parser.add_argument("--number", type=int, default=1, help="which of the processes that talk to the broker it is")
     parser.add_argument("--port", type=int, help="instead of [http] port, where several run on this machine")
     given = parser.parse_args()
@@ -78,7 +85,7 @@ def main() -> int:
         begin_logging(settings.log)
         if given.what == "broker":
             return _prepare(settings)
-        asyncio.run(_serve(settings_at(settings, given.port), given.role, given.number))
+        asyncio.run(_serve(settings_at(settings, given.port), Role(given.role), given.number))
     except PortTaken as error:
         return _failed(error, PORT_TAKEN)
     except Replaced as error:
@@ -100,6 +107,7 @@ def _failed(error: Exception, code: int) -> int:
 def _prepare(settings: Settings) -> int:
     now = utc_now()
     is_first = not (Path(settings.data) / "keys").exists()
+    require_own_broker(settings, may_create=is_first)
     site = prepare_broker(settings, authority_of(settings, now, may_create=is_first), now)
     if site is None:
         raise ConfigWrong("there is no [broker] table: this machine runs no Mosquitto for this server")

@@ -25,8 +25,9 @@ from server.auth.service import Operators, TwoPeople
 from server.body_limit import BodyLimit
 from server.booking import api as booking_api
 from server.booking.service import Bookings
-from server.broker.authority import open_authority
+from server.broker.authority import CA_FILE, open_authority
 from server.broker.certificates import Pair, server_name
+from server.broker.configuration import CA
 from server.broker.site import BrokerSite
 from server.cards import api as cards_api
 from server.cards.service import Cards
@@ -58,9 +59,12 @@ from server.mqtt_link import Hears, MqttLink
 from server.nightly import Nightly
 from server.people import api as people_api
 from server.people.service import People
+from server.phones import api as phones_api
+from server.phones.service import Phones
 from server.policy import api as policy_api
 from server.policy.service import Policy
 from server.problems import answer_problems
+from server.pulse import Pulse
 from server.reconcile import api as reconcile_api
 from server.reconcile.service import Around, Reconcile
 from server.roles import Role, fault_of
@@ -80,6 +84,8 @@ from server.upkeep.service import Upkeep
 from server.watch import Watch
 
 PREFIX = "/api/1"
+_HAS_BOOKS = "has-books"
+"""A file in `data`: this server's database is not a new one any more."""
 
 log = logging.getLogger(__name__)
 
@@ -120,6 +126,9 @@ class Health(View):
     """Whether the server is alive, and whether it can do its work."""
 
     database: bool
+    """It answers."""
+    writable: bool
+    """It takes what is written: its disk is neither full nor broken, and it is no standby."""
     broker: bool
     server_epoch: int
 
@@ -145,8 +154,10 @@ async def open_house(
         with alone(Path(settings.data)) if database.is_sqlite else nullcontext():
             async with database.starting():
                 may_create = await database.is_new()
+                await asyncio.to_thread(_require_the_same_place, settings, may_create=may_create)
                 keys = await asyncio.to_thread(open_keys, Path(settings.data) / "keys", clock(), may_create=may_create)
                 await database.migrate()
+                await asyncio.to_thread((Path(settings.data) / _HAS_BOOKS).touch)
                 authority = await asyncio.to_thread(authority_of, settings, clock(), may_create=may_create)
                 site = await asyncio.to_thread(prepare_broker, settings, authority, clock())
             yield _compose(_Place(settings, role, number, site), clock, database, keys, authority)
@@ -154,7 +165,33 @@ async def open_house(
 
 def authority_of(settings: Settings, at: UtcMs, *, may_create: bool) -> Pair:
     """The site's authority, in its place. Raises AuthorityUnusable."""
-    return open_authority(Path(settings.data) / "authority", at, may_create=may_create)
+    return open_authority(_authority_in(settings), at, may_create=may_create)
+
+
+def _authority_in(settings: Settings) -> Path:
+    return Path(settings.data) / "authority"
+
+
+def _require_the_same_place(settings: Settings, *, may_create: bool) -> None:
+    """A server that lost its database, or names another directory, begins no second site. Raises ConfigWrong."""
+    if may_create and (Path(settings.data) / _HAS_BOOKS).exists():
+        raise ConfigWrong(
+            f"database: it is empty, and {settings.data} belongs to a server that has books. Restore it from the "
+            "backup (docs/operations.md, Make it again); empty books begin in another `data` directory"
+        )
+    require_own_broker(settings, may_create=may_create)
+
+
+def require_own_broker(settings: Settings, *, may_create: bool) -> None:
+    """The broker's directory is this authority's, or there is none yet. Raises ConfigWrong."""
+    wanted, own = broker_of(settings), _authority_in(settings) / CA_FILE
+    if wanted is None or not wanted.file(CA).exists() or not (own.exists() or may_create):
+        return
+    if not own.exists() or own.read_bytes() != wanted.file(CA).read_bytes():
+        raise ConfigWrong(
+            f"broker.directory: {wanted.directory} serves the terminals of another authority than {own.parent}. "
+            "Is `data` the right directory, and mounted? To make this broker anew, move its directory away"
+        )
 
 
 def prepare_broker(settings: Settings, authority: Pair, at: UtcMs) -> BrokerSite | None:
@@ -217,11 +254,11 @@ def _compose(place: _Place, clock: Callable[[], UtcMs], database: Database, keys
     campus, timing = campus_of(settings), timing_of(settings)
     meter = Meter()
     ingest = Ingest(database, keys, campus, clock, meter)
-    cards = Cards(database, keys, campus, clock)
+    cards = Cards(database, keys, campus, clock, settings.money.load_alone_cents_max)
     leases = Leases(database, place.me, keeps=role.keeps, takes_in=role.takes_in)
-    states, tokens = States(database, clock), Tokens(database, keys, campus, clock)
+    states, tokens = States(database, campus, clock), Tokens(database, keys, campus, clock)
     link = MqttLink(mqtt, place.hears, leases, ingest, states, tokens, keys, clock) if mqtt is not None else None
-    upkeep = Upkeep(database, keys.trust.load, campus, clock)
+    upkeep = Upkeep(database, keys.trust, campus, clock)
     policy = Policy(database, keys, cards, clock, timing.lists_valid_ms)
     around = Around(
         (upkeep.post_parked, upkeep.extend_holes, upkeep.resolve_due, upkeep.reconsider, cards.settle_all),
@@ -231,7 +268,7 @@ def _compose(place: _Place, clock: Callable[[], UtcMs], database: Database, keys
     reconcile = Reconcile(database, campus, clock, around)
     alarms = Alarms(database, clock)
     tree = Tree(database, keys, alarms, clock)
-    nightly = Nightly(database, reconcile, policy, tree, campus, clock)
+    nightly = Nightly(database, reconcile, policy, tree, alarms, campus, clock)
     together, terminals = TwoPeople(database, clock), Terminals(database, keys, clock)
     house = House(
         settings,
@@ -273,12 +310,13 @@ def _compose(place: _Place, clock: Callable[[], UtcMs], database: Database, keys
         site,
     )
     is_up = (lambda: link.is_up) if link is not None else None
-    house.app.state.metrics = Metrics(database, meter, alarms, states, leases, is_up)
-    _mount(house)
+    pulse = Pulse(database)
+    house.app.state.metrics = Metrics(database, meter, alarms, states, leases, pulse, is_up)
+    _mount(house, pulse)
     return house
 
 
-def _mount(house: House) -> None:
+def _mount(house: House, pulse: Pulse) -> None:
     app, state = house.app, house.app.state
     state.operators = Operators(operators_of(house.settings))
     state.two_people = TwoPeople(house.database, house.clock)
@@ -287,7 +325,7 @@ def _mount(house: House) -> None:
     state.terminals, state.people, state.cards, state.policy = house.terminals, house.people, house.cards, house.policy
     state.states, state.alarms, state.tokens = house.states, house.alarms, house.tokens
     state.reconcile, state.trail, state.enrolments = house.reconcile, Trail(house.database), house.enrolments
-    state.tree = house.tree
+    state.tree, state.phones = house.tree, Phones(house.database, house.keys, house.clock)
     state.metrics_settings = house.settings.metrics
     answer_problems(app)
     if house.role.answers:
@@ -301,26 +339,28 @@ def _mount(house: House) -> None:
 
     @app.get("/ready", tags=["health"], responses={503: {"model": Health, "description": "not ready"}})
     async def ready(response: Response) -> Health:
-        """The database answers and the broker is connected."""
-        found = await _look(house)
-        response.status_code = 200 if found.database and found.broker else 503
+        """The database answers and takes what is written, and the broker is connected."""
+        found = await _look(house, pulse)
+        response.status_code = 200 if found.database and found.writable and found.broker else 503
         return found
 
 
 def _mount_desks(app: FastAPI) -> None:
-    cards = (cards_api, tokens_api, people_api)
+    cards = (cards_api, tokens_api, phones_api, people_api)
     desks = (terminals_api, states_api, alarms_api, *cards, policy_api, ledger_api, booking_api)
     routers = [api.router for api in (*desks, reconcile_api, upkeep_api, auth_api, trail_api, tree_api)]
     for router in (*routers, enrolment_api.desk):
         app.include_router(router, prefix=PREFIX)
     app.include_router(enrolment_api.machines)
+    app.include_router(phones_api.holders)
 
 
-async def _look(house: House) -> Health:
+async def _look(house: House, pulse: Pulse) -> Health:
     broker = house.link is None or house.link.is_up
     try:
         async with house.database.reading() as connection:
-            return Health(database=True, broker=broker, server_epoch=await numbers.server_epoch(connection))
+            epoch = await numbers.server_epoch(connection)
     except Exception:
         log.exception("the database does not answer")
-        return Health(database=False, broker=broker, server_epoch=0)
+        return Health(database=False, writable=False, broker=broker, server_epoch=0)
+    return Health(database=True, writable=await pulse.beats(), broker=broker, server_epoch=epoch)

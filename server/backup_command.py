@@ -7,6 +7,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+from protocol.texts import sentence_of
 from server.app import utc_now
 from server.backup.manifest import NotABackup
 from server.backup.service import back_up, restore
@@ -38,7 +39,7 @@ def main(arguments: list[str], say: Callable[[str], None], warn: Callable[[str],
             told = f"server epoch {found.server_epoch}, {found.entries:,} entries, {found.postings:,} postings"
             say(f"restored: {told}\n{WHAT_NEXT}")
     except (ConfigWrong, DatabaseUnusable, NotABackup, NotOpened, OSError) as error:
-        warn(f"fanka server: {error}")
+        warn(f"fanka server: {sentence_of(error)}")
         return NOT_DONE
     return OK
 

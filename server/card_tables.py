@@ -23,4 +23,4 @@ card_event = Table(
     Index("card_event_by_card", "card", "at"),
 )
 """One row for each posted entry of these kinds. `was`, `now`: key sets; 0 where the entry does not say. `outcome`: how
-far a change of keys came, or why a card was blocked."""
+far a change of keys or an erasing came, or why a card was blocked."""

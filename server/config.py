@@ -1,32 +1,7 @@
-"""The server's settings: one TOML file, read strictly.
-
-    data = "data"                         # keys and, unless `database` names another, the database
-    database = "postgresql+psycopg://fanka@db.campus.example/fanka"
-
-    [http]
-    host = "127.0.0.1"                    # /health, /ready, /openapi.json; everything else is under /api/1
-    port = 8080
-
-    [broker]                              # Mosquitto on this machine, run from a directory that the server keeps true
-    directory = "broker"
-    names = ["broker.campus.example"]     # what terminals call it
-
-
-    [[operators]]                         # "Authorization: Bearer TOKEN"; its sum: printf %s TOKEN | sha256sum
-    name = "li.wei"
-    token_sha256 = "ab0000000000000000000000000000000000000000000000000000000000cdef"
-    roles = ["finance"]                   # viewer, card_office, finance, technician, auditor, admin
-
-    [metrics]                             # who may read /metrics; without this table nobody
-    token_sha256 = ""                     # whoever has this bearer token; empty: nobody from elsewhere
-    local = true                          # programs of this machine, unless a proxy asks for somebody else
-
-    [log]
-    format = "json"                       # one object a line; "text" for people
-    level = "info"
+"""The server's settings: one TOML file, read strictly. `docs/server.toml` shows every key.
 
 Relative paths are relative to the file. Without `database` it is SQLite in `data`. A broker on another machine is named
-in `[mqtt]` (host, port, ca, cert, key) instead of `[broker]`; without either only HTTP is there.
+in `[mqtt]` instead of `[broker]`; without either only HTTP is there.
 """
 
 from dataclasses import dataclass
@@ -98,9 +73,11 @@ class ListSettings(_Table, frozen=True):
 
 
 class MoneySettings(_Table, frozen=True):
-    """Movements of more cents than this take two people; corrections and reversals always do."""
+    """Movements and loads of more cents than this take two people; corrections and reversals always do."""
 
     alone_cents_max: Annotated[int, Meta(ge=0)] = 1_000_000
+    load_alone_cents_max: Annotated[int, Meta(ge=0)] = 100_000
+    """Onto one card at a time: money taken in for it, or a subsidy."""
 
 
 class AlarmSettings(_Table, frozen=True):

@@ -136,6 +136,7 @@ class Database:
             note = await leave_note(connection)
         if note is not None:
             note.is_written = True
+            note.tell()
 
     async def transact(self, work: Callable[[AsyncConnection], Awaitable[_Result]]) -> _Result:
         """Do some work in one transaction and return its answer after the commit.

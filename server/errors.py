@@ -10,9 +10,10 @@ ServerError
 
 
 class ServerError(Exception):
-    """An ordinary answer to a request that cannot be granted; `code` is stable, the text is for people."""
+    """An ordinary answer to a request that cannot be granted; `code` is stable, title and text are for people."""
 
     status = 400
+    title = "Not granted"
 
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)
@@ -23,27 +24,32 @@ class NotFound(ServerError):
     """There is no such thing."""
 
     status = 404
+    title = "Not found"
 
 
 class Invalid(ServerError):
     """The request contradicts itself or the rules."""
 
     status = 422
+    title = "Invalid"
 
 
 class Conflict(ServerError):
     """The present state does not allow it."""
 
     status = 409
+    title = "Not now"
 
 
 class Forbidden(ServerError):
     """This operator may not do that."""
 
     status = 403
+    title = "Not allowed"
 
 
 class TooOften(ServerError):
     """Too much was asked from this address."""
 
     status = 429
+    title = "Too often"

@@ -1,7 +1,8 @@
 """Keeps a program that has slept through its lease from writing.
 
 Work under a lease carries its fence; every transaction of such work looks first whether that very term still is, and
-holds it so until it ends: nobody takes a lease in the middle of one. Work without a fence writes as it always did.
+holds it so until it ends: nobody takes a lease in the middle of one. Work without a fence asks for nothing. A program
+that stops in the middle of either keeps others waiting for a while, and not for ever.
 """
 
 from collections.abc import Generator
@@ -17,6 +18,8 @@ from server.sets import idle_at_most
 
 IDLE_MS = 10_000
 """A transaction whose program says nothing for so long is ended by the database: it keeps others from the lease."""
+IDLE_ELSE_MS = 60_000
+"""The same of one without a fence: it keeps others from the rows it has locked."""
 
 
 class LeaseLost(Exception):
@@ -50,6 +53,8 @@ async def hold_fence(connection: AsyncConnection) -> None:
     """Hold the present work's lease until the transaction ends. Raises LeaseLost."""
     fence = _FENCE.get()
     if fence is None or not fence.term:
+        if connection.dialect.name == "postgresql":
+            await connection.execute(select(idle_at_most(connection, IDLE_ELSE_MS)))
         return
     row = lease.c.name == fence.name, lease.c.holder == fence.holder, lease.c.term == fence.term
     # KEY SHARE stands in the way of a taker, who locks FOR UPDATE, and in no renewal's

@@ -1,6 +1,6 @@
 """Types of request members: what is allowed at all, so that nothing else reaches a service or the database."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -30,7 +30,7 @@ RequestId = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9._-]{8,40}$", description="chosen by the caller; the same id is never done twice")
 ]
 Words = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,120}$")]
-WordsOrNone = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{0,120}$")]
+WordsOrNone = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{0,80}$")]
 PublicKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$", description="Ed25519 public key, base64url")]
 Tier = Annotated[int, Field(ge=0, le=2, description="where the journal key is kept: 0 file, 1 sealed, 2 SAM")]
 Limit = Annotated[int, Field(ge=1, le=1_000)]
@@ -64,3 +64,7 @@ class Proposed(View):
     proposed: str
     subject: str
     by: str
+
+
+TWO_PEOPLE: dict[int | str, dict[str, Any]] = {202: {"model": Proposed}}
+"""What a route answers besides, where it may take a second person."""

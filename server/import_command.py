@@ -3,12 +3,15 @@
 import argparse
 import asyncio
 import csv
+import getpass
 import re
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from pathlib import Path
 
 from protocol.ids import ChannelId
 from protocol.money import format_cents
+from protocol.texts import sentence_of
 from server.app import open_house
 from server.broker.authority import AuthorityUnusable
 from server.config import ConfigWrong, Settings, read_settings
@@ -16,9 +19,12 @@ from server.db import DatabaseUnusable
 from server.importing.rules import BadLine, FileWrong, OldCards, read_old_cards
 from server.importing.service import Imported, Importing, sums_agree
 from server.keys import KeysUnusable
+from server.note import OPERATOR_LETTERS_MAX, Note, noted
 
 OK, NOT_DONE, SUMS_DIFFER = 0, 2, 5
 BAD_LINES_SHOWN_MAX = 200
+AT_MACHINE = "machine"
+"""What the trail has for roles where no token was shown: whoever may run programs on the server."""
 
 Say = Callable[[str], None]
 
@@ -29,15 +35,18 @@ def main(arguments: list[str], say: Say, warn: Say) -> int:
     try:
         if given.numbers and given.numbers.exists():
             raise FileWrong(f"{given.numbers} exists: give another name for the numbers")
-        settings, old = read_settings(given.config), read_old_cards(given.file.read_bytes())
+        raw = given.file.read_bytes()
+        settings, old = read_settings(given.config), read_old_cards(raw)
         say(f"{given.file}: read as {old.encoding.upper()}; {len(old.cards):,} cards, {format_cents(old.cents)} in all")
-        return asyncio.run(_import(settings, old, given, say, warn))
+        return asyncio.run(_import(settings, old, sha256(raw).hexdigest(), given, say, warn))
     except (AuthorityUnusable, ConfigWrong, DatabaseUnusable, FileWrong, KeysUnusable, OSError) as error:
-        warn(f"fanka server: {error}")
+        warn(f"fanka server: {sentence_of(error)}")
         return NOT_DONE
 
 
-async def _import(settings: Settings, old: OldCards, given: argparse.Namespace, say: Say, warn: Say) -> int:
+async def _import(
+    settings: Settings, old: OldCards, digest: str, given: argparse.Namespace, say: Say, warn: Say
+) -> int:
     async with open_house(settings) as house:
         importing = Importing(house.database, house.cards, house.people, house.clock, ChannelId(given.source))
         bad = sorted([*old.bad, *await importing.objections(old.cards)], key=lambda line: line.line)
@@ -51,7 +60,10 @@ async def _import(settings: Settings, old: OldCards, given: argparse.Namespace, 
         if given.sum != format_cents(old.cents):
             warn("fanka server: --sum is not what the file says: a second person reads it off the old system")
             return NOT_DONE
-        done = await importing.run(old.cards, given.technology)
+        who = getpass.getuser()[:OPERATOR_LETTERS_MAX]
+        note = Note(who, AT_MACHINE, house.clock(), lambda: "import_cards", f"import/{given.source}", lambda: digest)
+        with noted(note):
+            done = await importing.run(old.cards, given.technology)
     if given.numbers:
         _write_numbers(given.numbers, old, done)
     say(f"{done.new:,} cards were taken over now, {len(old.cards) - done.new:,} were there before")
@@ -70,16 +82,19 @@ def _complain(bad: Sequence[BadLine], warn: Say) -> None:
 
 
 def _write_numbers(path: Path, old: OldCards, done: Imported) -> None:
-    """Old number, ours, and whose: to make the cards from, and to label them. Raises FileExistsError."""
+    """Old number, ours, whose, and which class: to make the cards from, and to label them. Raises FileExistsError."""
     with path.open("x", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(("old", "card", "person", "name"))
-        writer.writerows((card.number, done.numbers[card.number], card.person, card.name) for card in old.cards)
+        writer.writerow(("old", "card", "person", "name", "class"))
+        writer.writerows(
+            (card.number, done.numbers[card.number], card.person, card.name, card.card_class.name.lower())
+            for card in old.cards
+        )
 
 
 def _source(text: str) -> str:
     if not re.fullmatch("[a-z0-9-]{1,16}", text):
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text!r} is no name of a system: write 1 to 16 of a-z, 0-9 and -")
     return text
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from protocol.messages import PURPOSES
 from protocol.signing import VerifyKey, from_base64url, to_base64url
+from protocol.texts import sentence_of
 from server.app import authority_of, utc_now
 from server.config import ConfigWrong, read_settings
 from server.key_ceremony import NotDone, install, make_root, read_request, request, shown, sign_request
@@ -28,7 +29,7 @@ def main(arguments: list[str], say: Callable[[str], None], warn: Callable[[str],
     try:
         _do(given, say, warn)
     except (ConfigWrong, KeysUnusable, NotDone, OSError) as error:
-        warn(f"fanka server: {error}")
+        warn(f"fanka server: {sentence_of(error)}")
         return NOT_DONE
     return OK
 

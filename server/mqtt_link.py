@@ -1,10 +1,11 @@
 """MQTT: batches and hellos in, acks and answers out, lists and the server's state retained.
 
-    paho's thread --> two bounded queues for each terminal --> their workers --> Ingest, Tokens --> publish
+    paho's thread --> bounded queues for each terminal --> their workers --> Ingest, Tokens, States --> publish
 
 A queue that is full drops what comes: the terminal sends again, because only a signed ack counts. So does what is of a
-site that another worker has. Who published comes from the topic; the broker lets a terminal publish under its own
-certificate name only.
+site that another worker has. What a terminal says of itself it says once: its newest word waits, and the broker, which
+keeps it, is asked again where taking it failed. Who published comes from the topic; the broker lets a terminal
+publish under its own certificate name only.
 
 Whoever publishes lists hears them, too: what somebody else has put in their place, who had slept, is put right.
 """
@@ -41,8 +42,9 @@ from server.tokens.service import Tokens
 QUEUE_MAX = 8
 """Messages of one terminal that wait; it has at most four batches in flight."""
 WORKERS_MAX = 8_192
-ASK = "ask"
-"""Questions have a worker of their own: a customer waits, however much of the journal is to be taken in."""
+ASK, STATE = "ask", "state"
+"""Both have workers of their own, however much of the journal is to be taken in: a customer waits for an answer, and
+nobody says a state again."""
 PAYLOAD_BYTES_MAX = 512 * 1_024
 IDLE_S = 60.0
 ANY = "+"
@@ -53,8 +55,8 @@ OWN_KEPT_MAX = 4_096
 log = logging.getLogger(__name__)
 
 
-_Lane = tuple[TerminalId, bool]
-"""A terminal, and whether it is its questions that wait there."""
+_Lane = tuple[TerminalId, str]
+"""A terminal, and what of it waits there: questions, states, or all else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,8 @@ class MqttLink:
         self._outage = ""
         """Why there is no connection, as it was told last; empty while there is one, and before the first try."""
         self._stopping = False
+        self.has_missed_states = False
+        """Whether something went wrong with what a terminal said of itself, and the broker must say it again."""
         self._first_mid: int | None = None
         """Of this connection's first subscription, which makes it one."""
         self._tls: ssl.SSLContext | None = None
@@ -149,7 +153,8 @@ class MqttLink:
     def hear_states_again(self) -> None:
         """The broker repeats every terminal's retained state."""
         if self.is_up:
-            self._client.subscribe(up(TerminalId(ANY), "state"), qos=1)
+            self.has_missed_states = False
+            self._client.subscribe(up(TerminalId(ANY), STATE), qos=1)
 
     def _publish_own(self, topic: str, payload: bytes) -> None:
         self._own.append(sha256_of(payload))
@@ -238,14 +243,16 @@ class MqttLink:
         return f"{self._settings.host}:{self._settings.port}"
 
     def _enqueue(self, tid: TerminalId, message: _Message) -> None:
-        lane = (tid, message.what == ASK)
+        lane = (tid, message.what if message.what in (ASK, STATE) else "")
         queue = self._queues.get(lane)
         if queue is None:
             if len(self._queues) >= WORKERS_MAX:
                 log.warning("too many terminals at once; a message of %s is dropped", tid)
                 return
-            queue = self._queues[lane] = asyncio.Queue(QUEUE_MAX)
+            queue = self._queues[lane] = asyncio.Queue(1 if message.what == STATE else QUEUE_MAX)
             self._workers[lane] = asyncio.create_task(self._work(lane, queue))
+        if message.what == STATE and queue.full():
+            queue.get_nowait()  # older, and of no more interest
         try:
             queue.put_nowait(message)
         except asyncio.QueueFull:
@@ -270,7 +277,8 @@ class MqttLink:
             except LeaseLost as error:
                 log.warning("a message is left to others: %s", error)
             except Exception:
-                # One terminal's trouble must not end its worker: it sends again.
+                # One terminal's trouble must not end its worker: it sends again, or the broker does.
+                self.has_missed_states |= message.what == STATE
                 log.exception("a message of %s could not be handled", tid)
 
     async def _answer(self, tid: TerminalId, message: _Message) -> None:
@@ -324,7 +332,7 @@ def _addressed(message: MQTTMessage) -> tuple[TerminalId, str] | None:
     if len(message.payload) > PAYLOAD_BYTES_MAX:
         log.warning("a message of %s is too large", found[0])
         return None
-    return found if found[1] in ("journal", "hello", "state", ASK) else None
+    return found if found[1] in ("journal", "hello", STATE, ASK) else None
 
 
 def _is_name(tid: str) -> bool:

@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 
 from protocol.instants import HOUR_MS, BusinessDay, CampusTime, UtcMs
+from server.alarms.rules import SERVER, AlarmKind
+from server.alarms.service import Alarms
 from server.db import Database
 from server.numbers import DONE_THROUGH, read_setting, write_setting
 from server.policy.service import Policy
@@ -27,11 +29,12 @@ class Nightly:
         reconcile: Reconcile,
         policy: Policy,
         tree: Tree,
+        alarms: Alarms,
         campus: CampusTime,
         clock: Callable[[], UtcMs],
     ) -> None:
         self._database, self._reconcile, self._policy, self._tree = database, reconcile, policy, tree
-        self._campus, self._clock = campus, clock
+        self._alarms, self._campus, self._clock = alarms, campus, clock
 
     async def run_if_due(self) -> BusinessDay | None:
         """Do the night's work if it has not been done: every day since the last night, and what changed of older ones.
@@ -39,6 +42,8 @@ class Nightly:
         Returns the newest day that is over, which was proved.
         """
         newest, done = self._newest_due(0), await self.done_through()
+        if done >= self._campus.business_day(self._clock()):
+            await self._take_back(done, newest)
         if newest <= done:
             return None
         for day in await self._reconcile.days_due(done, newest):
@@ -69,6 +74,12 @@ class Nightly:
         if proof.stand_in_cents:
             told = (day, proof.stand_in_cents)
             log.info("business day %s: silent terminals may have sold %s cents to tokens without an answer", *told)
+
+    async def _take_back(self, done: BusinessDay, newest: BusinessDay) -> None:
+        """The clock was ahead, and days were proved before they were over: those are due again, each in its time."""
+        text = f"the server's clock was ahead: business day {done} was proved before it was over, and will be again"
+        await self._alarms.happened(AlarmKind.CLOCK_OFF, SERVER, text)
+        await self._note(newest)
 
     async def _note(self, day: BusinessDay) -> None:
         await self._database.transact(lambda connection: write_setting(connection, DONE_THROUGH, str(day)))

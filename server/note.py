@@ -4,7 +4,9 @@ The request's own task carries the note, so that no service has to hand it on an
 """
 
 import enum
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -14,7 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from protocol.instants import UtcMs
 from server.act_tables import trail
 
+OPERATOR_LETTERS_MAX = 80
 _SUBJECT_MAX = 160
+
+log = logging.getLogger(__name__)
 
 
 class Outcome(enum.StrEnum):
@@ -46,6 +51,10 @@ class Note:
     """Of two people the first one, where this is the second."""
     is_written: bool = False
 
+    def tell(self) -> None:
+        """The log says it too: whoever restores an older backup finds there what the desk did since."""
+        log.info("%s: %s %s, %s", self.operator, self.action(), self.subject, self.outcome)
+
 
 NOTE: ContextVar[Note | None] = ContextVar("note", default=None)
 
@@ -67,6 +76,16 @@ async def leave_note(connection: AsyncConnection) -> Note | None:
     }
     await connection.execute(insert(trail).values(values))
     return note
+
+
+@contextmanager
+def noted(note: Note) -> Generator[None]:
+    """What is changed meanwhile is changed for this."""
+    before = NOTE.set(note)
+    try:
+        yield
+    finally:
+        NOTE.reset(before)
 
 
 def note_subject(subject: str) -> None:

@@ -41,14 +41,20 @@ async def hold(connection: AsyncConnection, name: str) -> None:
 
 
 async def leap(connection: AsyncConnection, above_epoch: int) -> int:
-    """The server was restored: a new epoch above this one, and every sequence far ahead. Returns the epoch."""
+    """The server was restored: a new epoch above this one, and every sequence far ahead. Returns the epoch.
+
+    Many terminals find it out at once: whoever leaps second leaps from where the first one has landed.
+    """
+    await hold(connection, SERVER_EPOCH)
+    epoch = max(above_epoch, await server_epoch(connection)) + 1
+    await write_setting(connection, SERVER_EPOCH, str(epoch))
     for name in (CARD_NUMBER, TNO, LIST_NUMBER):
+        await hold(connection, name)
         known = int(await read_setting(connection, name) or 0)
         await write_setting(connection, name, str(known + RESTORE_LEAP))
     await connection.execute(update(card).values(load_seq=card.c.load_seq + RESTORE_LOAD_LEAP))
-    await write_setting(connection, SERVER_EPOCH, str(above_epoch + 1))
     await leave(connection, Due.LISTS)
-    return above_epoch + 1
+    return epoch
 
 
 async def closed_through(connection: AsyncConnection, *, to_close: bool = False) -> int:

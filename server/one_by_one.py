@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from protocol.ids import CardKey, Tno
+from protocol.ids import CardKey, CardNo, Generation, Tno
 from protocol.instants import UtcMs
 from protocol.money import Cents
 from server.db import Database
@@ -25,6 +25,11 @@ class Subject:
 
     step: StepId = NOWHERE
     card: CardKey | None = None
+
+
+def of_card(no: CardNo) -> Subject:
+    """A number, whichever of its plastics."""
+    return Subject(card=(no, Generation(1)))
 
 
 class OneByOne:

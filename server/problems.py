@@ -1,7 +1,6 @@
 """Every error leaves the API as problem JSON (RFC 9457): a stable code and a sentence, never what was sent."""
 
 import logging
-from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -13,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from server.errors import ServerError
 from server.fields import Problem
+from server.words import faults_in_words
 
 log = logging.getLogger(__name__)
 
@@ -41,13 +41,12 @@ def problem(status: int, code: str, title: str, detail: str) -> JSONResponse:
 
 async def _server_error(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ServerError)
-    return problem(error.status, error.code, type(error).__name__, error.text)
+    return problem(error.status, error.code, error.title, error.text)
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    faults: Sequence[Any] = error.errors()
-    told = "; ".join(f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in faults[:5])
+    told = faults_in_words(error.errors())
     return problem(422, "invalid_request", "Invalid", told.encode("ascii", "replace").decode())
 
 

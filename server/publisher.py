@@ -45,6 +45,7 @@ class Publisher:
         self._known = sites
         if await self._policy.took_changes():
             self._changed |= sites
+        self._changed |= self._policy.sites_to_switch()
         for site in sorted(self._whole | self._changed):
             try:
                 await self._show(site)

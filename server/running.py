@@ -60,8 +60,9 @@ async def _look(house: House) -> None:
 
 
 async def _look_once(house: House) -> None:
-    """What terminals of another worker's site have said of themselves, nobody has heard meanwhile: ask again."""
-    if await house.leases.look() and house.link is not None:
+    """What terminals have said of themselves while nobody had their site, or could not keep it: ask again."""
+    is_more = await house.leases.look()
+    if house.link is not None and (is_more or house.link.has_missed_states):
         house.link.hear_states_again()
 
 
@@ -90,7 +91,7 @@ async def _watch(house: House) -> None:
 async def _watch_the_gate(house: House, site: BrokerSite) -> None:
     """Let terminals in and keep them out as the register says, soon after a change."""
     term: Fence | None = None
-    gate = Gate(house.database, site, house.clock)
+    gate = Gate(house.database, house.states, site, house.clock)
     is_deaf: bool | None = None  # of an earlier start, nobody knows
 
     async def look() -> None:
@@ -108,7 +109,7 @@ async def _watch_the_gate(house: House, site: BrokerSite) -> None:
 
     while True:
         if (held := house.leases.held(KEEPER)) != term:
-            term, gate, is_deaf = held, Gate(house.database, site, house.clock), None
+            term, gate, is_deaf = held, Gate(house.database, house.states, site, house.clock), None
         await _as_keeper(house.leases, "telling the broker who may connect", look)
         await asyncio.sleep(GATE_LOOKS_S)
 

@@ -21,8 +21,21 @@ token = Table(
     Column("card", BigInteger, nullable=False),
     Column("generation", BigInteger, nullable=False),
     Column("bound_at", BigInteger, nullable=False),
+    Column("proves", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("card", "generation"),
 )
+"""`proves`: 0 bound at the desk: whoever shows this UID is the holder; 1 a card office made a tag of it, which says and
+proves itself whose it is: its bare UID is nobody's."""
+
+phone = Table(
+    "phone",
+    metadata,
+    Column("card", BigInteger, primary_key=True, autoincrement=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("bound_at", BigInteger, nullable=False),
+)
+"""The one phone that shows pay codes for a number. `digest`: of its secret, which nobody keeps but the phone."""
 
 hold = Table(
     "hold",

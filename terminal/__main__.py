@@ -3,7 +3,9 @@
 Before its first start it is enrolled (docs/enrolment.md): `--enrol URL` with a claim code from the desk. Without a
 network to the server `--new-key DIR` makes a journal and its key and prints the public key for the server, and
 `--take-grant DIR` keeps the server's answer, which comes from standard input.
-`python -m terminal cards ...` looks at a card (`terminal/cards_command.py`).
+`python -m terminal cards ...` looks at a card, or starts with work on cards (`terminal/cards_command.py`),
+`card-keys ...` asks for the keys of the cards and installs them (`terminal/card_keys_command.py`), `labels ...` labels
+(`terminal/labels_command.py`).
 """
 
 import argparse
@@ -14,13 +16,14 @@ import sys
 from pathlib import Path
 
 from protocol.signing import to_base64url
-from terminal import cards_command
+from protocol.texts import sentence_of
+from terminal import card_keys_command, cards_command, labels_command
 from terminal.app import run
 from terminal.claim import enrol
 from terminal.config import ConfigWrong, read_config
 from terminal.console import standard_console
 from terminal.enrol import new_key, take_grant
-from terminal.identity import Identity, IdentityError
+from terminal.identity import JOURNAL_FILE, Identity, IdentityError
 from terminal.key_tiers import TierName, keys_of
 from terminal.languages import NoSuchLanguage, words_of
 from terminal.ports import JournalError, JournalInUse
@@ -32,9 +35,13 @@ OK, WRONG_CONFIG, NO_IDENTITY, IN_USE, JOURNAL = 0, 2, 3, 4, 5
 
 def main() -> int:
     """Run until `quit`, SIGTERM or SIGINT. Returns 0; or another number and one sentence for a technician."""
-    if sys.argv[1:2] == ["cards"]:
-        return cards_command.main(sys.argv[2:], _say, _warn)
-    parser = argparse.ArgumentParser(prog="python -m terminal", description=__doc__)
+    arguments, first = cards_command.terminal_for(sys.argv[1:])
+    commands = {"cards": cards_command.main, "card-keys": card_keys_command.main, "labels": labels_command.main}
+    if arguments and arguments[0] in commands:
+        return commands[arguments[0]](arguments[1:], _say, _warn)
+    parser = argparse.ArgumentParser(
+        prog="python -m terminal", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--config", type=Path, metavar="FILE", help="sell; a TOML file, docs/terminal.toml shows one")
     what.add_argument("--rescue", type=Path, metavar="DIR", help="write a dead terminal's journal to standard output")
@@ -46,28 +53,29 @@ def main() -> int:
     parser.add_argument("--code", default="", help="the claim code from the desk, such as 4T7QX-W2M9K")
     parser.add_argument("--data", type=Path, metavar="DIR", help="where this terminal keeps its journal and its keys")
     parser.add_argument(
-        "--key-tier", type=TierName, choices=list(TierName), default=TierName.FILE,
+        "--key-tier", choices=[str(name) for name in TierName], default=str(TierName.FILE),
         help="where the journal key of --enrol or --new-key is kept (docs/keys.md); `key_tier` says it for --config",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON object a line, for programs")
     parser.add_argument("--verbose", action="store_true", help="say on standard error what goes on")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
+    tier = TierName(options.key_tier)
     level = logging.INFO if options.verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         if options.config:
-            _sell(options.config, as_json=options.json)
+            _sell(options.config, first, as_json=options.json)
         elif options.rescue:
             return _rescue(options.rescue)
         elif options.enrol:
             if not options.code or not options.data:
                 parser.error("--enrol needs --code CODE and --data DIR")
-            keys, server = keys_of(options.key_tier), ServerAt(options.enrol)
+            keys, server = keys_of(tier), ServerAt(options.enrol)
             _enrolled(enrol(options.data, server, options.code, platform.node(), _say, keys=keys))
         elif options.new_key:
-            print(to_base64url(new_key(options.new_key, keys_of(options.key_tier)).raw))
+            print(to_base64url(new_key(options.new_key, keys_of(tier)).raw))
         else:
-            _enrolled(take_grant(options.take_grant, sys.stdin.buffer.read(), keys_of(options.key_tier)))
+            _enrolled(take_grant(options.take_grant, sys.stdin.buffer.read(), keys_of(tier)))
     except ConfigWrong as error:
         return _failed(error, WRONG_CONFIG)
     except IdentityError as error:
@@ -77,18 +85,18 @@ def main() -> int:
     except JournalError as error:
         return _failed(error, JOURNAL)
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        return _failed(f"{where}{error.strerror or error}", JOURNAL)
+        return _failed(error, JOURNAL)
     return OK
 
 
-def _sell(path: Path, *, as_json: bool) -> None:
+def _sell(path: Path, first: str, *, as_json: bool) -> None:
     config = read_config(path)
     try:
         words = words_of(config.language)
     except NoSuchLanguage as error:
         raise ConfigWrong(f"{path}: {error}") from error
-    asyncio.run(run(config, words, standard_console(words, as_json=as_json), sys.stdin.fileno()))
+    console = standard_console(words, as_json=as_json)
+    asyncio.run(run(config, words, console, sys.stdin.fileno(), first=first))
 
 
 def _rescue(directory: Path) -> int:
@@ -97,9 +105,13 @@ def _rescue(directory: Path) -> int:
     except NothingToRescue as error:
         return _failed(error, NO_IDENTITY)
     sys.stdout.buffer.write(b"".join(line + b"\n" for line in found.lines))
-    print(f"{len(found.lines)} entries were read", file=sys.stderr)
+    _warn(f"{len(found.lines)} entries were read")
+    if not found.had_log:
+        _warn(f"no {JOURNAL_FILE}-wal lay beside {JOURNAL_FILE}: if the terminal had one, its newest entries are there")
     if found.broke_off:
         return _failed(f"the rest cannot be read: {found.broke_off}", JOURNAL)
+    if not found.lines:
+        return _failed(f"the journal in {directory} holds no entry; copy its whole directory", NO_IDENTITY)
     return OK
 
 
@@ -117,7 +129,7 @@ def _enrolled(identity: Identity) -> None:
 
 
 def _failed(error: Exception | str, code: int) -> int:
-    print(f"fanka terminal: {error}", file=sys.stderr)
+    print(f"fanka terminal: {sentence_of(error) if isinstance(error, Exception) else error}", file=sys.stderr)
     return code
 
 

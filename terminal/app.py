@@ -24,13 +24,14 @@ from hardware.peripherals.bell import Bell, Both
 from hardware.ports import CardReader
 from protocol.instants import UtcMs
 from protocol.journal import read_entry
+from protocol.state import Days
 from terminal.card_port import CardPort
 from terminal.card_reader import reader_of
 from terminal.card_thread import CardThread
 from terminal.clerk import Clerk, Rights
 from terminal.clock import ChipWatch, MachineClock, TerminalClock
 from terminal.config import Config, May
-from terminal.console import Console, Lines, obey
+from terminal.console import Console, Lines, obey, read_typed_file
 from terminal.derived import from_snapshot
 from terminal.gauges import Gauges
 from terminal.identity import JOURNAL_FILE, Identity, load_identity, save_trust
@@ -43,10 +44,11 @@ from terminal.office import CardOffice
 from terminal.offline import Offline, OfflineCause
 from terminal.policy_store import PolicyStore
 from terminal.ports import JournalBroken, JournalDamaged
+from terminal.post import Post
 from terminal.questions import Questions
 from terminal.renewal import CertificateKeeper
 from terminal.server_http import ServerAt, ask_time
-from terminal.shell import Post, Shell
+from terminal.shell import Shell
 from terminal.sync_link import SyncLink
 from terminal.till import Till
 from terminal.timekeeper import Timebase, at_boot
@@ -57,10 +59,12 @@ _log = logging.getLogger(__name__)
 TICK_S = 0.2
 
 
-async def run(config: Config, words: Words, console: Console, keyboard: int, reader: CardReader | None = None) -> None:
+async def run(
+    config: Config, words: Words, console: Console, keyboard: int, reader: CardReader | None = None, first: str = ""
+) -> None:
     """Sell until `quit`, SIGTERM or SIGINT, then end in order. `keyboard` is a file descriptor with commands.
 
-    `reader`: another one than the configuration names.
+    `reader`: another one than the configuration names. `first`: a command that counts as typed before all others.
 
     Raises IdentityError, JournalError and OSError where only a technician can help; the text says how.
     """
@@ -78,7 +82,7 @@ async def run(config: Config, words: Words, console: Console, keyboard: int, rea
         cards = CardPort(config.card_keys, thread.run, os.urandom)
         news = News(console)
         build = f"fanka {version('fanka')}"
-        post = Post(grant.tno, config.merchant, config.campus, trust.load, grant.at, build, grant.tid)
+        post = Post(grant.tno, config.merchant, config.campus, trust.load, grant.at, build, grant.tid, trust.ack)
         shell = Shell(
             post,
             journal,
@@ -89,9 +93,13 @@ async def run(config: Config, words: Words, console: Console, keyboard: int, rea
             on_hand_over=news.handed_over,
         )
         gauges = Gauges(grant, journal, shell, clock.now)
-        office = CardOffice(config.card_keys, config.key_set_new, thread.run) if May.OFFICE in may else None
+        office = None
+        if May.OFFICE in may:
+            office = CardOffice(config.card_keys, config.key_set_new, thread.run, link=config.link)
         rights = Rights(May.LOAD in may, May.TOPUP in may, May.REFUND in may, May.OVERRIDE in may)
-        clerk = Clerk(office, rights, config.campus, words, console, clock.now, gauges.status, journal.export)
+        clerk = Clerk(
+            office, rights, config.campus, words, console, clock.now, gauges.status, journal.export, read_typed_file
+        )
         indicator = Both(Bell(sys.stderr.buffer), thread)
         till = Till(shell, cards, clerk, gauges, config.campus, words, console, indicator, clock.now)
 
@@ -108,7 +116,7 @@ async def run(config: Config, words: Words, console: Console, keyboard: int, rea
             thread.watch(till),
             _tick(till, chip, policy),
             _verify(journal, gauges),
-            _type(keyboard, console, words, till, stop),
+            _type(keyboard, first, console, words, till, stop),
         ]
         if config.server_url and config.line is not None:
             works.append(_keeper(config, identity, clock, news.link).run())
@@ -154,8 +162,8 @@ async def _verify(journal: JournalStore, gauges: Gauges) -> None:
         _log.warning("the journal could not be checked to its end: %s", error)
 
 
-async def _type(keyboard: int, console: Console, words: Words, till: Till, stop: asyncio.Event) -> None:
-    await obey(Lines(keyboard), console, words, till.do, ends=os.isatty(keyboard))
+async def _type(keyboard: int, first: str, console: Console, words: Words, till: Till, stop: asyncio.Event) -> None:
+    await obey(Lines(keyboard, first), console, words, till.do, ends=os.isatty(keyboard))
     with suppress(JournalBroken):
         console.say(words["said.bye"].format(unsent=till.gauges.status().unsent))
     stop.set()
@@ -196,7 +204,8 @@ def _link(
     if config.line is None:
         return None
     hooks, acked = hooks_of(till, clock, till.face), journal.ack_jws
-    hooks = replace(hooks, keep_trust=partial(save_trust, config.directory))
+    keep, days = partial(save_trust, config.directory), Days(config.campus.offset_min, config.campus.day_starts_min)
+    hooks = replace(hooks, keep_trust=keep, card_sets=config.card_keys.key_sets, days=days)
     if config.server_url:
         server = ServerAt(config.server_url)
         hooks = with_time_asked(hooks, clock, lambda: asyncio.to_thread(ask_time, server, identity.trust))

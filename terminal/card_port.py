@@ -32,6 +32,7 @@ class CardPort:
         self._keys, self._run, self._random_bytes = keys, run, random_bytes
         self._channel: CardChannel | None = None
         self._card: PurseCard | None = None
+        self._tried: PurseChange | None = None
 
     def arrived(self, channel: CardChannel) -> None:
         """A card came into the field."""
@@ -43,7 +44,7 @@ class CardPort:
 
     @property
     def uid(self) -> bytes:
-        """Of what lies on the reader; empty where it has none, or nothing lies there."""
+        """Of what lies on the reader; empty where it has none that stays, or nothing lies there."""
         return self._channel.uid if self._channel else b""
 
     async def read(self, load_known: Callable[[bytes], SignedLoad | None]) -> CardRead | None:
@@ -55,11 +56,15 @@ class CardPort:
 
     async def write(self, change: PurseChange) -> CardRead:
         """Make one step and read it back."""
+        self._tried = change
         return await self._run(lambda: self._opened().write(change))
 
     async def make_definite(self, mark: Mark, counter_after: Counter) -> CardRead:
         """Make what became of a step firm."""
-        return await self._run(lambda: self._opened().make_definite(mark, counter_after))
+        tried = self._tried
+        if tried is not None and (tried.after.mark, tried.after.counter) != (mark, counter_after):
+            tried = None
+        return await self._run(lambda: self._opened().make_definite(mark, counter_after, tried))
 
     async def pin_is_right(self, read: CardRead, pin: str) -> bool:
         """Compare a PIN with the card's verifier."""

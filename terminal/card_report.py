@@ -5,19 +5,26 @@ from datetime import date, timedelta
 from hardware.cards.read_out import Belongs, ReadOut
 from protocol.instants import BusinessDay, Month
 from protocol.purse import PIN_TRIES_MAX, CardRead, Purse, SeenStep, Technology
+from protocol.tokens import uid_text
 from terminal.card_checks import Finding, step_may_be_cut
 from terminal.views import Words, cents_text, class_text
 
 
 def detected_lines(out: ReadOut, words: Words) -> tuple[str, ...]:
     """What it is and whose, without a word about money."""
-    technology = words[f"technology.{out.technology or 'unknown'}"]
+    technology = words["technology.tag" if is_tag(out) else f"technology.{out.technology or 'unknown'}"]
     first = words["cards.chip"].format(technology=technology, uid=out.uid.hex().upper() or "-")
     if out.read is None:
-        return first, words[f"cards.{out.belongs}"].format(why=out.why)
+        no_token = () if uid_text(out.uid) else (words["cards.uid_says_nothing"],)
+        return first, words[f"cards.{out.belongs}"].format(why=out.why), *no_token
     who, pin = out.read.identity, words["cards.has_pin" if out.read.identity.pin_verifier else "cards.no_pin"]
     figures = {"card": who.card, "generation": who.generation, "card_class": class_text(who.card_class, words)}
     return first, words["cards.ours"].format(**figures, key_set=out.read.key_set, pin=pin)
+
+
+def is_tag(out: ReadOut) -> bool:
+    """Whether it is a token that says who it is: there is nothing more on it than that."""
+    return out.technology is Technology.TOKEN and (out.read is not None or out.belongs is Belongs.UNREADABLE)
 
 
 def report_lines(out: ReadOut, found: tuple[Finding, ...], words: Words) -> tuple[str, ...]:

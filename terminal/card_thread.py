@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Protocol, TypeVar
 
-from hardware.ports import CardChannel, CardLeftField, CardReader, DeviceError, Indicator, Signal
+from hardware.ports import CardChannel, CardLeftField, CardReader, DeviceError, Indicator, SeveralCards, Signal
 
 WAIT_FOR_CARD_S = 0.5
 """The longest wait in the driver for a card; the program's end waits as long."""
@@ -19,7 +19,7 @@ WAIT_UNTIL_ABSENT_S = 0.05
 """The longest wait in the driver for a card to leave: so long a cashier's key may wait."""
 READER_RETRY_S = 1.0
 FLICKER_S = 0.3
-"""A card that was lost in the middle of a command is looked for again after this time."""
+"""After this time a card is looked for again that was lost in a command, or of which there were several."""
 
 T = TypeVar("T")
 
@@ -35,6 +35,10 @@ class Field(Protocol):
         """The field is empty."""
         ...
 
+    async def several_cards(self, *, there: bool) -> None:
+        """More than one card is in the field, and none is read; or that is over."""
+        ...
+
     async def reader_changed(self, fault: str) -> None:
         """The reader stopped answering, and why; or, with an empty text, it answers again."""
         ...
@@ -48,6 +52,7 @@ class CardThread:
         self._pool = ThreadPoolExecutor(1, "cards")
         self._lost = False
         self._fault = ""
+        self._several = False
 
     async def run(self, work: Callable[[], T]) -> T:
         """Do something with the card in this thread. Raises what it raises."""
@@ -73,7 +78,11 @@ class CardThread:
             try:
                 await self._one_card(field)
                 await self._say(field, "")
+            except SeveralCards:
+                await self._tell_several(field, there=True)
+                await asyncio.sleep(FLICKER_S)
             except DeviceError as error:
+                await self._tell_several(field, there=False)
                 await self._say(field, str(error) or type(error).__name__)
                 await asyncio.sleep(READER_RETRY_S)
 
@@ -83,6 +92,7 @@ class CardThread:
 
     async def _one_card(self, field: Field) -> None:
         channel = await self._ask(lambda: self._reader.wait_for_card(WAIT_FOR_CARD_S))
+        await self._tell_several(field, there=False)
         if channel is None:
             return
         await self._say(field, "")
@@ -99,6 +109,11 @@ class CardThread:
 
     async def _ask(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    async def _tell_several(self, field: Field, *, there: bool) -> None:
+        if there != self._several:
+            self._several = there
+            await field.several_cards(there=there)
 
     async def _say(self, field: Field, fault: str) -> None:
         if fault != self._fault:

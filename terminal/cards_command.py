@@ -1,12 +1,23 @@
-"""`python -m terminal cards`: look at a card where no terminal runs. It reads, and writes neither card nor journal.
+"""`python -m terminal cards`: look at a card, which writes neither card nor journal, or begin work at the card office.
 
 detect   what lies on the reader and whose it is
 read     everything on it, and whether it is consistent
 
-The keys of a till are enough. A running terminal has the reader for itself; it is stopped first, or has another one.
+For these the keys of a till are enough, and the machine need not be enrolled. All others start this terminal with that
+command typed first; it is journaled as ever, `help` and `quit` go on from there:
+
+replace NUMBER GENERATION CLASS   make a card
+batch FILE, batch FIRST LAST CLASS   make those of a list
+load     put on cards what waits for them
+rekey    give cards the newest keys (for a card with a PIN type `rekey PIN` inside)
+close, close owed   empty cards that are handed in
+erase    make blanks of empty cards
+
+A running terminal has the reader for itself; it is stopped first, or has another one.
 """
 
 import argparse
+import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,11 +25,11 @@ from pathlib import Path
 import msgspec
 
 from hardware.cards.read_out import ReadOut, read_out
-from hardware.ports import CardLeftField, CardReader, DeviceError
+from hardware.ports import CardLeftField, CardReader, DeviceError, SeveralCards
 from protocol.signing import Verifier
 from terminal.card_checks import findings
 from terminal.card_reader import reader_of
-from terminal.card_report import detected_data, detected_lines, report_data, report_lines
+from terminal.card_report import detected_data, detected_lines, is_tag, report_data, report_lines
 from terminal.config import Config, ConfigWrong, read_config
 from terminal.identity import IdentityError, load_identity
 from terminal.languages import NoSuchLanguage, words_of
@@ -26,6 +37,8 @@ from terminal.views import Words
 
 OK, WRONG_CONFIG, NO_CARD, NO_READER = 0, 2, 6, 7
 WAIT_S, WAIT_S_MAX = 30, 3_600
+WORK = ("replace", "batch", "load", "rekey", "close", "erase")
+"""What is done by a terminal that is started for it."""
 
 Say = Callable[[str], object]
 
@@ -50,6 +63,9 @@ def main(arguments: list[str], say: Say, warn: Say, reader: CardReader | None = 
     except CardLeftField:
         warn(words["office.left"])
         return NO_CARD
+    except SeveralCards:
+        warn(words["advice.several_cards"])
+        return NO_CARD
     except DeviceError as error:
         warn(words["cards.no_reader"].format(why=error))
         return NO_READER
@@ -60,11 +76,32 @@ def main(arguments: list[str], say: Say, warn: Say, reader: CardReader | None = 
     return OK
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m terminal cards", description=__doc__)
-    parser.add_argument("what", choices=["detect", "read"])
+def terminal_for(arguments: list[str]) -> tuple[list[str], str]:
+    """Where `cards` asks for work: how to start the terminal, and what is typed there first. Else what was given."""
+    if arguments[:1] != ["cards"] or not set(arguments[1:2]) & set(WORK):
+        return arguments, ""
+    parser = _bare_parser()
+    parser.add_argument("what", nargs="+", help="the command and what belongs to it")
+    parser.add_argument("--verbose", action="store_true", help="say on standard error what goes on")
+    given = parser.parse_args(arguments[1:])
+    if given.what[0] == "rekey" and given.what[1:]:
+        parser.error("a PIN is typed at the terminal, where nobody lists what programs were started with")
+    flags = [f"--{flag}" for flag in ("json", "verbose") if getattr(given, flag)]
+    return ["--config", str(given.config), *flags], " ".join(given.what)
+
+
+def _bare_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m terminal cards", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the terminal's TOML file")
-    parser.add_argument("--json", action="store_true", help="print one JSON object, for programs")
+    parser.add_argument("--json", action="store_true", help="print JSON, one object a line, for programs")
+    return parser
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _bare_parser()
+    parser.add_argument("what", choices=["detect", "read"])
     parser.add_argument(
         "--wait", type=_seconds, default=WAIT_S, metavar="SECONDS", help=f"for a card, so long; {WAIT_S} if not said"
     )
@@ -72,19 +109,19 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _seconds(text: str) -> int:
-    seconds = int(text)
-    if not 0 <= seconds <= WAIT_S_MAX:
-        raise ValueError(text)
-    return seconds
+    if not re.fullmatch("[0-9]{1,4}", text) or int(text) > WAIT_S_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time to wait: write whole seconds, 0 to {WAIT_S_MAX}")
+    return int(text)
 
 
 def _look(reader: CardReader, config: Config, wait_s: int) -> ReadOut | None:
-    """The card that lies there or comes; None when none did. Raises CardLeftField, ReaderUnplugged."""
+    """The card that lies there or comes; None when none did. Raises CardLeftField, SeveralCards, ReaderUnplugged."""
     channel = reader.wait_for_card(wait_s)
     return None if channel is None else read_out(channel, config.card_keys)
 
 
 def _tell(out: ReadOut, config: Config, words: Words, say: Say, *, everything: bool, as_json: bool) -> None:
+    everything = everything and not is_tag(out)
     found = findings(out.read, config.key_set_new, _load_key(config)) if out.read and everything else ()
     if as_json:
         say(msgspec.json.encode(report_data(out, found) if everything else detected_data(out)).decode())

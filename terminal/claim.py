@@ -249,7 +249,10 @@ def _read_certificate(path: Path) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificate(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise IdentityError(f"{path} cannot be read ({type(error).__name__}). Enrol the terminal again.") from error
+        raise IdentityError(
+            f"{path} cannot be read ({type(error).__name__}). Move {GRANT_FILE} away and enrol "
+            "once more with a new claim code: journal and key stay."
+        ) from error
 
 
 def _request(key: ec.EllipticCurvePrivateKey) -> bytes:

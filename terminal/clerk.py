@@ -8,8 +8,10 @@ from typing import assert_never
 from protocol.authorise import Listed
 from protocol.basket import Basket, BasketRefusal
 from protocol.entries import CASH, Kind, PriceOverridden
-from protocol.ids import Seq
+from protocol.ids import CardKey, Seq
 from protocol.instants import MINUTE_MS, CampusTime, Now
+from protocol.money import Cents
+from terminal.batch_list import ListWrong, range_of, read_list
 from terminal.commands import (
     Cancel,
     Clear,
@@ -20,15 +22,15 @@ from terminal.commands import (
     EnterPin,
     Export,
     GiveBack,
+    HandIn,
     Help,
-    Issue,
     OpenShift,
     Pay,
     Quit,
-    Rekey,
     Reprice,
     Ring,
     RingItem,
+    ShowCode,
     ShowStatus,
     TakeCash,
     TakeTopUp,
@@ -49,9 +51,11 @@ from terminal.desk import (
     Ringing,
 )
 from terminal.face import Face
+from terminal.hand_in import Close
 from terminal.help import help_text
 from terminal.load import Load
 from terminal.office import CardOffice
+from terminal.office_commands import Erase, Issue, IssueList, IssueRange, OfficeCommand, Rekey
 from terminal.purchase import Purchase
 from terminal.refund import Refund, refund_refusal
 from terminal.replace import Issued
@@ -86,6 +90,8 @@ class Clerk:
     status: Callable[[], Status]
     export: Callable[[str, Seq], Awaitable[int]]
     """Write the entries from one on to a file; how many. Raises OSError, ValueError."""
+    read_file: Callable[[str], bytes]
+    """What a file holds. Raises OSError, ValueError."""
 
     async def do(self, command: Command, shell: Shell) -> None:
         """Carry out one command. Raises JournalError."""
@@ -97,16 +103,16 @@ class Clerk:
             case Reprice():
                 await self._reprice(command, shell)
             case Confirm():
-                await shell.handle(Confirmed())
+                await self._confirm(shell)
             case Cancel():
                 await self._cancel(shell)
-            case EnterPin(pin):
-                await self._pin(pin, shell)
-            case GiveBack() | CollectLoad() | TakeTopUp():
+            case EnterPin() | ShowCode():
+                await self._shown(command, shell)
+            case GiveBack() | CollectLoad() | TakeTopUp() | HandIn():
                 await self._order(command, shell)
             case OpenShift() | CloseShift():
                 await self._shift(command, shell)
-            case Issue() | Rekey():
+            case Issue() | IssueList() | IssueRange() | Rekey() | Erase():
                 self._at_office(command, shell)
             case ShowStatus() | Help() | Export():
                 await self._tell(command, shell)
@@ -198,19 +204,29 @@ class Clerk:
         key = "said.exported" if count else "said.exported_none"
         return self._say(key, path=path, count=count, first=first, last=first + count - 1)
 
+    async def _confirm(self, shell: Shell) -> None:
+        if self.office is not None and self.office.eraser is not None:
+            await self.office.eraser.confirm(shell.append, shell.derived)
+        else:
+            await shell.handle(Confirmed())
+
     async def _cancel(self, shell: Shell) -> None:
         if self.office is not None and self.office.wants_card:
-            self.office.end()
+            self.office.cancel()
         else:
             await shell.handle(Cancelled())
 
-    async def _pin(self, pin: str, shell: Shell) -> None:
-        if isinstance(shell.desk.phase, PinEntry):
-            await shell.handle(PinEntered(pin))
-        else:
-            self._say("said.no_pin")
+    async def _shown(self, command: EnterPin | ShowCode, shell: Shell) -> None:
+        match command:
+            case EnterPin(pin) if isinstance(shell.desk.phase, PinEntry):
+                await shell.handle(PinEntered(pin))
+            case EnterPin():
+                self._say("said.no_pin")
+            case ShowCode(code):
+                if self._office_at_work or not await shell.scanned(code):
+                    self._say("said.not_now")
 
-    async def _order(self, command: GiveBack | CollectLoad | TakeTopUp, shell: Shell) -> None:
+    async def _order(self, command: GiveBack | CollectLoad | TakeTopUp | HandIn, shell: Shell) -> None:
         if self.office is not None and isinstance(self.office.phase, Issued):
             # The card that was just made may collect its money without being taken away.
             self.office.end()
@@ -220,7 +236,7 @@ class Clerk:
         order = self._order_of(command, shell)
         return await shell.handle(PayPressed(order)) if order is not None else None
 
-    def _order_of(self, command: GiveBack | CollectLoad | TakeTopUp, shell: Shell) -> Order | None:
+    def _order_of(self, command: GiveBack | CollectLoad | TakeTopUp | HandIn, shell: Shell) -> Order | None:
         match command:
             case CollectLoad() if self.rights.load:
                 return Load(None)
@@ -229,14 +245,23 @@ class Clerk:
                 return None
             case TakeTopUp(cents) if self.rights.topup:
                 return TopUp(cents, CASH)
+            case HandIn(owed) if self.office is not None:
+                return self._close(shell, owed=owed)
             case GiveBack() if self.rights.refund:
                 return self._refund(command, shell)
-            case CollectLoad() | TakeTopUp() | GiveBack():
-                names = {CollectLoad: "load", TakeTopUp: "topup", GiveBack: "refund"}
+            case CollectLoad() | TakeTopUp() | GiveBack() | HandIn():
+                names = {CollectLoad: "load", TakeTopUp: "topup", GiveBack: "refund", HandIn: "office"}
                 self._say("said.may_not", capability=names[type(command)])
                 return None
             case _:
                 assert_never(command)
+
+    def _close(self, shell: Shell, *, owed: bool) -> Close | None:
+        shift = shell.derived.shift
+        if not owed and not shift.number:
+            self._say("said.no_drawer")
+            return None
+        return Close(None if owed else Cents(max(0, shift.expected_cents)))
 
     def _refund(self, command: GiveBack, shell: Shell) -> Refund | None:
         sold, today = shell.derived.sold.get(command.receipt), self.campus.business_day(self.now().utc_ms)
@@ -266,16 +291,46 @@ class Clerk:
         texts = {name: cents_text(cents, self.words) for name, cents in sums.items()}
         return self._say("shift.closed", number=before.number, unsent=self.status().unsent, **texts)
 
-    def _at_office(self, command: Issue | Rekey, shell: Shell) -> None:
+    def _at_office(self, command: OfficeCommand, shell: Shell) -> None:
         if self.office is None:
             return self._say("said.may_not", capability="office")
         if shell.desk.present is not None:
             return self._say("said.card_here")
         if not _is_free(shell.desk):
             return self._say("said.not_now")
-        if isinstance(command, Issue):
-            return self._issue(command, self.office, shell)
-        return self.office.begin_rekeying(command.pin)
+        match command:
+            case Issue():
+                return self._issue(command, self.office, shell)
+            case IssueList() | IssueRange():
+                return self._batch(command, self.office, shell)
+            case Rekey(pin):
+                return self.office.begin_rekeying(pin)
+            case Erase():
+                return self.office.begin_erasing(
+                    lambda key: shell.derived.standing(key, shell.lists.book.standing(key))
+                )
+            case _:
+                assert_never(command)
+
+    def _batch(self, command: IssueList | IssueRange, office: CardOffice, shell: Shell) -> None:
+        """The cards of a list, without those that were not made here and that the server's list knows better."""
+        try:
+            match command:
+                case IssueRange(first, last, card_class):
+                    rows = range_of(first, last, card_class)
+                case IssueList(path):
+                    try:
+                        raw = self.read_file(path)
+                    except (OSError, ValueError) as error:
+                        why = error.strerror if isinstance(error, OSError) else None
+                        return self._say("list.unread", path=path, why=why or str(error))
+                    rows = read_list(raw)
+        except ListWrong as wrong:
+            return self._say(f"list.{wrong.fault}", line=wrong.line)
+        free = tuple(row for row in rows if shell.derived.was_here(row.key) or _is_unused(row.key, shell))
+        if len(free) < len(rows):
+            self._say("list.left_out", count=len(rows) - len(free))
+        return office.begin_batch(free, shell.derived)
 
     def _issue(self, command: Issue, office: CardOffice, shell: Shell) -> None:
         order = command.order
@@ -309,6 +364,12 @@ def _basket(shell: Shell) -> Basket | None:
             return Basket(shell.lists.prices)
         case _:
             return None
+
+
+def _is_unused(card: CardKey, shell: Shell) -> bool:
+    """Whether no list says that this card is in use, blocked or closed."""
+    known = shell.lists.book.standing(card)
+    return known.listed is Listed.GOOD and not known.counter_floor and not known.load_floor
 
 
 def _is_free(desk: Desk) -> bool:

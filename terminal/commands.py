@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from protocol.basket import QTY_MAX
 from protocol.ids import U16_MAX, U32_MAX, CardNo, Generation, ProductId, Seq, StaffId
 from protocol.money import SALE_CENTS_MAX, Cents, parse_cents
+from protocol.pay_codes import PREFIX, PayCode, read_pay_code
 from protocol.purse import CardClass
 from protocol.texts import text_of
+from terminal.office_commands import Erase, Issue, IssueList, IssueRange, OfficeCommand, Rekey
 from terminal.replace import IssueOrder
 
 LINE_CHARS_MAX = 500
@@ -84,6 +86,13 @@ class EnterPin:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowCode:
+    """A scanner has read a pay code, and typed it."""
+
+    code: PayCode
+
+
+@dataclass(frozen=True, slots=True)
 class GiveBack:
     """Refund some of a sale, by the number on its receipt."""
 
@@ -104,6 +113,13 @@ class TakeTopUp:
 
 
 @dataclass(frozen=True, slots=True)
+class HandIn:
+    """Take everything off a card; `owed`: the money waits at the server, no cash is paid."""
+
+    owed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class OpenShift:
     """A cashier takes over."""
 
@@ -117,24 +133,6 @@ class CloseShift:
     """A cashier counted the drawer."""
 
     counted_cents: Cents
-
-
-@dataclass(frozen=True, slots=True)
-class Rekey:
-    """Bring cards to the newest key set; the PIN is that of the first card's holder."""
-
-    pin: str = field(default="", repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Issue:
-    """Make a card as the server ordered it; the PIN, if any, goes nowhere but onto the card."""
-
-    order: IssueOrder
-    pin: str = ""
-
-    def __repr__(self) -> str:
-        return f"Issue({self.order})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,13 +171,14 @@ Command = (
     | Confirm
     | Cancel
     | EnterPin
+    | ShowCode
     | GiveBack
     | CollectLoad
     | TakeTopUp
+    | HandIn
     | OpenShift
     | CloseShift
-    | Issue
-    | Rekey
+    | OfficeCommand
     | ShowStatus
     | Help
     | Quit
@@ -198,6 +197,8 @@ def read_command(line: str) -> Command | Mistake | None:
     words = line.split()
     if not words:
         return None
+    if words[0].isascii() and words[0].upper().startswith(PREFIX):
+        return _scanned(line)
     name, rest = words[0].lower(), words[1:]
     if name == "shift" and rest:
         name, rest = f"shift {rest[0].lower()}", rest[1:]
@@ -218,6 +219,13 @@ def mistake_text(mistake: Mistake, words: Mapping[str, str]) -> str:
     """What to say about it."""
     usage = words[f"usage.{mistake.command}"] if mistake.command else ""
     return words[mistake.key].format(usage=usage, **mistake.figures)
+
+
+def _scanned(line: str) -> ShowCode | Mistake:
+    """A scanner types in capitals, or all in small letters where the keyboard is locked to capitals."""
+    text = line.strip()
+    code = read_pay_code(text.upper() if text.isascii() and text.islower() else text)
+    return Mistake("mistake.code", {}) if code is None else ShowCode(code)
 
 
 def _amount(word: str, *, zero: bool = False) -> Cents:
@@ -264,11 +272,25 @@ def _ring_item(product: str, qty: str = "1") -> RingItem:
 
 
 def _issue(card: str, generation: str, card_class: str, pin: str = "") -> Issue:
-    classes = {known.name.lower(): known for known in CardClass}
-    if card_class.lower() not in classes:
-        raise _Wrong("class", word=_shown(card_class))
+    of_class = _card_class(card_class)
     numbers = CardNo(_number(card, U32_MAX)), Generation(_number(generation, U16_MAX))
-    return Issue(IssueOrder(*numbers, classes[card_class.lower()]), _pin(pin) if pin else "")
+    return Issue(IssueOrder(*numbers, of_class), _pin(pin) if pin else "")
+
+
+def _batch(first: str, last: str = "", card_class: str = "") -> IssueList | IssueRange:
+    """A file, or two numbers and a class."""
+    if not last:
+        return IssueList(first)
+    if not card_class:
+        raise _Wrong("usage")
+    return IssueRange(CardNo(_number(first, U32_MAX)), CardNo(_number(last, U32_MAX)), _card_class(card_class))
+
+
+def _card_class(word: str) -> CardClass:
+    classes = {known.name.lower(): known for known in CardClass}
+    if word.lower() not in classes:
+        raise _Wrong("class", word=_shown(word))
+    return classes[word.lower()]
 
 
 def _rekey(pin: str = "") -> Rekey:
@@ -299,6 +321,12 @@ def _ring(amount: str) -> Ring:
 
 def _topup(amount: str) -> TakeTopUp:
     return TakeTopUp(_amount(amount))
+
+
+def _hand_in(owed: str = "") -> HandIn:
+    if owed.lower() not in ("", "owed"):
+        raise _Wrong("usage")
+    return HandIn(owed=bool(owed))
 
 
 def _reprice(product: str, cents: str, *reason: str) -> Reprice:
@@ -332,8 +360,11 @@ _COMMANDS: dict[str, tuple[Container[int], Callable[..., Command]]] = {
     "shift": ((), Help),
     "shift open": ((2, 3), _open_shift),
     "shift close": ((1,), _close_shift),
+    "close": ((0, 1), _hand_in),
     "replace": ((3, 4), _issue),
+    "batch": ((1, 3), _batch),
     "rekey": ((0, 1), _rekey),
+    "erase": ((0,), Erase),
     "status": ((0,), ShowStatus),
     "help": ((0,), Help),
     "quit": ((0,), Quit),

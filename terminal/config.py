@@ -1,11 +1,11 @@
 """The terminal's settings: one TOML file, read strictly. `docs/terminal.toml` shows all of it.
 
-Card keys stand in this file or in one of their own; whichever holds them is its owner's alone (chmod 600).
+Card keys were delivered (`terminal/card_key_files.py`), or stand in this file or in one of their own; whichever holds
+them is its owner's alone (chmod 600).
 """
 
 import enum
 import re
-import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -15,10 +15,15 @@ import msgspec
 from msgspec import Meta
 
 from hardware.cards.keys import CardKeys, MasterKeys
-from protocol.ids import MerchantId
+from hardware.cards.sun import LINK_DEFAULT, ndef_file
+from protocol.card_keys import KeySetsFile, KeySetTable
+from protocol.ids import U16_MAX, U32_MAX, CardNo, Generation, MerchantId
 from protocol.instants import CampusTime
+from protocol.purse import CardClass, Identity
+from protocol.purse_desfire import KEY_SET_MAX
 from protocol.settings import SettingsWrong, decode_settings
 from protocol.signing import from_base64url
+from terminal.card_key_files import DELIVERED_FILE, CardKeysUnusable, read_delivered, require_private
 from terminal.identity import CA_FILE, TLS_FILE, IdentityError, JournalKeys
 from terminal.key_tiers import TierName, keys_of
 from terminal.mqtt_line import LineSettings, TlsFiles
@@ -73,6 +78,10 @@ class _Broker(_Table, frozen=True):
     keepalive_s: Annotated[int, Meta(ge=1, le=3_600)] = 30
 
 
+class _Office(_Table, frozen=True):
+    link: str = LINK_DEFAULT
+
+
 class _Server(_Table, frozen=True):
     url: str
 
@@ -80,17 +89,6 @@ class _Server(_Table, frozen=True):
 class _Campus(_Table, frozen=True):
     offset_min: Annotated[int, Meta(ge=-14 * 60, le=14 * 60)] = 480
     day_starts_min: Annotated[int, Meta(ge=0, le=24 * 60 - 1)] = 240
-
-
-class _CardKeys(_Table, frozen=True):
-    key_set: Annotated[int, Meta(ge=1, le=127)]
-    debit: str
-    credit: str = ""
-    office: str = ""
-
-
-class _CardKeysFile(_Table, frozen=True):
-    card_keys: tuple[_CardKeys, ...]
 
 
 class _File(_Table, frozen=True):
@@ -108,8 +106,9 @@ class _File(_Table, frozen=True):
     broker: _Broker | None = None
     server: _Server | None = None
     campus: _Campus = _Campus()
+    office: _Office = _Office()
     card_keys_file: str = ""
-    card_keys: tuple[_CardKeys, ...] = ()
+    card_keys: tuple[KeySetTable, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +135,15 @@ class Config:
     card_keys: CardKeys = field(repr=False)
     key_set_new: int
     """The key set that new cards get."""
+    link: str = LINK_DEFAULT
+    """The page that a phone opens which reads a tag made here."""
 
 
-def read_config(path: Path) -> Config:
-    """Read a file; relative paths in it are relative to its directory. Raises ConfigWrong."""
+def read_config(path: Path, *, with_card_keys: bool = True) -> Config:
+    """Read a file; relative paths in it are relative to its directory. Raises ConfigWrong.
+
+    `with_card_keys` False: to have them delivered; what was delivered before is not looked at.
+    """
     file = _decode(path, _File)
     if file.reader.kind is ReaderKind.SIMULATED:
         raise ConfigWrong(
@@ -152,19 +156,13 @@ def read_config(path: Path) -> Config:
     second_medium = base / file.second_medium if file.second_medium else None
     if second_medium and second_medium.resolve().is_relative_to(directory):
         raise ConfigWrong(f"{path}: second_medium: {second_medium} is on the medium of the journal; name another one")
-    rows, keys_path = file.card_keys, path
-    if file.card_keys_file:
-        keys_path = base / file.card_keys_file
-        rows = _decode(keys_path, _CardKeysFile).card_keys
-        _require_private(keys_path)
-    elif rows:
-        _require_private(path)
-    if not rows:
-        raise ConfigWrong(f"{path}: no card keys. Without them no card can be read: add [[card_keys]] tables.")
     try:
         journal_keys = keys_of(file.key_tier)
     except IdentityError as error:
         raise ConfigWrong(f"{path}: key_tier: {error}") from error
+    keys_path, rows = _key_sets(path, file)
+    if with_card_keys:
+        keys_path, rows = _in_force(path, directory, keys_path, rows)
     return Config(
         directory=directory,
         merchant=MerchantId(file.merchant),
@@ -179,8 +177,46 @@ def read_config(path: Path) -> Config:
         server_url=_server_url(file.server.url) if file.server else "",
         campus=CampusTime(file.campus.offset_min, file.campus.day_starts_min),
         card_keys=CardKeys(_master_keys(keys_path, row, frozenset(file.may)) for row in rows),
-        key_set_new=rows[0].key_set,
+        key_set_new=rows[0].key_set if rows else 0,
+        link=_link(path, file.office.link),
     )
+
+
+_Rows = tuple[KeySetTable, ...]
+
+
+def _key_sets(path: Path, file: _File) -> tuple[Path, _Rows]:
+    """What the settings say, and where."""
+    try:
+        if file.card_keys_file:
+            named = path.parent / file.card_keys_file
+            rows = _decode(named, KeySetsFile).card_keys
+            require_private(named)
+            return named, rows
+        if file.card_keys:
+            require_private(path)
+    except CardKeysUnusable as error:
+        raise ConfigWrong(str(error)) from error
+    return path, file.card_keys
+
+
+def _in_force(path: Path, directory: Path, keys_path: Path, rows: _Rows) -> tuple[Path, _Rows]:
+    """What was delivered or what the settings say; never both."""
+    delivered = directory / DELIVERED_FILE
+    try:
+        found = read_delivered(directory)
+    except (CardKeysUnusable, OSError) as error:
+        raise ConfigWrong(str(error)) from error
+    if found and rows:
+        raise ConfigWrong(f"{keys_path}: card keys stand here, and others were delivered ({delivered}): take these out")
+    if not found and not rows:
+        if not directory.is_dir():
+            raise ConfigWrong(f"{path}: directory: there is no {directory}. Enrol the terminal, or put the name right.")
+        raise ConfigWrong(
+            f"{path}: no card keys. Without them no card can be read: ask the vault (docs/card-keys.md), or add "
+            "[[card_keys]] tables."
+        )
+    return (delivered, found.card_keys) if found else (keys_path, rows)
 
 
 def _reader_path(path: Path, reader: _Reader) -> str:
@@ -203,12 +239,6 @@ def _decode(path: Path, kind: type[_T]) -> _T:
         raise ConfigWrong(f"{path}: {error}") from error
 
 
-def _require_private(path: Path) -> None:
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & 0o077:
-        raise ConfigWrong(f"{path} holds card keys and is open to others (mode {mode:04o}). Run: chmod 600 {path}")
-
-
 def _line(broker: _Broker, base: Path, directory: Path) -> LineSettings:
     """With what enrolment brought, unless the file names other certificates."""
     tls = TlsFiles(directory / CA_FILE, directory / TLS_FILE, directory / TLS_FILE)
@@ -218,6 +248,14 @@ def _line(broker: _Broker, base: Path, directory: Path) -> LineSettings:
             raise ConfigWrong("broker: ca, cert and key belong together: write all of them or none")
         tls = TlsFiles(*(base / name for name in named))
     return LineSettings(broker.host, broker.port, tls, broker.reconnect_last_s, broker.keepalive_s)
+
+
+def _link(path: Path, link: str) -> str:
+    try:
+        ndef_file(link, KEY_SET_MAX, Identity(CardNo(U32_MAX), Generation(U16_MAX), CardClass.STUDENT))
+    except ValueError as error:
+        raise ConfigWrong(f"{path}: office.link: {error}") from error
+    return link
 
 
 def _server_url(url: str) -> str:
@@ -231,7 +269,7 @@ def _server_url(url: str) -> str:
     return url
 
 
-def _master_keys(path: Path, row: _CardKeys, may: frozenset[May]) -> MasterKeys:
+def _master_keys(path: Path, row: KeySetTable, may: frozenset[May]) -> MasterKeys:
     """Keys beyond what this terminal may do are not even taken into memory."""
     try:
         debit, credit, office = (from_base64url(text) if text else None for text in (row.debit, row.credit, row.office))

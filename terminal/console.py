@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
@@ -22,6 +23,7 @@ from terminal.views import Choice, Tone, View, Words, cents_text
 
 _log = logging.getLogger(__name__)
 
+FILE_BYTES_MAX = 10_000_000
 _READ_BYTES = 4_096
 
 
@@ -89,9 +91,11 @@ class Console:
 class Lines:
     """Lines typed at a file descriptor, read by a thread: regular files and terminals cannot be waited for."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, first: str = "") -> None:
+        """`first`: what counts as typed before anything else."""
         self._loop = asyncio.get_running_loop()
         self._queue: asyncio.Queue[str | None] = asyncio.Queue()
+        self._queue.put_nowait(first)
         self._descriptor = descriptor
         threading.Thread(target=self._read, name="console", daemon=True).start()
 
@@ -135,6 +139,15 @@ async def obey(
             await do(command)
     if not ends:
         await asyncio.Event().wait()
+
+
+def read_typed_file(path: str) -> bytes:
+    """A file that somebody named at the console. Raises OSError, ValueError: too long, or no name of a file."""
+    with Path(path).open("rb") as file:
+        raw = file.read(FILE_BYTES_MAX + 1)
+    if len(raw) > FILE_BYTES_MAX:
+        raise ValueError(f"more than {FILE_BYTES_MAX:,} bytes")
+    return raw
 
 
 def standard_console(words: Words, *, as_json: bool) -> Console:

@@ -9,14 +9,19 @@ from typing import Final, Literal
 import msgspec
 
 from protocol.authorise import Standing
+from protocol.card_bodies import Erased
 from protocol.entries import (
     CASH,
     Body,
     Booted,
+    CardBegun,
+    CardErased,
     CardIssued,
     CardStep,
     CashSale,
     Checkpoint,
+    CloseStep,
+    CloseTo,
     Fault,
     LoadStep,
     Operation,
@@ -37,14 +42,14 @@ from protocol.instants import BusinessDay, CampusTime, MonoMs, Now, UtcMs
 from protocol.journal import Sealed, read_entry
 from protocol.money import Cents
 from protocol.proofs import Proof
-from protocol.purse import Mark
+from protocol.purse import CardId, Mark
 from terminal.desk import Receipt
 from terminal.refund import Sold
 from terminal.signed_time import SignedTime
 from terminal.step_draft import Open
 from terminal.wake import Unfinished
 
-_FORM: Final = 9
+_FORM: Final = 11
 """Raised whenever `Derived` says something else, so that a newer program does not go on from an older one's state."""
 HISTORY: Final = "history"
 """The device of a `fault` that notes another history of this chain at the server."""
@@ -111,6 +116,10 @@ class Derived(msgspec.Struct):
     """Wrong PINs of staff in a row."""
     staff_waits_from: MonoMs = MonoMs(0)
     """The newest of them, or the start since: how long a machine was off nobody knows."""
+    begun: dict[str, CardId] = msgspec.field(default_factory=dict[str, CardId])
+    """Plastics, by UID, that were begun here and are not known to be whole, and which card each one may be."""
+    erasing: dict[str, CardErased] = msgspec.field(default_factory=dict[str, CardErased])
+    """Plastics, by UID, that are on their way back to blanks and are not known to be there."""
     topups: dict[Seq, Cents] = msgspec.field(default_factory=dict[Seq, Cents])
     """What was taken in for top-ups, by entry; those that the server has acknowledged are forgotten one day."""
 
@@ -136,8 +145,8 @@ class Derived(msgspec.Struct):
             case ShiftOpened(number, drawer):
                 self.shifts, self.staff_tries = number, 0
                 self.shift = ShiftTotals(number, entry.staff, drawer)
-            case CardIssued(card):
-                self.floors.setdefault(_name(card.key), _Floor())
+            case CardBegun() | CardIssued() | CardErased():
+                self._on_plastic(entry.body)
             case Fault(device):
                 self.forked = self.forked or device == HISTORY
             case ShiftClosed():
@@ -174,6 +183,14 @@ class Derived(msgspec.Struct):
         """Whether this very plastic was made or written here."""
         return _name(card) in self.floors
 
+    def begun_on(self, card: CardKey) -> str:
+        """The UID of the plastic on which this card was begun; empty where it was not, or was finished."""
+        return next((uid for uid, begun in self.begun.items() if begun.key == card), "")
+
+    def is_open(self, card: CardKey) -> bool:
+        """Whether a step of this card has no outcome yet."""
+        return any(_open_of(jws).body.card.key == card for jws in self.opens.values())
+
     def standing(self, card: CardKey, listed: Standing, proof: Proof | None = None) -> Standing:
         """What list and journal together know of a card: the higher floor counts. `proof`: what a token shows now."""
         own = self.floors.get(_name(card), _Floor())
@@ -195,6 +212,20 @@ class Derived(msgspec.Struct):
         """What was taken in for top-ups and the server has not acknowledged, whatever became of it on the card."""
         return Cents(sum(cents for seq, cents in self.topups.items() if seq > self.acked))
 
+    def _on_plastic(self, body: CardBegun | CardIssued | CardErased) -> None:
+        if isinstance(body, CardErased) and body.outcome is not Erased.DONE:
+            self.erasing[body.uid] = body
+            return
+        self.erasing.pop(body.uid, None)
+        match body:
+            case CardBegun():
+                self.begun[body.uid] = body.card
+            case CardIssued():
+                self.begun.pop(body.uid, None)
+                self.floors.setdefault(_name(body.card.key), _Floor())
+            case CardErased():
+                pass
+
     def _step(self, sealed: Sealed, body: CardStep, campus: CampusTime) -> None:
         staged = stage_of(sealed.entry.kind)
         if staged is None:
@@ -211,6 +242,8 @@ class Derived(msgspec.Struct):
             self._floor(body.card.key, body.counter_after, body.load_seq if isinstance(body, LoadStep) else LoadSeq(0))
         if operation is Operation.SALE and stage is Stage.SETTLED:
             self._sold(sealed, body, campus)
+        if isinstance(body, CloseStep) and stage is Stage.SETTLED and body.to is CloseTo.CASH:
+            self.shift.cash_cents = Cents(self.shift.cash_cents - (body.main - body.main_after))
         if isinstance(body, RefundStep) and not body.prepared:
             self._given_back(body)
 
@@ -271,7 +304,7 @@ def snapshot_of(derived: Derived) -> bytes:
 def from_snapshot(raw: bytes) -> Derived | None:
     """Read a snapshot; None where it is not one of this form (then everything is folded from entry 1)."""
     try:
-        return msgspec.json.decode(raw, type=tuple[Literal[9], Derived])[1]
+        return msgspec.json.decode(raw, type=tuple[Literal[11], Derived])[1]
     except msgspec.DecodeError:
         return None
 

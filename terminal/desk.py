@@ -23,6 +23,7 @@ from terminal.effects import MakeFirm as MakeFirm
 from terminal.effects import ReadCard as ReadCard
 from terminal.effects import Receipt as Receipt
 from terminal.effects import WriteCard as WriteCard
+from terminal.hand_in import Close
 from terminal.load import Load, NothingToLoad
 from terminal.purchase import Facts, NotPriced, Purchase
 from terminal.refund import Refund
@@ -30,7 +31,7 @@ from terminal.refusal_count import RefusalCount
 from terminal.step_draft import Open, StepDraft
 from terminal.topup import TopUp
 
-Order = Purchase | Refund | Load | TopUp
+Order = Purchase | Refund | Load | TopUp | Close
 
 
 # What the counter shows ------------------------------------------------------------------------------------------
@@ -178,6 +179,14 @@ class RepeatAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class CloseAsked:
+    """This is on the card that is handed in. Take it off? The cashier says so."""
+
+    order: Close
+    draft: StepDraft
+
+
+@dataclass(frozen=True, slots=True)
 class PaidEarlier:
     """The tap showed that an earlier sale is paid. Hand it over, or let the card be tapped again for a new one."""
 
@@ -201,6 +210,7 @@ Phase = (
     | Noting
     | NotDone
     | RepeatAsked
+    | CloseAsked
     | PaidEarlier
 )
 
@@ -270,8 +280,8 @@ class CardTapped:
     now: Now
     load: Load | None = None
     """Where loads are collected: the newest record of this card."""
-    uid: str = ""
-    """Of what is no card of ours and may be a token: only the server knows."""
+    uid: str | None = None
+    """Of what is no card of ours and may be a token; empty: it has none that stays. None: no server could be asked."""
 
 
 @dataclass(frozen=True, slots=True)

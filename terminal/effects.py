@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from protocol.entries import Body, CardStep, CashSale, Kind
+from protocol.entries import Body, CardStep, CashSale, CloseStep, Kind
 from protocol.ids import Counter, Seq
 from protocol.instants import Now
 from protocol.money import Cents
@@ -21,7 +21,9 @@ class Receipt:
 
     @property
     def amount(self) -> Cents:
-        """What was moved."""
+        """What was moved; of a card that was handed in what its holder gets."""
+        if isinstance(self.body, CloseStep):
+            return Cents(self.body.main - self.body.main_after)
         return self.body.amount if isinstance(self.body, CardStep | CashSale) else Cents(0)
 
 

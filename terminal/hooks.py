@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from protocol.ids import Seq
 from protocol.instants import UtcMs
 from protocol.messages import Ack, Answer, Known, TipAnswer
+from protocol.state import Days
 from protocol.sync_sender import Phase
 from protocol.trust import Trust
 from terminal.offline import Offline
@@ -50,3 +51,7 @@ class Hooks:
     """Only its dates speak against the broker's certificate: what tells the time by the server's word, if it can."""
     answered: Callable[[Known | Answer, bytes], Awaitable[None]] = lambda _message, jws: _nothing(jws)
     """The server has answered a question of this terminal."""
+    card_sets: tuple[int, ...] = ()
+    """The sets of card keys that are held here, for `state`."""
+    days: Days | None = None
+    """By which days this terminal counts, for `state`."""

@@ -30,6 +30,7 @@ from terminal.durable_file import replace_file
 JOURNAL_FILE, KEY_FILE, GRANT_FILE, TRUST_FILE = "journal.db", "journal.key", "grant.jws", "trust.json"
 TLS_FILE, CA_FILE = "tls.pem", "ca.crt"
 _SECRET_MODE = 0o600
+_ENROL_ONCE_MORE = "enrol once more with a new claim code: journal and key stay, and the same key gets the same grant"
 
 
 class IdentityError(Exception):
@@ -133,11 +134,11 @@ def load_identity(directory: Path, keys: JournalKeys = IN_A_FILE) -> Identity:
     try:
         grant = verified(grant_jws, Grant, trust.grant)
     except NotAMessage as error:
-        raise IdentityError(f"{path}: {error}. Enrol the terminal again.") from error
+        raise IdentityError(f"{path}: {error}. Move it away and {_ENROL_ONCE_MORE}.") from error
     if grant.verify_key != key.public:
         raise IdentityError(
-            f"{path} was given for another journal key than this terminal's. "
-            "Put back the key of this grant, or enrol the terminal again: that begins a new epoch."
+            f"{path} was given for another journal key than this terminal's. Put back the key of this grant, or "
+            f"begin {_new_epoch(directory)}"
         )
     return Identity(grant, grant_jws, key, trust, keys.tier)
 
@@ -158,7 +159,7 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise NotEnrolled(f"{path} is missing. Enrol the terminal.") from error
+        raise NotEnrolled(f"{path} is missing. {_what_to_do_without(path)}") from error
     except OSError as error:
         raise IdentityError(f"{path} cannot be read: {error.strerror}. Check owner and mode.") from error
 
@@ -167,4 +168,23 @@ def _read_trust(path: Path) -> Trust:
     try:
         return read_trust(_read(path))
     except ValueError as error:
-        raise IdentityError(f"{path}: {error}. Enrol the terminal again, or copy the site's file.") from error
+        raise IdentityError(f"{path}: {error}. Copy it from another terminal of the site.") from error
+
+
+def _what_to_do_without(path: Path) -> str:
+    """What works where a file is gone: the journal is never begun anew under a key that may have signed."""
+    directory = path.parent
+    if not any((directory / name).exists() for name in (JOURNAL_FILE, KEY_FILE, GRANT_FILE)):
+        return "Enrol the terminal."
+    if path.name == TRUST_FILE and (directory / GRANT_FILE).exists():
+        return "Copy it from another terminal of the site."
+    if (directory / KEY_FILE).exists():
+        return f"{_ENROL_ONCE_MORE.capitalize()}."
+    return f"There is no copy of it. Put it back if it only went astray; else begin {_new_epoch(directory)}"
+
+
+def _new_epoch(directory: Path) -> str:
+    return (
+        f"a new epoch: move everything in {directory} to a safe place, unchanged, and enrol with a new claim code. "
+        "What the server has not got is read there by `python -m terminal --rescue` (docs/enrolment.md)."
+    )

@@ -108,7 +108,7 @@ class Cards(Protocol):
 
     @property
     def uid(self) -> bytes:
-        """Of what lies on the reader; empty where it has none, or nothing lies there."""
+        """Of what lies on the reader; empty where it has none that stays, or nothing lies there."""
         ...
 
     async def read(self, load_known: Callable[[bytes], SignedLoad | None]) -> CardRead | None:

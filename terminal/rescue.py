@@ -25,6 +25,8 @@ class Rescued:
 
     lines: list[bytes]
     broke_off: str
+    had_log: bool
+    """Whether SQLite's log lay beside the journal; after a power cut the newest entries, or all, are in it alone."""
 
 
 def rescue(directory: Path) -> Rescued:
@@ -38,15 +40,16 @@ def rescue(directory: Path) -> Rescued:
         copy = Path(name) / JOURNAL_FILE
         shutil.copyfile(journal, copy)
         log = journal.with_name(f"{JOURNAL_FILE}-wal")
-        if log.exists():
+        had_log = log.exists()
+        if had_log:
             shutil.copyfile(log, copy.with_name(log.name))
         lines = list[bytes]()
         try:
             with closing(sqlite3.connect(copy)) as db:
                 lines.extend(_rows(db))
         except sqlite3.Error as error:
-            return Rescued(lines, str(error))
-        return Rescued(lines, "")
+            return Rescued(lines, str(error), had_log)
+        return Rescued(lines, "", had_log)
 
 
 def _rows(db: sqlite3.Connection) -> Iterator[bytes]:

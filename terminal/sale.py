@@ -19,7 +19,6 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from protocol.authorise import House, Pin, Refusal, Refused, before_any_card, topup_refusal
-from protocol.basket import Basket
 from protocol.entries import (
     CardStep,
     CashSale,
@@ -35,10 +34,9 @@ from protocol.entries import (
 from protocol.instants import Now
 from protocol.purse import CardRead, Mark, Outcome
 from terminal import token_sale
-from terminal.decide import decide
+from terminal.decide import decide, turned_away
 from terminal.desk import (
     AppendEntry,
-    Approving,
     AwaitingCard,
     BasketChanged,
     Cancelled,
@@ -48,6 +46,7 @@ from terminal.desk import (
     CardTapped,
     CardWritten,
     CashTaken,
+    CloseAsked,
     ComparePin,
     Confirmed,
     Desk,
@@ -82,16 +81,19 @@ from terminal.desk import (
     WriteCard,
     Writing,
 )
+from terminal.hand_in import Close
 from terminal.load import Load, NothingToLoad
 from terminal.one_tap import answered, back, gone, noted, payer, served_here
 from terminal.outcome import settle
+from terminal.phases import idle, is_busy, must_be_asked, order_of
 from terminal.purchase import Facts, NotPriced, Purchase, decide_cash, decide_purchase, draft_pin_try, is_unchanged
 from terminal.refund import Refund, may_go_on_card, to_pending
-from terminal.refusal_count import asked_cents, counted, due
+from terminal.refusal_count import OTHER_CARD, due
 from terminal.step_draft import HAND_OVER_MS, Open, StepDraft
 from terminal.topup import TopUp
 
 Operated = BasketChanged | PayPressed | CashTaken | PinEntered | Confirmed | Cancelled
+_LET_GO = AwaitingCard | Identifying | NotDone | RepeatAsked | CloseAsked | PinEntry | TapAgain | Done
 _NOTED = {RefundStep: Kind.REFUND_SETTLED, TopUpStep: Kind.TOPUP_PREPARED, LoadStep: Kind.LOAD_VOIDED}
 
 
@@ -144,14 +146,24 @@ def _operated(desk: Desk, event: Operated) -> Stepped:
             return _take_cash(desk, order, facts)
         case PinEntered(pin), PinEntry(order, asked):
             return replace(desk, phase=PinEntry(order, asked, pin)), (ReadCard(),)
-        case Confirmed(), RepeatAsked(order, card):
-            return replace(desk, phase=AwaitingCard(order, card)), (ReadCard(),)
-        case Confirmed(), PaidEarlier(receipt):
-            return replace(answered(desk, receipt), phase=_idle(desk)), (HandOver(receipt),)
+        case Confirmed(), _:
+            return _confirmed(desk)
         case Cancelled(), PaidEarlier():
             return _new_purchase(desk, desk.phase)
-        case Cancelled(), AwaitingCard() | Identifying() | NotDone() | RepeatAsked() | PinEntry() | TapAgain() | Done():
-            return replace(desk, phase=_idle(desk)), ()
+        case Cancelled(), phase if isinstance(phase, _LET_GO):
+            return replace(desk, phase=idle(desk)), ()
+        case _:
+            return desk, ()
+
+
+def _confirmed(desk: Desk) -> Stepped:
+    match desk.phase:
+        case RepeatAsked(order, card):
+            return replace(desk, phase=AwaitingCard(order, card)), (ReadCard(),)
+        case CloseAsked(order, draft):
+            return replace(desk, phase=AwaitingCard(order, draft.read.identity.key)), (ReadCard(),)
+        case PaidEarlier(receipt):
+            return replace(answered(desk, receipt), phase=idle(desk)), (HandOver(receipt),)
         case _:
             return desk, ()
 
@@ -176,7 +188,7 @@ def _take_cash(desk: Desk, order: Purchase, facts: Facts) -> Stepped:
 
 def _new_purchase(desk: Desk, earlier: PaidEarlier) -> Stepped:
     """Nothing is handed over for what was paid earlier. What is rung now waits for a new tap."""
-    phase = AwaitingCard(earlier.order) if earlier.order else _idle(desk)
+    phase = AwaitingCard(earlier.order) if earlier.order else idle(desk)
     return replace(answered(desk, earlier.receipt), phase=phase), ()
 
 
@@ -186,7 +198,7 @@ def _new_purchase(desk: Desk, earlier: PaidEarlier) -> Stepped:
 def _tapped(desk: Desk, tap: CardTapped) -> Stepped:
     present = tap.read.identity.key if tap.read else desk.present  # one garbled read takes no card away
     desk = replace(desk, present=present, charged=back(desk.charged, present, tap.now))
-    if _is_busy(desk.phase) or isinstance(desk.phase, PaidEarlier):
+    if is_busy(desk.phase) or isinstance(desk.phase, PaidEarlier):
         return desk, ()
     if tap.read is not None:
         waiting = next((found for found in (*desk.opens, *desk.pin_tries) if found.card == present), None)
@@ -194,9 +206,9 @@ def _tapped(desk: Desk, tap: CardTapped) -> Stepped:
             firming = replace(desk, phase=Firming(waiting, desk.phase))
             return firming, (MakeFirm(waiting.mark(desk.tno), waiting.body.counter_after),)
         if desk.unconfirmed is not None and payer(desk.unconfirmed) == desk.present:
-            return replace(desk, phase=PaidEarlier(desk.unconfirmed, _order_of(desk.phase))), ()
+            return replace(desk, phase=PaidEarlier(desk.unconfirmed, order_of(desk.phase))), ()
     match desk.phase:
-        case AwaitingCard() | NotDone() if tap.read is None and tap.uid:
+        case AwaitingCard() | NotDone() if tap.read is None and tap.uid is not None:
             return token_sale.identify(desk, tap, desk.phase)
         case AwaitingCard(order, confirmed):
             return _one_tap_one_charge(desk, order, tap) if confirmed != desk.present else _decide(desk, order, tap)
@@ -204,6 +216,8 @@ def _tapped(desk: Desk, tap: CardTapped) -> Stepped:
             return _one_tap_one_charge(desk, order, tap)
         case PinEntry(order, asked, pin) if tap.read is not None and asked.identity.key == desk.present:
             return _try_pin(desk, order, tap, pin) if is_unchanged(asked, tap.read) else _decide(desk, order, tap)
+        case TapAgain(order) if tap.read is not None:
+            return turned_away(desk, OTHER_CARD, order, tap), ()
         case _:
             return desk, ()
 
@@ -237,16 +251,15 @@ def _decide(desk: Desk, order: Order, tap: CardTapped, pin: Pin = Pin.NOT_ASKED)
     match answer:
         case RefundStep() | TopUpStep() | LoadStep():
             return _note(desk, _NOTED[type(answer)], answer)
+        case StepDraft() if isinstance(order, Close) and must_be_asked(desk, order):
+            return replace(desk, phase=CloseAsked(order, answer)), ()
         case StepDraft():
             kind = kind_of(answer.operation, Stage.PREPARED)
             return replace(desk, phase=Preparing(order, answer, tap.facts)), (AppendEntry(kind, answer.body),)
         case Refused(Refusal.PIN_NEEDED) if isinstance(order, Purchase) and tap.read is not None:
             return replace(desk, phase=PinEntry(order, tap.read)), ()
-        case Refused():
-            if not tap.facts.house.journal_low:
-                asked = asked_cents(order, tap.read, tap.facts)
-                desk = replace(desk, refusals=counted(desk.refusals, answer, asked, tap.read, tap.now))
-            return replace(desk, phase=NotDone(order, answer)), ()
+        case Refused(reason):
+            return replace(turned_away(desk, reason, order, tap), phase=NotDone(order, answer)), ()
         case NotPriced() | NothingToLoad():
             return replace(desk, phase=NotDone(order, answer)), ()
         case _:
@@ -288,13 +301,13 @@ def _firm(desk: Desk, firm: CardFirm) -> Stepped:
     same_tap = isinstance(before, TapAgain) and before.open == found
     body = found.outcome(firm.read.last)
     if firm.outcome is Outcome.UNKNOWN or found.over(firm.now):
-        return settle(desk, found, Stage.TORN, body, firm.now, then=_idle(desk) if same_tap else before)
+        return settle(desk, found, Stage.TORN, body, firm.now, then=idle(desk) if same_tap else before)
     if firm.outcome is Outcome.WRITTEN:
-        then = None if same_tap or found.operation is not Operation.SALE else _order_of(before)
+        then = None if same_tap or found.operation is not Operation.SALE else order_of(before)
         paid = Receipt(found.mark(desk.tno), kind_of(found.operation, Stage.SETTLED), body, found.prepared_at)
         earlier = None if same_tap or found.operation is not Operation.SALE else PaidEarlier(paid, then)
         return settle(desk, found, Stage.SETTLED, body, firm.now, then=earlier, hand_over=same_tap)
-    once_more = same_tap and found.operation in (Operation.SALE, Operation.LOAD)
+    once_more = same_tap and found.operation in (Operation.SALE, Operation.LOAD, Operation.CLOSE)
     again = AwaitingCard(before.order) if isinstance(before, TapAgain) and once_more else None
     return settle(desk, found, Stage.VOIDED, body, firm.now, then=again or (None if same_tap else before))
 
@@ -343,12 +356,12 @@ def _ticked(desk: Desk, now: Now) -> Stepped:
     answer_awaited = token_sale.ticked(desk, now)
     if answer_awaited is not None:
         return answer_awaited
-    if _is_busy(desk.phase):
+    if is_busy(desk.phase):
         return desk, ()
     late = next((found for found in desk.opens if found.over(now)), None)
     if late is not None:
         waited = isinstance(desk.phase, TapAgain) and desk.phase.open == late
-        then = _idle(desk) if waited else desk.phase
+        then = idle(desk) if waited else desk.phase
         return settle(desk, late, Stage.TORN, late.outcome(), now, then=then)
     if desk.unconfirmed and now.mono_ms - desk.unconfirmed.at.mono_ms > HAND_OVER_MS:
         desk = replace(desk, unconfirmed=None)
@@ -383,18 +396,3 @@ def _pin_compared(desk: Desk, compared: PinCompared) -> Stepped:
     order, read, facts = desk.phase.order, desk.phase.read, desk.phase.facts
     tap = CardTapped(read, facts, compared.now)
     return _decide(desk, order, tap, Pin.RIGHT if compared.right else Pin.WRONG)
-
-
-# Small questions -------------------------------------------------------------------------------------------------
-
-
-def _is_busy(phase: Phase) -> bool:
-    return isinstance(phase, Preparing | Writing | Approving | Settling | Firming | Noting | PinComparing)
-
-
-def _idle(desk: Desk) -> Ringing:
-    return Ringing(Basket(desk.prices))
-
-
-def _order_of(phase: Phase) -> Order | None:
-    return phase.order if isinstance(phase, AwaitingCard | NotDone | RepeatAsked | TapAgain | PinEntry) else None

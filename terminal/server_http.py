@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import socket
 import ssl
 import urllib.error
 import urllib.request
@@ -73,7 +74,8 @@ class ServerAt:
                 raise NoAnswer(f"the server at {self.url} cannot answer now: {_detail(error)}") from error
             raise IdentityError(f"the server says no: {_detail(error)}") from error
         except (OSError, HTTPException, ValueError) as error:  # ValueError: no address at all
-            raise NoAnswer(f"no answer from {self.url}: {error}. Is the address right, is there a network?") from error
+            why = _why_silent(error)
+            raise NoAnswer(f"no answer from {self.url}: {why}. Is the address right, is there a network?") from error
 
 
 def ask_time(server: ServerAt, trust: Trust) -> UtcMs:
@@ -94,6 +96,25 @@ def ask_time(server: ServerAt, trust: Trust) -> UtcMs:
     if said.nonce != nonce:
         raise IdentityError(f"{server.url} told a time that was asked for before")
     return said.at
+
+
+def _why_silent(error: Exception) -> str:
+    """What a person can look for; the words of a library only where none of ours fit."""
+    match error.reason if isinstance(error, urllib.error.URLError) else error:
+        case ConnectionRefusedError():
+            return "no server listens there"
+        case TimeoutError():
+            return "nothing came in time"
+        case socket.gaierror():
+            return "no machine of this name is known"
+        case ssl.SSLCertVerificationError() as cause:
+            return f"its certificate is not to be believed ({cause.verify_message})"
+        case HTTPException():
+            return "what is there is no web server"
+        case OSError(strerror=str(words)):
+            return words
+        case cause:
+            return str(cause)
 
 
 def _detail(error: urllib.error.HTTPError) -> str:

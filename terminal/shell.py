@@ -6,7 +6,7 @@ same class with ports of its own.
 """
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol, assert_never
 
 from msgspec import structs
@@ -15,22 +15,25 @@ from hardware.ports import CardError, CardLeftField
 from protocol.authorise import House, Listed, Refusal, Refused, Standing
 from protocol.basket import Basket
 from protocol.entries import Body, Booted, Checkpoint, EpochEnded, Fault, Kind, Stage, kind_of
-from protocol.ids import Counter, MerchantId, Seq, ShiftNo, StaffId, TerminalId, Tno
-from protocol.instants import MINUTE_MS, BusinessDay, CampusTime, Now, UtcMs
+from protocol.ids import Counter, MerchantId, Seq, ShiftNo, StaffId
+from protocol.instants import MINUTE_MS, BusinessDay, Now, UtcMs
 from protocol.journal import Sealed
 from protocol.limits import When
 from protocol.load_record import load_is_genuine
 from protocol.messages import Answer, Known
 from protocol.money import Cents
+from protocol.pay_codes import PayCode
 from protocol.purse import CardClass, CardRead, Mark, PurseChange, SignedLoad, what_became_of
-from protocol.signing import Verifier, from_base64url, sha256_of, to_base64url
+from protocol.signing import from_base64url, sha256_of, to_base64url
 from protocol.texts import text_of
 from protocol.tokens import read_of, uid_text
+from terminal.code_scan import aged, read_of_code
 from terminal.derived import Derived, snapshot_of
 from terminal.desk import (
     AppendEntry,
     AskServer,
     AskWho,
+    AwaitingCard,
     CardFirm,
     CardLost,
     CardRemoved,
@@ -59,6 +62,7 @@ from terminal.desk import (
 from terminal.lists import Lists
 from terminal.load import Load
 from terminal.ports import Cards, Draft, Journal, JournalBroken, JournalLow, Server
+from terminal.post import Post
 from terminal.purchase import Facts
 from terminal.sale import step
 from terminal.shift import ShiftEntry, ShiftRefusal, close_shift, open_shift, wrong_pin
@@ -83,22 +87,6 @@ class ShellJournal(Journal, Protocol):
     def entries_after(self, seq: Seq) -> AsyncIterator[Sealed]:
         """Every entry after `seq`, in order."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Post:
-    """Where this terminal stands: what does not change while it runs."""
-
-    tno: Tno
-    merchant: MerchantId
-    """Empty: a spare, whose place the server tells."""
-    campus: CampusTime
-    load_key: Verifier
-    """Checks the server's load records."""
-    granted_at: UtcMs
-    """When the server signed this epoch's grant."""
-    build: str = ""
-    tid: TerminalId = TerminalId("")
 
 
 class Shell:
@@ -164,6 +152,15 @@ class Shell:
         """The field is empty."""
         await self.handle(CardRemoved(self._now()))
 
+    async def scanned(self, code: PayCode) -> bool:
+        """A phone showed a pay code: a token's tap that is over at once. Whether it was the moment for one."""
+        if not isinstance(self.desk.phase, AwaitingCard | NotDone):
+            return False
+        read, now = read_of_code(code, self._post.code_keys), self._now()
+        await self.handle(CardTapped(read, self._facts(read, now), now))
+        await self.card_left()
+        return True
+
     async def told(self, message: Known | Answer, jws: bytes) -> None:
         """The server has answered a question; its signature is checked already."""
         if isinstance(message, Known):
@@ -215,6 +212,9 @@ class Shell:
 
     async def checkpoint(self, *, ends: bool = False) -> None:
         """Write down where the next start may begin. `ends`: nothing follows, and nobody was interrupted."""
+        for count in self.desk.refusals if ends else ():
+            await self.append(Kind.SALE_REFUSED, count.body)
+            self.desk = structs.replace(self.desk, refusals=self.desk.refusals[1:])
         ended = ends and self.desk.unconfirmed is None
         snapshot = snapshot_of(structs.replace(self.derived, ended=ended))
         body = Checkpoint(self.derived.acked, self.ack_jws, to_base64url(sha256_of(snapshot)))
@@ -347,7 +347,8 @@ class Shell:
     def _tapped(self, read: CardRead | None) -> CardTapped:
         now = self._now()
         load = Load(self.lists.loads.get(read.identity.key)) if read else None
-        uid = (uid_text(self._cards.uid) if read is None and self.server is not None else None) or ""
+        may_be_token = read is None and self.server is not None
+        uid = (uid_text(self._cards.uid) or "") if may_be_token else None
         return CardTapped(read, self._facts(read, now), now, load, uid)
 
     def _known(self, uid: str, known: Known) -> TokenKnown:
@@ -364,6 +365,7 @@ class Shell:
         standing = Standing()
         if read is not None:
             standing = self.derived.standing(read.identity.key, self.lists.book.standing(read.identity.key), read.proof)
+            standing = aged(standing, read.proof, now, vouched)
         day_max = BusinessDay(campus.business_day(vouched) + 1)
         when = When(campus.business_day(at), day_max, campus.minute_of_day(at), now.clock)
         online = self.server is not None and self.server.is_up

@@ -13,6 +13,7 @@ from protocol.money import Cents
 from protocol.site_files import STAFF_TRIES_MAX, STAFF_WAIT_MS, StaffFile
 from terminal.derived import STAFF_PIN_WRONG, Derived, ShiftTotals
 from terminal.desk import Done, NotDone, Phase, Ringing
+from terminal.hand_in import Close
 from terminal.purchase import Purchase
 from terminal.topup import TopUp
 
@@ -23,6 +24,8 @@ class ShiftRefusal(enum.StrEnum):
     ALREADY_OPEN = "already_open"
     NONE_OPEN = "none_open"
     UNKNOWN_STAFF = "unknown_staff"
+    NO_PIN = "no_pin"
+    """None was typed, so none was wrong."""
     WRONG_PIN = "wrong_pin"
     PIN_WAITS = "pin_waits"
     """Too many were wrong: none is compared for a while."""
@@ -55,6 +58,8 @@ def open_shift(
         return ShiftRefusal.UNKNOWN_STAFF
     if person is not None and pin_waits_ms(derived, mono_ms):
         return ShiftRefusal.PIN_WAITS
+    if person is not None and not pin:
+        return ShiftRefusal.NO_PIN
     if person is not None and not person.has_pin(pin):
         return ShiftRefusal.WRONG_PIN
     return ShiftEntry(Kind.SHIFT_OPENED, ShiftOpened(ShiftNo(derived.shifts + 1), drawer_cents), staff)
@@ -103,6 +108,6 @@ def _may_be_paid(phase: Phase) -> bool:
         case Ringing(basket):
             return bool(basket.items)
         case NotDone(order):
-            return isinstance(order, Purchase | TopUp)
+            return isinstance(order, Purchase | TopUp | Close)
         case _:
             return not isinstance(phase, Done)

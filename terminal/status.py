@@ -47,6 +47,11 @@ class Status:
     texts: TextsFile
 
     @property
+    def sells(self) -> bool:
+        """Whether anything is sold to a card, as far as lists, disk and the server's word allow it."""
+        return not self.forked and not self.disk_low and self.sale_max != 0
+
+    @property
     def unsent(self) -> int:
         """Entries without the server's signed ack."""
         return max(0, self.tip - self.acked)
@@ -78,7 +83,8 @@ def status_lines(status: Status, campus: CampusTime, words: Words) -> tuple[str,
     if status.sale_max is not None:
         lines.append(limit_text(status.lists_as_of, status.sale_max, campus, words))
     if status.alarm:
-        lines.append(words["status.alarm"].format(alarm=status.alarm))
+        key = "status.alarm" if status.sells else "status.alarm_stopped"
+        lines.append(words[key].format(alarm=status.alarm))
     if status.forked:
         lines.append(words["status.forked"].format(acked=status.acked))
     if status.copied is not None:

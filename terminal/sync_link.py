@@ -262,8 +262,8 @@ class SyncLink:
         """What stands at the broker for the server, whenever that looks."""
         active, me, alarm = self._policy.active, self._identity, self._alarms.text
         lists, keys = (active.versions, self._policy.version, active.as_of), me.trust.document.version
-        said = State(1, me.grant.epoch, *lists, keys, alarm, int(me.tier))
-        state = encode_state(said)
+        own = self._hooks.card_sets, self._hooks.days
+        state = encode_state(State(1, me.grant.epoch, *lists, keys, alarm, int(me.tier), *own))
         if state != self._shown:
             self._line.publish(topics.up(me.grant.tid, "state"), state, retain=True)
             self._shown = state

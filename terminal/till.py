@@ -9,17 +9,20 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 from hardware.ports import CardChannel, Indicator, Signal
-from protocol.entries import Fault, Kind
+from protocol.entries import Fault, Kind, SaleRefused
 from protocol.instants import CampusTime, Now
+from protocol.money import Cents
 from protocol.texts import text_of
 from terminal import views
 from terminal.card_port import CardPort
 from terminal.clerk import Clerk
-from terminal.commands import Cancel, CloseShift, Command, Confirm, Export, Help, ShowStatus
-from terminal.desk import AwaitingCard, Ringing, Ticked
+from terminal.commands import Cancel, CloseShift, Command, Confirm, Export, Help, ShowCode, ShowStatus
+from terminal.desk import AwaitingCard, Ringing, TapAgain, Ticked
 from terminal.face import Face
 from terminal.gauges import Gauges
+from terminal.office_views import batch_view, erase_view, office_view, rekey_view
 from terminal.ports import JournalBroken, JournalLow
+from terminal.refusal_count import SEVERAL_CARDS, TOGETHER_MS
 from terminal.shell import FAULT_AGAIN_MS, Shell
 from terminal.status import limit_text
 from terminal.views import Tone, View, Words
@@ -51,8 +54,11 @@ class Till:
     now: Callable[[], Now]
     disk_fault: str = ""
     """Why nothing is sold; empty while the journal can be written."""
+    several: bool = False
+    """Whether more than one card is in the field."""
     _checkpoint_seq: int = 0
     _fault_noted_ms: int = 0
+    _several_again_ms: int = 0
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _shown: View | None = None
     _sounded: Tone | None = None
@@ -65,7 +71,7 @@ class Till:
             self._sounded = None
             self.cards.arrived(channel)
             if self.clerk.office is not None and self.clerk.office.wants_card:
-                await self.clerk.office.card_arrived(channel, shell.append)
+                await self.clerk.office.card_arrived(channel, shell.append, shell.derived)
             else:
                 await shell.card_arrived()
 
@@ -77,7 +83,22 @@ class Till:
         async def take(shell: Shell) -> None:
             self.face.note("card", state="left")
             self.cards.left()
+            if self.clerk.office is not None and self.clerk.office.eraser is not None:
+                self.clerk.office.eraser.card_left()
             await shell.card_left()
+
+        await self.turn(take)
+
+    async def several_cards(self, *, there: bool) -> None:
+        """More than one card is in the field, so that none is read; or that is over."""
+
+        async def take(shell: Shell) -> None:
+            self.several, now_ms = there, self.now().mono_ms
+            is_asked_for = isinstance(shell.desk.phase, AwaitingCard | TapAgain)
+            if there and is_asked_for and now_ms >= self._several_again_ms:
+                self._several_again_ms = now_ms + TOGETHER_MS
+                cents = self._view_of_what_is_done().amount_cents or Cents(0)
+                await shell.append(Kind.SALE_REFUSED, SaleRefused(SEVERAL_CARDS, cents))
 
         await self.turn(take)
 
@@ -111,6 +132,7 @@ class Till:
 
         async def take(shell: Shell) -> None:
             self._shown = None
+            self._sounded = None if isinstance(command, ShowCode) else self._sounded
             if shell.desk.merchant or isinstance(command, _OF_A_SPARE):
                 await self.clerk.do(command, shell)
             else:
@@ -172,11 +194,19 @@ class Till:
     def _view(self) -> View:
         if self.disk_fault:
             return views.disk_view(self.words)
+        view = self._view_of_what_is_done()
+        return views.several_cards_view(view, self.words) if self.several else view
+
+    def _view_of_what_is_done(self) -> View:
         office = self.clerk.office
         if office is not None and office.phase is not None:
-            return views.office_view(office.phase, self.words)
+            return office_view(office.phase, self.words)
+        if office is not None and office.batch is not None:
+            return batch_view(office.batch, self.words)
         if office is not None and office.rekeying is not None:
-            return views.rekey_view(office.rekeying, self.words)
+            return rekey_view(office.rekeying, self.words)
+        if office is not None and office.eraser is not None:
+            return erase_view(office.eraser.phase, office.eraser.count, self.words)
         now = self.now()
         view = views.view_of(self.shell.desk, self.campus.minute_of_day(now.utc_ms), self.words)
         if not self.shell.desk.merchant:

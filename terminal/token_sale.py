@@ -76,7 +76,9 @@ def may_stand_in(read: CardRead, cents: Cents, facts: Facts) -> bool:
 
 
 def identify(desk: Desk, tap: CardTapped, back: AwaitingCard | NotDone) -> Stepped:
-    """Ask whose a UID is. Where the line is known to be down nobody waits."""
+    """Ask whose a UID is, if it says anything. Where the line is known to be down nobody waits."""
+    if not tap.uid:
+        return _unknown(desk, tap, back, Refusal.UID_SAYS_NOTHING), ()
     if not tap.facts.online:
         return _unknown(desk, tap, back), ()
     return structs.replace(desk, phase=Identifying(tap, back)), (AskWho(tap.uid),)
@@ -160,14 +162,16 @@ def _unanswered(desk: Desk, now: Now) -> Stepped:
 
 
 def _voided(desk: Desk, waiting: Approving, why: Refused, now: Now) -> Stepped:
-    refusals = counted(desk.refusals, why, waiting.open.body.amount, waiting.draft.read, now)
+    refusals = counted(desk.refusals, why.reason, waiting.open.body.amount, waiting.draft.read, now)
     desk, then = structs.replace(desk, refusals=refusals), NotDone(waiting.order, why)
     return settle(desk, waiting.open, Stage.VOIDED, waiting.open.outcome(), now, then=then)
 
 
-def _unknown(desk: Desk, tap: CardTapped, back: AwaitingCard | NotDone) -> Desk:
-    why = Refused(Refusal.SERVER_SILENT)
-    refusals = counted(desk.refusals, why, asked_cents(back.order, None, tap.facts), None, tap.now)
+def _unknown(
+    desk: Desk, tap: CardTapped, back: AwaitingCard | NotDone, reason: Refusal = Refusal.SERVER_SILENT
+) -> Desk:
+    why = Refused(reason)
+    refusals = counted(desk.refusals, reason, asked_cents(back.order, None, tap.facts), None, tap.now)
     return structs.replace(desk, phase=NotDone(back.order, why), refusals=refusals)
 
 

@@ -5,7 +5,7 @@ Every sentence comes from a language file in `terminal/texts/`; nothing here kno
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from protocol.authorise import Refused
@@ -13,6 +13,8 @@ from protocol.basket import Basket, Item
 from protocol.entries import (
     CardStep,
     CashSale,
+    CloseStep,
+    CloseTo,
     Operation,
     RefundStep,
     RefundTo,
@@ -27,10 +29,10 @@ from protocol.money import Cents, format_cents
 from protocol.price_list import FREE_AMOUNT
 from protocol.pricing import PricingRefusal, Ticket, TotalTooLarge, Unpriced, price_basket
 from protocol.purse import CardClass
-from terminal import replace as office
 from terminal.desk import (
     Approving,
     AwaitingCard,
+    CloseAsked,
     Desk,
     Done,
     Firming,
@@ -50,11 +52,11 @@ from terminal.desk import (
     TapAgain,
     Writing,
 )
+from terminal.hand_in import Close
 from terminal.load import Load, NothingToLoad
 from terminal.one_tap import has_not_left
 from terminal.purchase import NotPriced, Purchase
 from terminal.refund import Refund
-from terminal.rekey import KeysChanged, KeysUnchanged, RekeyPhase, WaitingForCard
 from terminal.step_draft import HAND_OVER_MS, Open
 from terminal.topup import TopUp
 
@@ -131,12 +133,8 @@ def view_of(desk: Desk, minute_of_day: int, words: Words) -> View:
             cents = _order_cents(order, minute_of_day)
             why, what = refusal_texts(reason, words)
             return View("not_done", Tone.REFUSED, words["title.refused"], what, cents, (why,), _ways_on(order))
-        case RepeatAsked(order):
-            cents, choices = _order_cents(order, minute_of_day), (Choice.CONFIRM, Choice.CANCEL)
-            return _view(phase, Tone.ASKING, words, "repeat", "repeat", cents, (), choices)
-        case PaidEarlier(receipt):
-            lines, choices = (receipt_line(receipt, words),), (Choice.CONFIRM, Choice.CANCEL)
-            return _view(phase, Tone.ASKING, words, "paid_earlier", "paid_earlier", receipt.amount, lines, choices)
+        case RepeatAsked() | CloseAsked() | PaidEarlier():
+            return _asked(phase, minute_of_day, words)
         case _:
             assert_never(phase)
 
@@ -166,47 +164,17 @@ def _not_priced(refusal: PricingRefusal, words: Words) -> tuple[str, str]:
             assert_never(refusal)
 
 
-def office_view(phase: office.Phase, words: Words) -> View:
-    """The card office at work."""
-    order = phase.order
-    card_class = class_text(order.card_class, words)
-    line = words["line.issue"].format(card=order.card, generation=order.generation, card_class=card_class)
-    cancel = (Choice.CANCEL,)
-    match phase:
-        case office.AwaitingBlank():
-            return View("office", Tone.WAITING, words["title.office"], words["advice.office"], None, (line,), cancel)
-        case office.Personalising() | office.Issuing():
-            return View("office_hold", Tone.HOLD, words["title.hold"], words["advice.hold"], None, (line,))
-        case office.Failed(_, why):
-            lines = (line, words[f"office.{why.code}"].format(detail=why.detail))
-            title, advice = words["title.office_failed"], words["advice.office_failed"]
-            return View("office_failed", Tone.REFUSED, title, advice, None, lines, cancel)
-        case office.Issued():
-            title, advice = words["title.office_done"], words["advice.office_done"]
-            return View("office_done", Tone.APPROVED, title, advice, None, (line,), cancel)
-        case _:
-            assert_never(phase)
-
-
-def rekey_view(phase: RekeyPhase, words: Words) -> View:
-    """The card office changing keys."""
-    title, advice, cancel = words["title.rekey"], words["advice.rekey"], (Choice.CANCEL,)
-    match phase:
-        case WaitingForCard():
-            return View("rekey", Tone.WAITING, title, advice, None, (), cancel)
-        case KeysChanged(card, key_set):
-            lines = (words["line.rekey"].format(card=card, key_set=key_set),)
-            return View("rekey_done", Tone.APPROVED, words["title.rekey_done"], advice, None, lines, cancel)
-        case KeysUnchanged(why):
-            lines, advice = (words[f"office.{why.code}"].format(detail=why.detail),), words["advice.rekey_failed"]
-            return View("rekey_failed", Tone.REFUSED, words["title.rekey_failed"], advice, None, lines, cancel)
-        case _:
-            assert_never(phase)
-
-
 def disk_view(words: Words) -> View:
     """The journal cannot be written: nothing is sold."""
     return View("disk", Tone.REFUSED, words["title.disk"], words["advice.disk"])
+
+
+def several_cards_view(view: View, words: Words) -> View:
+    """What is shown while more than one card is in the field: none is read, so nothing goes on that needs one."""
+    title, advice = words["title.several_cards"], words["advice.several_cards"]
+    if view.tone in (Tone.READY, Tone.HOLD, Tone.APPROVED):
+        return replace(view, lines=(*view.lines, f"{title}: {advice}"))
+    return replace(view, tone=Tone.TAP_AGAIN, title=title, advice=advice)
 
 
 def cents_text(cents: int, words: Words) -> str:
@@ -253,6 +221,28 @@ def _ringing(desk: Desk, basket: Basket, minute: int, words: Words) -> View:
     return View("ringing", Tone.READY, title, words["advice.rung"], cents, (*lines, *notes), choices)
 
 
+def _asked(phase: RepeatAsked | CloseAsked | PaidEarlier, minute: int, words: Words) -> View:
+    """A question that only the cashier answers."""
+    cents, lines = None, tuple[str, ...]()
+    match phase:
+        case RepeatAsked(order):
+            key, cents = "repeat", _order_cents(order, minute)
+        case PaidEarlier(receipt):
+            key, cents, lines = "paid_earlier", receipt.amount, (receipt_line(receipt, words),)
+        case CloseAsked(_, draft):
+            key, cents = "close_asked", Cents(max(0, draft.body.main))
+            lines = _close_lines(draft.body, words)
+        case _:
+            assert_never(phase)
+    return _view(phase, Tone.ASKING, words, key, key, cents, lines, (Choice.CONFIRM, Choice.CANCEL))
+
+
+def _close_lines(body: CardStep, words: Words) -> tuple[str, ...]:
+    assert isinstance(body, CloseStep)
+    subsidy = (words["line.subsidy"].format(cents=cents_text(body.subsidy, words)),) if body.subsidy else ()
+    return words["line.close"].format(card=body.card.no), *subsidy, words[f"line.close_{body.to}"]
+
+
 def _done(phase: Done, receipt: Receipt, words: Words) -> View:
     key, tone = _done_key(receipt)
     lines = (*_balance_lines(receipt, words), receipt_line(receipt, words))
@@ -273,6 +263,8 @@ def _done_key(receipt: Receipt) -> tuple[str, Tone]:
         return "not_on_card", Tone.REFUSED
     if isinstance(receipt.body, RefundStep) and receipt.body.to is RefundTo.PENDING:
         return "given_back_later", Tone.APPROVED
+    if isinstance(receipt.body, CloseStep):
+        return "paid_out" if receipt.body.to is CloseTo.CASH else "owed_out", Tone.APPROVED
     names = {
         Operation.SALE: "paid",
         Operation.REFUND: "given_back",
@@ -317,6 +309,8 @@ def _tap_key(order: Order) -> str:
             return "tap_load"
         case TopUp():
             return "tap_topup"
+        case Close():
+            return "tap_close"
         case _:
             assert_never(order)
 
@@ -330,7 +324,7 @@ def _order_cents(order: Order, minute: int) -> Cents | None:
             return _basket_cents(basket, minute)
         case Refund() | TopUp():
             return order.amount
-        case Load():
+        case Load() | Close():
             return None
         case _:
             assert_never(order)

@@ -18,6 +18,7 @@ from hardware.ports import CardChannel, CardNotOurs, CardRefused, PurseUnreadabl
 from protocol.ids import Counter
 from protocol.purse import CardRead, Identity, Mark, Purse, PurseChange, SeenStep, SignedLoad, Technology
 from protocol.purse_classic import (
+    BLOCK_BYTES,
     EMPTY_SLOT,
     IDENTITY_BLOCKS,
     KEY_SET_BLOCK,
@@ -26,6 +27,7 @@ from protocol.purse_classic import (
     BlockWrite,
     ClassicImage,
     decode_identity,
+    encode_slot,
     firm_plan,
     load_from_blocks,
     read_card,
@@ -33,6 +35,8 @@ from protocol.purse_classic import (
 )
 
 _NO_SLOTS = (EMPTY_SLOT, EMPTY_SLOT)
+_READS_MAX = 4
+"""How often the slots are read where none is valid: weak bits of a torn write may read as the mark at another time."""
 _LOAD_SECTORS = frozenset(sector_of(block) for copy in LOAD_BLOCKS for block in copy)
 
 
@@ -64,20 +68,32 @@ class ClassicPurse:
         self._write_all(step_plan(change, mac8), change.before.key_set)
         return _after(change)
 
-    def make_definite(
-        self, intended: Mark, counter_after: Counter, load_record_known: SignedLoad | None = None
-    ) -> CardRead:
-        """Write the slot of an intended step whole again, or wipe it, and read the card anew.
+    def make_definite(self, intended: Mark, counter_after: Counter, tried: PurseChange | None = None) -> CardRead:
+        """Write the slot of an intended step whole again, or the slot in force over it, and read the card anew.
 
         Raises as `read` and `write` do; then nothing is decided and the card must be tapped again.
         """
-        now = self._read_purse(self._identify(), load_record_known)
+        load_known = (tried.load or tried.before.load) if tried else None
+        now = self._read_purse(self._identify(), load_known)
+        is_below = now.purse is None or now.purse.counter < counter_after - 1
+        if tried is not None and is_below and self._builds_on(tried.before, now):
+            now = tried.before
         mac8 = self._held_keys(now.key_set)[0].mac8(Role.CLASSIC_MAC)
         plan = firm_plan(intended, counter_after, now, mac8)
         if not plan.writes:
             return now
         self._write_all(plan.writes, now.key_set)
-        return self._read_purse(self._identify(), now.load or load_record_known)
+        return self._read_purse(self._identify(), now.load or load_known)
+
+    def _builds_on(self, before: CardRead, now: CardRead) -> bool:
+        """Whether the slot that a step was built on is still that one, but for a mark with weak bits."""
+        assert before.purse is not None and self._of_card is not None
+        keys = self._of_card[0]
+        if (before.uid, before.identity, before.key_set) != (now.uid, now.identity, now.key_set):
+            return False
+        blocks = SLOT_BLOCKS[before.slot][:2]
+        slot = encode_slot(before.purse, before.key_set, before.uid, before.slot, keys.mac8(Role.CLASSIC_MAC))
+        return self._blocks(blocks, keys) == slot[: len(blocks) * BLOCK_BYTES]
 
     def _identify(self) -> bytes:
         """The identity's blocks, found genuine."""
@@ -91,8 +107,13 @@ class ClassicPurse:
     def _read_purse(self, identity: bytes, load_known: SignedLoad | None) -> CardRead:
         assert self._of_card is not None
         keys, load_keys = self._of_card
-        slots = self._blocks(SLOT_BLOCKS[0], keys), self._blocks(SLOT_BLOCKS[1], keys)
-        read = self._made_sense_of(identity, slots, None)
+        slots, read = _NO_SLOTS, None
+        for _ in range(_READS_MAX):
+            slots = self._blocks(SLOT_BLOCKS[0], keys), self._blocks(SLOT_BLOCKS[1], keys)
+            read = self._made_sense_of(identity, slots, None)
+            if read.purse is not None:
+                break
+        assert read is not None
         if read.purse is None or not read.purse.load_seq:
             return read
         return self._made_sense_of(identity, slots, self._load(read.purse, read.identity, load_known, load_keys))

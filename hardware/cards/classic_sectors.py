@@ -10,6 +10,8 @@ sector and one for its trailer:
     2, 3      000   011      key A (tills) reads and writes, key B (office) too and may change keys and conditions
     4 to 7    100   110      key A (tills) reads, key B (load stations) writes; keys and conditions are frozen
 
+    blank 000   001      key A, the transport key, may everything; key B can be read and opens nothing
+
 With 011, 100 and 110 no key can ever be read and key B is a real key (a readable key B opens nothing, table 8,
 footnote). The load sectors are frozen because their key B is out in the field: with 011 a stolen station key
 could lock or destroy them. The price is that their keys never change: sector 0 names their set apart.
@@ -26,7 +28,7 @@ TRANSPORT_KEY = bytes.fromhex("ffffffffffff")
 
 KEY_A, KEY_B = 0x60, 0x61
 DATA_READ_A_WRITE_B, DATA_READ_WRITE_BOTH = 0b100, 0b000
-TRAILER_BY_B, TRAILER_FROZEN = 0b011, 0b110
+TRAILER_BY_B, TRAILER_FROZEN, TRAILER_BY_A = 0b011, 0b110, 0b001
 _GENERAL_PURPOSE_BYTE = b"\x69"
 _OK = b"\x90\x00"
 

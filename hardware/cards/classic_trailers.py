@@ -12,8 +12,10 @@ from hardware.cards.classic_sectors import (
     KEY_B,
     PUBLIC_KEY_A,
     SECTOR_BLOCKS,
+    TRAILER_BY_A,
     TRAILER_BY_B,
     TRAILER_FROZEN,
+    TRANSPORT_KEY,
     ClassicSectors,
     access_conditions,
     sector_of,
@@ -21,11 +23,14 @@ from hardware.cards.classic_sectors import (
 )
 from hardware.cards.keys import CLASSIC_KEY_BYTES, KeysOfCard, Role
 from hardware.ports import CardLeftField, CardRefused
-from protocol.purse_classic import LOAD_BLOCKS, SLOT_BLOCKS
+from protocol.purse_classic import IDENTITY_BLOCKS, KEY_SET_BLOCK, LOAD_BLOCKS, SLOT_BLOCKS
 
 LOAD_SECTORS = tuple(sorted({sector_of(block) for copy in LOAD_BLOCKS for block in copy}))
 SLOT_SECTORS = tuple(sector_of(blocks[0]) for blocks in SLOT_BLOCKS)
+SECTORS = tuple(sorted({sector_of(KEY_SET_BLOCK), sector_of(IDENTITY_BLOCKS[0]), *SLOT_SECTORS, *LOAD_SECTORS}))
+"""All that become ours."""
 _ACCESS = slice(CLASSIC_KEY_BYTES, CLASSIC_KEY_BYTES + 4)
+_KEY_A, _KEY_B = slice(CLASSIC_KEY_BYTES), slice(-CLASSIC_KEY_BYTES, None)
 
 
 def locked_trailer(sector: int, keys: KeysOfCard) -> bytes:
@@ -43,14 +48,32 @@ def lock(sectors: ClassicSectors, sector: int, keys: KeysOfCard) -> None:
     Raises CardLeftField where it does not read back, and CardRefused; then nobody knows what the trailer is.
     """
     locked = locked_trailer(sector, keys)
-    assert access_conditions(locked[_ACCESS]) is not None, "these access bits would destroy the sector"
+    _write(sectors, sector, locked, ((locked[_KEY_B], KEY_B), (locked[_KEY_A], KEY_A)))
+
+
+def unlock(sectors: ClassicSectors, sector: int) -> None:
+    """Give the open sector its trailer from the factory, and prove it: key A opens it, the rest can be read.
+
+    Raises as `lock` does. What lies in the sector is anybody's from then on.
+    """
+    blank = trailer(TRANSPORT_KEY, TRANSPORT_KEY, data=DATA_READ_WRITE_BOTH, access=TRAILER_BY_A)
+    block = _write(sectors, sector, blank, ((blank[_KEY_A], KEY_A),))
+    if block[_KEY_B] != TRANSPORT_KEY:
+        raise CardLeftField(f"key B of sector {sector} does not read back as it was written")
+
+
+def _write(sectors: ClassicSectors, sector: int, raw: bytes, opens: tuple[tuple[bytes, int], ...]) -> bytes:
+    """Write a trailer, open the sector under each of these keys, and read the trailer back under the last."""
+    assert access_conditions(raw[_ACCESS]) is not None, "these access bits would destroy the sector"
     block = sector * SECTOR_BLOCKS + SECTOR_BLOCKS - 1
-    sectors.write(block, locked)
+    sectors.write(block, raw)
     sectors.forget_keys()
-    for key, kind in ((locked[-CLASSIC_KEY_BYTES:], KEY_B), (locked[:CLASSIC_KEY_BYTES], KEY_A)):
+    for key, kind in opens:
         try:
             sectors.open(sector, key, kind)
         except CardRefused as refused:
             raise CardLeftField(f"sector {sector} does not open under the key it was given") from refused
-    if sectors.read(block)[_ACCESS] != locked[_ACCESS]:
+    shown = sectors.read(block)
+    if shown[_ACCESS] != raw[_ACCESS]:
         raise CardLeftField(f"the access bits of sector {sector} do not read back as they were written")
+    return shown

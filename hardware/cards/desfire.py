@@ -86,7 +86,7 @@ class DesfirePurse:
             self._require_unchanged(change.before)
         if change.right is Right.CREDIT:
             keys = self._keys.require(self._channel.uid, change.before.key_set)
-            self._card.authenticate(KEY_CREDIT, keys.aes(Role.DESFIRE_CREDIT))
+            self._card.authenticate(KEY_CREDIT, keys.card_key(Role.DESFIRE_CREDIT))
         for step in step_plan(change):
             self._take(step)
         self._read = _after(change)
@@ -96,7 +96,7 @@ class DesfirePurse:
         self,
         intended: Mark,  # noqa: ARG002
         counter_after: Counter,  # noqa: ARG002
-        load_record_known: SignedLoad | None = None,  # noqa: ARG002
+        tried: PurseChange | None = None,  # noqa: ARG002
     ) -> CardRead:
         """Read the card with its whole log: a commit is atomic, so what it shows is already firm."""
         return self._read_firm(_ALL_RECORDS)
@@ -109,7 +109,7 @@ class DesfirePurse:
         """Authenticate; the identity file, and what is known of the card before its purse is read."""
         self._read = None
         keys = self._select()
-        self._card.authenticate(KEY_DEBIT, keys.aes(Role.DESFIRE_DEBIT))
+        self._card.authenticate(KEY_DEBIT, keys.card_key(Role.DESFIRE_DEBIT))
         raw = self._data(FILE_IDENTITY, IDENTITY_BYTES)
         identity = decode_identity(raw)
         if identity is None:

@@ -8,9 +8,10 @@ import os
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from hardware.cards import desfire_ev2 as ev2
 from hardware.cards import desfire_messaging as ev1
 from hardware.cards.crypto import BLOCK_BYTES, DES_BYTES, AesKey, DesKey, RandomBytes, desfire_crc32, xor
+from hardware.cards.desfire_auth import CardKey, InMemory, Scheme
+from hardware.cards.desfire_ev2 import Ev2Messaging
 from hardware.cards.desfire_frames import (
     MORE,
     SW_AUTHENTICATION,
@@ -47,33 +48,29 @@ class DesfireSession:
         with self._ending():
             exchange(self._channel, 0x5A, aid)
 
-    def authenticate(self, key_no: int, key: AesKey) -> None:
+    def authenticate(self, key_no: int, key: AesKey | CardKey) -> None:
         """Prove the key to the card and have it prove that it knows it too. Raises CardNotOurs when either fails.
 
         In an EV2 session the transaction goes on under the other key; what is not committed is lost all the same.
         """
         running = self._messaging if self.speaks_ev2 else None
+        scheme = Scheme.EV1
+        if self.speaks_ev2:
+            scheme = Scheme.EV2_NON_FIRST if isinstance(running, Ev2Messaging) else Scheme.EV2_FIRST
         self._forget()
         with self._ending():
-            if isinstance(running, ev2.Ev2Messaging):
-                challenge, rnd_a = self._challenge(0x77, bytes((key_no,)), BLOCK_BYTES)
-                answer = self._prove(ev2.ev2_proof(key, challenge, rnd_a))
-                self._messaging = ev2.ev2_non_first(key, challenge, rnd_a, answer, running.ti, running.commands)
-            elif self.speaks_ev2:
-                challenge, rnd_a = self._challenge(0x71, bytes((key_no, 0)), BLOCK_BYTES)
-                answer = self._prove(ev2.ev2_proof(key, challenge, rnd_a))
-                self._messaging = ev2.ev2_first(key, challenge, rnd_a, answer)
-            else:
-                challenge, rnd_a = self._challenge(0xAA, bytes((key_no,)), BLOCK_BYTES)
-                proof = ev1.ev1_proof(key, challenge, rnd_a)
-                self._messaging = ev1.ev1_messaging(key, challenge, rnd_a, proof, self._prove(proof))
+            capabilities = b"\x00" if scheme is Scheme.EV2_FIRST else b""
+            challenge = self._challenge(scheme, bytes((key_no,)) + capabilities, BLOCK_BYTES)
+            proof = (InMemory(key) if isinstance(key, AesKey) else key).prove(scheme, challenge, self._random_bytes)
+            self._messaging = proof.session(self._prove(proof.sent), running)
         self.key_no = key_no
 
     def authenticate_des(self, key_no: int, key: DesKey) -> None:
         """The same with a DES key, for a card fresh from the factory; the session can only change that key."""
         self._forget()
         with self._ending():
-            challenge, rnd_a = self._challenge(0x1A, bytes((key_no,)), DES_BYTES)
+            challenge = self._challenge(0x1A, bytes((key_no,)), DES_BYTES)
+            rnd_a = self._random_bytes(DES_BYTES)[:DES_BYTES]
             proof = ev1.des_proof(key, challenge, rnd_a)
             self._messaging = ev1.des_messaging(key, challenge, rnd_a, proof, self._prove(proof))
         self.key_no = key_no
@@ -126,18 +123,29 @@ class DesfireSession:
             data = xor(new.raw, current.raw) + bytes((version,))
             self.command(0xC4, header, data, CommMode.FULL, desfire_crc32(new.raw))
 
+    def change_to_des(self) -> None:
+        """ChangeKey of the card's own key to the factory's: zeros, for DES, its version (in the key itself) 0.
+
+        In EV1's session only, whose cryptogram for this is published (libfreefare); it ends the session.
+        """
+        messaging = self._messaging
+        assert messaging is not None and self.key_no == 0 and not self.speaks_ev2
+        with self._ending():
+            exchange(self._channel, 0xC4, messaging.command(0xC4, b"\x00", bytes(2 * DES_BYTES), CommMode.FULL))
+        self._forget()
+
     def change_settings(self, settings: int) -> None:
         """ChangeKeySettings of the selected application or of the card; needs its master key's session."""
         self.command(0x54, data=bytes((settings,)), mode=CommMode.FULL)
 
-    def _challenge(self, code: int, data: bytes, length: int) -> tuple[bytes, bytes]:
-        """The card's enciphered random, and a random of our own for it."""
+    def _challenge(self, code: int, data: bytes, length: int) -> bytes:
+        """The card's enciphered random."""
         challenge, status_word = transmit(self._channel, code, data)
         if status_word != SW_MORE:
             raise refusal(code, status_word)
         if len(challenge) != length:
             raise CardNotOurs("the card's challenge has the wrong length")
-        return challenge, self._random_bytes(length)[:length]
+        return challenge
 
     def _prove(self, proof: bytes) -> bytes:
         answer, status_word = transmit(self._channel, MORE, proof)

@@ -1,8 +1,8 @@
 """Making a card ours, at the card office: keys, structure, identity and the first purse, then a read to prove it.
 
-Both ways work on a blank card, on one of ours (its content is replaced), and on a card whose personalisation
-was cut short, which is simply begun again. The only write that can spoil a card is a torn trailer on MIFARE
-Classic: leave the card at rest on the reader.
+All ways work on a blank card, on one of ours (its content is replaced; an Ultralight AES is what it is for good), and
+on a card whose personalisation was cut short, which is simply begun again. The only write that can spoil a card is a
+torn trailer on MIFARE Classic: leave the card at rest on the reader.
 """
 
 import os
@@ -21,18 +21,25 @@ from hardware.cards.crypto import RandomBytes
 from hardware.cards.desfire_issue import DesfireIssue
 from hardware.cards.keys import CardKeys, KeysOfCard, Role
 from hardware.cards.open_card import technology_of
-from hardware.ports import CardChannel, CardNotOurs, CardRefused
+from hardware.cards.sun import LINK_DEFAULT
+from hardware.cards.tags import Tag, tag_on
+from hardware.cards.tokens import read_token
+from hardware.ports import CardChannel, CardNotOurs, CardRefused, PurseUnreadable
 from protocol.purse import CardRead, Identity, Purse, Technology
 from protocol.purse_classic import KEY_SET_BLOCK, BlockWrite, blank_plan, key_set_block
 
 
 @dataclass(frozen=True, slots=True)
 class NewCard:
-    """What a card is to become: under which key set, whose, and with which purse (its load_seq must be 0)."""
+    """What a card is to become: under which key set, whose, and with which purse (its load_seq must be 0).
+
+    `link`: the page that a phone opens which reads a token; a token has no purse.
+    """
 
     key_set: int
     identity: Identity
     purse: Purse
+    link: str = LINK_DEFAULT
 
     def __post_init__(self) -> None:
         assert self.purse.load_seq == 0, "a new card has no load record yet"
@@ -44,9 +51,20 @@ def personalise(channel: CardChannel, keys: CardKeys, new: NewCard, random_bytes
     Raises CardNotOurs when it opens neither as a blank card nor under a set held here, and CardLeftField and
     CardRefused: then begin again.
     """
+    tag = tag_on(channel, keys, random_bytes)
+    if tag is not None:
+        return _made_token(tag, channel, keys, new, random_bytes)
     if technology_of(channel) is Technology.DESFIRE:
         return DesfireIssue(channel, keys, new.key_set, random_bytes).personalise(new.identity, new.purse)
     return _Classic(channel, keys, new).personalise()
+
+
+def _made_token(tag: Tag, channel: CardChannel, keys: CardKeys, new: NewCard, random_bytes: RandomBytes) -> CardRead:
+    tag.write(new.key_set, new.identity, new.link)
+    read = read_token(channel, keys, random_bytes)
+    if read is None or not read.genuine:
+        raise PurseUnreadable("the tag does not prove that it is what was written")
+    return read
 
 
 class _Classic:

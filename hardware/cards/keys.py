@@ -3,7 +3,8 @@
     debit    tills and stations    DESFire key 1; Classic key A (slots, identity, load records) and the MAC key; PIN key
                                    and those of tokens that prove who they are
     credit   load stations only    DESFire key 2; Classic key B of the load records
-    office   card office only      DESFire key 0 of the application and of the card; Classic key B elsewhere
+    office   card office only      DESFire key 0 of the application and of the card; Classic key B elsewhere;
+                                   an NTAG 424 DNA's keys 0, 3 and 4; an Ultralight AES's UIDRetrKey
 
 Each is diversified per card (NXP AN10922 section 2.2): AES-128 over UID, application id and a role byte, so that
 a key pulled out of one card opens no other one. MIFARE Classic takes the first six bytes. A terminal that holds
@@ -16,21 +17,15 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from hardware.cards.crypto import AES128_BYTES, AesKey
+from hardware.cards.desfire_auth import CardKey, InMemory
 from hardware.ports import CardNotOurs
+from protocol.card_keys import Tier
 from protocol.purse_desfire import APPLICATION_ID, KEY_SET_MAX
 from protocol.signing import Mac8, mac8_with
 
 CLASSIC_KEY_BYTES = 6
 CARDS_REMEMBERED_MAX = 4_096
 """Diversified keys are kept for so many cards; a busy till sees fewer in a day."""
-
-
-class Tier(enum.StrEnum):
-    """Who holds a master key."""
-
-    DEBIT = "debit"
-    CREDIT = "credit"
-    OFFICE = "office"
 
 
 class Role(enum.IntEnum):
@@ -50,6 +45,11 @@ class Role(enum.IntEnum):
     SUN_MAC = 0x31
     ULTRALIGHT = 0x32
     ULTRALIGHT_MAC = 0x33
+    SUN_MASTER = 0x34
+    SUN_SPARE_3 = 0x35
+    """Keys 3 and 4 of an NTAG 424 DNA open nothing of ours; nobody else shall hold them."""
+    SUN_SPARE_4 = 0x36
+    ULTRALIGHT_UID = 0x37
 
 
 _TIER_OF = {
@@ -66,6 +66,10 @@ _TIER_OF = {
     Role.SUN_MAC: Tier.DEBIT,
     Role.ULTRALIGHT: Tier.DEBIT,
     Role.ULTRALIGHT_MAC: Tier.DEBIT,
+    Role.SUN_MASTER: Tier.OFFICE,
+    Role.SUN_SPARE_3: Tier.OFFICE,
+    Role.SUN_SPARE_4: Tier.OFFICE,
+    Role.ULTRALIGHT_UID: Tier.OFFICE,
 }
 
 
@@ -123,6 +127,10 @@ class KeysOfCard:
             uid = b"" if role is Role.SUN_READ else self._uid
             key = self._keys[role] = master.diversified(uid + APPLICATION_ID + bytes((role,)))
         return key
+
+    def card_key(self, role: Role) -> CardKey:
+        """What proves the card's key for a role to a DESFire. Raises KeyNotHeld."""
+        return InMemory(self.aes(role))
 
     def classic(self, role: Role) -> bytes:
         """The card's six-byte key for a role. Raises KeyNotHeld."""

@@ -6,14 +6,14 @@ from hardware.cards.classic import ClassicPurse
 from hardware.cards.crypto import RandomBytes
 from hardware.cards.desfire import DesfirePurse
 from hardware.cards.keys import CardKeys
-from hardware.ports import CardChannel, PurseCard
+from hardware.ports import CardChannel, CardNotOurs, PurseCard
 from protocol.purse import Technology
 
 _SELECT_CARD_LEVEL = bytes.fromhex("905a00000300000000")
 
 
 def open_card(channel: CardChannel, keys: CardKeys, random_bytes: RandomBytes = os.urandom) -> PurseCard:
-    """The driver for a card; nothing has been read yet. Raises CardLeftField, ReaderUnplugged.
+    """The driver for a card; nothing has been read yet. Raises CardNotOurs, CardLeftField, ReaderUnplugged.
 
     Where the reader cannot tell the technology, a DESFire is what answers a native command as one.
     """
@@ -23,7 +23,9 @@ def open_card(channel: CardChannel, keys: CardKeys, random_bytes: RandomBytes = 
 
 
 def technology_of(channel: CardChannel) -> Technology:
-    """What the reader says the chip is, or what the chip answers."""
+    """What the reader says the chip is, or what the chip answers. Raises CardNotOurs for one that can hold no purse."""
+    if channel.technology is Technology.TOKEN:
+        raise CardNotOurs("nothing but its UID is of use here")
     if channel.technology is not None:
         return channel.technology
     return Technology.DESFIRE if answers_as_desfire(channel) else Technology.CLASSIC

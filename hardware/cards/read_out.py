@@ -1,6 +1,7 @@
 """What lies on the reader, for a person to look at: what it is, whose it is, and all that it remembers.
 
-Nothing is written, and a till's keys are enough. What the card says is not compared with any ledger here.
+Nothing is written (a tag counts that it was read), and a till's keys are enough. What the card says is not compared
+with any ledger here.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ from hardware.cards.desfire_issue import CARD_LEVEL
 from hardware.cards.desfire_session import DesfireSession
 from hardware.cards.keys import CardKeys
 from hardware.cards.open_card import answers_as_desfire, open_card
+from hardware.cards.tokens import read_token
 from hardware.ports import CardChannel, CardNotOurs, CardRefused, PurseUnreadable
 from protocol.ids import Counter
 from protocol.purse import NO_MARK, CardRead, Technology
@@ -47,8 +49,12 @@ class ReadOut:
 def read_out(channel: CardChannel, keys: CardKeys, random_bytes: RandomBytes = os.urandom) -> ReadOut:
     """Read everything that a till's keys open, of DESFire the whole log. Raises CardLeftField, ReaderUnplugged."""
     technology = channel.technology
+    if technology is Technology.TOKEN:
+        return ReadOut(channel.uid, technology, Belongs.FOREIGN, "only its UID can be read here")
     if technology is not Technology.CLASSIC:
         technology = Technology.DESFIRE if answers_as_desfire(channel) else None
+        if technology is None and (token := read_token(channel, keys, random_bytes)) is not None:
+            return _of_token(channel.uid, token)
         if technology is None and channel.technology is not None:
             return ReadOut(channel.uid, None, Belongs.FOREIGN, "it does not answer as a DESFire")
     try:
@@ -59,6 +65,13 @@ def read_out(channel: CardChannel, keys: CardKeys, random_bytes: RandomBytes = o
     except (CardRefused, PurseUnreadable) as error:
         return ReadOut(channel.uid, technology, Belongs.UNREADABLE, str(error))
     return ReadOut(channel.uid, read.technology, Belongs.OURS, read=read)
+
+
+def _of_token(uid: bytes, token: CardRead) -> ReadOut:
+    if token.genuine:
+        return ReadOut(uid, Technology.TOKEN, Belongs.OURS, read=token)
+    why = f"a tag that says it is card {token.identity.card}, and cannot prove it"
+    return ReadOut(uid, Technology.TOKEN, Belongs.UNREADABLE, why)
 
 
 def _read_all(channel: CardChannel, keys: CardKeys, random_bytes: RandomBytes) -> CardRead:

@@ -19,6 +19,8 @@ from protocol.purse import CardClass, Identity
 
 NDEF_BYTES_MAX = 128
 """The message is read with one command, so that all of it is of one count."""
+LINK_DEFAULT = "https://card.invalid/"
+"""A page that does not exist (RFC 2606): a phone that reads a tag shows where it would go."""
 UID_BYTES = 7
 WHO_BYTES = 9
 
@@ -55,7 +57,12 @@ class SunFile:
 
 
 def ndef_file(url: str, key_set: int, who: Identity) -> SunFile:
-    """The file of a token. `url`: the page that a phone opens. Raises ValueError where it is too long."""
+    """The file of a token. `url`: the page that a phone opens.
+
+    Raises ValueError where it is too long, or would not end where the tag's own text begins.
+    """
+    if not (url and url.isascii() and url.isprintable()) or set(url) & set(" ?#"):
+        raise ValueError("the link of a token is ASCII, without a space, ? or #, as https://card.campus.example/")
     text = who_text(key_set, who).hex().upper().encode()
     link = url.encode() + _ENCIPHERED + b"0" * _ENCIPHERED_CHARS + _WHO + text + _MAC + b"0" * _MAC_CHARS
     payload = b"\x00" + link

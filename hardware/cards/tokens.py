@@ -9,16 +9,13 @@ from dataclasses import replace
 
 from hardware.cards.crypto import RandomBytes
 from hardware.cards.keys import CardKeys, Role
-from hardware.cards.sun import NDEF_BYTES_MAX, WHO_BYTES, SunMessage, proof_in, read_message, who_in
+from hardware.cards.ntag424 import READ_NDEF, SELECT_APPLICATION, SELECT_NDEF_FILE
+from hardware.cards.sun import WHO_BYTES, SunMessage, proof_in, read_message, who_in
 from hardware.cards.ultralight_aes import authenticates, is_said_by, read_said
 from hardware.ports import CardChannel, CardNotOurs
 from protocol.proofs import Proof, ProofKind
 from protocol.purse import CardId, CardRead, Identity, Technology
 from protocol.tokens import read_of, uid_text
-
-SELECT_NDEF_APPLICATION = bytes.fromhex("00a4040007d276000085010100")
-SELECT_NDEF_FILE = bytes.fromhex("00a4000c02e104")
-READ_NDEF = bytes((0x00, 0xB0, 0x00, 0x00, NDEF_BYTES_MAX))
 
 _OK = b"\x90\x00"
 
@@ -62,9 +59,9 @@ def _read(channel: CardChannel, key_set: int, who: Identity, proof: Proof | None
 
 
 def _sun_message(channel: CardChannel) -> SunMessage | None:
-    if channel.technology is Technology.CLASSIC:
+    if channel.technology in (Technology.CLASSIC, Technology.TOKEN):
         return None
-    for command in (SELECT_NDEF_APPLICATION, SELECT_NDEF_FILE):
+    for command in (SELECT_APPLICATION, SELECT_NDEF_FILE):
         if channel.transmit(command) != _OK:
             return None
     answer = channel.transmit(READ_NDEF)

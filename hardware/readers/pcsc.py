@@ -12,17 +12,12 @@ from typing import Any, Self
 from smartcard import scard as _untyped  # pyright: ignore[reportMissingTypeStubs]
 
 from hardware.ports import GET_UID, CardLeftField, ReaderUnplugged, Signal
+from hardware.readers.answers_to_reset import is_type_b, technology_of
 from hardware.readers.lamps import is_pseudo_apdu, lamp_commands
 from hardware.readers.picking import pick_reader
-from protocol.purse import Technology
+from protocol.tokens import UID_SIZES
 
 scard: Any = _untyped
-
-CLASSIC_ATR_START = bytes.fromhex("3B8F8001804F0CA000000306")
-"""A storage card (PC/SC part 3, 3.1.3.2.3); its standard byte and its card name follow."""
-CLASSIC_CARD_NAMES = (b"\x00\x01", b"\x00\x02")
-"""MIFARE Standard 1K and 4K (PC/SC part 3, supplemental document)."""
-DESFIRE_ATR = bytes.fromhex("3B8180018080")
 
 _CARD_GONE = {
     scard.SCARD_E_NO_SMARTCARD,
@@ -46,15 +41,6 @@ _ESCAPES: tuple[int, ...] = (scard.SCARD_CTL_CODE(1), scard.SCARD_CTL_CODE(3_500
 _STATE_READER_GONE: int = scard.SCARD_STATE_UNKNOWN | scard.SCARD_STATE_UNAVAILABLE
 
 
-def technology_of(atr: bytes) -> Technology | None:
-    """Say which purse technology an answer to reset stands for; None for every other card."""
-    if atr == DESFIRE_ATR:
-        return Technology.DESFIRE
-    if atr.startswith(CLASSIC_ATR_START) and atr[13:15] in CLASSIC_CARD_NAMES:
-        return Technology.CLASSIC
-    return None
-
-
 class PcscChannel:
     """A card in the field of a PC/SC reader, until the reader hands out the next one."""
 
@@ -63,9 +49,10 @@ class PcscChannel:
         self._handle = handle
         self._protocol = protocol
         self.technology = technology_of(atr)
-        answer = self.transmit(GET_UID)
-        self.uid = answer[:-2] if answer.endswith(b"\x90\x00") else b""
-        """4, 7 or 10 bytes; empty for a card without one (a contact card)."""
+        self.uid = self._asked_uid()
+        """4, 7, 8 or 10 bytes; empty for a card without one (a contact card), or with one that changes."""
+        if is_type_b(atr) and self._asked_uid_after_power_down() != self.uid:
+            self.uid = b""
 
     def transmit(self, apdu: bytes) -> bytes:
         """Return the whole answer, the two status bytes included. Raises CardLeftField and ReaderUnplugged.
@@ -79,6 +66,21 @@ class PcscChannel:
         if result != scard.SCARD_S_SUCCESS or len(answer) < 2:
             raise CardLeftField(_sentence(result))
         return bytes(answer)
+
+    def _asked_uid(self) -> bytes:
+        answer = self.transmit(GET_UID)
+        return answer[:-2] if answer.endswith(b"\x90\x00") and len(answer) - 2 in UID_SIZES else b""
+
+    def _asked_uid_after_power_down(self) -> bytes:
+        """What a card that may make its PUPI anew is called then. Raises CardLeftField and ReaderUnplugged."""
+        either = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
+        shared, unpower = scard.SCARD_SHARE_EXCLUSIVE, scard.SCARD_UNPOWER_CARD
+        result, self._protocol = scard.SCardReconnect(self._handle, shared, either, unpower)
+        if result in _READER_GONE:
+            raise ReaderUnplugged(_sentence(result))
+        if result != scard.SCARD_S_SUCCESS:
+            raise CardLeftField(_sentence(result))
+        return self._asked_uid()
 
     def show(self, command: bytes) -> None:
         """Give the reader a command for its lamps, by escape, or where the card's commands go if it is taken there."""

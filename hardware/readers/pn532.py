@@ -4,9 +4,11 @@ The card drivers speak a PC/SC reader's pseudo-APDUs; this adapter turns them in
 
     FF CA            nothing, or select the card anew after it has refused something
     FF 82            nothing: the key is kept here
-    FF 86            InDataExchange 60 / 61      FF B0    InDataExchange 30      FF D6    InDataExchange A0
+    FF 86            InDataExchange 60 / 61      FF B0    InDataExchange 30      FF D6    InDataExchange A0 / A2
     FF 00, D4 42     InCommunicateThru to a card without ISO-DEP, as an ACR122U passes it on
     anything else    InDataExchange to a card with ISO-DEP, which the chip speaks itself
+
+Cards of type A are spoken to. Of FeliCa and type B the chip tells the UID when it looks for them, and that is all.
 
 Only nfcpy's `Chipset` and `Device` are used. Its `connect` guesses technologies (a Classic with a long UID becomes an
 Ultralight), and its `init` raises the line's speed, which a chip keeps when the program is killed. These are
@@ -25,8 +27,8 @@ import nfc.clf.device as _device  # pyright: ignore[reportMissingTypeStubs]
 import nfc.clf.pn532 as _driver  # pyright: ignore[reportMissingTypeStubs]
 import nfc.clf.transport as _transport  # pyright: ignore[reportMissingTypeStubs]
 
-from hardware.ports import GET_UID, CardLeftField, ReaderUnplugged
-from hardware.readers.introductions import SAK_ISO_DEP, Found, found_in
+from hardware.ports import GET_UID, CardLeftField, ReaderUnplugged, SeveralCards
+from hardware.readers.introductions import SAK_ISO_DEP, Air, Found, found_in, one_of_each, with_lasting_uids
 from protocol.purse import Technology
 
 PRESENCE_S = 0.3
@@ -44,9 +46,10 @@ _LINK_FAILURES = (OSError, termios.error, LookupError, TypeError, AttributeError
 _PREAMBLE = bytes(16)
 _ANSWER_S = 1.0
 """The chip gives up on a card by itself long before: after that it is the chip that does not answer."""
-_WAKE_UP_S = 0.01
+_WAKE_UP_S, _POLL_S = 0.01, 0.1
 _SET_PARAMETERS_AUTOMATIC = 0x14
-_POLL_S = 0.1
+_WAIT_FOR_A_S = 0.25
+"""The chip waits for type A; after so long it is asked for the others too."""
 _RETRIES_FEW, _RETRIES_FOR_EVER = b"\x01\x00\x02", b"\x01\x00\xff"
 _MORE = 0x40
 _STATUS_MASK = 0x3F
@@ -115,6 +118,8 @@ class Pn532Channel:
         return not self._lost
 
     def _still_answers(self) -> bool:
+        if self._found.air is not Air.A:
+            return [found.uid for found in self._reader.look(self._found.air)] == [self.uid]
         if self._found.sak & SAK_ISO_DEP:
             return self._reader.iso_dep_card_answers()
         try:
@@ -131,6 +136,8 @@ class Pn532Channel:
             if self._silent:
                 self._select_anew()
             return self.uid + _OK
+        if self._found.air is not Air.A:
+            return _NOT_SUPPORTED
         if apdu[:1] == b"\xff":
             if self.technology is Technology.CLASSIC:
                 return self._classic(apdu)
@@ -140,11 +147,13 @@ class Pn532Channel:
     def _select_anew(self) -> None:
         """After a refusal a MIFARE Classic hears nothing before this. Raises CardLeftField."""
         self._opened = None
-        if [found.uid for found in self._reader.look()] != [self.uid]:
+        if [found.uid for found in self._reader.look(Air.A)] != [self.uid]:
             raise CardLeftField("the card is not in the field any more")
         self._silent = False
 
     def _through(self, apdu: bytes) -> bytes:
+        if self._found.is_ultralight and apdu[1:3] == b"\xd6\x00" and len(apdu) == 9:
+            return self._refusable(bytes((0xA2, apdu[3])) + apdu[5:], _NOT_ALLOWED)
         if apdu[1:4] != _DIRECT or apdu[5:7] != _THROUGH or self._found.sak & SAK_ISO_DEP:
             return _NOT_SUPPORTED
         return _WENT_THROUGH + self._reader.pass_on(apdu[7:]) + _OK
@@ -188,7 +197,7 @@ class Pn532Channel:
 class Pn532Reader:
     """A `CardReader` on a serial line (`/dev/ttyS0`), or an ACR122U on USB (`usb`, or `usb:BUS:DEVICE`).
 
-    Plugged in again it works again. The chip waits for a card by itself; two cards at once are as good as none.
+    Plugged in again it works again. The chip waits for a card of type A by itself, and looks for others now and then.
     """
 
     def __init__(self, path: str) -> None:
@@ -207,22 +216,21 @@ class Pn532Reader:
     def wait_for_card(self, timeout_s: float) -> Pn532Channel | None:
         """Return the only card in the field, waiting for one at most this long; None when none came.
 
-        The channel handed out before is lost. Raises ReaderUnplugged.
+        The channel handed out before is lost. Raises SeveralCards and ReaderUnplugged.
         """
         deadline_s = time.monotonic() + timeout_s
         self._lose_channel()
         while True:
-            cards = self.look()
-            if len(cards) == 1:
-                self._channel = Pn532Channel(self, cards[0])
+            found = self.look()
+            if len(found) > 1:
+                raise SeveralCards("more than one card is in the field")
+            if found:
+                self._channel = Pn532Channel(self, found[0])
                 return self._channel
             remaining_s = deadline_s - time.monotonic()
             if remaining_s <= 0:
                 return None
-            if cards:
-                time.sleep(min(remaining_s, PRESENCE_S))
-            elif not self._wait_in_chip(remaining_s):
-                return None
+            self._wait_in_chip(min(remaining_s, _WAIT_FOR_A_S))
 
     def wait_until_absent(self, timeout_s: float) -> bool:
         """Say whether the field was empty within this time. Raises ReaderUnplugged.
@@ -247,11 +255,23 @@ class Pn532Reader:
         if chip is not None:
             _hang_up(chip)
 
-    def look(self) -> list[Found]:
-        """Switch the field off and on, and select what is in it then: no card, one, or two. Raises ReaderUnplugged."""
+    def look(self, *airs: Air) -> list[Found]:
+        """Switch the field off and on, and find up to two cards of each kind; those of the last kind are selected.
+
+        `airs`: which kinds; all of them if none is named. Raises ReaderUnplugged.
+        """
         self._switch_field_off()
         self._set_retries(_RETRIES_FEW)
-        return self._listed(2, _ANSWER_S)
+        found: list[Found] = []
+        for air in airs or (Air.F212, Air.F424, Air.B, Air.A):
+            if air is Air.F424 and found:
+                continue  # FeliCa answers at either speed
+            here = self._listed(2, _ANSWER_S, air)
+            if air is Air.B and here:
+                self._switch_field_off()
+                here = with_lasting_uids(here, self._listed(2, _ANSWER_S, air))
+            found += here
+        return one_of_each(found)
 
     def exchange(self, data: bytes) -> bytes:
         """Send data to the selected card and return its answer. Raises _CardSilent and ReaderUnplugged."""
@@ -291,19 +311,19 @@ class Pn532Reader:
             raise _CardSilent(answer[0] & _STATUS_MASK)
         return answer[1:], bool(answer[0] & _MORE)
 
-    def _wait_in_chip(self, timeout_s: float) -> bool:
-        """Let the chip wait for a card; whether one may have come. An ACR122U cannot be called off, so it is asked."""
+    def _wait_in_chip(self, timeout_s: float) -> None:
+        """Let the chip wait until a card of type A comes. An ACR122U cannot be called off, so it is asked again."""
         if self._is_usb:
             time.sleep(min(timeout_s, _POLL_S))
-            return True
+            return
         self._set_retries(_RETRIES_FOR_EVER)
-        return bool(self._listed(1, timeout_s))
+        self._listed(1, timeout_s, Air.A)
 
-    def _listed(self, cards_max: int, timeout_s: float) -> list[Found]:
+    def _listed(self, cards_max: int, timeout_s: float, air: Air) -> list[Found]:
         """InListPassiveTarget, by its code: nfcpy's own function asks for one card whatever it is told."""
-        answer = self._command(0x4A, bytes((cards_max, 0)), timeout_s)
+        answer = self._command(0x4A, bytes((cards_max,)) + air.value, timeout_s)
         try:
-            return found_in(answer)
+            return found_in(answer, air)
         except IndexError as error:
             raise self._unplugged("the PN532 names half a card") from error
 

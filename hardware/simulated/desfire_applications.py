@@ -39,6 +39,8 @@ _VERSIONS = {
 """Hardware and software: vendor, type, subtype, version (2), size, protocol. Byte 3 tells the generation."""
 _PRODUCTION = bytes.fromhex("ba000000002019")
 _AES_KEYS = 0x80
+_KIND_OF_CARD_KEY = {0x00: KeyKind.DES, 0x80: KeyKind.AES}
+"""What the upper bits of ChangeKey's key number make of the card's own key."""
 _TI_BYTES = 4
 
 
@@ -57,6 +59,7 @@ class DesfireApplications(DesfireChip):
             0x6A: self._get_application_ids,
             0xCA: self._create_application,
             0xDA: self._delete_application,
+            0xFC: self._format,
             0x45: self._get_key_settings,
             0x54: self._change_key_settings,
             0x64: self._get_key_version,
@@ -177,6 +180,15 @@ class DesfireApplications(DesfireChip):
         self._state = self._state.with_application(data, None)
         return self._done()
 
+    def _format(self, code: int, data: bytes) -> bytes:
+        """FormatPICC: every application goes and its memory with it; the card's own key and settings stay."""
+        self._opened(code, data, 0)
+        self._require_card_level()
+        if not self._is_master():
+            raise Refused(Status.AUTHENTICATION_ERROR)
+        self._state = msgspec.structs.replace(self._state, applications={PICC_AID.hex(): self._application})
+        return self._done()
+
     def _get_key_settings(self, code: int, data: bytes) -> bytes:
         self._opened(code, data, 0)
         self._require_setting_or_master(SETTING_FREE_LISTING)
@@ -203,10 +215,15 @@ class DesfireApplications(DesfireChip):
             raise Refused(Status.AUTHENTICATION_ERROR)
         if not data:
             raise Refused(Status.LENGTH_ERROR)
-        number = data[0] ^ _AES_KEYS if self._aid == PICC_AID else data[0]
+        of_card = self._aid == PICC_AID
+        number = data[0] & 0x3F if of_card else data[0]
+        kind = _KIND_OF_CARD_KEY.get(data[0] & 0xC0) if of_card else KeyKind.AES
         current = self._key(number)
+        if kind is None:
+            raise Refused(Status.PARAMETER_ERROR)
         self._require_right_to_change(number, session.key_no)
-        self._keep(self._application.with_key(number, session.new_key(number, data, current)))
+        new = session.new_key(number, data, current) if kind is KeyKind.AES else session.new_des_key(data)
+        self._keep(self._application.with_key(number, new))
         if number == session.key_no:
             self._end_session()
         return self._done()

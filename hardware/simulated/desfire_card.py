@@ -1,7 +1,7 @@
 """A virtual MIFARE DESFire EV1, EV2 or EV3: its commands on the card, its applications and their files.
 
 Sources: M075031 (commands, files, rights, transactions), MF3ICD81 as publicly known (AES keys, ChangeKey), NXP AN12196
-(EV2's authentication). Not played: DES keys but the factory's own, which can only be changed to AES; 3DES keys, the
+(EV2's authentication). Not played: DES keys but the card's own, whose session can only change it to AES; 3DES keys, the
 legacy authentication 0x0A, ISO file ids, linear record files, ISO 7816 commands, EV2's key sets and delegated
 applications, the Transaction MAC, proximity check, the size of the EEPROM.
 """

@@ -75,6 +75,13 @@ class Ev2Session:
         return padded + (0 if mode is CommMode.PLAIN else _MAC)
 
     def written(self, code: int, header: bytes, sent: bytes, length: int, mode: CommMode) -> bytes:
+        """The same, and it must be so long."""
+        content = self.content(code, header, sent, mode)
+        if len(content) != length:
+            raise Refused(Status.LENGTH_ERROR)
+        return content
+
+    def content(self, code: int, header: bytes, sent: bytes, mode: CommMode) -> bytes:
         """Check the MAC over header and what travelled; decipher it."""
         content = sent
         if mode is not CommMode.PLAIN:
@@ -82,8 +89,6 @@ class Ev2Session:
         if mode is CommMode.FULL:
             content = self._deciphered(content)
         self.commands += 1
-        if len(content) != length:
-            raise Refused(Status.LENGTH_ERROR)
         return content
 
     def sealed(self, body: bytes, mode: CommMode) -> bytes:
@@ -109,6 +114,10 @@ class Ev2Session:
             if int.from_bytes(plain[17:], "little") != crc32(raw) ^ 0xFFFFFFFF:
                 raise Refused(Status.INTEGRITY_ERROR)
         return StoredKey(raw, plain[16])
+
+    def new_des_key(self, data: bytes) -> StoredKey:  # noqa: ARG002
+        """Not played: a card gets its factory's key back in EV1's session."""
+        raise Refused(Status.PERMISSION_DENIED)
 
     def new_settings(self, data: bytes) -> int:
         """One byte, enciphered and MACed."""

@@ -18,7 +18,7 @@ from hardware.cards.crypto import (
     session_key,
     xor,
 )
-from hardware.simulated.desfire_state import CommMode, Refused, Status, StoredKey
+from hardware.simulated.desfire_state import CommMode, KeyKind, Refused, Status, StoredKey
 from protocol.signing import same_bytes
 
 _KEY_BYTES = 16
@@ -50,6 +50,10 @@ class Session(Protocol):
 
     def new_key(self, number: int, data: bytes, current: StoredKey) -> StoredKey:
         """Open the cryptogram of ChangeKey (command 0xC4; `data` starts with the key number byte)."""
+        ...
+
+    def new_des_key(self, data: bytes) -> StoredKey:
+        """The same where the session's own key, the card's, becomes one for DES."""
         ...
 
     def new_settings(self, data: bytes) -> int:
@@ -156,6 +160,17 @@ class CardSession:
             raise Refused(Status.INTEGRITY_ERROR)
         return StoredKey(raw, version[0])
 
+    def new_des_key(self, data: bytes) -> StoredKey:
+        """Two DES keys, CRC over command and these, zeros. The lowest bits of a DES key's bytes are its version."""
+        if len(data) != 1 + _CHANGE_KEY_CRYPTOGRAM_BYTES:
+            raise Refused(Status.LENGTH_ERROR)
+        self._seals_full = False
+        plain = self._decrypted(data[1:])
+        if plain[16:20] != desfire_crc32(b"\xc4" + data[:1] + plain[:16]) or any(plain[20:]):
+            raise Refused(Status.INTEGRITY_ERROR)
+        version = sum((byte & 1) << (7 - place) for place, byte in enumerate(plain[:8]))
+        return StoredKey(plain[:16], version, KeyKind.DES)
+
     def new_settings(self, data: bytes) -> int:
         """One byte, its CRC, zeros."""
         if len(data) != self.content_bytes(1, CommMode.FULL):
@@ -210,4 +225,4 @@ class DesSession:
     def _not_played(self, *_: object, **__: object) -> NoReturn:
         raise Refused(Status.PERMISSION_DENIED)
 
-    opened = content_bytes = written = sealed = new_settings = _not_played
+    opened = content_bytes = written = sealed = new_des_key = new_settings = _not_played

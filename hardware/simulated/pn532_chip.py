@@ -1,14 +1,15 @@
 """A virtual PN532: its host commands, and the cards in its field.
 
-Played as far as nfcpy and libnfc use it as a reader of ISO 14443 type A at 106 kbit/s, with two targets at most. Not
-played: the chip as a card, NFC-DEP, types B and F, real registers (they keep what is written to them), time.
+Played as far as nfcpy and libnfc use it as a reader of ISO 14443 types A and B at 106 kbit/s and of FeliCa, with two
+targets at most. Not played: the chip as a card, NFC-DEP, commands to cards of type B and FeliCa, real registers (they
+keep what is written to them), time.
 
 Source: NXP UM0701-02 section 7.
 """
 
 from collections.abc import Callable, Sequence
 
-from hardware.simulated.pn532_target import NOT_ACCEPTABLE, OK, SAK_ISO_DEP, TIMEOUT, Target
+from hardware.simulated.pn532_target import FELICA, NOT_ACCEPTABLE, OK, SAK_ISO_DEP, TIMEOUT, Target
 from hardware.simulated.reader import CardInField
 
 TARGETS_MAX = 2
@@ -140,23 +141,19 @@ class Pn532Chip:
             target.power_off()
 
     def _list_targets(self, data: bytes) -> bytes | None:
-        wanted, kind, uid = data[0], data[1], data[2:]
+        wanted, kind, told = data[0], data[1], data[2:]
         if not 1 <= wanted <= TARGETS_MAX:
             raise SyntaxWrong
-        present = [target for target in self._field if target.present and uid in (b"", _cascaded(target.card.uid))]
-        self._listed = present[:wanted] if kind == 0 else []
+        present = [target for target in self._field if target.present and target.answers(kind, told)]
+        collide = kind in FELICA and len(present) > 1 and not told[4]  # all in one time slot
+        self._listed = [] if collide else present[:wanted]
         if not self._listed and self._retries == RETRY_FOR_EVER:
             self._awaited = b"\x4a" + data
             return None
         self._to_card, self._from_card = bytearray(), b""
-        found = [self._described(number, target) for number, target in enumerate(self._listed, start=1)]
-        return bytes((len(found),)) + b"".join(found)
-
-    def _described(self, number: int, target: Target) -> bytes:
-        target.select()
-        uid = target.card.uid
-        ats = target.ats if self._parameters & _AUTOMATIC_RATS else b""
-        return bytes((number,)) + target.atqa + bytes((target.sak, len(uid))) + uid + ats
+        with_ats = bool(self._parameters & _AUTOMATIC_RATS)
+        found = [target.described(told, with_ats=with_ats) for target in self._listed]
+        return bytes((len(found),)) + b"".join(bytes((at,)) + said for at, said in enumerate(found, start=1))
 
     def _target(self, byte: int) -> Target | None:
         number = byte & _TARGET_MASK
@@ -204,14 +201,3 @@ class Pn532Chip:
             return bytes((TIMEOUT,))
         target.select()
         return bytes((OK,))
-
-
-def _cascaded(uid: bytes) -> bytes:
-    """A UID as InListPassiveTarget is told which card it shall find: every level but the last has the cascade tag."""
-    match len(uid):
-        case 4:
-            return uid
-        case 7:
-            return b"\x88" + uid
-        case _:
-            return b"\x88" + uid[:3] + b"\x88" + uid[3:]

@@ -9,12 +9,16 @@ MF3ICD81 as publicly known (ATS). ATQA and SAK come from the ATR that a card has
 
 from hardware.cards.ultralight_aes import through
 from hardware.ports import GET_UID
+from hardware.simulated.plain_card import VirtualFelica, VirtualTypeB
 from hardware.simulated.reader import CardInField
 from hardware.simulated.tearing import CardTorn
 
 OK, TIMEOUT, FORMAT, AUTHENTICATION = 0x00, 0x01, 0x13, 0x14
 NOT_ACCEPTABLE = 0x27
 SAK_ISO_DEP = 0x20
+FELICA = (1, 2)
+"""BrTy of InListPassiveTarget: at 212 and at 424 kbit/s."""
+_TYPE_A, _TYPE_B = 0, 3
 
 _STORAGE_CARD = b"\x80\x4f\x0c\xa0\x00\x00\x03\x06"
 _CLASSIC_4K_NAME, _ULTRALIGHT_NAME = b"\x00\x02", b"\x00\x03"
@@ -33,7 +37,9 @@ class Target:
         name = historical[len(_STORAGE_CARD) + 1 :][:2] if historical.startswith(_STORAGE_CARD) else b""
         self.is_classic, self.is_ultralight = name not in (b"", _ULTRALIGHT_NAME), name == _ULTRALIGHT_NAME
         long_uid = len(card.uid) > 4
-        if self.is_classic:
+        if isinstance(card, VirtualFelica | VirtualTypeB):
+            self.sak, self.atqa, self.ats = 0x00, b"", b""
+        elif self.is_classic:
             is_4k = name == _CLASSIC_4K_NAME
             self.sak = 0x18 if is_4k else 0x08
             self.atqa = bytes((0x00, (0x02 if is_4k else 0x04) | (0x40 if long_uid else 0)))
@@ -57,6 +63,29 @@ class Target:
         """Whether it is selected and would answer a command."""
         return self._selected and self.present
 
+    def answers(self, kind: int, told: bytes) -> bool:
+        """Whether it answers InListPassiveTarget of this kind, told which one is looked for. Raises IndexError."""
+        match self.card:
+            case VirtualFelica() as felica:
+                return kind in FELICA and felica.polled(told[1:3], told[3]) is not None
+            case VirtualTypeB():
+                return kind == _TYPE_B and told[0] == 0
+            case card:
+                return kind == _TYPE_A and told in (b"", _cascaded(card.uid))
+
+    def described(self, told: bytes, *, with_ats: bool) -> bytes:
+        """Select it, and say what the chip tells of it behind its number."""
+        self.select()
+        match self.card:
+            case VirtualFelica() as felica:
+                polled = felica.polled(told[1:3], told[3]) or b""
+                return bytes((len(polled) + 1,)) + polled
+            case VirtualTypeB() as card:
+                return b"\x50" + card.uid + card.atqb_tail + b"\x01\x00"
+            case card:
+                ats = self.ats if with_ats else b""
+                return self.atqa + bytes((self.sak, len(card.uid))) + card.uid + ats
+
     def power_off(self) -> None:
         """The field was switched off: everything volatile is gone."""
         self._selected = False
@@ -77,7 +106,7 @@ class Target:
             return TIMEOUT, b""
         try:
             if self.is_ultralight:
-                status, answer = self._through(data)
+                status, answer = self._written(data) if data[:1] == b"\xa2" else self._through(data)
             else:
                 status, answer = self._classic(data) if self.is_classic else (OK, self.card.process(data))
         except CardTorn:
@@ -88,11 +117,28 @@ class Target:
     def exchange_raw(self, data: bytes) -> tuple[int, bytes]:
         """A frame that the chip passes on as it is: RATS is answered, and what an Ultralight understands."""
         if self.is_ultralight:
-            return self.exchange(data)
+            return self._passed_on(data)
         if self.listens and self.ats and data[:1] == bytes((_RATS,)):
             return OK, self.ats
         self.silence()
         return TIMEOUT, b""
+
+    def _passed_on(self, data: bytes) -> tuple[int, bytes]:
+        if not self.listens:
+            return TIMEOUT, b""
+        try:
+            status, answer = self._through(data)
+        except CardTorn:
+            status, answer = TIMEOUT, b""
+        self._selected = status != TIMEOUT
+        return status, answer
+
+    def _written(self, data: bytes) -> tuple[int, bytes]:
+        """The chip knows an Ultralight's WRITE, and understands the four bits of its answer. Raises CardTorn."""
+        if len(data) != 6:
+            return FORMAT, b""
+        answer = self.card.process(bytes((0xFF, 0xD6, 0, data[1], 4)) + data[2:])
+        return (OK if answer == _SUCCESS else FORMAT), b""
 
     def _through(self, data: bytes) -> tuple[int, bytes]:
         """A command of an Ultralight, as an ACR122U passes it on. Raises CardTorn."""
@@ -116,3 +162,14 @@ class Target:
             case _:
                 return (TIMEOUT if data == _HALT else FORMAT), b""
         return (OK, answer[:-2]) if answer[-2:] == _SUCCESS else (FORMAT, b"")
+
+
+def _cascaded(uid: bytes) -> bytes:
+    """A UID as InListPassiveTarget is told which card it shall find: every level but the last has the cascade tag."""
+    match len(uid):
+        case 4:
+            return uid
+        case 7:
+            return b"\x88" + uid
+        case _:
+            return b"\x88" + uid[:3] + b"\x88" + uid[3:]

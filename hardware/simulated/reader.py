@@ -8,6 +8,7 @@ import threading
 from typing import Protocol
 
 from hardware.ports import CardLeftField, ReaderUnplugged
+from hardware.readers.answers_to_reset import is_felica, is_type_b
 from hardware.simulated.tearing import CardTorn, Field
 from protocol.purse import Technology
 
@@ -59,6 +60,9 @@ class SimulatedChannel:
         self._reader = reader
         self._placing = placing
         self.uid = card.uid
+        if is_type_b(card.atr):
+            card.reset()
+            self.uid = self.uid if card.uid == self.uid else b""
         self.technology: Technology | None = technology_of(card.atr)
         self.transmit_count = 0
 
@@ -138,4 +142,6 @@ def technology_of(atr: bytes) -> Technology | None:
     """What a reader takes the chip for, by its ATR (PC/SC part 3 section 3.1.3.2.3): an Ultralight for neither."""
     if atr.startswith(_ULTRALIGHT_ATR):
         return None
+    if is_felica(atr) or is_type_b(atr):
+        return Technology.TOKEN
     return Technology.CLASSIC if atr.startswith(_STORAGE_CARD_ATR) else Technology.DESFIRE

@@ -14,6 +14,8 @@ class AlarmKind(enum.StrEnum):
     """A terminal sends what is no batch of its own chain."""
     QUARANTINE = "quarantine"
     """A revoked terminal still brings entries."""
+    ENTRY_WAITS = "entry_waits"
+    """What a terminal brought is not posted until two people have looked at it."""
     CLOCK_OFF = "clock_off"
     """A clock is far from the server's, or the server's own has jumped."""
     BACKLOG = "backlog"
@@ -28,6 +30,8 @@ class AlarmKind(enum.StrEnum):
     """Somebody compared other words than the machine's."""
     OTHER_TIER = "other_tier"
     """A terminal says that its journal key is kept elsewhere than it said before."""
+    OTHER_DAYS = "other_days"
+    """A terminal counts its days otherwise than the server does."""
     BROKER_DEAF = "broker_deaf"
     """It could not be told who may connect."""
     BROKER_DOWN = "broker_down"
@@ -46,6 +50,7 @@ LASTING = frozenset(
         AlarmKind.BACKLOG,
         AlarmKind.TERMINAL_SAYS,
         AlarmKind.TERMINAL_SILENT,
+        AlarmKind.OTHER_DAYS,
         AlarmKind.BROKER_DEAF,
         AlarmKind.BROKER_DOWN,
         AlarmKind.REVOCATIONS_OLD,

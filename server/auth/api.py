@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException
 
 from server.auth.rules import Operator, Permission
 from server.auth.service import Operators, TwoPeople
 from server.errors import Forbidden
-from server.fields import Instant, View
+from server.fields import Instant, Proposed, View
 from server.problems import PROBLEMS
 
 _bearer = HTTPBearer(auto_error=False, description="the operator's token")
@@ -52,6 +52,12 @@ def _two_people(request: Request) -> TwoPeople:
 
 
 Together = Annotated[TwoPeople, Depends(_two_people)]
+
+
+def proposed(response: Response, action: str, subject: str, by: Operator) -> Proposed:
+    """The answer to the first of two people."""
+    response.status_code = 202
+    return Proposed(proposed=action, subject=subject, by=by.name)
 
 
 class ProposalView(View):

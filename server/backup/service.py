@@ -49,12 +49,12 @@ _SECRET_MODE = 0o600
 
 
 async def back_up(settings: Settings, into: Path, passphrase: bytes, at: UtcMs) -> Path:
-    """Write a backup into a directory; its own directory, named by the instant. Raises NotABackup, OSError.
+    """Write a backup into a directory that is there; its own one, named by the instant. Raises NotABackup, OSError.
 
     The server may run meanwhile.
     """
     name = datetime.fromtimestamp(at / 1_000, UTC).strftime("fanka-%Y%m%dT%H%M%SZ")
-    await asyncio.to_thread(_begin, settings, into / name)
+    await asyncio.to_thread(_begin, settings, into, name)
     try:
         async with Database(settings.database) as database, database.reading() as connection:
             least = await _known(connection)
@@ -81,6 +81,7 @@ async def restore(settings: Settings, backup: Path, passphrase: bytes, at: UtcMs
     if manifest.engine != engine_of(settings.database):
         raise NotABackup(f"this is a backup of {manifest.engine}, the settings name a database of another engine")
     await _refuse_to_overwrite(settings)
+    await asyncio.to_thread(data.mkdir, 0o700, parents=True, exist_ok=True)
     with _workplace(data) as draft:
         await asyncio.to_thread(_unseal_file, backup / SECRETS, draft / SECRETS, passphrase)
         await asyncio.to_thread(_unseal_file, backup / DATABASE, draft / DATABASE, passphrase)
@@ -136,9 +137,11 @@ async def _refuse_to_overwrite(settings: Settings) -> None:
             raise NotABackup("the database is not empty: make a new one, and name it in the settings")
 
 
-def _begin(settings: Settings, target: Path) -> None:
-    if target.exists():
-        raise NotABackup(f"{target} is there already")
+def _begin(settings: Settings, into: Path, name: str) -> None:
+    if not into.is_dir():
+        raise NotABackup(f"there is no directory {into}. Is its disk mounted? Make it, or name another one")
+    if (into / name).exists():
+        raise NotABackup(f"{into / name} is there already")
     if engine_of(settings.database) == SQLITE and not sqlite_file(settings.database).is_file():
         raise NotABackup(f"there is no database {sqlite_file(settings.database)}")
 
@@ -199,6 +202,5 @@ def _sync(path: Path) -> None:
 @contextmanager
 def _workplace(beside: Path) -> Generator[Path]:
     """A directory that only its owner reads, on the same disk; it goes, whatever happens."""
-    beside.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".fanka-", dir=beside) as name:
         yield Path(name)

@@ -1,21 +1,20 @@
 """Money that people move, correct and take back, over HTTP."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from protocol.ids import ShiftNo, TerminalId, Tno
 from protocol.money import Cents
-from server.auth.api import AtDesk, Deciding, Looking
+from server.auth.api import AtDesk, Deciding, Looking, proposed
+from server.auth.rules import Operator
 from server.booking.schemas import ActView, Booked, CorrectionForm, CountForm, MovementForm, ReversalForm
 from server.booking.service import Bookings
-from server.fields import Limit, Proposed
+from server.fields import TWO_PEOPLE, Limit, Proposed
 from server.ledger.accounts import Account, AccountKind
 from server.problems import PROBLEMS
 
 router = APIRouter(prefix="/ledger", tags=["ledger"], responses=PROBLEMS)
-
-TWO_PEOPLE: dict[int | str, dict[str, Any]] = {202: {"model": Proposed}}
 
 
 def _bookings(request: Request) -> Bookings:
@@ -40,7 +39,7 @@ async def book_movement(
 ) -> Booked | Proposed:
     """Book money that moved; a large sum when two people say so."""
     done = await booking.move(operator, form.id, form.name, form.owner, form.cents, form.document)
-    return _answer(response, f"movement:{form.id}", operator.name, done=done)
+    return _answer(response, f"movement:{form.id}", operator, done=done)
 
 
 @router.post("/corrections", responses=TWO_PEOPLE)
@@ -50,7 +49,7 @@ async def book_correction(
     """Two people: post legs that sum to zero."""
     legs = [(Account(AccountKind(leg.kind), leg.owner), leg.cents) for leg in form.legs]
     done = await booking.correct(operator, form.id, legs, form.reason, form.evidence)
-    return _answer(response, f"correction:{form.id}", operator.name, done=done)
+    return _answer(response, f"correction:{form.id}", operator, done=done)
 
 
 @router.post("/counts", responses=TWO_PEOPLE)
@@ -59,7 +58,7 @@ async def book_count(operator: Deciding, booking: Booking, form: CountForm, resp
     tid, tno, shift = TerminalId(form.tid), Tno(form.tno), ShiftNo(form.shift)
     counted = Cents(form.counted)
     done = await booking.count(operator, form.id, (tid, tno, shift), counted, form.reason, form.evidence)
-    return _answer(response, f"count:{form.id}", operator.name, done=done)
+    return _answer(response, f"count:{form.id}", operator, done=done)
 
 
 @router.post("/reversals", responses=TWO_PEOPLE)
@@ -68,9 +67,8 @@ async def book_reversal(
 ) -> Booked | Proposed:
     """Two people: undo a movement, a correction, or what a desk booked. Its cause is reversed once."""
     done = await booking.reverse(operator, form.cause, form.reason, form.evidence)
-    return _answer(response, f"reversal:{form.cause}", operator.name, done=done)
+    return _answer(response, f"reversal:{form.cause}", operator, done=done)
 
 
-def _answer(response: Response, cause: str, by: str, *, done: bool) -> Booked | Proposed:
-    response.status_code = 200 if done else 202
-    return Booked(cause=cause) if done else Proposed(proposed="book", subject=cause, by=by)
+def _answer(response: Response, cause: str, by: Operator, *, done: bool) -> Booked | Proposed:
+    return Booked(cause=cause) if done else proposed(response, "book", cause, by)

@@ -39,7 +39,7 @@ class MovementForm(Form):
     @classmethod
     def _known(cls, name: str) -> str:
         if name not in MOVEMENTS:
-            raise ValueError("no such movement")
+            raise ValueError(f"there is no such movement, only {', '.join(MOVEMENTS)}")
         return name
 
 
@@ -53,9 +53,11 @@ class LegForm(Form):
     @model_validator(mode="after")
     def _one_account(self) -> "LegForm":
         if self.kind not in set(AccountKind) or not re.fullmatch(_OWNERS.get(self.kind, r"[^/]{0,80}"), self.owner):
-            raise ValueError("no such account")
+            raise ValueError(
+                "there is no such account: `kind` is one of the ledger's, `owner` as GET /ledger/accounts/KIND names it"
+            )
         if not self.cents:
-            raise ValueError("a leg moves something")
+            raise ValueError("a leg moves something: cents are not 0")
         return self
 
 

@@ -3,13 +3,13 @@
 asked -> done before? -> one person or two -> legs posted, and who, why and on what evidence is kept with them
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from protocol.ids import ShiftNo, TerminalId, Tno
+from protocol.ids import CardKey, ShiftNo, TerminalId, Tno
 from protocol.instants import CampusTime, UtcMs
 from protocol.money import Cents
 from server.auth.rules import Operator, Permission
@@ -86,21 +86,26 @@ class Bookings:
     async def reverse(self, operator: Operator, cause: str, reason: str, evidence: str) -> bool:
         """Two people: undo everything that was posted for a cause, once. False: it waits for the second one.
 
-        What a closed card gave up is owed to its holder again: the plastic itself stays closed.
+        What a closed card gave up is owed to its holder again: the plastic itself stays closed. The purse of a card
+        in use gets back what a correction took from it, or gives back what it brought.
         """
         if cause.partition(":")[0] not in REVERSIBLE:
             raise Invalid("not_reversible", "only a whole act of a person is reversed; write a correction")
         async with self._database.reading() as connection:
             legs = await store.legs_of(connection, cause)
+            purses = {card_of(leg.account) for leg in legs if leg.account.kind in ON_CARDS}
+            in_use = await store.in_use(connection, purses)
         if not legs:
             raise NotFound("no_such_cause", f"nothing was posted for {cause}")
-        act = Act(f"reversal:{cause}", "reversal", _off_cards(reversed_postings(legs)), reason, evidence)
+        act = Act(f"reversal:{cause}", "reversal", _off_cards(reversed_postings(legs), in_use), reason, evidence)
 
         async def check(connection: AsyncConnection) -> None:
             for leg in act.legs:
                 counted = leg.account.kind is AccountKind.DRAWER and await hold_drawer(connection, leg.account.owner)
                 if counted is ShiftStatus.CLOSED:
                     raise Conflict("drawer_counted", "that drawer was counted meanwhile; write a correction")
+            if await store.in_use(connection, purses, lock=True) != in_use:
+                raise Conflict("card_changed", "its card was closed or replaced meanwhile; ask again")
 
         return await self._book(operator, act, check)
 
@@ -208,10 +213,14 @@ async def _check_leg(connection: AsyncConnection, account: Account, cents: int) 
         raise Conflict("drawer_counted", text)
 
 
-def _off_cards(legs: Postings) -> Postings:
-    moved = (
-        replace(leg, account=pending(card_of(leg.account)[0])) if leg.account.kind in ON_CARDS else leg for leg in legs
-    )
+def _off_cards(legs: Postings, in_use: Collection[CardKey]) -> Postings:
+    """The same legs, those of cards that are not in use any more at their numbers."""
+
+    def off(account: Account) -> Account:
+        is_gone = account.kind in ON_CARDS and card_of(account) not in in_use
+        return pending(card_of(account)[0]) if is_gone else account
+
+    moved = (replace(leg, account=off(leg.account)) for leg in legs)
     sums: dict[Account, int] = {}
     for leg in moved:
         sums[leg.account] = sums.get(leg.account, 0) + leg.cents

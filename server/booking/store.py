@@ -1,15 +1,15 @@
 """Acts of people, and what they look at in the books."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, func, insert, select
+from sqlalchemy import RowMapping, Select, func, insert, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from protocol.ids import TerminalId, Tno
+from protocol.ids import CardKey, CardNo, Generation, TerminalId, Tno
 from protocol.money import Cents
 from server.act_tables import act
-from server.ingest.book import TerminalStatus
+from server.ingest.book import CardStatus, TerminalStatus
 from server.ledger.accounts import Account, AccountKind, Posting, Postings, shift_of
 from server.tables import card, chain, posting, shift, terminal
 
@@ -64,6 +64,16 @@ async def is_in_use(connection: AsyncConnection, tid: TerminalId, tno: Tno) -> b
     query = query.join_from(chain, terminal, terminal.c.tid == chain.c.tid).where(chain.c.tid == tid)
     newest = (await connection.execute(query.order_by(chain.c.epoch.desc()).limit(1))).one()
     return tuple(newest) == (tno, TerminalStatus.ACTIVE, 0, "")
+
+
+async def in_use(connection: AsyncConnection, keys: Iterable[CardKey], *, lock: bool = False) -> set[CardKey]:
+    """Which of these cards are neither closed nor replaced; locked, they stay so until the transaction ends."""
+    query = select(card.c.card, card.c.generation, card.c.status)
+    query = query.where(tuple_(card.c.card, card.c.generation).in_(sorted(keys)))
+    query = query.order_by(card.c.card, card.c.generation)
+    rows = await connection.execute(query.with_for_update() if lock else query)
+    open_ = (CardStatus.ACTIVE, CardStatus.BLOCKED)
+    return {(CardNo(row.card), Generation(row.generation)) for row in rows if row.status in open_}
 
 
 async def legs_of(connection: AsyncConnection, cause: str) -> Postings:

@@ -1,5 +1,6 @@
 """The text of mosquitto.conf (mosquitto.conf(5), 2.0 and later), and the files that it names."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,9 @@ PORT_MAX = 65_535
 SERVERS_MAX = 64
 CONFIG, ACCESS, REVOKED, PID = "mosquitto.conf", "access.list", "revoked.pem", "mosquitto.pid"
 CA, CERTIFICATE, KEY = "ca.crt", "broker.crt", "broker.key"
+
+_HOST = re.compile(r"[A-Za-z0-9._:%-]{1,253}")
+"""Whether it is one, whoever uses it finds out; it ends no line of the configuration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +35,8 @@ class BrokerSettings:
         if not 0 < self.servers <= SERVERS_MAX:
             raise ValueError(f"1 to {SERVERS_MAX} programs of the server, not {self.servers}")
         for host in (self.host, *self.names):
-            if not host or any(character.isspace() for character in host):
-                raise ValueError(f"not a host: {host!r}")
+            if not _HOST.fullmatch(host):
+                raise ValueError(f"not a host: {host!r} (an address, or a name in ASCII; other scripts as xn--…)")
 
     def file(self, name: str) -> Path:
         """One of the files that the configuration names."""

@@ -48,6 +48,7 @@ from server.broker.configuration import (
 from server.durable import replace_file
 
 ACCOUNT = "mosquitto"
+PUBLIC_MODE = 0o644
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104  not listened on here, but looked for
 RENEW_BEFORE_DAYS = SERVER_DAYS // 3
 
@@ -118,7 +119,7 @@ class BrokerSite:
     def take_back(self, revoked: Iterable[Revoked], at: UtcMs) -> None:
         """Sign the list of revocations anew; its number is the second it was made, so that it rises."""
         self.settings.directory.mkdir(parents=True, exist_ok=True)
-        replace_file(self.settings.directory / REVOKED, revocations(self.authority, revoked, at // 1_000, at))
+        self._write(REVOKED, revocations(self.authority, revoked, at // 1_000, at))
 
     def has_our_list(self) -> bool:
         """Whether a list of revocations lies there that this authority has signed."""
@@ -147,10 +148,15 @@ class BrokerSite:
             if Path(f"/proc/{number}/comm").read_text().strip() != "mosquitto":
                 raise ProcessLookupError  # the file outlived a power cut, and the number is somebody else's
             os.kill(number, signal.SIGHUP)
+        except PermissionError as error:
+            raise BrokerUnreachable(
+                f"Mosquitto of {path.parent} cannot be told of a change: the server may not signal its user. "
+                "Start it as the user of the server."
+            ) from error
         except (OSError, ValueError) as error:
             raise BrokerUnreachable(
-                f"Mosquitto of {path.parent} cannot be told of a change ({type(error).__name__}). "
-                "Start it with this directory's mosquitto.conf, as a user whom the server may signal."
+                f"Mosquitto of {path.parent} cannot be told of a change: it does not run. "
+                "Start it with this directory's mosquitto.conf; if it ends at once, it says why."
             ) from error
 
     def _holds(self, certificate: str, key: str, at: UtcMs, names: list[str]) -> bool:
@@ -173,21 +179,29 @@ class BrokerSite:
         return sorted({*self.settings.names, *own, "127.0.0.1", "localhost"})
 
     def _hand_over(self) -> None:
-        """Started by root, Mosquitto becomes a user of its own, who must read the key and write beside it."""
+        """Started by root, Mosquitto becomes a user of its own, who must read all of it and write beside it."""
+        for name in (CONFIG, CA, CERTIFICATE, ACCESS, REVOKED):
+            path = self.settings.directory / name
+            if path.stat().st_mode & PUBLIC_MODE != PUBLIC_MODE:
+                path.chmod(PUBLIC_MODE)
         if os.geteuid() == 0 and _has_account(ACCOUNT):
             for path in (self.settings.directory, self.settings.directory / KEY):
                 shutil.chown(path, ACCOUNT, ACCOUNT)
 
     def _keep(self, certificate: str, key: str, pair: Pair) -> None:
         replace_file(self.settings.directory / key, pair.key_pem(), SECRET_MODE)
-        replace_file(self.settings.directory / certificate, pair.certificate_pem())
+        self._write(certificate, pair.certificate_pem())
 
     def _replace(self, name: str, content: bytes) -> bool:
         path = self.settings.directory / name
         if path.exists() and path.read_bytes() == content:
             return False
-        replace_file(path, content)
+        self._write(name, content)
         return True
+
+    def _write(self, name: str, content: bytes) -> None:
+        """What Mosquitto's own account reads too."""
+        replace_file(self.settings.directory / name, content, PUBLIC_MODE, exactly=True)
 
 
 def _mark_of(path: Path) -> tuple[int, int, int]:

@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from protocol.ids import U16_MAX, U32_MAX, CardNo, PersonId, ShiftNo, TerminalId, Tno
 from protocol.money import Cents
-from server.auth.api import AtCards, AtDesk, Looking
+from server.auth.api import AtCards, AtDesk, Looking, Together, proposed
 from server.cards.schemas import (
     CardEventView,
     CardView,
@@ -23,7 +23,7 @@ from server.cards.schemas import (
     SubsidyForm,
 )
 from server.cards.service import Cards
-from server.fields import CardNumber, Label, Limit
+from server.fields import TWO_PEOPLE, CardNumber, Label, Limit, Proposed
 from server.ledger.accounts import VAULT, Account, AccountKind, drawer
 from server.problems import PROBLEMS
 
@@ -93,18 +93,26 @@ async def bind_card(_: AtCards, office: Office, no: CardNumber, form: HolderForm
     return await _view(office, CardNo(no))
 
 
-@router.post("/{no}/loads")
-async def load_card(_: AtDesk, office: Office, no: CardNumber, form: LoadForm) -> CardView:
-    """Money taken in for a card: owed to its holder now, on the card with its next load."""
-    await office.load(CardNo(no), form.id, Cents(form.cents), _place_of(form), explains=form.explains)
-    return await _view(office, CardNo(no))
+@router.post("/{no}/loads", responses=TWO_PEOPLE)
+async def load_card(
+    operator: AtDesk, office: Office, together: Together, no: CardNumber, form: LoadForm, response: Response
+) -> CardView | Proposed:
+    """Money taken in for a card: owed to its holder now, on the card with its next load; much takes two people."""
+    subject = f"{no}:{form.id}"
+    agreed = together.agreement(operator, "load", subject)
+    done = await office.load(CardNo(no), form.id, Cents(form.cents), _place_of(form), agreed, form.explains)
+    return await _view(office, CardNo(no)) if done else proposed(response, "load", subject, operator)
 
 
-@router.post("/{no}/subsidies")
-async def subsidise_card(_: AtDesk, office: Office, no: CardNumber, form: SubsidyForm) -> CardView:
-    """Grant a subsidy of a period."""
-    await office.subsidise(CardNo(no), form.id, Cents(form.cents), form.period)
-    return await _view(office, CardNo(no))
+@router.post("/{no}/subsidies", responses=TWO_PEOPLE)
+async def subsidise_card(
+    operator: AtDesk, office: Office, together: Together, no: CardNumber, form: SubsidyForm, response: Response
+) -> CardView | Proposed:
+    """Grant a subsidy of a period; a large one when two people say so."""
+    subject = f"{no}:{form.id}"
+    agreed = together.agreement(operator, "subsidise", subject)
+    done = await office.subsidise(CardNo(no), form.id, Cents(form.cents), form.period, agreed)
+    return await _view(office, CardNo(no)) if done else proposed(response, "subsidise", subject, operator)
 
 
 @router.post("/{no}/block")

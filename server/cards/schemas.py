@@ -157,7 +157,7 @@ class StepView(View):
 
 
 class CardEventView(View):
-    """What a terminal told of a plastic: `card_issued`, `card_blocked` or `card_rekeyed`; key sets 0 where not said."""
+    """What a terminal told of a plastic: the kind is that of its entry; key sets 0 where not said."""
 
     tno: int
     seq: int

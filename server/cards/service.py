@@ -13,6 +13,7 @@ from protocol.instants import BusinessDay, CampusTime, UtcMs
 from protocol.load_record import encode_load, sign_load
 from protocol.money import Cents
 from server import due
+from server.auth.service import Agreed
 from server.cards import store
 from server.cards.giving import give, give_less_debt, give_subsidy
 from server.cards.office import Holding, Office
@@ -53,23 +54,25 @@ from server.ledger.accounts import (
     pending_subsidy,
     purse,
 )
-from server.numbers import CARD_NUMBER, next_number
-from server.one_by_one import OneByOne, Subject
-from server.requests import done_before
+from server.one_by_one import OneByOne, of_card
+from server.requests import done_before, was_done
 
 
 class Cards:
     """Keeps cards."""
 
-    def __init__(self, database: Database, keys: ServerKeys, campus: CampusTime, clock: Callable[[], UtcMs]) -> None:
+    def __init__(
+        self, database: Database, keys: ServerKeys, campus: CampusTime, clock: Callable[[], UtcMs], alone_cents_max: int
+    ) -> None:
         self._database, self._keys, self._campus, self._clock = database, keys, campus, clock
+        self._alone_cents_max = alone_cents_max
 
     async def issue(self, count: int, card_class: int, technology: str, person: PersonId | None) -> list[CardNo]:
         """Give out the next issue numbers; the plastics are personalised with them."""
 
         async def issue(connection: AsyncConnection) -> list[CardNo]:
-            await self._check_person(connection, person)
-            numbers = [await self._new_number(connection) for _ in range(count)]
+            await _check_person(connection, person)
+            numbers = [await store.new_number(connection) for _ in range(count)]
             rows = [
                 {
                     **card_columns(CardRow((number, Generation(1)), card_class, technology)),
@@ -87,7 +90,7 @@ class Cards:
         """Say whose card it is; None: nobody's."""
 
         async def bind(connection: AsyncConnection) -> None:
-            await self._check_person(connection, person)
+            await _check_person(connection, person)
             office = await self._open(connection, no)
             await store.change(connection, office.newest.key, {"person": person})
 
@@ -118,9 +121,18 @@ class Cards:
             return await store.events(connection, no, limit)
 
     async def load(
-        self, no: CardNo, request: str, cents: Cents, source: Account, *, explains: bool | None = None
-    ) -> None:
+        self,
+        no: CardNo,
+        request: str,
+        cents: Cents,
+        source: Account,
+        agreed: Agreed | None,
+        explains: bool | None = None,
+    ) -> bool:
         """Money taken in at a desk: owed to the holder at once, on the card with its next load. Once a request.
+
+        `agreed` is asked where it is more than one person loads alone; None: whoever calls has seen to that. False: it
+        waits for a second person.
 
         `explains`: whether the card may have collected it before this server was restored; must be said where it
         has collected something that nothing explains yet, or the same cash would be counted twice.
@@ -136,10 +148,13 @@ class Cards:
             give_less_debt(office.work.book, office.newest, Cents(rest), owing, self._today)
 
         form = {"cents": cents, "from": str(source), "explains": explains}
-        await self._once(no, f"desk:{request}", form, cents, take, source=source)
+        return await self._once(no, f"desk:{request}", form, cents, take, agreed, source=source)
 
-    async def subsidise(self, no: CardNo, request: str, cents: Cents, period: int) -> None:
-        """A subsidy of a period. What was left of another period's goes back to who pays for it."""
+    async def subsidise(self, no: CardNo, request: str, cents: Cents, period: int, agreed: Agreed | None) -> bool:
+        """A subsidy of a period. What was left of another period's goes back to who pays for it.
+
+        `agreed` and what comes of it: as with `load`.
+        """
 
         async def take(connection: AsyncConnection, office: Office) -> None:
             if office.newest.period != period:
@@ -151,7 +166,7 @@ class Cards:
             give_subsidy(office.work.book, office.newest, period, cents, self._today)
             await self._note_subsidy(connection, office.newest)
 
-        await self._once(no, f"subsidy:{request}", {"cents": cents, "period": period}, cents, take)
+        return await self._once(no, f"subsidy:{request}", {"cents": cents, "period": period}, cents, take, agreed)
 
     async def set_blocked(self, no: CardNo, *, blocked: bool) -> None:
         """Block a card, or let it pay again."""
@@ -234,10 +249,10 @@ class Cards:
         async with self._database.reading() as connection:
             waiting = await store.waiting(connection)
         one_by_one = OneByOne(self._database, self._clock)
-        released = await one_by_one.each("settling a closed card", sorted(waiting), self._settle_closed, _of_card)
+        released = await one_by_one.each("settling a closed card", sorted(waiting), self._settle_closed, of_card)
         async with self._database.reading() as connection:
             owed = await due.cards_due(connection, Due.PENDING)
-        granted = await one_by_one.each("granting pending credit", owed, self._grant_pending, _of_card)
+        granted = await one_by_one.each("granting pending credit", owed, self._grant_pending, of_card)
         return {"cards_released": released, "loads_granted": granted}
 
     async def settle_all(self) -> int:
@@ -255,18 +270,7 @@ class Cards:
 
     async def _sign(self, connection: AsyncConnection, card: CardRow) -> bytes:
         raw = encode_load(sign_load(record_of(card), self._keys.load))
-        values = {
-            "card": card.key[0],
-            "generation": card.key[1],
-            "load_seq": card.load_seq,
-            "loaded_total_cents": card.loaded_total_cents,
-            "spent_known_cents": card.spent_known_cents,
-            "period": card.period,
-            "subsidy_total_cents": card.subsidy_total_cents,
-            "record": raw,
-            "at": self._clock(),
-        }
-        await store.keep_record(connection, values)
+        await store.keep_record(connection, card, raw, self._clock())
         return raw
 
     async def _once(
@@ -276,30 +280,37 @@ class Cards:
         form: Mapping[str, object],
         granted: Cents,
         take: Callable[[AsyncConnection, Office], Awaitable[None]],
+        agreed: Agreed | None = None,
         *,
         any_status: bool = False,
         source: Account = VAULT,
-    ) -> None:
+    ) -> bool:
         """Do a money request; the same request again does nothing, another one under its id is refused.
 
         Cash goes only into the drawer of a shift that is open: what is counted later must be in the books then.
+        False: it waits for a second person.
         """
+        asked = {"card": no, **form}
 
-        async def do(connection: AsyncConnection) -> None:
+        async def do(connection: AsyncConnection) -> bool:
             in_drawer = source.kind is AccountKind.DRAWER
             open_now = not in_drawer or await hold_drawer(connection, source.owner) is ShiftStatus.OPEN
             office = await self._open(connection, no)
-            if await done_before(connection, cause, {"card": no, **form}):
-                return
+            if await was_done(connection, cause, asked):
+                return True
             if not open_now:
                 raise Conflict("shift_not_open", "this server knows of no open shift with that drawer")
             refusal = "" if any_status else await self._refusal(connection, office.newest, granted)
             if refusal:
                 raise Conflict("cannot_load", refusal)
+            if agreed is not None and granted > self._alone_cents_max and not await agreed(connection, asked):
+                return False
+            await done_before(connection, cause, asked)
             await take(connection, office)
             await self._save(connection, office, [] if any_status else [office.newest])
+            return True
 
-        await self._database.transact(do)
+        return await self._database.transact(do)
 
     async def _settle_closed(self, no: CardNo) -> int:
         async def settle(connection: AsyncConnection) -> int:
@@ -364,13 +375,6 @@ class Cards:
     async def _refusal(self, connection: AsyncConnection, card: CardRow, cents: int) -> str:
         return load_refusal(card, cents, in_question=await store.is_in_question(connection, card.key))
 
-    async def _new_number(self, connection: AsyncConnection) -> CardNo:
-        """The next issue number that no terminal has told of."""
-        while True:
-            number = CardNo(await next_number(connection, CARD_NUMBER))
-            if not await store.generations(connection, number):
-                return number
-
     async def _open(self, connection: AsyncConnection, no: CardNo) -> Office:
         """Lock the plastics of a number and load them."""
         rows = await store.generations(connection, no)
@@ -389,10 +393,7 @@ class Cards:
     def _post(self, office: Office, cause: str, legs: Postings) -> None:
         office.work.book.post(cause, self._today, legs)
 
-    async def _check_person(self, connection: AsyncConnection, person: PersonId | None) -> None:
-        if person is not None and not await store.has_person(connection, person):
-            raise NotFound("no_such_person", f"no person has the id {person}")
 
-
-def _of_card(no: CardNo) -> Subject:
-    return Subject(card=(no, Generation(1)))
+async def _check_person(connection: AsyncConnection, person: PersonId | None) -> None:
+    if person is not None and not await store.has_person(connection, person):
+        raise NotFound("no_such_person", f"no person has the id {person}")

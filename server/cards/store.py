@@ -13,6 +13,7 @@ from server.cards.rules import Plastic
 from server.ingest.book import CardRow, CardStatus, CaseClass
 from server.ingest.rows import card_of
 from server.ledger.accounts import AccountKind
+from server.numbers import CARD_NUMBER, next_number
 from server.tables import card, case_file, load, person, posting, step
 
 KEEP_LOADS_AWAY = (CaseClass.CARD_ABOVE_LEDGER, CaseClass.FORK)
@@ -25,9 +26,19 @@ async def add(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> No
 
 
 async def generations(connection: AsyncConnection, no: int, *, lock: bool = True) -> Sequence[RowMapping]:
-    """Every plastic of an issue number, oldest first."""
+    """Every plastic of an issue number, oldest first; locked, nobody gives out another until the transaction ends."""
     query = select(card).where(card.c.card == no).order_by(card.c.generation)
+    if lock:  # once more: PostgreSQL does not show what was given out while it waited
+        await connection.execute(query.with_for_update())
     return await _rows(connection, query.with_for_update() if lock else query)
+
+
+async def new_number(connection: AsyncConnection) -> CardNo:
+    """The next issue number that no terminal has told of."""
+    while True:
+        number = CardNo(await next_number(connection, CARD_NUMBER))
+        if not await generations(connection, number):
+            return number
 
 
 async def page(
@@ -70,8 +81,19 @@ async def has_open_fork(connection: AsyncConnection, no: int) -> bool:
     return await connection.scalar(select(case_file.c.id).where(*open_fork).limit(1)) is not None
 
 
-async def keep_record(connection: AsyncConnection, values: dict[str, Any]) -> None:
-    """A new signed load record."""
+async def keep_record(connection: AsyncConnection, row: CardRow, record: bytes, at: int) -> None:
+    """A new signed record of what a card may collect in all."""
+    values = {
+        "card": row.key[0],
+        "generation": row.key[1],
+        "load_seq": row.load_seq,
+        "loaded_total_cents": row.loaded_total_cents,
+        "spent_known_cents": row.spent_known_cents,
+        "period": row.period,
+        "subsidy_total_cents": row.subsidy_total_cents,
+        "record": record,
+        "at": at,
+    }
     await connection.execute(insert(load).values(values))
 
 

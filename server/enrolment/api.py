@@ -6,9 +6,9 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from protocol.enrolment import KeyTier, shown_code
 from protocol.ids import TerminalId
-from protocol.instants import UtcMs
+from protocol.instants import SECOND_MS, UtcMs
 from protocol.signing import from_base64url, to_base64url
-from server.auth.api import AtTerminals, Looking, Registering, Together
+from server.auth.api import AtTerminals, Looking, Registering, Together, proposed
 from server.auth.rules import Permission
 from server.enrolment.rules import State
 from server.enrolment.schemas import (
@@ -54,7 +54,9 @@ async def claim_terminal(operator: AtTerminals, service: Service, tid: Id) -> Cl
 
 @desk.get("/enrolments")
 async def list_machines(_: Looking, service: Service) -> list[MachineView]:
-    """Machines that wait for somebody who compares their words."""
+    """Machines that wait for somebody who compares their words. One that was switched off since stays listed:
+    `waits_s` says how long, a new claim code of its terminal or `refuse_machine` ends it.
+    """
     return [
         MachineView(
             number=row["number"],
@@ -62,10 +64,11 @@ async def list_machines(_: Looking, service: Service) -> list[MachineView]:
             device=row["device"],
             words=words,
             asked_at=row["asked_at"],
+            waits_s=waited_ms // SECOND_MS,
             tier=row["tier"],
             tier_before=row["tier_before"],
         )
-        for row, words in await service.waiting()
+        for row, words, waited_ms in await service.waiting()
     ]
 
 
@@ -85,8 +88,7 @@ async def approve_machine(
     agreed, alone = together.agreement_to_trust(operator, _APPROVE, str(number)), operator.may(Permission.TERMINALS)
     tid, done = await service.approve(number, form.words, operator, agreed, alone=alone)
     if not done:
-        response.status_code = 202
-        return Proposed(proposed=_APPROVE, subject=str(number), by=operator.name)
+        return proposed(response, _APPROVE, str(number), operator)
     return ApprovedView(state=State.APPROVED, tid=tid)
 
 

@@ -30,7 +30,8 @@ from server.states.service import States
 ENDS_SESSION_S = 5.0
 LOOKS_THROUGH_S = 600.0
 ENDS_AGAIN_MS = 10 * MINUTE_MS
-"""After a start the sessions of certificates that were taken back so lately are ended once more."""
+"""After a start the sessions of certificates that were taken back so lately are ended once more, and of all that were
+taken back since the list of revocations was signed last: nobody may have kept the gate meanwhile."""
 _A_DAY = 1
 
 log = logging.getLogger(__name__)
@@ -39,9 +40,8 @@ log = logging.getLogger(__name__)
 class Gate:
     """Who may connect to the broker. Asked to look at the start, after every change and now and then."""
 
-    def __init__(self, database: Database, site: BrokerSite, clock: Callable[[], UtcMs]) -> None:
-        self._database, self._site, self._clock = database, site, clock
-        self._states = States(database, clock)
+    def __init__(self, database: Database, states: States, site: BrokerSite, clock: Callable[[], UtcMs]) -> None:
+        self._database, self._states, self._site, self._clock = database, states, site, clock
         self._let_in: frozenset[TerminalId] = frozenset()
         self._revoked: frozenset[int] = frozenset()
         self._to_end: set[TerminalId] = set()
@@ -50,6 +50,7 @@ class Gate:
         self._untold = True
         """Mosquitto may not have read what lies there."""
         self._looked_at = 0.0
+        self._ends_since: UtcMs | None = None
         self._mark: tuple[tuple[int, int, int], ...] = ()
         """Of the lists as they were written here: something else may damage them, or somebody who had slept."""
 
@@ -66,10 +67,12 @@ class Gate:
             self._looked_at = time.monotonic()
 
     async def _look_through(self) -> None:
+        if self._ends_since is None:
+            self._ends_since = await asyncio.to_thread(self._unkept_since)
         async with self._database.reading() as connection:
             terminals = await admitted(connection)
             withdrawn = await revoked(connection, self._clock())
-            ended = await taken_from(connection, UtcMs(self._clock() - ENDS_AGAIN_MS))
+            ended = await taken_from(connection, self._ends_since)
         await asyncio.to_thread(self._write, terminals, withdrawn)
         if self._untold:
             await asyncio.to_thread(self._site.reload)
@@ -82,6 +85,11 @@ class Gate:
             if tid not in terminals:
                 await self._states.gone(tid)
             self._to_end.discard(tid)
+
+    def _unkept_since(self) -> UtcMs:
+        now = self._clock()
+        kept_ms = self._site.revocations_age_ms(now) if self._site.has_our_list() else 0
+        return UtcMs(now - kept_ms - ENDS_AGAIN_MS)
 
     def _write(self, terminals: Mapping[TerminalId, SiteId], revoked: Sequence[Revoked]) -> None:
         now, serials = self._clock(), frozenset(known.serial for known in revoked)

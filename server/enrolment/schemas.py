@@ -105,6 +105,7 @@ class MachineView(View):
     device: str
     words: str
     asked_at: Instant
+    waits_s: Annotated[int, Field(description="seconds since then; whether the machine still asks is not known")]
     tier: Tier
     tier_before: Annotated[int | None, Field(description="that of the terminal's newest epoch, if it has one")]
 

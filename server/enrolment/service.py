@@ -51,6 +51,13 @@ GrantIn = Callable[[AsyncConnection, TerminalId, str, KeyTier, Agreed, bool], Aw
 """The register's grant of an epoch for a journal key, inside a transaction; None: it waits for a second person."""
 
 
+class _ClaimClosed(Forbidden):
+    def __init__(self, why: str, about: str) -> None:
+        super().__init__("claim_closed", why)
+        self.about = about
+        """Whose code it was; a guessed one is about the server."""
+
+
 class _OtherWords(Forbidden):
     def __init__(self, tid: TerminalId) -> None:
         super().__init__("other_words", "these are not the words of this machine: somebody may sit in between")
@@ -141,7 +148,7 @@ class Enrolments:
             known = await store.claim_of(connection, digest)
             closed = why_closed(Claim(known["ends_at"], known["tries"], known["used_at"]) if known else None, now)
             if known is None or closed:
-                raise Forbidden("claim_closed", closed)
+                raise _ClaimClosed(closed, known["tid"] if known else SERVER)
             await store.count_try(connection, digest)
             await store.give_up(connection, digest, now)
             row = {"ticket": _digest(ticket), "claim": digest, "tid": known["tid"], "device": device, "nonce": nonce}
@@ -150,9 +157,9 @@ class Enrolments:
 
         try:
             await self._database.transact(open_it)
-        except Forbidden as closed:
+        except _ClaimClosed as closed:
             text = f"an enrolment from {address} was turned away: {closed.text}"
-            await self._alarm(AlarmKind.CLAIM_TURNED_AWAY, SERVER, text)
+            await self._alarm(AlarmKind.CLAIM_TURNED_AWAY, closed.about, text)
             raise
         return Begun(ticket, nonce)
 
@@ -179,11 +186,12 @@ class Enrolments:
             State(known["state"]), TerminalId(known["tid"]), known["certificate"].decode(), known["grant_jws"].decode()
         )
 
-    async def waiting(self) -> list[tuple[RowMapping, str]]:
-        """Machines that wait for somebody, each with its four words."""
+    async def waiting(self) -> list[tuple[RowMapping, str, int]]:
+        """Machines that wait for somebody, each with its four words, and how long it has waited (ms)."""
+        now = self._clock()
         async with self._database.reading() as connection:
             rows = await store.in_state(connection, State.WAITING)
-        return [(row, four_words(self._proven(row))) for row in rows]
+        return [(row, four_words(self._proven(row)), max(0, now - row["asked_at"])) for row in rows]
 
     async def approve(
         self, number: int, words: str, operator: Operator, agreed: Agreed, *, alone: bool

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy import ColumnElement, RowMapping, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.enrolment.rules import State
@@ -18,9 +18,10 @@ async def newest_chain(connection: AsyncConnection, tid: str) -> RowMapping | No
 
 
 async def end_claims(connection: AsyncConnection, tid: str, at: int) -> None:
-    """Codes of a terminal that were not used open nothing any more."""
+    """Codes of a terminal that were not used open nothing any more, and what they have opened is over."""
     unused = claim.c.tid == tid, claim.c.used_at == 0, claim.c.ends_at > at
     await connection.execute(update(claim).where(*unused).values(ends_at=at))
+    await _give_up(connection, enrolment.c.tid == tid, at)
 
 
 async def add_claim(connection: AsyncConnection, values: dict[str, Any]) -> None:
@@ -46,7 +47,11 @@ async def use_claim(connection: AsyncConnection, digest: str, at: int) -> None:
 
 async def give_up(connection: AsyncConnection, digest: str, at: int) -> None:
     """Whatever was opened with this code and is not decided is over."""
-    open_yet = enrolment.c.claim == digest, enrolment.c.state.in_([State.BEGUN, State.WAITING])
+    await _give_up(connection, enrolment.c.claim == digest, at)
+
+
+async def _give_up(connection: AsyncConnection, which: ColumnElement[bool], at: int) -> None:
+    open_yet = which, enrolment.c.state.in_([State.BEGUN, State.WAITING])
     await connection.execute(update(enrolment).where(*open_yet).values(state=State.REFUSED, decided_at=at))
 
 

@@ -6,34 +6,31 @@
 Nothing is guessed: one bad line, and nothing of the file is imported.
 """
 
-import csv
 import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from protocol.card_lists import (
+    COLUMNS,
+    NAME_CHARS_MAX,
+    NoCsv,
+    NoText,
+    by_spelling,
+    class_named,
+    decoded,
+    plain,
+    records,
+)
 from protocol.money import SALE_CENTS_MAX, Cents, format_cents
 from protocol.purse import CardClass
 
 ROWS_MAX = 1_000_000
-_COLUMNS = {
-    "card": ("card", "卡号", "卡號"),
-    "person": ("person", "学号", "學號", "工号", "工號"),
-    "name": ("name", "姓名"),
-    "class": ("class", "类别", "類別"),
-    "balance": ("balance", "余额", "餘額"),
-}
-_CLASSES = {
-    CardClass.STUDENT: ("student", "1", "学生", "學生"),
-    CardClass.STAFF: ("staff", "2", "教职工", "教職工", "教職員"),
-    CardClass.VISITOR: ("visitor", "3", "访客", "訪客"),
-}
-_NAMES = {spelling: column for column, spellings in _COLUMNS.items() for spelling in spellings}
-_CLASS_OF = {spelling: known for known, spellings in _CLASSES.items() for spelling in spellings}
+_COLUMNS = COLUMNS | {"balance": ("balance", "余额", "餘額")}
+_NAMES = by_spelling(_COLUMNS)
 _LABEL = re.compile(r"[A-Za-z0-9._-]{1,32}")
 _SHORTENED = re.compile(r"[0-9]+(\.[0-9]+)?[eE]\+?[0-9]+")
 _AMOUNT = re.compile(r"¥?(-?)([0-9]{1,9}|[0-9]{1,3}(?:,[0-9]{3}){1,2})(?:\.([0-9]{1,2}))?")
-_NAME_CHARS_MAX = 120
 
 
 class FileWrong(Exception):
@@ -80,14 +77,17 @@ class _Wrong(Exception):
 
 def read_old_cards(raw: bytes) -> OldCards:
     """Read a whole file. Raises FileWrong."""
-    text, encoding = _decoded(raw)
-    records = _records(text)
-    places = next((_places(heading) for _, heading in records), None) or _places([])
+    try:
+        text, encoding = decoded(raw)
+    except NoText as error:
+        raise FileWrong(f"the file is {error}: save it as CSV UTF-8") from error
+    lines = _records(text)
+    places = next((_places(heading) for _, heading in lines), None) or _places([])
     cards: list[OldCard] = []
     bad: list[BadLine] = []
     numbers: dict[str, int] = {}
     people: dict[str, OldCard] = {}
-    for line, fields in records:
+    for line, fields in lines:
         if not any(field.strip() for field in fields):
             continue
         if len(cards) + len(bad) >= ROWS_MAX:
@@ -105,36 +105,19 @@ def read_old_cards(raw: bytes) -> OldCards:
     return OldCards(encoding, tuple(cards), tuple(bad))
 
 
-def _decoded(raw: bytes) -> tuple[str, str]:
-    """The text, and its encoding. Hardly anything else passes for UTF-8; what does not is GB18030 or refused."""
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in raw:
-        raise FileWrong("the file is UTF-16 or no text: save it as CSV UTF-8")
-    for encoding in ("utf-8", "gb18030"):
-        try:
-            text = raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        return text.removeprefix("\ufeff"), encoding
-    raise FileWrong("the file is neither UTF-8 nor GB18030: save it as CSV UTF-8")
-
-
 def _records(text: str) -> Iterator[tuple[int, list[str]]]:
     """Each record with the line it begins on."""
-    lines = [f"{line}\n" for line in text.replace("\r\n", "\n").split("\n")]
-    reader, begins = csv.reader(lines, strict=True), 1
     try:
-        for fields in reader:
-            yield begins, fields
-            begins = reader.line_num + 1
-    except csv.Error as error:
+        yield from records(text)
+    except NoCsv as error:
         raise FileWrong(
-            f"line {begins}: {error}: a field with quotes, commas or line ends stands in double quotes, and a quote in "
-            "it twice"
+            f"line {error.line}: {error}: a field with quotes, commas or line ends stands in double quotes, and a "
+            "quote in it twice"
         ) from error
 
 
 def _places(heading: list[str]) -> dict[str, int]:
-    names = [_plain(field).lower() for field in heading]
+    names = [plain(field).lower() for field in heading]
     if len(names) == 1 and any(mark in names[0] for mark in ";\t"):
         raise FileWrong("line 1: the columns are separated by something else than commas: save it with commas")
     places: dict[str, int] = {}
@@ -154,14 +137,14 @@ def _card(line: int, fields: list[str], places: dict[str, int]) -> OldCard:
     if len(fields) != len(places):
         raise _Wrong(f"it has {len(fields)} fields and not {len(places)}: a comma too few or too many?")
     of = {column: fields[place] for column, place in places.items()}
-    person, name = _plain(of["person"]), unicodedata.normalize("NFC", of["name"]).strip()
-    if any(unicodedata.category(char) == "Cc" for char in name) or len(name) > _NAME_CHARS_MAX:
-        raise _Wrong(f"the name has control characters, or more than {_NAME_CHARS_MAX}: write it anew")
+    person, name = plain(of["person"]), unicodedata.normalize("NFC", of["name"]).strip()
+    if any(unicodedata.category(char) == "Cc" for char in name) or len(name) > NAME_CHARS_MAX:
+        raise _Wrong(f"the name has control characters, or more than {NAME_CHARS_MAX}: write it anew")
     if name.startswith(("=", "+", "-", "@")):
         raise _Wrong(f"the name {name!r} would be a formula in a spreadsheet: write it anew")
     if bool(person) != bool(name):
         raise _Wrong("a person has an id and a name, and a card of nobody has neither: fill in what is missing")
-    card_class = _CLASS_OF.get(_plain(of["class"]).lower())
+    card_class = class_named(of["class"])
     if card_class is None:
         raise _Wrong(f"{of['class']!r} is no class of card: write student, staff or visitor")
     number = _label(of["card"], "the card's number")
@@ -171,7 +154,7 @@ def _card(line: int, fields: list[str], places: dict[str, int]) -> OldCard:
 
 
 def _label(field: str, what: str) -> str:
-    text = _plain(field)
+    text = plain(field)
     if _SHORTENED.fullmatch(text):
         raise _Wrong(f"{what} is {text}: a spreadsheet has shortened it; format the column as text and export again")
     if not _LABEL.fullmatch(text):
@@ -180,7 +163,7 @@ def _label(field: str, what: str) -> str:
 
 
 def _cents(field: str) -> Cents:
-    text = _plain(field)
+    text = plain(field)
     found = _AMOUNT.fullmatch(text)
     if found is None:
         raise _Wrong(f"{text!r} is no balance: write digits, with at most two after the point, as in 52.60")
@@ -199,8 +182,3 @@ def _require_new(card: OldCard, numbers: dict[str, int], people: dict[str, OldCa
     known = people.get(card.person)
     if known is not None and (known.name, known.card_class) != (card.name, card.card_class):
         raise _Wrong(f"person {card.person} has another name or class on line {known.line}: which one is right?")
-
-
-def _plain(field: str) -> str:
-    """Full-width digits and letters as ordinary ones, without spaces around."""
-    return unicodedata.normalize("NFKC", field).strip()

@@ -76,9 +76,8 @@ class Importing:
         for card in cards:
             if card.cents:
                 request = self._request(card)
-                await self._cards.load(
-                    numbers[card.number], request, card.cents, clearing(self._source), explains=False
-                )
+                source = clearing(self._source)  # its sum took two people
+                await self._cards.load(numbers[card.number], request, card.cents, source, None, explains=False)
         causes = [f"desk:{self._request(card)}" for card in cards]
         async with self._database.reading() as connection:
             posted = await store.posted(connection, clearing(self._source), causes)

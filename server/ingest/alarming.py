@@ -10,7 +10,7 @@ from server.ingest.book import CaseClass, EntryRow
 from server.ingest.keeping import CLOCKS_APART_MAX_MS
 from server.ingest.rules import Ask, Refused, Reply
 from server.ingest.saving import Work
-from server.ingest.waiting import QUARANTINED
+from server.ingest.waiting import ASK_TWO_PEOPLE, QUARANTINED
 
 BACKLOG_ENTRIES_MAX = 10_000
 """A day of a busy till is a few thousand."""
@@ -45,6 +45,10 @@ async def _alarm_of_entries(connection: AsyncConnection, tid: TerminalId, new: l
     if kept_back:
         text = f"revoked, it brought entries {kept_back[0]} to {kept_back[-1]}; they are kept aside"
         await raise_alarm(connection, AlarmKind.QUARANTINE, tid, text, now)
+    waiting = [row for row in new if row.parked in ASK_TWO_PEOPLE]
+    if waiting:
+        text = f"{len(waiting)} entries are not posted, of them entry {waiting[0].seq}: {waiting[0].parked}"
+        await raise_alarm(connection, AlarmKind.ENTRY_WAITS, tid, text, now)
     ahead = max((row for row in new), key=lambda row: row.at, default=None)
     if ahead is not None and ahead.at - now > CLOCKS_APART_MAX_MS:
         text = f"entry {ahead.seq} says it was written {(ahead.at - now) // 1_000:,} s from now"

@@ -9,13 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from protocol.entries import CardStep, Operation, RefundStep, Stage
-from protocol.ids import CardKey, CardNo, Counter, Epoch, LoadSeq, Seq, ShiftNo, SiteId, TerminalId, Tno
+from protocol.ids import CardKey, CardNo, Counter, Epoch, Seq, ShiftNo, SiteId, TerminalId, Tno
 from protocol.instants import BusinessDay, CampusTime, UtcMs
 from protocol.journal import Tip
 from protocol.money import Cents
 from protocol.purse import SeenStep
 from protocol.signing import Verifier, VerifyKey
 from protocol.sync_receiver import Branch
+from server.ingest.card_row import CardRow as CardRow
+from server.ingest.card_row import CardStatus as CardStatus
 from server.ingest.chain_hashes import ChainHashes
 from server.ledger.accounts import AccountKind, Postings, owner_of, purse, subsidy, suspense
 from server.ledger.rules import ON_CARD, Resolution, Use
@@ -26,17 +28,6 @@ Reached = tuple[CardKey, int]
 """A card and a counter it would show."""
 BRANCHES_MAX = 16
 """So many histories of a chain are kept beside its first one. An honest terminal hardly ever has a second."""
-
-
-class CardStatus(enum.StrEnum):
-    """The life of one plastic card at the server."""
-
-    ACTIVE = "active"
-    BLOCKED = "blocked"
-    CLOSED = "closed"
-    """Replaced or handed in; what tills still report is its own debit."""
-    RELEASED = "released"
-    """Closed, and its rest was paid out: later debits are our loss."""
 
 
 class TerminalStatus(enum.StrEnum):
@@ -111,43 +102,6 @@ class ChainRow:
 
     def __post_init__(self) -> None:
         self.branches.setdefault(0, Branch(0, self.start))
-
-
-@dataclass(slots=True)
-class CardRow:
-    """One plastic card: its status and the cached balances, which always equal the sums of its postings."""
-
-    key: CardKey
-    card_class: int = 1
-    technology: str = ""
-    status: CardStatus = CardStatus.ACTIVE
-    main_cents: Cents = Cents(0)
-    subsidy_cents: Cents = Cents(0)
-    counter: Counter = Counter(0)
-    """The highest counter read from the card, or written and read back: its floor."""
-    load_seq: LoadSeq = LoadSeq(0)
-    load_seq_floor: LoadSeq = LoadSeq(0)
-    loaded_total_cents: Cents = Cents(0)
-    """Everything the server ever granted to this card."""
-    collected_cents: Cents = Cents(0)
-    """How much of it the card is known to have."""
-    subsidy_total_cents: Cents = Cents(0)
-    """Everything granted to it of the subsidy of this period."""
-    subsidy_arrived_cents: Cents = Cents(0)
-    """How much of that the posted entries of loads have brought."""
-    period: int = 0
-    period_load_seq: int = 0
-    """The first load of this period: what an older one brings of a subsidy has lapsed."""
-    spent_known_cents: Cents = Cents(0)
-    excused: tuple[UtcMs, ...] = ()
-    """When it was excused for a step it forgot, in the order of arrival."""
-    exchange: bool = False
-    arrived_cents: Cents = Cents(0)
-    """How much of it the posted entries of loads have brought; what a card shows may be ahead of them."""
-    adopted_cents: Cents = Cents(0)
-    """How much of it this server had forgotten, and believed because the card showed a record of its own."""
-    explained_cents: Cents = Cents(0)
-    """How much of that documents have told of since; so much less of what they say is granted."""
 
 
 @dataclass(slots=True)
@@ -285,6 +239,8 @@ class Book:
     campus: CampusTime
     load_key: Verifier | None = None
     """What genuine load records are signed by; None where no entries are taken in."""
+    code_key: Verifier | None = None
+    """The same of pay codes."""
     chains: dict[Tno, ChainRow] = field(default_factory=dict[Tno, ChainRow])
     cards: dict[CardKey, CardRow] = field(default_factory=dict[CardKey, CardRow])
     entries: dict[tuple[Tno, int, int], EntryRow] = field(default_factory=dict[tuple[Tno, int, int], EntryRow])

@@ -13,6 +13,7 @@ from protocol.entries import Stage
 from protocol.ids import CardKey, Seq
 from protocol.instants import BusinessDay, UtcMs
 from protocol.journal import Tip
+from protocol.messages import BATCH_ENTRIES_MAX
 from protocol.money import Cents
 from protocol.purse import SeenStep, Technology
 from protocol.signing import from_base64url
@@ -96,7 +97,7 @@ def fill_holes(book: Book, chain: ChainRow, batch: Sequence[Link], now: UtcMs) -
         if not inside:
             continue
         if inside[-1].seq < hole.last:
-            return Seq(inside[-1].seq + 1)
+            return _last_piece(hole, Seq(inside[-1].seq + 1))
         if inside[-1].hash != hole.hash:
             return None  # another history: a fork, judged as one
         rest = _fill(book, chain, hole, inside, now)
@@ -116,7 +117,12 @@ def _fill(book: Book, chain: ChainRow, hole: HoleRow, inside: Sequence[Link], no
             book.open_chain_fork(chain.tno, 0, Seq(first - 1))
     for link in inside:
         keep_entry(book, chain, chain.branches[0], link, now)
-    return None if hole.status is HoleStatus.FILLED else hole.first
+    return None if hole.status is HoleStatus.FILLED else _last_piece(hole, hole.first)
+
+
+def _last_piece(hole: HoleRow, first: Seq) -> Seq:
+    """Where to send from, `first` or later, so that one batch comes to the hole's end."""
+    return max(first, Seq(hole.last - BATCH_ENTRIES_MAX + 1))
 
 
 def _post_one(book: Book, hole: HoleRow, witness: StepRow, seen: SeenStep, day: BusinessDay) -> bool:

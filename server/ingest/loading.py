@@ -14,7 +14,7 @@ from protocol.entries import Operation
 from protocol.ids import U32_MAX, CardKey, CardNo, Generation, ShiftNo, Tno
 from protocol.instants import BusinessDay, CampusTime
 from protocol.money import Cents
-from protocol.signing import Verifier
+from protocol.trust import Trust
 from server import tables
 from server.ingest.book import Book, EntryRow, HoleStatus, Posted, ShiftStatus, StepRow
 from server.ingest.reach import Reach
@@ -35,13 +35,13 @@ async def load(
     reach: Reach,
     *,
     seqs: tuple[int, int] = (0, -1),
-    load_key: Verifier | None = None,
+    trust: Trust | None = None,
 ) -> Work:
     """Lock chains and cards and load what the reach names; `seqs`: the entries of the chains that are at hand.
 
-    `load_key`: needed where entries are posted.
+    `trust`: needed where entries are posted.
     """
-    book = Book(campus, load_key)
+    book = Book(campus, trust.load, trust.ack) if trust else Book(campus)
     for tno in sorted(set(tnos)):
         await _load_chain(connection, book, tno, seqs)
     named = await _cards_of_prepared(connection, book, reach) | await _plastics_of(connection, reach.issued)

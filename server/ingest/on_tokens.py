@@ -4,7 +4,10 @@ from protocol.entries import CardStep, RefundStep, RefundTo, SaleStep, Stage, To
 from protocol.ids import CardKey, LoadSeq
 from protocol.instants import BusinessDay
 from protocol.money import Cents
+from protocol.pay_codes import is_our_code
+from protocol.proofs import ProofKind
 from protocol.purse import Technology
+from protocol.signing import Verifier
 from server.ingest.book import Book, CardRow, CardStatus
 from server.ledger.accounts import (
     FUNDER,
@@ -70,6 +73,14 @@ def token_fault(body: CardStep) -> str:
             return f"balances move by {moved} without a sale" if moved else ""
         case _:
             return "nothing is written on a token"
+
+
+def code_fault(body: CardStep, key: Verifier | None) -> str:
+    """Why the pay code of a sale proves nothing; empty where this server signed it, or there is none."""
+    proof = body.proof if isinstance(body, SaleStep) else None
+    if proof is None or proof.kind is not ProofKind.CODE:
+        return ""
+    return "" if key is not None and is_our_code(body.card, proof, key) else "its pay code is not signed by this server"
 
 
 def debited_nothing(body: CardStep, stage: Stage) -> bool:

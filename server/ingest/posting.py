@@ -8,11 +8,14 @@ from dataclasses import replace
 from protocol.authorise import Refusal
 from protocol.entries import (
     Body,
+    CardBegun,
     CardBlocked,
+    CardErased,
     CardIssued,
     CardRekeyed,
     CardStep,
     CashSale,
+    CloseStep,
     Entry,
     Kind,
     LoadStep,
@@ -41,7 +44,7 @@ from server.ingest.giving_back import (
     returned_of,
     terms_of_refund,
 )
-from server.ingest.on_tokens import is_token, put_on_credited
+from server.ingest.on_tokens import code_fault, is_token, put_on_credited
 from server.ingest.reach import shown_in
 from server.ingest.rights import beyond_rights, unproven
 from server.ingest.shifts import note_shift, post_cash, post_count, shift_fault
@@ -52,6 +55,7 @@ from server.ingest.steps import (
     step_below,
     torn_steps_near,
     use_of,
+    with_below,
     witnesses_of,
 )
 from server.ingest.totals import (
@@ -62,6 +66,8 @@ from server.ingest.totals import (
     has_lapsed,
     load_fault,
     note_arrival,
+    note_erased,
+    note_handed_in,
 )
 from server.ingest.waiting import (
     ASK_TWO_PEOPLE,
@@ -132,13 +138,13 @@ def _post(book: Book, chain: ChainRow, branch: int, entry: Entry, day: BusinessD
             _block(book, body.card.key)
         case CardIssued():
             _see_card(book, body.card)
-        case CardRekeyed():
-            pass  # its history has it (`card_events.py`)
+        case CardErased():
+            note_erased(book.cards[body.card.key], body, _made_at(book, entry, day))
         case SaleRefused(reason, card=CardId() as card) if reason == Refusal.PURSE_UNREADABLE:
             text = "no slot of this card is valid: the card office restores it from the ledger"
             book.open_case(CaseClass.PURSE_UNREADABLE, card.key, (chain.tno, branch, entry.seq), Cents(0), text)
-        case SaleRefused():
-            pass
+        case SaleRefused() | CardBegun() | CardRekeyed():
+            pass  # a card's history has what was done with it (`card_events.py`)
         case ShiftClosed():
             post_count(book, chain, body.number, body.counted, cause, day)
         case _:
@@ -175,7 +181,7 @@ def _set_aside(
 
 def _may_wait_in_suspense(body: Body, branch: int, *, is_merchant_sure: bool) -> bool:
     match body:
-        case TopUpStep():
+        case TopUpStep() | CloseStep():
             return True
         case RefundStep():
             return is_merchant_sure
@@ -186,16 +192,19 @@ def _may_wait_in_suspense(body: Body, branch: int, *, is_merchant_sure: bool) ->
 def _misfit(book: Book, chain: ChainRow, branch: int, entry: Entry) -> str:
     """Why an entry fits nothing that is known; empty when it does."""
     body = entry.body
-    if isinstance(body, CardStep | CardIssued | CardRekeyed) and _is_other_kind(book, body.card):
+    named = body.card if isinstance(body, CardStep | CardBegun | CardIssued | CardRekeyed | CardErased) else None
+    if named is not None and _is_other_kind(book, named):
         return f"{INCONSISTENT}another kind of card than the server gave out"
-    if isinstance(body, CardBlocked | CardRekeyed):
+    if isinstance(body, CardErased) and body.card.is_token:
+        return f"{INCONSISTENT}a token is never erased"
+    if isinstance(body, CardBegun | CardBlocked | CardRekeyed | CardErased):
         return "" if body.card.key in book.cards else UNKNOWN_CARD
     if isinstance(body, ShiftClosed):
         return shift_fault(book, chain, body)
     if not isinstance(body, CardStep):
         return ""
     staged = stage_of(entry.kind)
-    if fault := arithmetic_fault(body, staged[1] if staged else None):
+    if fault := arithmetic_fault(body, staged[1] if staged else None) or code_fault(body, book.code_key):
         return INCONSISTENT + fault
     if isinstance(body, LoadStep) and (fault := load_fault(body, staged[1] if staged else None, book.load_key)):
         return INCONSISTENT + fault
@@ -227,7 +236,7 @@ def _post_step(
         return SECOND_OUTCOME
     step = known or _new_step(book, chain, branch, entry, operation, body, day)
     before, step.stage = step.stage, stage
-    step.last, step.body = body.card_last, body
+    step.last, step.body = with_below(step, body.card_last), body
     if known is None and isinstance(body, RefundStep):
         note_refund(book, step)
     was_torn = before is Stage.TORN
@@ -282,13 +291,14 @@ def _settle(book: Book, branch: int, step: StepRow, day: BusinessDay, cause: str
     if step.resolved is not Resolution.ON_CARD and use not in (Use.FORK, Use.FORGOTTEN):
         situation = replace(situation, adopted_cents=adopt_load(book, step, body), lapsed=has_lapsed(card, body))
         note_arrival(card, step)
-    book.post(cause, day, postings_of_step(Stage.SETTLED, body, situation))
+    post_cash(book, book.chains[step.id[0]], step.shift, cause, day, postings_of_step(Stage.SETTLED, body, situation))
     if use is Use.FALLBACK and other is not None:
         note_arrival(card, other, -1)
     for above in book.steps_at(step.card, step.counter_after + 1):
         _confirm_below(book, above, day)
     if step.counts:
         _note_reading(card, body)
+        note_handed_in(card, body, at)
         _confirm_below(book, step, day)
         for torn in torn_steps_near(book, step):
             decide_by(book, torn, [step], day)

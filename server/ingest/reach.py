@@ -5,11 +5,14 @@ from dataclasses import dataclass
 
 from protocol.entries import (
     Body,
+    CardBegun,
     CardBlocked,
+    CardErased,
     CardIssued,
     CardRekeyed,
     CardStep,
     CashSale,
+    CloseStep,
     Entry,
     Kind,
     RefundStep,
@@ -25,6 +28,9 @@ from protocol.journal import NotAnEntry, Sealed, read_entry
 from protocol.price_list import FREE_AMOUNT
 from protocol.sync_receiver import Link
 from server.ingest.book import Reached
+
+_WAITING = CardStep | CardBegun | CardBlocked | CardRekeyed | CardErased
+"""What waits for a card that nobody has issued."""
 
 Shown = tuple[CardKey, str, int]
 """A token, the kind of its proof, and the counter in it."""
@@ -77,9 +83,10 @@ def reach_of(entries: Iterable[Entry]) -> Reach:
                 prepared.add(body.prepared or entry.seq)
                 if isinstance(body, RefundStep):
                     prepared.add(body.of)
-                if isinstance(body, TopUpStep):
+                if isinstance(body, TopUpStep | CloseStep):
                     shifts.add(entry.shift)
-                    topped_up |= {body.card.no} if body.to is TopUpTo.LOAD else set()
+                if isinstance(body, TopUpStep) and body.to is TopUpTo.LOAD:
+                    topped_up.add(body.card.no)
                 if isinstance(body, RefundStep) and body.card.is_token:
                     topped_up.add(body.card.no)
                 if entry.kind is Kind.SALE_SETTLED:
@@ -87,7 +94,7 @@ def reach_of(entries: Iterable[Entry]) -> Reach:
                     shown |= shown_in(body)
             case Vend():
                 prepared.add(body.prepared)
-            case CardBlocked() | CardIssued() | CardRekeyed():
+            case CardBegun() | CardBlocked() | CardIssued() | CardRekeyed() | CardErased():
                 cards.add(body.card.key)
                 issued |= {body.card.no} if isinstance(body, CardIssued) else set()
             case CashSale():
@@ -148,4 +155,4 @@ def entry_in(line: bytes) -> list[Entry]:
 def card_named_by(line: bytes) -> CardKey | None:
     """The card of an entry that waits for it."""
     bodies = (entry.body for entry in entry_in(line))
-    return next((body.card.key for body in bodies if isinstance(body, CardStep | CardBlocked | CardRekeyed)), None)
+    return next((body.card.key for body in bodies if isinstance(body, _WAITING)), None)

@@ -2,10 +2,13 @@
 
 from protocol.entries import (
     Body,
+    CardBegun,
     CardBlocked,
+    CardErased,
     CardIssued,
     CardRekeyed,
     CashSale,
+    CloseStep,
     Entry,
     Kind,
     LoadStep,
@@ -21,8 +24,8 @@ from server.ingest.book import Book, ChainRow
 from server.ingest.reach import products_of
 from server.ingest.waiting import A_SPARE, FOREIGN_MERCHANT, NEVER_ISSUED, NO_RIGHT, UNKNOWN_PRODUCT, UNPROVEN
 
-_ABOUT_CARDS = (CardIssued, CardBlocked, CardRekeyed)
-_NEEDS_PROOF = (RefundStep, TopUpStep, LoadStep, CashSale, ShiftOpened, ShiftClosed, *_ABOUT_CARDS)
+_ABOUT_CARDS = (CardBegun, CardIssued, CardBlocked, CardRekeyed, CardErased)
+_NEEDS_PROOF = (RefundStep, TopUpStep, LoadStep, CloseStep, CashSale, ShiftOpened, ShiftClosed, *_ABOUT_CARDS)
 """What a second history cannot say alone: sales of cards have a rule of their own (`steps.use_of`), but for tokens'."""
 
 
@@ -34,7 +37,9 @@ def unproven(branch: int, body: Body) -> str:
 
 def beyond_rights(book: Book, chain: ChainRow, branch: int, entry: Entry) -> str:
     """Why a terminal, or a second history of it, may not say this alone, whatever its card says; empty when it may."""
-    if chain.is_spare and isinstance(entry.body, SaleStep | RefundStep | CashSale | TopUpStep | LoadStep | CardIssued):
+    if chain.is_spare and isinstance(
+        entry.body, SaleStep | RefundStep | CashSale | TopUpStep | LoadStep | CloseStep | CardIssued | CardErased
+    ):
         return A_SPARE
     match entry.body:
         case TopUpStep() | LoadStep():
@@ -42,7 +47,7 @@ def beyond_rights(book: Book, chain: ChainRow, branch: int, entry: Entry) -> str
         case CardIssued(card):
             is_next = card.key not in book.cards and any(no == card.no for no, _ in book.cards)
             return (NEVER_ISSUED if is_next else "") if chain.can_issue else NO_RIGHT
-        case CardRekeyed():
+        case CardBegun() | CardRekeyed() | CardErased() | CloseStep():
             return "" if chain.can_issue else NO_RIGHT
         case SaleStep() | RefundStep() | CashSale():
             return _not_sold_here(book, chain, entry.body)

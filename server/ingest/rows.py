@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import RowMapping
 
-from protocol.entries import CardStep, LoadStep, Operation, PinTried, RefundStep, SaleStep, Stage, TopUpStep
+from protocol.entries import CardStep, CloseStep, LoadStep, Operation, PinTried, RefundStep, SaleStep, Stage, TopUpStep
 from protocol.ids import CardNo, Counter, Epoch, Generation, LoadSeq, Seq, ShiftNo, SiteId, TerminalId, Tno
 from protocol.instants import BusinessDay, UtcMs
 from protocol.journal import Tip
@@ -36,6 +36,7 @@ _SHAPES: dict[str, type[CardStep]] = {
     "refund": RefundStep,
     "topup": TopUpStep,
     "load": LoadStep,
+    "close": CloseStep,
     "pin": PinTried,
 }
 _NAMES = {kind: name for name, kind in _SHAPES.items()}
@@ -126,6 +127,8 @@ def card_columns(card: CardRow) -> Columns:
         "arrived_cents": card.arrived_cents,
         "adopted_cents": card.adopted_cents,
         "explained_cents": card.explained_cents,
+        "closed_at": card.closed_at,
+        "closed_for": card.closed_for,
     }
 
 
@@ -153,6 +156,8 @@ def card_of(row: Row) -> CardRow:
         Cents(row["arrived_cents"]),
         Cents(row["adopted_cents"]),
         Cents(row["explained_cents"]),
+        UtcMs(row["closed_at"]),
+        row["closed_for"],
     )
 
 

@@ -5,17 +5,21 @@
 The caller holds the terminal's tip and its cards in one transaction, commits, and only then sends the signed ack.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from protocol.ids import Epoch, Seq, TerminalId, Tno
+from protocol.ids import U32_MAX, Epoch, Seq, TerminalId, Tno
 from protocol.instants import UtcMs
 from protocol.journal import NotAnEntry, Sealed, Tip, Unread, read_loosely, signature_holds
+from protocol.signing import from_base64url
 from protocol.sync_receiver import Branch, Continues, Forks, Gap, Held, Known, Link, judge, misplaced
 from server.ingest.book import BRANCHES_MAX, Book, ChainRow
 from server.ingest.holes import close_offers, fill_holes, note_request
 from server.ingest.keeping import keep_entry
+
+_KID = re.compile(rb'\{"alg":"Ed25519","kid":"([a-z0-9-]{3,32})/([1-9][0-9]{0,9})"\}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,17 @@ class Run:
 
     links: Sequence[Link]
     fault: str = ""
+
+
+def epoch_named(line: bytes, tid: TerminalId) -> Epoch | None:
+    """The epoch that an entry's header names; None unless it is exactly this terminal's."""
+    try:
+        found = _KID.fullmatch(from_base64url(line.partition(b".")[0]))
+    except ValueError:
+        return None
+    if found is None or found[1].decode() != tid or int(found[2]) > U32_MAX:
+        return None
+    return Epoch(int(found[2]))
 
 
 def read_run(lines: Sequence[bytes], tid: TerminalId, epoch: Epoch) -> Run:

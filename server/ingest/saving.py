@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from sqlalchemy import Table, bindparam, delete, select, update
+from sqlalchemy import Table, and_, bindparam, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.entries import Stage
@@ -14,7 +14,7 @@ from server import tables
 from server.card_tables import card_event
 from server.due import Due, leave
 from server.ingest.book import Book, Case, Reached, ShiftStatus
-from server.ingest.card_events import event_columns
+from server.ingest.card_events import event_columns, made_token
 from server.ingest.reach import card_named_by
 from server.ingest.rows import (
     Columns,
@@ -29,7 +29,7 @@ from server.ingest.rows import (
 from server.ledger.accounts import AccountKind
 from server.numbers import closed_through
 from server.sets import insert_rows, update_rows
-from server.token_tables import hold, token_use
+from server.token_tables import hold, token, token_use
 
 _LISTED_COLUMNS = ("status", "exchange", "load_seq", "load_seq_floor", "loaded_total_cents", "collected_cents")
 """What the lists of terminals say of a card, its load records included."""
@@ -52,6 +52,7 @@ def copy_of(book: Book) -> Book:
     return Book(
         book.campus,
         book.load_key,
+        book.code_key,
         products=book.products,
         chains={tno: replace(chain, branches=dict(chain.branches)) for tno, chain in book.chains.items()},
         cards={key: replace(card) for key, card in book.cards.items()},
@@ -125,6 +126,7 @@ async def _write_entries(connection: AsyncConnection, book: Book, before: Book, 
     fresh: list[Columns] = []
     changed: list[Columns] = []
     events: list[Columns] = []
+    tokens: list[Columns] = []
     for place, row in book.entries.items():
         was = before.entries.get(place)
         where = dict(zip(entry_places, place, strict=True))
@@ -139,11 +141,21 @@ async def _write_entries(connection: AsyncConnection, book: Book, before: Book, 
                 gone.append({f"k_{name}": value for name, value in where.items()})
         if (was is None or was.parked) and (event := event_columns(row)):
             events.append(event)
+            tokens += [{**made, "bound_at": now}] if (made := made_token(row)) else []
     await insert_rows(connection, tables.entry, fresh)
     await insert_rows(connection, card_event, events)
+    await _bind_tokens(connection, tokens)
     await insert_rows(connection, tables.parked, new_parked)
     await update_rows(connection, tables.entry, entry_places, changed)
     await _delete(connection, tables.parked, entry_places, gone)
+
+
+async def _bind_tokens(connection: AsyncConnection, made: Sequence[Columns]) -> None:
+    """A plastic is what it was made last, and a card has one plastic: what was bound otherwise is so no more."""
+    for row in made:
+        of_card = and_(token.c.card == row["card"], token.c.generation == row["generation"])
+        await connection.execute(delete(token).where(or_(token.c.uid == row["uid"], of_card)))
+        await connection.execute(insert(token).values(row))
 
 
 async def _write_rows(connection: AsyncConnection, book: Book, before: Book) -> None:

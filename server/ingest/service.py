@@ -5,41 +5,36 @@ lines -> chain? -> load + lock -> take_run -> write -> COMMIT -> Ack | Want, sig
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import assert_never
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.ids import U32_MAX, Epoch, Seq, TerminalId, Tno
 from protocol.instants import CampusTime, UtcMs
-from protocol.journal import NotAnEntry, read_loosely
+from protocol.messages import Ack as SignedAck
 from protocol.messages import (
-    BATCH_ENTRIES_MAX,
     Hello,
     NotAMessage,
     TipAnswer,
     Want,
-    batch_of,
     decode_batch,
     read_hello,
     sign,
     verified,
 )
-from protocol.messages import Ack as SignedAck
 from protocol.signing import from_base64url
 from server.alarms.raising import end_alarm, raise_alarm
 from server.alarms.rules import SERVER, AlarmKind
 from server.db import Database
-from server.errors import Conflict, Invalid
 from server.ingest import store
 from server.ingest.alarming import alarm_of_backlog, alarm_of_batch
+from server.ingest.journal_files import TakenFile, take_journal
 from server.ingest.loading import load
 from server.ingest.reach import NOTHING, entries_of, reach_of
-from server.ingest.rules import Ack, Ask, Refused, Reply, read_run, take_run
+from server.ingest.rules import Ack, Ask, Refused, Reply, epoch_named, read_run, take_run
 from server.ingest.saving import write
 from server.keys import ServerKeys
 from server.meter import BatchReply, Meter
@@ -48,7 +43,6 @@ from server.numbers import leap, server_epoch
 AT_ONCE = 4
 """Batches of one process between BEGIN and COMMIT: enough to decide on one while others wait for the disk. More of them
 only share the processor, and want more connections, each of which has to learn its statements."""
-_KID = re.compile(rb'\{"alg":"Ed25519","kid":"([a-z0-9-]{3,32})/([1-9][0-9]{0,9})"\}')
 
 log = logging.getLogger(__name__)
 
@@ -74,15 +68,6 @@ class Greeting:
     tip: bytes
     ack: bytes | None = None
     """Of that tip, where the terminal shows no ack of it: the one that it was sent may be lost."""
-
-
-@dataclass(frozen=True, slots=True)
-class TakenFile:
-    """How an import of journal lines went."""
-
-    batches: int
-    asked_for: int
-    """The first entry that is still missing; 0: everything was taken."""
 
 
 class Ingest:
@@ -137,7 +122,7 @@ class Ingest:
             if tno is None:
                 return None
             seqs = (first - 1, first + len(lines))
-            work = await load(connection, self._campus, [tno], reach, seqs=seqs, load_key=self._keys.trust.load)
+            work = await load(connection, self._campus, [tno], reach, seqs=seqs, trust=self._keys.trust)
             reply = take_run(work.book, tno, run, now)
             await write(connection, work, now)
             await alarm_of_batch(connection, work, tno, reply, now)
@@ -154,37 +139,8 @@ class Ingest:
         return taken
 
     async def take_file(self, tid: TerminalId, lines: Sequence[bytes]) -> TakenFile:
-        """Take in an exported journal, batch by batch; it may go through several epochs."""
-        if not lines:
-            raise Invalid("empty", "the file holds no entries")
-        batches = 0
-        for _, group in groupby(lines, lambda line: line.partition(b".")[0]):
-            taken = await self._take_epoch(tid, list(group))
-            batches += taken.batches
-            if taken.asked_for:
-                return TakenFile(batches, taken.asked_for)
-        return TakenFile(batches, 0)
-
-    async def _take_epoch(self, tid: TerminalId, lines: list[bytes]) -> TakenFile:
-        """Where entries are asked for again and are in the file, go on from there."""
-        first = _first_seq(lines[0], tid)
-        index, batches, tries_left = 0, 0, 2 * len(lines) + 2
-        while index < len(lines):
-            count = batch_of(lines[index : index + BATCH_ENTRIES_MAX])
-            taken = await self.take_lines(tid, lines[index : index + count]) if count else None
-            if taken is None:
-                raise Invalid("not_of_this_terminal", f"entry {first + index} is not of this terminal's chains")
-            batches, tries_left = batches + 1, tries_left - 1
-            if isinstance(taken.reply, Refused):
-                raise Conflict("too_many_histories", f"of {tid} no further history is taken; keep this file")
-            if isinstance(taken.reply, Ack):
-                index += count
-                continue
-            at = taken.reply.seq - first
-            if not tries_left or not 0 <= at < len(lines) or at == index:
-                return TakenFile(batches, taken.reply.seq)
-            index = at
-        return TakenFile(batches, 0)
+        """Take in an exported journal as far as it holds; it may go through several epochs."""
+        return await take_journal(lambda some: self.take_lines(tid, some), tid, lines)
 
     async def hello(self, tid: TerminalId, raw: bytes) -> Greeting | None:
         """The signed tip of the chain a terminal says hello with, and an ack of it. None: it is not a chain of ours.
@@ -263,24 +219,3 @@ class Ingest:
         except (NotAMessage, ValueError):
             return None
         return ack if (ack.tid, ack.epoch) == (tid, hello.epoch) else None
-
-
-def epoch_named(line: bytes, tid: TerminalId) -> Epoch | None:
-    """The epoch that an entry's header names; None unless it is exactly this terminal's."""
-    try:
-        found = _KID.fullmatch(from_base64url(line.partition(b".")[0]))
-    except ValueError:
-        return None
-    if found is None or found[1].decode() != tid or int(found[2]) > U32_MAX:
-        return None
-    return Epoch(int(found[2]))
-
-
-def _first_seq(line: bytes, tid: TerminalId) -> Seq:
-    epoch = epoch_named(line, tid)
-    try:
-        if epoch is not None:
-            return read_loosely(line, tid, epoch).seq
-    except NotAnEntry:
-        pass
-    raise Invalid("not_of_this_terminal", "a line is not an entry of this terminal's chains")

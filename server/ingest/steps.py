@@ -1,6 +1,6 @@
 """What one card's steps prove about one another: which use of a counter counts, and what became of a torn one."""
 
-from protocol.entries import CardStep, LoadStep, RefundStep, RefundTo, SaleStep, Stage, TopUpStep, TopUpTo
+from protocol.entries import CardStep, CloseStep, LoadStep, RefundStep, RefundTo, SaleStep, Stage, TopUpStep, TopUpTo
 from protocol.instants import DAY_MS, UtcMs
 from protocol.purse import SeenStep
 from server.ingest.book import Book, CardRow, CardStatus, StepRow
@@ -98,6 +98,17 @@ def step_below(book: Book, step: StepRow) -> StepRow | None:
     return next((other for other in book.steps_at(step.card, step.counter) if _is_mark_of(seen, other)), None)
 
 
+def with_below(step: StepRow, last: tuple[SeenStep, ...]) -> tuple[SeenStep, ...]:
+    """What a later reading showed, and what the step builds on, where the card has forgotten that meanwhile.
+
+    A step that is settled when its card comes by again may have others on top by then; a Classic card remembers two.
+    """
+    if seen_at(last, step.counter) is not None:
+        return last
+    below = seen_at(step.last, step.counter)
+    return last if below is None else (*last, below)
+
+
 def seen_at(last: tuple[SeenStep, ...], counter: int) -> SeenStep | None:
     """What the card showed of the step that reached a counter."""
     return next((seen for seen in last if seen.ok and seen.counter == counter), None)
@@ -107,6 +118,11 @@ def arithmetic_fault(body: CardStep, stage: Stage | None) -> str:
     """Why the figures of a step contradict one another; empty when they agree."""
     if isinstance(body, TopUpStep) and body.to is TopUpTo.LOAD and stage is not Stage.PREPARED:
         return "a top-up to a load has no outcome"
+    if isinstance(body, CloseStep) and (body.main_after, body.subsidy_after) != (
+        min(body.main, 0),
+        min(body.subsidy, 0),
+    ):
+        return "what is taken off a card that is handed in is not all it holds"
     moved = (body.main_after - body.main) + (body.subsidy_after - body.subsidy)
     lines = getattr(body, "lines", ())
     if lines and sum(line.net_cents for line in lines) != body.amount:
@@ -119,7 +135,7 @@ def arithmetic_fault(body: CardStep, stage: Stage | None) -> str:
         return "writes a card where it should not, or none where it should"
     if not body.touches_card:
         return f"balances move by {moved} without a card step" if moved else ""
-    expected = -body.amount if isinstance(body, SaleStep) else body.amount
+    expected = -body.amount if isinstance(body, SaleStep | CloseStep) else body.amount
     if isinstance(body, LoadStep):
         expected -= body.expired
     if moved != expected:

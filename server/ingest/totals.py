@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 
-from protocol.entries import CardStep, LoadStep, Stage
+from protocol.card_bodies import Erased
+from protocol.entries import CardErased, CardStep, CloseStep, LoadStep, Stage
 from protocol.ids import U16_MAX, LoadSeq
-from protocol.instants import BusinessDay
+from protocol.instants import BusinessDay, UtcMs
 from protocol.load_record import decode_load, load_is_genuine
 from protocol.money import SALE_CENTS_MAX, Cents
 from protocol.signing import Verifier, from_base64url
-from server.ingest.book import Book, CardRow, CaseClass, StepRow
+from server.ingest.book import Book, CardRow, CardStatus, CaseClass, StepRow
 from server.ledger.accounts import ADOPTED, balanced, owner_of, pending
 
 
@@ -93,8 +94,9 @@ def note_arrival(card: CardRow, step: StepRow, times: int = 1) -> None:
 
 
 def has_lapsed(card: CardRow, body: CardStep) -> bool:
-    """Whether what a load brings of a subsidy is of a period that is over."""
-    return isinstance(body, LoadStep) and body.load_seq < card.period_load_seq
+    """Whether what a load brings of a subsidy is of a period that is over, or what a card has that is handed in."""
+    brought = body.load_seq if isinstance(body, LoadStep) else card.load_seq_floor
+    return isinstance(body, LoadStep | CloseStep) and brought < card.period_load_seq
 
 
 def grant(card: CardRow, cents: Cents) -> None:
@@ -106,6 +108,23 @@ def grant(card: CardRow, cents: Cents) -> None:
         return
     card.load_seq = LoadSeq(card.load_seq + 1)
     card.loaded_total_cents = Cents(card.loaded_total_cents + cents)
+
+
+def note_handed_in(card: CardRow, body: CardStep, at: UtcMs) -> None:
+    """Everything was taken off a card at the counter: it is closed, and lies with us."""
+    if isinstance(body, CloseStep) and card.status in (CardStatus.ACTIVE, CardStatus.BLOCKED):
+        card.status, card.closed_at, card.closed_for = CardStatus.CLOSED, at, "handed_in"
+
+
+def note_erased(card: CardRow, body: CardErased, at: UtcMs) -> None:
+    """A plastic that became a blank can pay no more: it is closed like one that was handed in.
+
+    Not on the word of a plastic below the card's floor: it may have been a copy, and its holder has the card. Nor does
+    it undo a block, which somebody has to look at.
+    """
+    is_gone = body.outcome is Erased.DONE and body.counter >= card.counter
+    if is_gone and card.status is CardStatus.ACTIVE:
+        card.status, card.closed_at, card.closed_for = CardStatus.CLOSED, at, "handed_in"
 
 
 def _adopt(book: Book, step: StepRow, load_seq: LoadSeq, total: Cents) -> Cents:

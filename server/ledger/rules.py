@@ -5,6 +5,7 @@
     refund      -                 merchant -> purse      merchant -> susp.  merchant -> pend susp. -> purse | pending
     topup       drawer -> susp.   suspense -> purse      -                  susp. -> pending susp. -> purse | pending
     load        -                 pending -> purse       -                  -                on card: pending -> purse
+    close       -                 purse -> drawer | pend -                  -                on card: purse -> pending
 
 Every function returns legs that sum to zero (SPEC, "Money on the server").
 """
@@ -18,6 +19,8 @@ from protocol.entries import (
     Body,
     CardStep,
     CashSale,
+    CloseStep,
+    CloseTo,
     LoadStep,
     RefundStep,
     RefundTo,
@@ -148,6 +151,8 @@ def postings_of_step(stage: Stage, step: CardStep, at: Situation) -> Postings:
             return _load_settled(step, at)
         case LoadStep(), Stage.VOIDED:
             return _adopted(step, at)
+        case CloseStep(), Stage.SETTLED:
+            return _close_settled(step, at)
         case _:
             return ()
 
@@ -186,6 +191,8 @@ def postings_of_resolution(step: CardStep, resolution: Resolution, at: Situation
             return balanced((at.suspense, -step.amount), *_credited(step, at))
         case LoadStep(), Resolution.ON_CARD:
             return _load_settled(step, replace(at, resolved=None))
+        case CloseStep(), Resolution.ON_CARD if at.use is not Use.RELEASED:
+            return balanced(*_purse_legs(step), *_taken_off(step, at))
         case _:
             return ()
 
@@ -199,6 +206,8 @@ def postings_of_overtaken(step: CardStep, at: Situation) -> Postings:
             return balanced(*_purse_legs(step), (OPERATOR_LOSS, -step.amount))
         case LoadStep():
             return _load_settled(step, at)
+        case CloseStep():
+            return balanced(*_purse_legs(step), *_taken_off(step, at))
         case _:
             return ()
 
@@ -340,6 +349,29 @@ def _load_settled(step: LoadStep, at: Situation) -> Postings:
         (FUNDER, step.expired),
     )
     return (*loaded, *_adopted(step, at), *at.given_back)
+
+
+def _close_settled(step: CloseStep, at: Situation) -> Postings:
+    """Cash has left the drawer, whatever the card proves; what is owed is owed only where the card had it."""
+    paid = step.main - step.main_after if step.to is CloseTo.CASH else 0
+    drawn = (at.drawer, paid)
+    if at.resolved is Resolution.ON_CARD:
+        return balanced((pending(step.card.no), -paid), drawn)
+    match at.use:
+        case Use.FORK:
+            return balanced((FRAUD_LOSS, -paid), drawn)
+        case Use.FORGOTTEN | Use.RELEASED:
+            return balanced((OPERATOR_LOSS, -paid), drawn)
+        case Use.UNKNOWN_CARD:
+            return balanced((at.suspense, -paid), drawn)
+        case _:
+            return (*balanced(*_purse_legs(step), *_taken_off(step, at, paid), drawn), *at.given_back)
+
+
+def _taken_off(step: CloseStep, at: Situation, paid: int = 0) -> tuple[tuple[Account, int], ...]:
+    """To the holder, less what he was paid; a subsidy whose period is over to who pays for it."""
+    granted = FUNDER if at.lapsed else pending_subsidy(step.card.no)
+    return (pending(step.card.no), step.main - step.main_after - paid), (granted, step.subsidy - step.subsidy_after)
 
 
 def _adopted(step: LoadStep, at: Situation) -> Postings:

@@ -14,6 +14,7 @@ from server.leases.service import Leases
 from server.meter import Meter
 from server.metrics import store
 from server.numbers import DONE_THROUGH, read_setting, server_epoch
+from server.pulse import Pulse
 from server.states.service import States
 
 log = logging.getLogger(__name__)
@@ -47,11 +48,12 @@ class Metrics:
         alarms: Alarms,
         states: States,
         leases: Leases,
+        pulse: Pulse,
         is_broker_up: Callable[[], bool] | None,
     ) -> None:
         """`is_broker_up`: None where this process does not talk to the broker."""
         self._database, self._meter, self._alarms, self._states = database, meter, alarms, states
-        self._leases, self._is_broker_up = leases, is_broker_up
+        self._leases, self._pulse, self._is_broker_up = leases, pulse, is_broker_up
 
     async def text(self) -> bytes:
         """In Prometheus' text format. A database that is away is a figure, too."""
@@ -65,6 +67,7 @@ class Metrics:
         else:
             page.put("database_up", "Whether the database answers", 1)
             page.put("database_seconds", "How long it took to read these figures", time.perf_counter() - began)
+            page.put("database_writable", "Whether it takes what is written", int(await self._pulse.beats()))
         if self._is_broker_up is not None:
             page.put("broker_up", "Whether the broker has taken our connection", int(self._is_broker_up()))
         held: _Values = {(name,): 1 for name in self._leases.names}

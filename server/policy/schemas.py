@@ -23,12 +23,12 @@ class LimitsForm(Form):
 
 
 class PromotionsForm(Form):
-    """The promotions of a site, as in the `promotions` list (SPEC, "Lists")."""
+    """The promotions of a site, as in the `promotions` list (SPEC, "Lists"). Data only: no terminal applies any."""
 
     promotions: list[dict[str, Any]]
 
 
-class PersonForm(Form):
+class StaffMemberForm(Form):
     """Somebody who may open a shift. Without `pin` the present one stays."""
 
     id: Label
@@ -40,7 +40,7 @@ class PersonForm(Form):
 class StaffForm(Form):
     """Everybody who may open a shift at this site's tills; empty: anybody."""
 
-    staff: Annotated[list[PersonForm], Field(max_length=STAFF_MAX)]
+    staff: Annotated[list[StaffMemberForm], Field(max_length=STAFF_MAX)]
 
 
 class TextsForm(Form):

@@ -46,6 +46,8 @@ class Policy:
         self._valid_ms = valid_ms
         self._named: dict[SiteId, Mapping[str, int]] = {}
         """What the newest manifest of each site names; empty after a start, and then everything is published."""
+        self._switch_at: dict[SiteId, UtcMs] = {}
+        """When prices that wait become the list, as of the last publication of each site where some do."""
         self.changed = asyncio.Event()
         """Set when a list may have changed; the publisher clears it."""
 
@@ -99,6 +101,17 @@ class Policy:
         async with self._database.reading() as connection:
             return [SiteId(site) for site in await store.sites(connection)]
 
+    async def require(self, site: SiteId) -> None:
+        """A list for a site that is none would lie there, and its own terminals would miss it. Raises NotFound."""
+        async with self._database.reading() as connection:
+            known = await store.registered_sites(connection)
+        if site not in known:
+            raise NotFound(
+                "no_such_site",
+                f"no terminal is registered in a site {site}. Sites with terminals: {', '.join(known) or 'none yet'}. "
+                "A site begins with its first terminal: PUT /terminals/T",
+            )
+
     async def take_floors(self) -> None:
         """Once a night: what was read from cards becomes their floor."""
 
@@ -112,6 +125,11 @@ class Policy:
     async def took_changes(self) -> bool:
         """Whether a list has changed since this was last asked; who asks must then publish. Cheap where none has."""
         return await took(self._database, Due.LISTS)
+
+    def sites_to_switch(self) -> set[SiteId]:
+        """Where prices have waited until now: terminals use them already, and the next publication says so."""
+        now = self._clock()
+        return {site for site, at in self._switch_at.items() if at <= now}
 
     async def server_epoch(self) -> int:
         """Which life of the server this is."""
@@ -131,7 +149,10 @@ class Policy:
             cards_version = await self._keep(connection, site, "cards", encode_file(cards))
             await store.note_closed(connection, cards_version, listed)
             await self._keep(connection, site, "loads", encode_file(LoadsFile(records)))
-            await self._switch_prices(connection, site)
+            later = await self._switch_prices(connection, site)
+            self._switch_at.pop(site, None)
+            if later is not None:
+                self._switch_at[site] = later.at
             await self._place_spares(connection, site)
             await self._renew_old_epochs(connection, site)
             if await self._versions(connection, site) == self._named.get(site) and not even_if_same:
@@ -205,13 +226,14 @@ class Policy:
     async def _version(self, connection: AsyncConnection) -> int:
         return version_of(await server_epoch(connection), await next_number(connection, LIST_NUMBER))
 
-    async def _switch_prices(self, connection: AsyncConnection, site: SiteId) -> None:
-        """Later prices whose time has come are the list: under the version that terminals already use."""
+    async def _switch_prices(self, connection: AsyncConnection, site: SiteId) -> LaterPrices | None:
+        """Later prices whose time has come are the list, under the version that terminals use already. What waits."""
         known = await store.newest(connection, site, "prices")
         prices = decode_prices(known.body) if known else NO_PRICES
         present = prices.at(self._clock())
         if present is not prices:
             await store.put(connection, site, "prices", _file(present.version, encode_prices(present)), self._clock())
+        return present.later
 
     async def _keep(self, connection: AsyncConnection, site: SiteId, name: str, body: bytes) -> int:
         """The version of this very content: the one in force, or a new one."""

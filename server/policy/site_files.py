@@ -5,10 +5,10 @@ import secrets
 from protocol.ids import StaffId
 from protocol.site_files import PIN_SALT_BYTES, StaffFile, StaffRole, StaffRow, staff_row
 from server.errors import Invalid
-from server.policy.schemas import PersonForm
+from server.policy.schemas import StaffMemberForm
 
 
-def staff_file(people: list[PersonForm], known: StaffFile) -> StaffFile:
+def staff_file(people: list[StaffMemberForm], known: StaffFile) -> StaffFile:
     """The list of these people; who has no new PIN keeps the present one. Takes 50 ms for each new PIN."""
     try:
         return StaffFile(tuple(_row(person, known) for person in people))
@@ -16,7 +16,7 @@ def staff_file(people: list[PersonForm], known: StaffFile) -> StaffFile:
         raise Invalid("not_a_list", str(error)) from error
 
 
-def _row(person: PersonForm, known: StaffFile) -> StaffRow:
+def _row(person: StaffMemberForm, known: StaffFile) -> StaffRow:
     staff, role = StaffId(person.id), StaffRole(person.role)
     if person.pin:
         return staff_row(staff, person.name, role, person.pin, secrets.token_bytes(PIN_SALT_BYTES))

@@ -77,6 +77,12 @@ async def sites(connection: AsyncConnection) -> list[str]:
     return sorted(row.site for row in rows)
 
 
+async def registered_sites(connection: AsyncConnection) -> list[str]:
+    """Every site that has a terminal."""
+    query = select(terminal.c.site).distinct().order_by(terminal.c.site)
+    return list(await connection.scalars(query))
+
+
 async def listed_cards(connection: AsyncConnection) -> tuple[CardRow, ...]:
     """Cards that are not simply good."""
     owes = and_(card.c.technology == Technology.TOKEN, or_(card.c.main_cents < 0, card.c.subsidy_cents < 0))

@@ -289,13 +289,15 @@ class Finding:
     steps: tuple[StepId, ...] = ()
     terminals: tuple[TerminalId, ...] = ()
     causes: tuple[str, ...] = ()
+    place: int = 0
+    """Of several in one class about the very same, which it is."""
 
     @property
     def key(self) -> str:
-        """The same finding has the same key in every run."""
+        """The same finding has the same key in every run, and no other one has it (`told_apart`)."""
         who = "-" if self.card is None else f"{self.card[0]}/{self.card[1]}"
         what = ",".join([".".join(map(str, step)) for step in self.steps] + list(self.causes))
-        return f"{self.cls}|{who}|{self.counter}|{what}"
+        return f"{self.cls}|{who}|{self.counter}|{what}" + (f"|{self.place}" if self.place else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """From what one card shows to classified findings: its links, its undecided steps, its special steps, its cases."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from protocol.entries import Operation
@@ -94,6 +95,16 @@ def findings_of_steps(card: CardFacts, path: Sequence[StepFact]) -> list[Finding
     return found
 
 
+def findings_of_token(card: CardFacts) -> list[Finding]:
+    """A token shows nothing but its name: what was sold twice for one proof, and cases."""
+    text = "another sale is settled by what it had shown"
+    forks = [step for step in card.steps if step.use is Use.FORK]
+    return [
+        *(Finding(Difference.FORK, 0, one.cents, text, card.key, 0, one.day, (one.id,), (one.tid,)) for one in forks),
+        *findings_of_cases(card),
+    ]
+
+
 def findings_of_cases(card: CardFacts) -> list[Finding]:
     """What ingest noticed about the card, and second outcomes that it set aside."""
     found = [
@@ -144,6 +155,15 @@ def corrected(card: CardFacts, findings: list[Finding]) -> list[Finding]:
         text = "a correction of more than the difference"
         settled.append(Finding(cls, -rest, -rest, text, card.key, 0, day, causes=causes))
     return settled
+
+
+def told_apart(findings: Iterable[Finding]) -> list[Finding]:
+    """Count findings in one class about the very same: each has a key of its own."""
+    seen, found = Counter[str](), list[Finding]()
+    for finding in findings:
+        found.append(replace(finding, place=seen[finding.key]))
+        seen[finding.key] += 1
+    return found
 
 
 def is_second_outcome(entry: Parked) -> bool:

@@ -140,11 +140,16 @@ def _cards_with_something_special() -> list[Select[Any, Any]]:
     )
     is_other = or_(step.c.main_after != card.c.main_cents, step.c.subsidy_after != card.c.subsidy_cents)
     has_purse = card.c.technology != Technology.TOKEN
+    unused = card.c.counter == 0, or_(card.c.main_cents != 0, card.c.subsidy_cents != 0)
     floor = select(card.c.counter).where(card.c.card == step.c.card, card.c.generation == step.c.generation)
     read_ahead = and_(step.c.stage == Stage.VOIDED, step.c.counter > floor.scalar_subquery())
     listed = (case_file.c.closed_at == 0, case_file.c.cls.in_(LISTED_CASES), case_file.c.card.is_not(None))
+    shown_twice = (case_file.c.closed_at == 0, case_file.c.cls == CaseClass.FORK, ~has_purse)
+    of_case = and_(card.c.card == case_file.c.card, card.c.generation == case_file.c.generation)
     return [
         select(card.c.card, card.c.generation).join_from(card, step, newest).where(is_other, has_purse),
+        select(card.c.card, card.c.generation).where(*unused, has_purse),
+        select(card.c.card, card.c.generation).join_from(case_file, card, of_case).where(*shown_twice),
         select(step.c.card, step.c.generation).where(read_ahead),
         select(parked.c.card, parked.c.generation).where(parked.c.card.is_not(None)),
         select(provisional.c.card, provisional.c.generation),

@@ -61,7 +61,9 @@ from server.reconcile.findings import (
     findings_of_filler,
     findings_of_link,
     findings_of_steps,
+    findings_of_token,
     is_second_outcome,
+    told_apart,
 )
 from server.reconcile.links import Filler, Link, State, fillers_of
 from server.reconcile.rows import rows_of as rows_of
@@ -78,7 +80,7 @@ def prove_cards(cards: Iterable[CardFacts], campus: Campus, terms: Terms) -> Ite
 def prove_card(card: CardFacts, silence: Silence) -> CardProof:
     """Classify every cent between what one card shows and what the ledger says. A token shows nothing but its name."""
     if card.technology == Technology.TOKEN:
-        return CardProof(card.key, 0, tuple(findings_of_cases(card)))
+        return CardProof(card.key, 0, tuple(told_apart(findings_of_token(card))))
     path = path_of(card.steps)
     opening = sum(move.cents for move in card.moves if move.reason is MoveReason.OPENING)
     taken_over = sum(move.cents for move in card.moves if move.reason is MoveReason.OFF_CARD)
@@ -96,7 +98,7 @@ def prove_card(card: CardFacts, silence: Silence) -> CardProof:
     findings += findings_of_cases(card)
     findings = corrected(card, findings)
     shown = links[-1].after.cents if links else opening
-    return CardProof(card.key, shown - (card.ledger_cents - taken_over), tuple(findings))
+    return CardProof(card.key, shown - (card.ledger_cents - taken_over), tuple(told_apart(findings)))
 
 
 def path_of(steps: Sequence[StepFact]) -> list[StepFact]:

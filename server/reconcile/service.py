@@ -25,6 +25,7 @@ from server.one_by_one import OneByOne, Subject
 from server.reconcile import store, store_proofs
 from server.reconcile.columns import evidence_of
 from server.reconcile.facts import Campus, Difference, Finding, Terms
+from server.reconcile.findings import told_apart
 from server.reconcile.float_proof import Document, FloatProof, Line, findings_of, prove_float
 from server.reconcile.queries import BEFORE_ALL
 from server.reconcile.results import ClassTotal, DayProof, DayReport, FoundDifference, ReportLine
@@ -130,7 +131,8 @@ class Reconcile:
     async def run(self, day: BusinessDay, progress: Callable[[Progress], None] | None = None) -> DayProof:
         """Prove a business day that is over and keep what was found. Goes on where an earlier run was stopped.
 
-        A day is proven again when its report was restated, or a document about it came, since its last proof.
+        A day is proven again when its report was restated, or a document about it came, since its last proof, and
+        when that was made by a clock that was ahead.
         """
         now = self._clock()
         if day >= self._campus.business_day(now):
@@ -226,8 +228,9 @@ class Reconcile:
             _, revision = await store_proofs.closed_day(connection, day)
             row, until = await store_proofs.find_proof(connection, day, lock=True), UtcMs(now + LEASE_MS)
             if row is not None and row["finished_at"]:
-                since = UtcMs(row["as_of"])
-                if row["revision"] == revision and not await store_proofs.documented_since(connection, day, since):
+                since, is_same = UtcMs(row["as_of"]), row["revision"] == revision
+                is_early = since > now  # by a clock that was ahead: the day may not have been over
+                if is_same and not is_early and not await store_proofs.documented_since(connection, day, since):
                     return Claim(day, row["number"], row["run"], None)
             if row is None or row["finished_at"]:
                 number = row["number"] + 1 if row else 1
@@ -314,7 +317,7 @@ def _taken() -> Conflict:
 async def _rest_of(connection: AsyncConnection, day: BusinessDay, campus: Campus) -> _Rest:
     broken = prove_ledger(await store.unbalanced(connection))
     float_proof = await _float_of(connection, day)
-    findings = [*prove_campus(campus), *findings_of(float_proof), *broken]
+    findings = told_apart([*prove_campus(campus), *findings_of(float_proof), *broken])
     return _Rest(findings, float_proof.lines, sum(abs(found.amount) for found in broken))
 
 

@@ -9,12 +9,12 @@ from contextlib import aclosing
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, and_, case, func, or_, select
+from sqlalchemy import Executable, RowMapping, Select, and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.entries import Operation
 from protocol.ids import U16_MAX, CardKey, CardNo, Generation, TerminalId, Tno
-from protocol.instants import BusinessDay, CampusTime, UtcMs
+from protocol.instants import MINUTE_MS, BusinessDay, CampusTime, UtcMs
 from protocol.limits import LimitRules
 from protocol.policy import read_file
 from server.ingest.rows import entry_of
@@ -34,6 +34,7 @@ from server.reconcile.facts import (
 )
 from server.reconcile.queries import LISTED_CASES, cards_to_prove, moves_of, unbalanced_cards, unbalanced_causes
 from server.reconcile.rows import MISSING, card_of, latest_of, parked_fact, shift_fact
+from server.reconcile.tables import reconciliation
 from server.tables import (
     IS_OF_DRAWER,
     branch,
@@ -46,13 +47,18 @@ from server.tables import (
     parked,
     posting,
     provisional,
-    reconciliation,
     step,
     terminal,
 )
 
 UNBALANCED_MAX = 1_000
 """More contradictions of the ledger than that are not listed one by one."""
+
+ON_THEIR_WAY_MS = 10 * MINUTE_MS
+"""A posting bears the time at which its transaction began, by its program's clock: so long it may be under way."""
+
+ROWS_AT_ONCE = 500
+"""Rows that are taken from the database in one go: one by one, each pays for a switch to the database's thread."""
 
 _STEP_COLUMNS = [column for column in step.c if column.name not in ("body", "number")]
 _BODY_OF_LOAD = case((step.c.operation == Operation.LOAD, step.c.body), else_="").label("body_of_load")
@@ -62,8 +68,9 @@ _BODY_OF_LOAD = case((step.c.operation == Operation.LOAD, step.c.body), else_=""
 async def keys_to_prove(connection: AsyncConnection, after: CardKey) -> Sequence[int]:
     """The cards that must be looked at, in order, packed to eight bytes each; `unpacked` reads them."""
     packed = array("q")
-    async for row in await connection.stream(cards_to_prove(after)):
-        packed.append(row.card << 16 | row.generation)
+    async with aclosing(_rows_of(connection, cards_to_prove(after))) as rows:
+        async for row in rows:
+            packed.append(row["card"] << 16 | row["generation"])
     return packed
 
 
@@ -150,8 +157,8 @@ async def _steps_by_card(
     wanted = set(keys)
     current: CardKey | None = None
     steps: list[StepFact] = []
-    async with connection.stream(query) as result:
-        async for row in result.mappings():
+    async with aclosing(_rows_of(connection, query)) as rows:
+        async for row in rows:
             key = (CardNo(row["card"]), Generation(row["generation"]))
             if key != current:
                 if current is not None and current in wanted:
@@ -161,6 +168,14 @@ async def _steps_by_card(
                 steps.append(step_of_row(row, campus))
     if current is not None and current in wanted:
         yield current, steps
+
+
+async def _rows_of(connection: AsyncConnection, query: Executable) -> AsyncGenerator[RowMapping]:
+    """Row after row, of which memory holds as many as are taken at once."""
+    async with connection.stream(query) as result:
+        async for rows in result.mappings().partitions(ROWS_AT_ONCE):
+            for row in rows:
+                yield row
 
 
 async def _moves_of(
@@ -219,10 +234,13 @@ async def _holes(connection: AsyncConnection, tids: Mapping[Tno, TerminalId]) ->
 
 
 async def _shifts_of(connection: AsyncConnection, day: BusinessDay) -> list[ShiftFact]:
-    """The drawers whose difference moved on a day, or later than the proof before this one could know."""
-    earlier = select(func.max(reconciliation.c.as_of)).where(
-        reconciliation.c.day < day, reconciliation.c.finished_at > 0
-    )
+    """The drawers whose difference moved on a day, or later than the newest proof of the day before it could know.
+
+    A proof of an older day, made since, has not listed what is of the days between.
+    """
+    proof = reconciliation.c
+    earlier = select(proof.as_of - ON_THEIR_WAY_MS).where(proof.day < day, proof.finished_at > 0)
+    earlier = earlier.order_by(proof.day.desc(), proof.number.desc()).limit(1)
     columns = posting.c
     is_late = and_(columns.day < day, columns.at > func.coalesce(earlier.scalar_subquery(), 0))
     moved = select(columns.owner).where(IS_OF_DRAWER, or_(columns.day == day, is_late))

@@ -17,8 +17,9 @@ from server.reconcile import queries
 from server.reconcile.columns import finding_columns
 from server.reconcile.facts import Finding
 from server.reconcile.float_proof import Document, Line, Standing
+from server.reconcile.tables import finding, float_line, outside_document, reconciliation
 from server.sets import insert_rows
-from server.tables import business_day, entry, finding, float_line, outside_document, posting, reconciliation
+from server.tables import business_day, entry, posting
 
 _DETAILED = (*WE_HAVE, AccountKind.MERCHANT)
 """Kinds whose owners stand in a day's report one by one."""

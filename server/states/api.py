@@ -46,6 +46,7 @@ def _view(known: Known) -> StateView:
         manifest=said.manifest if said else 0,
         as_of=said.as_of if said else 0,
         keys=said.keys if said else 0,
+        card_sets=list(said.card_sets) if said else [],
         alarm=said.alarm if said else "",
         lists=[
             RunsView(name=name, applied=applied, newest=newest, behind=applied < newest)

@@ -26,6 +26,8 @@ class StateView(View):
     as_of: Instant
     keys: int
     """Version of the server's keys that it believes."""
+    card_sets: list[int]
+    """Sets of card keys that it says it holds, the one that new cards get first."""
     alarm: str
     """What somebody must look at; empty if nothing."""
     lists: list[RunsView]

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.entries import ListVersions
 from protocol.ids import TerminalId
-from protocol.instants import UtcMs
+from protocol.instants import CampusTime, UtcMs
 from protocol.state import NotAState, State, encode_state, read_state
 from protocol.texts import text_of
 from server.alarms.raising import end_alarm, raise_alarm
@@ -40,8 +40,8 @@ class Known:
 class States:
     """The newest word of each terminal."""
 
-    def __init__(self, database: Database, clock: Callable[[], UtcMs]) -> None:
-        self._database, self._clock = database, clock
+    def __init__(self, database: Database, campus: CampusTime, clock: Callable[[], UtcMs]) -> None:
+        self._database, self._campus, self._clock = database, campus, clock
 
     async def take(self, tid: TerminalId, raw: bytes) -> None:
         """Keep what came on a terminal's topic; what is none is dropped."""
@@ -66,12 +66,21 @@ class States:
             if known not in (None, state.tier):
                 text = f"the journal key of epoch {state.epoch} was of tier {known}, it says {state.tier}"
                 await raise_alarm(connection, AlarmKind.OTHER_TIER, tid, text, now)
-            if state.alarm:
-                await raise_alarm(connection, AlarmKind.TERMINAL_SAYS, tid, text_of(state.alarm), now)
-            elif state.online:
-                await end_alarm(connection, AlarmKind.TERMINAL_SAYS, tid, now)
+            if state.online:
+                await _see(connection, AlarmKind.TERMINAL_SAYS, tid, text_of(state.alarm), now)
+                await _see(connection, AlarmKind.OTHER_DAYS, tid, self._other_days(state), now)
 
         await self._database.transact(take)
+
+    def _other_days(self, state: State) -> str:
+        """How a terminal counts days otherwise than the books do: its limits end at another hour."""
+        said, own = state.days, self._campus
+        if said is None or (said.offset_min, said.day_starts_min) == (own.offset_min, own.day_starts_min):
+            return ""
+        return (
+            f"its [campus] says offset_min {said.offset_min}, day_starts_min {said.day_starts_min}; "
+            f"the server's {own.offset_min} and {own.day_starts_min}"
+        )
 
     async def gone(self, tid: TerminalId) -> None:
         """Its session was ended and it may not come back: the broker lets its last will through no more."""
@@ -101,6 +110,14 @@ class States:
         if row is None:
             raise NotFound("no_such_terminal", f"no terminal is called {tid}")
         return Known(row, _said(row), newest.get(row["site"], {}))
+
+
+async def _see(connection: AsyncConnection, kind: AlarmKind, tid: TerminalId, text: str, now: UtcMs) -> None:
+    """It lasts as long as there is something to say."""
+    if text:
+        await raise_alarm(connection, kind, tid, text, now)
+    else:
+        await end_alarm(connection, kind, tid, now)
 
 
 def _said(row: RowMapping) -> State | None:

@@ -1,6 +1,7 @@
 """Terminals over HTTP: register, grant, revoke, declare lost, import journals, book holes."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Annotated
 
 import msgspec
@@ -11,9 +12,9 @@ from protocol.ids import Epoch, Seq, SiteId, TerminalId, Tno
 from protocol.instants import UtcMs
 from protocol.signing import sha256_of, to_base64url
 from protocol.trust import trust_file
-from server.auth.api import AtTerminals, Deciding, Looking, Registering, Together
+from server.auth.api import AtTerminals, Deciding, Looking, Registering, Together, proposed
 from server.auth.rules import Permission
-from server.fields import EpochNumber, Id, Limit, Proposed, SeqNumber, TnoNumber
+from server.fields import TWO_PEOPLE, EpochNumber, Id, Limit, Proposed, SeqNumber, TnoNumber
 from server.ingest.book import TerminalStatus
 from server.ingest.service import Ingest
 from server.problems import PROBLEMS
@@ -68,7 +69,7 @@ async def get_terminal(_: Looking, register: Register, tid: Id) -> TerminalView:
     return _view(await register.get(TerminalId(tid)))
 
 
-@router.put("/terminals/{tid}", responses={202: {"model": Proposed}})
+@router.put("/terminals/{tid}", responses=TWO_PEOPLE)
 async def put_terminal(
     operator: Registering, together: Together, register: Register, tid: Id, form: TerminalForm, response: Response
 ) -> TerminalView | Proposed:
@@ -78,11 +79,11 @@ async def put_terminal(
     )
     agreed, alone = together.agreement_to_trust(operator, "put-terminal", tid), operator.may(Permission.TERMINALS)
     if not await register.put(TerminalId(tid), SiteId(form.site), values, agreed, alone=alone):
-        return _proposed(response, "put-terminal", tid, operator.name)
+        return proposed(response, "put-terminal", tid, operator)
     return _view(await register.get(TerminalId(tid)))
 
 
-@router.post("/terminals/{tid}/epochs", responses={202: {"model": Proposed}})
+@router.post("/terminals/{tid}/epochs", responses=TWO_PEOPLE)
 async def grant_epoch(
     operator: Registering,
     together: Together,
@@ -99,7 +100,7 @@ async def grant_epoch(
     agreed, alone = together.agreement_to_trust(operator, "grant-epoch", tid), operator.may(Permission.TERMINALS)
     jws = await register.grant(TerminalId(tid), form.journal_key, agreed, alone=alone)
     if jws is None:
-        return _proposed(response, "grant-epoch", tid, operator.name)
+        return proposed(response, "grant-epoch", tid, operator)
     return GrantView(grant=jws.decode(), trust=msgspec.structs.asdict(trust_file(request.app.state.keys.trust)))
 
 
@@ -110,7 +111,7 @@ async def adopt_grant(_: AtTerminals, register: Register, form: AdoptForm) -> Te
     return _view(await register.get(grant.tid))
 
 
-@router.post("/terminals/{tid}/place", responses={202: {"model": Proposed}})
+@router.post("/terminals/{tid}/place", responses=TWO_PEOPLE)
 async def place_spare(
     operator: Registering, together: Together, register: Register, tid: Id, form: PlaceForm, response: Response
 ) -> TerminalView | Proposed:
@@ -121,7 +122,7 @@ async def place_spare(
     agreed, alone = together.agreement_to_trust(operator, "place-spare", tid), operator.may(Permission.TERMINALS)
     broken, since = TerminalId(form.instead_of), UtcMs(form.since)
     if not await register.place(TerminalId(tid), broken, since, agreed, alone=alone):
-        return _proposed(response, "place-spare", tid, operator.name)
+        return proposed(response, "place-spare", tid, operator)
     return _view(await register.get(TerminalId(tid)))
 
 
@@ -132,7 +133,7 @@ async def revoke(_: AtTerminals, upkeep: Later, register: Register, tid: Id) -> 
     return _view(await register.get(TerminalId(tid)))
 
 
-@router.post("/terminals/{tid}/reinstate", responses={202: {"model": Proposed}})
+@router.post("/terminals/{tid}/reinstate", responses=TWO_PEOPLE)
 async def reinstate(
     operator: Deciding, together: Together, upkeep: Later, register: Register, tid: Id, response: Response
 ) -> Done | Proposed:
@@ -148,10 +149,10 @@ async def reinstate(
         return await upkeep.release(places)
 
     count = await together.decide(operator, "reinstate", tid, _these(places), end)
-    return _proposed(response, "reinstate", tid, operator.name) if count is None else Done(count=count)
+    return proposed(response, "reinstate", tid, operator) if count is None else Done(count=count)
 
 
-@router.post("/terminals/{tid}/accept-quarantined", responses={202: {"model": Proposed}})
+@router.post("/terminals/{tid}/accept-quarantined", responses=TWO_PEOPLE)
 async def accept_quarantined(
     operator: Deciding, together: Together, upkeep: Later, register: Register, tid: Id, response: Response
 ) -> Done | Proposed:
@@ -166,20 +167,20 @@ async def accept_quarantined(
         return await upkeep.release(places)
 
     count = await together.decide(operator, "accept-quarantined", tid, _these(places), release)
-    return _proposed(response, "accept-quarantined", tid, operator.name) if count is None else Done(count=count)
+    return proposed(response, "accept-quarantined", tid, operator) if count is None else Done(count=count)
 
 
-@router.post("/terminals/{tid}/declare-lost", responses={202: {"model": Proposed}})
+@router.post("/terminals/{tid}/declare-lost", responses=TWO_PEOPLE)
 async def declare_lost(
     operator: Deciding, together: Together, upkeep: Later, register: Register, tid: Id, response: Response
 ) -> Done | Proposed:
     """Two people: other evidence may decide its open steps; its entries stay welcome."""
     await register.get(TerminalId(tid))
     count = await upkeep.declare_lost(TerminalId(tid), together.agreement(operator, "declare-lost", tid))
-    return _proposed(response, "declare-lost", tid, operator.name) if count is None else Done(count=count)
+    return proposed(response, "declare-lost", tid, operator) if count is None else Done(count=count)
 
 
-@router.post("/terminals/{tid}/epochs/{epoch}/declare-lost", responses={202: {"model": Proposed}})
+@router.post("/terminals/{tid}/epochs/{epoch}/declare-lost", responses=TWO_PEOPLE)
 async def declare_epoch_lost(
     operator: Deciding, together: Together, upkeep: Later, tid: Id, epoch: EpochNumber, response: Response
 ) -> Done | Proposed:
@@ -187,7 +188,7 @@ async def declare_epoch_lost(
     subject = f"{tid}/{epoch}"
     agreed = together.agreement(operator, "declare-lost", subject)
     count = await upkeep.declare_lost(TerminalId(tid), agreed, epoch=Epoch(epoch))
-    return _proposed(response, "declare-lost", subject, operator.name) if count is None else Done(count=count)
+    return proposed(response, "declare-lost", subject, operator) if count is None else Done(count=count)
 
 
 @router.get("/terminals/{tid}/parked")
@@ -204,9 +205,9 @@ async def list_parked(_: Looking, register: Register, tid: Id, limit: Limit = 10
 async def import_journal(
     _: AtTerminals, intake: Intake, tid: Id, text: Annotated[bytes, Body(media_type="text/plain")]
 ) -> FileTaken:
-    """Take in an exported journal: one entry a line, as `export` writes it."""
+    """Take in an exported or rescued journal, one entry a line, as far as it holds; `fault` says what is wrong then."""
     taken = await intake.take_file(TerminalId(tid), [line for line in text.split(b"\n") if line])
-    return FileTaken(batches=taken.batches, asked_for=taken.asked_for)
+    return FileTaken.model_validate(asdict(taken))
 
 
 @router.get("/holes")
@@ -218,7 +219,7 @@ async def list_holes(_: Looking, upkeep: Later) -> list[HoleView]:
     ]
 
 
-@router.post("/holes/{tno}/{first}/book", responses={202: {"model": Proposed}})
+@router.post("/holes/{tno}/{first}/book", responses=TWO_PEOPLE)
 async def book_hole(
     operator: Deciding, together: Together, upkeep: Later, tno: TnoNumber, first: SeqNumber, response: Response
 ) -> HoleView | Proposed:
@@ -226,18 +227,13 @@ async def book_hole(
     subject = f"{tno}.{first}"
     hole = await upkeep.book_hole(Tno(tno), Seq(first), together.agreement(operator, "book-hole", subject))
     if hole is None:
-        return _proposed(response, "book-hole", subject, operator.name)
+        return proposed(response, "book-hole", subject, operator)
     return HoleView(tno=hole.tno, first=hole.first, last=hole.last, asked=hole.asked, status=hole.status)
 
 
 def _these(places: Sequence[Place]) -> dict[str, object]:
     """What two people agree on, however many entries there are."""
     return {"entries": len(places), "sha256": sha256_of(msgspec.json.encode(places)).hex()}
-
-
-def _proposed(response: Response, action: str, subject: str, by: str) -> Proposed:
-    response.status_code = 202
-    return Proposed(proposed=action, subject=subject, by=by)
 
 
 def _status(chain: RowMapping) -> str:

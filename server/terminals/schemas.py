@@ -107,6 +107,9 @@ class FileTaken(View):
 
     batches: int
     asked_for: int
+    entries: Annotated[int, Field(description="so many lines of the file are here now, from the first one on")]
+    upto: Annotated[int, Field(description="the number of the last of these entries, in its own epoch")]
+    fault: Annotated[str, Field(description="what is wrong with the line after them; empty: nothing")]
 
 
 class HoleView(View):

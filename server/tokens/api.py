@@ -75,4 +75,10 @@ async def unbind_token(_: AtCards, tokens: Desk, uid: Uid) -> None:
 
 
 def _view(row: Any) -> TokenView:
-    return TokenView(uid=row["uid"], no=row["card"], generation=row["generation"], bound_at=row["bound_at"])
+    return TokenView(
+        uid=row["uid"],
+        no=row["card"],
+        generation=row["generation"],
+        bound_at=row["bound_at"],
+        proves=bool(row["proves"]),
+    )

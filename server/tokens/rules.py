@@ -8,15 +8,20 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from protocol.authorise import Approved, House, Listed, Refused, Standing, authorise
+from protocol.authorise import Approved, House, Listed, Refusal, Refused, Standing, authorise
 from protocol.ids import TerminalId
 from protocol.instants import DAY_MS, MINUTE_MS, SECOND_MS, BusinessDay, CampusTime, ClockSource, UtcMs, month_of_day
 from protocol.limits import LimitRules, When
 from protocol.money import Cents
+from protocol.pay_codes import AHEAD_MS, VALID_MS, is_our_code, made_at
+from protocol.proofs import Proof, ProofKind
 from protocol.purse import SPENT_CENTS_MAX, CardClass, CardId, Purse, Spent, Technology
+from protocol.signing import Verifier
 from protocol.tokens import read_of
 from server.ingest.book import CardRow, CardStatus
 
+CODE_MAX_MS = VALID_MS + AHEAD_MS
+"""Our own clock takes a pay code for no older than a terminal's may, and the question comes at once."""
 HOLD_MS = 10 * MINUTE_MS
 """As long as a terminal may hand over: what it settles then is known soon after, if it is online."""
 ANSWERS_KEPT_MS = DAY_MS
@@ -71,6 +76,15 @@ def decide(
             return Decision(refused=answer)
         case Approved(main_cents, subsidy_cents):
             return Decision(main, granted, Held(main_cents, subsidy_cents))
+
+
+def code_refusal(card: CardId, proof: Proof | None, key: Verifier, now: UtcMs) -> Refusal | None:
+    """Why a pay code that a terminal was shown is worth nothing here; None: it is ours and new, or there is none."""
+    if proof is None or proof.kind is not ProofKind.CODE:
+        return None
+    if not is_our_code(card, proof, key):
+        return Refusal.NOT_GENUINE
+    return Refusal.CODE_EXPIRED if now - made_at(proof) > CODE_MAX_MS else None
 
 
 def listed_of(card: CardRow) -> Listed:

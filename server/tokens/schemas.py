@@ -8,7 +8,10 @@ from server.fields import AnyMoney, CardNumber, Form, Instant, View
 
 Uid = Annotated[
     str,
-    Field(pattern=r"^([0-9a-f]{8}|[0-9a-f]{14}|[0-9a-f]{20})$", description="4, 7 or 10 bytes, hexadecimal"),
+    Field(
+        pattern=r"^([0-9a-f]{8}|[0-9a-f]{14}|[0-9a-f]{16}|[0-9a-f]{20})$",
+        description="4, 7, 8 or 10 bytes, hexadecimal",
+    ),
 ]
 
 
@@ -25,6 +28,7 @@ class TokenView(View):
     no: int
     generation: int
     bound_at: Instant
+    proves: bool = Field(description="a tag that a card office made, and that proves itself: its bare UID is nobody's")
 
 
 class SilentView(View):

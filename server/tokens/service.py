@@ -39,6 +39,7 @@ from server.tokens.rules import (
     MISSING_MAX_MS,
     Decision,
     Pace,
+    code_refusal,
     decide,
     id_of,
     listed_of,
@@ -124,7 +125,9 @@ class Tokens:
             return None
         if card is None or card.technology != Technology.TOKEN:
             return await self._sign(connection, tid, ask, _NOT_OURS, now)
-        if ask.proof is None or await store.take_proof(connection, ask, ask.proof):
+        if (why := code_refusal(ask.card, ask.proof, self._keys.trust.ack, now)) is not None:
+            decision = Decision(refused=Refused(why))
+        elif ask.proof is None or await store.take_proof(connection, ask, ask.proof):
             decision = await self._decide(connection, card, ask.amount, chain["site"], now)
         else:
             decision = _REPLAYED
@@ -183,7 +186,8 @@ class Tokens:
     async def bind(self, uid: str, no: CardNo) -> None:
         """Say that whoever shows this UID is the holder of a card. Raises NotFound, Invalid, Conflict."""
         if uid_text(bytes.fromhex(uid)) is None:
-            raise Invalid("uid_says_nothing", "a UID has 4, 7 or 10 bytes, and one of 4 that begins with 08 changes")
+            why = "4 bytes from 08 on and 8 from 01fe on change at every tap, and zeros are what many cards show"
+            raise Invalid("uid_says_nothing", f"nobody is known by this UID: {why}")
 
         async def bind(connection: AsyncConnection) -> None:
             row = await store.newest_of(connection, no)
@@ -207,9 +211,12 @@ class Tokens:
         await self._database.transact(bind)
 
     async def unbind(self, uid: str) -> None:
-        """It is nobody's any more; the money stays on the card's number. Raises NotFound."""
+        """It is nobody's any more; the money stays on the card's number. Raises NotFound, Conflict."""
 
         async def unbind(connection: AsyncConnection) -> None:
+            found = await store.bound(connection, uid)
+            if found is not None and found["proves"]:
+                raise Conflict("token_proves_itself", "this tag says itself whose it is: block or replace its card")
             if not await store.unbind(connection, uid):
                 raise NotFound("no_such_token", "this UID is bound to no card")
 

@@ -62,9 +62,9 @@ async def unbind(connection: AsyncConnection, uid: str) -> bool:
 
 
 async def card_with(connection: AsyncConnection, uid: str) -> CardRow | None:
-    """The card that a UID is bound to."""
+    """The card of whoever shows this UID; None also for a tag that has to prove itself."""
     same = and_(card.c.card == token.c.card, card.c.generation == token.c.generation)
-    query = select(card).join_from(token, card, same).where(token.c.uid == uid)
+    query = select(card).join_from(token, card, same).where(token.c.uid == uid, token.c.proves == 0)
     row = (await connection.execute(query)).mappings().one_or_none()
     return card_of(row) if row is not None else None
 

@@ -94,10 +94,13 @@ class Tree:
         self._chunk_rows = chunk_rows
 
     async def run(self, day: BusinessDay) -> None:
-        """Check what is sealed, then seal what came since, and sign the root as this day's; once a day."""
+        """Check what is sealed, then seal what came since, and sign the root as this day's; once a day.
+
+        A root that a clock ahead of its time has signed stands in the way of none.
+        """
         async with self._database.reading() as connection:
             newest = await store.newest_head(connection)
-        if newest is not None and newest.day >= day:
+        if newest is not None and self._is_signed(newest, day):
             return
         await self.check()
         await self._database.transact(_make_lock)
@@ -160,7 +163,7 @@ class Tree:
     async def _sign(self, connection: AsyncConnection, day: BusinessDay) -> Head:
         await hold(connection, TREE)
         before = await store.newest_head(connection)
-        if before is not None and before.day >= day:
+        if before is not None and self._is_signed(before, day):
             return before
         size, now, epoch = await store.size(connection), self._clock(), await server_epoch(connection)
         root, number = await store.hash_over(connection, (0, size)), before.number + 1 if before else 1
@@ -169,6 +172,9 @@ class Tree:
         head = Head(number, epoch, day, size, root, now, jws)
         await store.keep_head(connection, head)
         return head
+
+    def _is_signed(self, newest: Head, day: BusinessDay) -> bool:
+        return newest.day >= day and newest.at <= self._clock()
 
     async def heads(self, *, before: int | None, limit: int) -> list[Head]:
         """The newest heads, newest first."""

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from protocol.entries import Stage
 from protocol.ids import Epoch, Seq, TerminalId, Tno
 from protocol.instants import HOUR_MS, CampusTime, UtcMs
-from protocol.signing import Verifier
+from protocol.trust import Trust
 from server.auth.service import Agreed
 from server.db import Database
 from server.due import Due, leave
@@ -48,8 +48,8 @@ async def decided(_connection: AsyncConnection, _body: object) -> bool:
 class Upkeep:
     """Decides what no batch decides by itself."""
 
-    def __init__(self, database: Database, load_key: Verifier, campus: CampusTime, clock: Callable[[], UtcMs]) -> None:
-        self._database, self._load_key, self._campus, self._clock = database, load_key, campus, clock
+    def __init__(self, database: Database, trust: Trust, campus: CampusTime, clock: Callable[[], UtcMs]) -> None:
+        self._database, self._trust, self._campus, self._clock = database, trust, campus, clock
         self._one_by_one = OneByOne(database, clock)
 
     async def run(self) -> dict[str, int]:
@@ -215,6 +215,12 @@ class Upkeep:
 
     async def _chains_of(self, connection: AsyncConnection, tid: TerminalId, epoch: Epoch | None = None) -> list[Tno]:
         chains = await store.chains_of(connection, tid)
+        if not chains and await store.is_registered(connection, tid):
+            raise Conflict(
+                "never_enrolled",
+                f"{tid} is registered and was never enrolled: it has no key and no journal to decide about. "
+                "A claim code in wrong hands ends when a new one is made: POST /terminals/T/claims",
+            )
         if not chains:
             raise NotFound("no_such_terminal", f"no terminal is called {tid}")
         tnos = [tno for tno, its_epoch in chains if epoch in (None, its_epoch)]
@@ -274,7 +280,7 @@ class Upkeep:
         async def post(connection: AsyncConnection) -> int:
             rows = await read_entries(connection, some)
             reach = reach_of(entry for row in rows for entry in entry_in(row.jws))
-            work = await load(connection, self._campus, [tno], reach, load_key=self._load_key)
+            work = await load(connection, self._campus, [tno], reach, trust=self._trust)
             await load_entries(connection, work, some)
             causes = [park_cause(Tno(place[0]), *place[1:]) for place in some]
             await load_posted(connection, work, [*causes, *(f"un{cause}" for cause in causes)])

@@ -95,6 +95,12 @@ async def lost_with_open_steps(connection: AsyncConnection, silent_since: UtcMs)
     return [Tno(row.tno) for row in rows]
 
 
+async def is_registered(connection: AsyncConnection, tid: TerminalId) -> bool:
+    """Whether a terminal is in the register, enrolled or not."""
+    query = select(tables.terminal.c.tid).where(tables.terminal.c.tid == tid)
+    return await connection.scalar(query) is not None
+
+
 async def chains_of(connection: AsyncConnection, tid: TerminalId) -> list[tuple[Tno, Epoch]]:
     """The chains of a terminal, each with its epoch, oldest first."""
     chain = tables.chain.c

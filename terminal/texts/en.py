@@ -5,6 +5,8 @@ A refusal is two sentences: why (`refused.<reason>`) and what to do (`advice.<re
 
 from typing import Final
 
+from terminal.office_texts.en import OFFICE
+
 SENTENCES: Final[dict[str, str]] = {
     "language": "en",
     # What the counter shows
@@ -15,10 +17,12 @@ SENTENCES: Final[dict[str, str]] = {
     "title.tap_refund": "Give back: tap the card that paid",
     "title.tap_load": "Collect a top-up: tap the card",
     "title.tap_topup": "Top up: tap the card",
+    "title.tap_close": "Hand in: tap the card",
     "title.pin": "PIN, please",
     "title.hold": "Hold the card still",
     "title.asking": "Asking the server",
     "title.tap_again": "Tap the SAME card again",
+    "title.several_cards": "Two cards: show one",
     "title.paid": "Paid",
     "title.paid_cash": "Paid in cash",
     "title.given_back": "Given back",
@@ -26,6 +30,9 @@ SENTENCES: Final[dict[str, str]] = {
     "title.loaded": "Loaded",
     "title.topped_up": "Topped up",
     "title.topup_waiting": "Money taken, top-up waiting",
+    "title.close_asked": "Take everything off this card?",
+    "title.paid_out": "Pay this out in cash",
+    "title.owed_out": "Taken off, to be paid by the office",
     "title.not_on_card": "Not on the card",
     "title.unclear": "Not settled here",
     "title.refused": "Not sold",
@@ -35,9 +42,16 @@ SENTENCES: Final[dict[str, str]] = {
     "title.office": "Card office",
     "title.office_done": "Card is ready",
     "title.office_failed": "The card was not made",
+    "title.batch": "Cards of a list",
+    "title.batch_skipped": "Not this card",
+    "title.batch_done": "The list is done",
     "title.rekey": "New keys",
     "title.rekey_done": "Keys are new",
     "title.rekey_failed": "Keys are not new yet",
+    "title.erase": "Erase cards",
+    "title.erase_asked": "Erase this card?",
+    "title.erase_done": "The card is blank",
+    "title.erase_failed": "The card was not erased",
     "advice.ready": "Ring an amount or an item.",
     "advice.rung": "Go on ringing, or ask for the card.",
     "advice.lift": "The card on the reader has paid already. It pays once more when it was away for a moment.",
@@ -45,6 +59,7 @@ SENTENCES: Final[dict[str, str]] = {
     "advice.pin": "The customer types the PIN; the card stays on the reader.",
     "advice.hold": "Do not take the card away yet.",
     "advice.asking": "One moment. The card may be taken away.",
+    "advice.several_cards": "More than one card is on the reader, and none was read. Show one of them alone.",
     "advice.tap_again": "The card left too early. Hand nothing over before the same card was tapped again.",
     "advice.paid": "Hand over. Next customer.",
     "advice.paid_cash": "Put it into the drawer, hand over. Next customer.",
@@ -53,6 +68,9 @@ SENTENCES: Final[dict[str, str]] = {
     "advice.loaded": "The card may be taken away.",
     "advice.topped_up": "The card may be taken away.",
     "advice.topup_waiting": "Give the receipt: the card collects the money at a station that is online.",
+    "advice.close_asked": "Confirm to close the card. Cancel and nothing happens.",
+    "advice.paid_out": "Give the money and keep the card. A subsidy is not paid out.",
+    "advice.owed_out": "Give the receipt and keep the card. The money is paid once the server has this entry.",
     "advice.not_on_card": "The card was not changed. Money that was taken or owed waits as credit.",
     "advice.unclear": "Hand nothing over. The server finds out and the customer gets the money if it was taken.",
     "advice.repeat": "Confirm to charge it once more, cancel if it was a mistake.",
@@ -60,20 +78,34 @@ SENTENCES: Final[dict[str, str]] = {
     "advice.disk": "Nothing is sold until it does. What was paid is kept. Call a technician if this lasts.",
     "advice.office": "Put a blank card on the reader and leave it there.",
     "advice.office_done": "Take it away. Its money comes by a top-up: load.",
+    "advice.batch": "Put a blank card on the reader and leave it there; then the next one. Cancel to stop.",
+    "advice.batch_back": "Only half made cards are left: put them on the reader, or cancel.",
+    "advice.batch_skipped": "Put it aside, and put the next blank card on the reader; or cancel.",
+    "advice.batch_done": "Take it away. Their money comes by a top-up: load.",
     "advice.rekey": "Put a card on the reader and leave it there; then the next one. Cancel when done.",
     "advice.rekey_failed": "Put the same card on the reader once more before it is given back; or cancel.",
-    "advice.office_failed": "Put another blank card on the reader, or the same once more; or cancel.",
+    "advice.erase_asked": "Confirm to make it a blank; that cannot be undone. Cancel and it stays as it is.",
+    "advice.erase_failed": "Put the same card on the reader once more, or put it aside and go on; or cancel.",
+    "advice.office_failed": "Put the same card on the reader once more, or a blank if this was none; or cancel.",
     # Lines
     "line.item": "{qty} x {name}  {cents}",
     "line.typed": "amount",
     "line.no_price": "no price",
     "line.balance": "balance {cents}",
+    "line.close": "card {card}",
+    "line.close_cash": "will be paid from the drawer",
+    "line.close_pending": "will be owed, no cash is paid here",
     "line.subsidy": "subsidy {cents}",
     "line.receipt": "receipt {tno}-{seq}",
     "line.owes_handover": "paid shortly before the last stop: {cents}, receipt {tno}-{seq}; tap that card",
     "line.open": "open: {cents} with card {card}; tap it again within {minutes} min",
     "line.other_card": "This is another card.",
+    "line.batch": "made {made} of {total}, half made {begun}",
+    "line.batch_last": "last: {row}",
+    "line.batch_next": "next: {row}",
+    "line.batch_begun": "half made: card {card}, UID {uid}",
     "line.rekey": "card {card}, key set {key_set}",
+    "line.erased": "erased so far: {count}",
     "line.issue": "card {card}, generation {generation}, {card_class}",
     # Why a sale is refused, and what to do
     "refused.terminal_revoked": "This terminal may not sell any more.",
@@ -84,6 +116,8 @@ SENTENCES: Final[dict[str, str]] = {
     "advice.topups_unacked": "Connect this station and wait until nothing is unsent, or send people to another one.",
     "refused.server_silent": "Only the server can know this card, and it does not answer.",
     "advice.server_silent": "Pay with a campus card that holds its own money, or with cash.",
+    "refused.uid_says_nothing": "This card or phone shows no number by which it could be known again.",
+    "advice.uid_says_nothing": "It shows another one at every tap, or none of its own. Use a campus card or pay code.",
     "refused.card_not_ours": "This is not a card of this campus.",
     "advice.card_not_ours": "Take the campus card out of the wallet and tap it alone.",
     "refused.not_genuine": "This card cannot prove that it is the one it claims to be.",
@@ -97,7 +131,11 @@ SENTENCES: Final[dict[str, str]] = {
     "refused.below_floor": "This card shows an older state than it had before.",
     "advice.below_floor": "Go to the card office; it takes a minute.",
     "refused.replayed": "What this card shows was shown before.",
-    "advice.replayed": "Tap the card itself once more. If this is said again, do not sell.",
+    "advice.replayed": "Tap the card itself once more, or scan a new pay code. If this is said again, do not sell.",
+    "refused.clock_unsure": "The clock here is not sure enough to tell how old a pay code is.",
+    "advice.clock_unsure": "Pay with a card or with cash. Connect this terminal: the server sets its clock.",
+    "refused.code_expired": "This pay code is too old.",
+    "advice.code_expired": "Let the phone show a new one and scan that.",
     "refused.value_not_covered": "The money on this card is not confirmed.",
     "advice.value_not_covered": "Go to the card office; it takes a minute.",
     "refused.class_not_served": "This counter does not serve this kind of card.",
@@ -132,18 +170,14 @@ SENTENCES: Final[dict[str, str]] = {
     "basket.basket_full": "The basket is full. Ask for the card, then ring the rest.",
     "basket.qty_too_large": "That is too many of one item. Ring fewer, or two lines.",
     "basket.amount_too_large": "No single sale may be that large. Ring it in parts.",
-    "refund.not_this_epoch": (
-        "Receipt {seq} is no card sale of this terminal. Refund a card sale where it was sold, or at the card "
-        "office; cash sales are not refunded here."
-    ),
+    "refund.not_this_epoch": "Receipt {seq} is no card sale of this terminal. Go where it was sold, or to the office.",
     "refund.other_day": "Receipt {seq} is of another day. The card office refunds it.",
     "refund.more_than_left": "Receipt {seq} has {cents} left to give back. Ask for that or less.",
     "shift.already_open": "A shift is open. Close it first: shift close AMOUNT.",
     "shift.unknown_staff": "{staff} is not on the list of staff.",
+    "shift.no_pin": "Type the PIN of {staff} behind the amount: shift open NAME AMOUNT PIN",
     "shift.wrong_pin": "That is not the PIN of {staff}: shift open NAME AMOUNT PIN",
-    "shift.pin_waits": (
-        "Too many PINs were wrong: none is tried for {minutes} min. Open the shift at another till, or wait."
-    ),
+    "shift.pin_waits": "Too many PINs were wrong: none is tried for {minutes} min. Use another till, or wait.",
     "shift.none_open": "No shift is open. Open one: shift open NAME AMOUNT.",
     "shift.steps_open": "A card has to be tapped again before the shift can close, or wait {minutes} minutes.",
     "shift.something_rung": "Something is rung or waits for a card. Finish or clear it, and then close the shift.",
@@ -173,26 +207,7 @@ SENTENCES: Final[dict[str, str]] = {
     "said.card_here": "Take the card off the reader first.",
     "said.reader_gone": "The card reader does not answer. Plug it in; selling goes on as soon as it does.",
     "said.reader_back": "The card reader is back.",
-    # The card office
-    "office.listed": (
-        "Card {card}, generation {generation}, is blocked or closed; it is not made again. Order a replacement at the "
-        "server: that is the next generation."
-    ),
-    "office.in_use": (
-        "Card {card}, generation {generation}, was made already; it is not made again. Order a replacement at the "
-        "server: that is the next generation."
-    ),
-    "office.not_listed": (
-        "No list here names card {card}, generation {generation}: this terminal cannot know whether the server gave "
-        "out that number. Compare it with the order."
-    ),
-    "office.left": "The card went away before it was finished.",
-    "office.not_ours": "The card takes no key of this terminal: no blank, or a stranger's ({detail}).",
-    "office.refused": "The card did not take what was written ({detail}).",
-    "office.unreadable": "The card's answer makes no sense ({detail}).",
-    "office.pin": "The card has a PIN: cancel, and let its holder type it: rekey PIN.",
-    "office.other_card": "This is card {detail} with money on it. Close it first.",
-    "office.other_unread": "This is card {detail}, and what is on it cannot be read. Try again, or close it first.",
+    **OFFICE,
     # A card that is looked at
     "cards.put": "Put a card on the reader and leave it there.",
     "cards.no_card": "No card came within {seconds} s.",
@@ -200,6 +215,7 @@ SENTENCES: Final[dict[str, str]] = {
     "cards.chip": "{technology}, UID {uid}",
     "cards.ours": "card {card}, generation {generation}, {card_class}; key set {key_set}; {pin}",
     "cards.blank": "a blank card, as it comes from the factory",
+    "cards.uid_says_nothing": "no UID by which it could be known again: bind it to no number",
     "cards.foreign": "not a card of this campus, or its keys are not held here ({why})",
     "cards.unreadable": "what it says of itself cannot be read or is not genuine ({why}): replace the card",
     "cards.has_pin": "has a PIN",
@@ -220,13 +236,13 @@ SENTENCES: Final[dict[str, str]] = {
     "finding.load_unchecked": "Its load record was not checked: this machine is not enrolled.",
     "finding.last_differs": "LOOK: its purse and what it remembers differ. Compare it with the server.",
     "finding.step_missing": "LOOK: between the steps it remembers one is missing. Compare it with the server.",
-    "finding.slot_invalid": (
-        "A step was cut short here, or taken back. If a till asks for this card, tap it there before anything else."
-    ),
+    "finding.slot_invalid": "A step was cut short, or taken back. If a till asks for this card, tap it there first.",
     "finding.pin_blocked": "Its PIN was wrong too often: it needs a new card.",
     "finding.old_keys": "It does not have the newest keys: rekey.",
     "technology.classic": "MIFARE Classic",
     "technology.desfire": "MIFARE DESFire",
+    "technology.tag": "a tag that says and proves who it is",
+    "technology.token": "a card of which only the UID can be read",
     "technology.unknown": "chip of no known kind",
     # A line that could not be read
     "mistake.unknown": "{word!r} is not a command. Type help to see them all. Nothing was changed.",
@@ -239,6 +255,7 @@ SENTENCES: Final[dict[str, str]] = {
     "mistake.name": "{word!r} is not a name: letters, digits, dot, dash, underscore, at most 32.",
     "mistake.pin": "A PIN has 4 to 8 digits. Type it again.",
     "mistake.class": "{word!r} is no class of card: write student, staff or visitor.",
+    "mistake.code": "That is no pay code, or only a part of one. Scan it once more.",
     "mistake.too_long": "That line is too long for a command. Nothing was changed.",
     # Status
     "status.terminal": "terminal {tid}, number {tno}; operator {staff}, shift {shift}",
@@ -257,6 +274,7 @@ SENTENCES: Final[dict[str, str]] = {
     "lists.stop": "Lists of {time}: nothing is sold until newer ones come",
     "lists.unknown": "unknown age",
     "status.alarm": "ALARM: {alarm}. Call a technician; selling goes on.",
+    "status.alarm_stopped": "ALARM: {alarm}. Call a technician.",
     "status.forked": (
         "THE SERVER HOLDS ANOTHER HISTORY of this journal. Nothing is sold here any more. Keep this journal as it is, "
         "and ask the operator for a new epoch (a new key and grant)"
@@ -313,7 +331,10 @@ SENTENCES: Final[dict[str, str]] = {
     "usage.shift_open": "shift open NAME 100.00 [PIN]",
     "usage.shift_close": "shift close 123.00",
     "usage.replace": "replace CARD GENERATION student|staff|visitor [PIN]",
+    "usage.batch": "batch FILE, or batch FIRST LAST student|staff|visitor",
+    "usage.close": "close [owed]",
     "usage.rekey": "rekey [PIN]",
+    "usage.erase": "erase",
     "usage.export": "export FILE [all]",
     "usage.status": "status",
     "usage.help": "help",
@@ -333,7 +354,10 @@ SENTENCES: Final[dict[str, str]] = {
     "help.shift_open": "begin a shift; so much is in the drawer",
     "help.shift_close": "end it; so much was counted",
     "help.replace": "make a card that the server ordered",
+    "help.batch": "make the cards of a list, blank after blank",
+    "help.close": "take back a card and pay out what it holds",
     "help.rekey": "bring cards to the newest key set",
+    "help.erase": "make blanks of cards that hold nothing",
     "help.export": "write what is unsent (or all) to a file",
     "help.status": "how the terminal is",
     "help.help": "show these commands",

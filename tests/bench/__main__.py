@@ -14,6 +14,8 @@ from typing import Any, Final
 NAMES: Final = (
     "entry",
     "sale",
+    "tap",
+    "token",
     "bytes",
     "verify",
     "ingest",

@@ -13,8 +13,6 @@ threads, caches and a disk that have rested as long.
 """
 
 import asyncio
-import os
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
@@ -23,30 +21,30 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from hardware.simulated.pcscd import PrivatePcscd
 from protocol.instants import Now
 from protocol.journal import Sealed
-from protocol.purse import PURSES, Technology
+from protocol.purse import Technology
 from terminal.journal_space import JournalSettings
 from terminal.journal_store import JournalStore
 from terminal.ports import Draft
 from tests.bench.bench_entry import Parts
 from tests.bench.canteen import Canteen, Chance, blank, restore
 from tests.bench.figures import Line, ahead_of_others, clocked, count, on_disk, undisturbed
+from tests.bench.stacks import Stack, both_stacks
+from tests.hardware.card_bench import Kind
 from tests.terminal.journals import IDENTITY, begun
 
 SALES: Final = 500
+MEASURED: Final = (Kind.CLASSIC, Kind.EV1)
 BAR: Final = 1.3
 EXCHANGES_BAR: Final = {Technology.CLASSIC: 20, Technology.DESFIRE: 15}
 
 
 def run(scale: float = 1.0) -> Iterator[Line]:
     """For each technology: a sale beside the sum of its parts, and how many exchanges with the card it takes."""
-    short = tempfile.TemporaryDirectory(prefix="fanka-")  # a socket's path is short
-    with ahead_of_others(), short as directory, PrivatePcscd(Path(directory)) as daemon:
-        os.environ["PCSCLITE_CSOCK_NAME"] = str(daemon.socket_path)  # read once, by the first call of this process
-        lines = [asyncio.run(_measure(daemon, technology, max(5, int(SALES * scale)))) for technology in PURSES]
-    yield from chain.from_iterable(lines)
+    with ahead_of_others(), both_stacks() as stacks:
+        measured = [asyncio.run(_measure(stacks["pcsc"], kind, max(5, int(SALES * scale)))) for kind in MEASURED]
+    yield from chain.from_iterable(measured)
 
 
 @dataclass(slots=True)
@@ -88,20 +86,20 @@ class Beside:
         return time.perf_counter() - started, await self.parts.spend(sealed.jws)
 
 
-async def _measure(daemon: PrivatePcscd, technology: Technology, sales: int) -> list[Line]:
+async def _measure(stack: Stack, kind: Kind, sales: int) -> list[Line]:
     spent, chance = Spent(), Chance()
     with on_disk() as directory:
-        async with AsyncExitStack() as stack:
-            canteen = await Canteen.open(daemon, Path(directory), blank(technology, chance), stack)
-            beside = await Beside.open(Path(directory), stack)
+        async with AsyncExitStack() as exits:
+            canteen = await Canteen.open(stack, Path(directory), blank(kind, chance), exits)
+            beside = await Beside.open(Path(directory), exits)
             await canteen.sell()  # the load record is verified once for all
             for seed in range(sales):
                 await _sell(canteen, beside, (canteen.chance, chance), seed, spent)
-    name = f"sale_{technology}"
+    name = f"sale_{kind.technology}"
     return [
         clocked(name, spent.sales, spent.parts, BAR, apdus_us=round(undisturbed(spent.bare))),
         clocked(f"{name}_to_bare_parts", spent.sales, spent.bare_parts),
-        count(f"{name}_exchanges", spent.exchanges, "exchanges", EXCHANGES_BAR[technology]),
+        count(f"{name}_exchanges", spent.exchanges, "exchanges", EXCHANGES_BAR[kind.technology]),
     ]
 
 

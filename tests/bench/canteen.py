@@ -1,4 +1,4 @@
-"""A till with everything under it that ships, down to a real PC/SC stack, and one customer's card on its reader."""
+"""A till with everything under it that ships, down to a real reader stack, and one customer's card on its reader."""
 
 import random
 import time
@@ -6,44 +6,37 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
-
-from smartcard import scard as _untyped  # pyright: ignore[reportMissingTypeStubs]
+from typing import Final
 
 from hardware.cards.issue import NewCard, personalise
 from hardware.cards.open_card import open_card
 from hardware.ports import CardChannel
-from hardware.readers.pcsc import PcscChannel, PcscReader
 from hardware.simulated.classic_card import ClassicState, VirtualClassic, blank_classic
 from hardware.simulated.desfire_card import VirtualDesfire
-from hardware.simulated.desfire_state import DesfireState, blank_desfire
-from hardware.simulated.pcscd import PrivatePcscd
-from hardware.simulated.vpcd import VirtualSlot
+from hardware.simulated.desfire_state import Chip, DesfireState, blank_desfire
 from protocol.basket import Basket
 from protocol.ids import Counter
 from protocol.instants import CampusTime, MonoMs, Now, UtcMs
 from protocol.journal import Sealed
 from protocol.money import Cents
-from protocol.purse import Purse, Technology
+from protocol.purse import Purse
 from terminal.card_port import CardPort
 from terminal.card_thread import CardThread
 from terminal.desk import BasketChanged, PayPressed
 from terminal.journal_space import JournalSettings
 from terminal.journal_store import JournalStore
 from terminal.lists import Lists
-from terminal.shell import Post, Shell
+from terminal.post import Post
+from terminal.shell import Shell
 from tests.bench.lunch import BALANCE, LISTS, MERCHANT, PRICES
-from tests.hardware.card_bench import OFFICE, SERVER, STATION, TILL, UID, WHO, Card, load
+from tests.bench.stacks import Exchange, Said, Stack
+from tests.hardware.card_bench import OFFICE, SERVER, STATION, TILL, UID, WHO, Card, Kind, load
 from tests.protocol.samples import NOON, TNO
 from tests.terminal.journals import IDENTITY, begun
-
-scard: Any = _untyped
 
 BETWEEN_CUSTOMERS_MS: Final = 60_000
 CARD_WAIT_S: Final = 5.0
 
-Said = Sequence[tuple[bytes, bytes]]
-"""APDUs and their answers."""
 State = ClassicState | DesfireState
 
 
@@ -77,42 +70,31 @@ class LunchClock:
         return Now(UtcMs(NOON + mono_ms), MonoMs(mono_ms))
 
 
-class Recorded:
-    """A card's channel that keeps what was said."""
-
-    def __init__(self, channel: CardChannel) -> None:
-        self._channel = channel
-        self.uid, self.technology = channel.uid, channel.technology
-        self.said: list[tuple[bytes, bytes]] = []
-
-    def transmit(self, apdu: bytes) -> bytes:
-        """Pass it on."""
-        answer = self._channel.transmit(apdu)
-        self.said.append((apdu, answer))
-        return answer
-
-
 @dataclass(frozen=True, slots=True)
 class Sale:
-    """How long a sale took, what was said to read and to write the card, and the two entries."""
+    """How long a sale took, what was said to read and to write the card, the two entries, and when what was done."""
 
     seconds: float
     read: Said
     write: Said
     entries: Sequence[Sealed]
+    began_s: float
+    exchanges: Sequence[Exchange]
+    prepared_s: float
+    """When the first entry was durable."""
 
 
 class Canteen:
     """Made by `open`."""
 
-    def __init__(self, card: Card, channel: PcscChannel, journal: JournalStore, thread: CardThread) -> None:
+    def __init__(self, card: Card, stack: Stack, journal: JournalStore, thread: CardThread) -> None:
         self.card, self.journal = card, journal
         self.clock, self.chance = LunchClock(), Chance()
-        self._channel, self._cards = channel, CardPort(TILL, thread.run, self.chance)
-        self._recorded = Recorded(channel)
+        self._stack, self._thread, self._cards = stack, thread, CardPort(TILL, thread.run, self.chance)
+        self._channel: CardChannel
         self._read_in = 0
         self._entries: list[Sealed] = []
-        self._paid_at = 0.0
+        self._prepared_s = self._paid_at = 0.0
         self.shell = Shell(
             Post(TNO, MERCHANT, CampusTime(), SERVER.public, NOON), journal, self._cards,
             Lists(PRICES, LISTS, as_of=NOON), self.clock.now,
@@ -120,43 +102,53 @@ class Canteen:
         )  # fmt: skip
 
     @classmethod
-    async def open(cls, daemon: PrivatePcscd, directory: Path, card: Card, stack: AsyncExitStack) -> "Canteen":
-        """Put a blank card on the reader, make it ours, and open the till."""
-        slot = stack.enter_context(VirtualSlot(daemon.ports[0]))
-        slot.insert(card)
-        reader = stack.enter_context(PcscReader(daemon.reader_names[0]))
-        channel = reader.wait_for_card(CARD_WAIT_S)
-        assert channel is not None
-        _issue(channel)
-        thread = CardThread(reader)
-        stack.callback(thread.close)
+    async def open(cls, stack: Stack, directory: Path, card: Card, exits: AsyncExitStack) -> "Canteen":
+        """Put a blank card on the reader, make it ours, and open the till. At the end the card is taken away."""
+        thread = CardThread(stack.reader)
+        exits.callback(thread.close)
         journal = await begun(JournalSettings(directory / "journal.db"), IDENTITY)
-        stack.push_async_callback(journal.close)
-        canteen = cls(card, channel, journal, thread)
+        exits.push_async_callback(journal.close)
+        canteen = cls(card, stack, journal, thread)
+        exits.callback(stack.take_away)
+        await canteen.detect()
+        issue(canteen._channel)
         await canteen.shell.start()
         return canteen
+
+    async def detect(self) -> float:
+        """Put the card onto the empty reader; seconds until the program has it."""
+        self.card.put_back()
+        began_s = time.perf_counter()
+        self._stack.put_on(self.card)
+        channel = await self._thread.run(lambda: self._stack.reader.wait_for_card(CARD_WAIT_S))
+        assert channel is not None
+        self._channel = channel
+        return time.perf_counter() - began_s
+
+    async def take_away(self) -> None:
+        """Empty the field, and let the reader notice."""
+        await self._thread.run(self._stack.take_away)
 
     async def sell(self) -> Sale:
         """A new customer's basket, and the card arrives."""
         await self._ring()
-        self._recorded, self._entries = Recorded(self._channel), []
+        timed, self._entries = self._stack.recorded(self._channel), []
         started = time.perf_counter()
-        self._cards.arrived(self._recorded)
+        self._cards.arrived(timed)
         await self.shell.card_arrived()
-        seconds, said = self._paid_at - started, self._recorded.said
+        seconds, said = self._paid_at - started, self._stack.said
         self._cards.left()
         await self.shell.card_left()
         assert len(self._entries) == 2 and seconds > 0, self.shell.desk.phase
-        return Sale(seconds, said[: self._read_in], said[self._read_in :], self._entries)
+        parts = (started, timed.exchanges, self._prepared_s)
+        return Sale(seconds, said[: self._read_in], said[self._read_in :], self._entries, *parts)
 
     def send_bare(self, said: Said) -> float:
-        """Send the same APDUs with nothing but pyscard; seconds until the last answer."""
-        handle, protocol = self._channel._handle, self._channel._protocol
-        messages = [list(apdu) for apdu, _ in said]
+        """Send the same with nothing but the library; seconds until the last answer."""
         started = time.perf_counter()
-        answers = [scard.SCardTransmit(handle, protocol, message) for message in messages]
+        answers = self._stack.send_bare(said)
         seconds = time.perf_counter() - started
-        assert [bytes(answer) for _, answer in answers] == [answer for _, answer in said]
+        assert answers == [answer for _, answer in said]
         return seconds
 
     async def _ring(self) -> None:
@@ -171,18 +163,18 @@ class Canteen:
 
     def _appended(self, sealed: Sealed) -> None:
         if not self._entries:
-            self._read_in = len(self._recorded.said)
+            self._read_in, self._prepared_s = len(self._stack.said), time.perf_counter()
         self._entries.append(sealed)
 
     def _paid(self) -> None:
         self._paid_at = time.perf_counter()
 
 
-def blank(technology: Technology, chance: Chance) -> Card:
+def blank(kind: Kind, chance: Chance) -> Card:
     """A card as it comes from the factory, with this source of random bytes if it needs one."""
-    if technology is Technology.CLASSIC:
+    if kind is Kind.CLASSIC:
         return VirtualClassic(blank_classic(UID))
-    return VirtualDesfire(blank_desfire(UID), chance)
+    return VirtualDesfire(blank_desfire(UID, Chip.EV2 if kind is Kind.EV2 else Chip.EV1), chance)
 
 
 def restore(card: Card, state: State) -> None:
@@ -194,7 +186,8 @@ def restore(card: Card, state: State) -> None:
             raise AssertionError("a snapshot of another card")
 
 
-def _issue(channel: PcscChannel) -> None:
+def issue(channel: CardChannel) -> None:
+    """Make the card on the reader ours, and load it."""
     personalise(channel, OFFICE, NewCard(1, WHO, Purse(Counter(0), Cents(0))))
     station = open_card(channel, STATION)
     station.write(load(station.read(), 1, 1, BALANCE))

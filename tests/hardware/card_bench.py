@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from hardware.cards.issue import NewCard, personalise
 from hardware.cards.keys import CardKeys, MasterKeys
 from hardware.cards.open_card import open_card
+from hardware.cards.pin import pin_verifier
 from hardware.ports import CardChannel, CardLeftField, PurseCard
 from hardware.simulated.classic_card import VirtualClassic, blank_classic, no_weak_bits
 from hardware.simulated.desfire_card import VirtualDesfire
@@ -99,6 +100,26 @@ def issued(kind: Kind | Technology, weak_bits: WeakBits = no_weak_bits, uid: byt
     return bench
 
 
+def loaded(kind: Kind, cents: int, *, subsidy: int = 0, period: int = 0, pin: str = "", uid: bytes = UID) -> Bench:
+    """A card with all that it holds signed for by the server, so that every till takes it."""
+    bench = Bench(blank(kind, uid), SimulatedReader())
+    bench.reader.place(bench.card)
+    who = replace(WHO, pin_verifier=pin_verifier(OFFICE, uid, 1, pin) if pin else b"")
+    personalise(bench.channel(), OFFICE, NewCard(1, who, Purse(Counter(0), Cents(0))))
+    station = bench.tap(STATION)
+    before = station.read()
+    assert before.purse is not None
+    record = LoadRecord(*who.key, LoadSeq(1), Cents(cents), Cents(0), period, Cents(subsidy))
+    after = replace(
+        before.purse.stepped(mark(1), main_cents=cents, subsidy_cents=subsidy),
+        load_seq=LoadSeq(1),
+        load_copy=1 - before.purse.load_copy if before.technology is Technology.CLASSIC else 0,
+        period=period,
+    )
+    station.write(PurseChange(before, after, Right.CREDIT, sign_load(record, SERVER)))
+    return bench
+
+
 class Garbled:
     """A channel on which the first bit of one answer (from 1) is wrong."""
 
@@ -122,6 +143,12 @@ def sale(before: CardRead, seq: int, main: int = -20, subsidy: int = 0) -> Purse
     """A debit step."""
     assert before.purse is not None
     return PurseChange(before, before.purse.stepped(mark(seq), main_cents=main, subsidy_cents=subsidy))
+
+
+def refund(before: CardRead, seq: int, main: int = 20) -> PurseChange:
+    """A step that gives back, with a till's own right; DESFire only."""
+    assert before.purse is not None
+    return PurseChange(before, before.purse.stepped(mark(seq), main_cents=main), Right.LIMITED_CREDIT)
 
 
 def mark(seq: int) -> Mark:
@@ -161,7 +188,7 @@ def all_tears(kind: Kind | Technology, exchanges: int) -> list[Tear]:
 
 def settle(bench: Bench, change: PurseChange, keys: CardKeys = TILL) -> tuple[Outcome, CardRead]:
     """What a terminal does after an unknown outcome: tap again, make definite, say what became of the step."""
-    read = bench.tap(keys).make_definite(change.after.mark, change.after.counter, change.load)
+    read = bench.tap(keys).make_definite(change.after.mark, change.after.counter, change)
     return what_became_of(change.after.mark, change.after.counter, read), read
 
 

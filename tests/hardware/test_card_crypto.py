@@ -133,6 +133,11 @@ def test_the_crc_is_the_published_one() -> None:
     assert desfire_crc32(key) == _unhex("BFE37919")
 
 
+def test_the_crc_has_the_check_value_of_crc_32_jamcrc() -> None:
+    """Catalogue of parametrised CRC algorithms (Greg Cook), CRC-32/JAMCRC: check=0x340bc6d9, over "123456789"."""
+    assert desfire_crc32(b"123456789") == (0x340BC6D9).to_bytes(4, "little")
+
+
 def test_a_key_keeps_itself_to_itself() -> None:
     assert "000102" not in repr(AesKey(bytes(range(16))))
     with pytest.raises(ValueError, match="has 15"):

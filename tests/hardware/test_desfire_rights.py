@@ -9,8 +9,14 @@ from hardware.cards.desfire import file_header
 from hardware.cards.desfire_issue import BLANK_DES
 from hardware.cards.desfire_messaging import CommMode
 from hardware.cards.desfire_session import DesfireSession
-from hardware.cards.keys import CardKeys, Role
+from hardware.cards.issue import NewCard, personalise
+from hardware.cards.keys import CardKeys, MasterKeys, Role
 from hardware.ports import CardNotOurs, CardRefused
+from hardware.simulated.reader import SimulatedReader
+from protocol.authorise import Standing, card_refusal
+from protocol.ids import Counter
+from protocol.money import Cents
+from protocol.purse import Purse
 from protocol.purse_desfire import (
     APPLICATION_ID,
     FILE_IDENTITY,
@@ -26,7 +32,7 @@ from protocol.purse_desfire import (
     LOAD_BYTES,
     LOG_BYTES,
 )
-from tests.hardware.card_bench import OFFICE, STATION, TILL, UID, Bench, Kind, issued
+from tests.hardware.card_bench import KEYS, OFFICE, STATION, TILL, UID, WHO, Bench, Kind, blank, issued
 from tests.hardware.desfire_bench import i32
 
 both = pytest.mark.parametrize("kind", [Kind.EV1, Kind.EV2])
@@ -181,3 +187,15 @@ def test_no_key_of_ours_keeps_its_blank_value(kind: Kind) -> None:
                     selected(bench, aid, ev2=ev2).authenticate(number, AesKey(bytes(16)))
             with pytest.raises(CardRefused, match="91AE"):
                 selected(bench, aid, ev2=False).authenticate_des(number, BLANK_DES)
+
+
+@both
+def test_a_till_cannot_tell_plastic_that_was_made_with_a_till_s_keys(kind: Kind) -> None:
+    """The bound of the debit key is not the card's: whoever has it makes cards of his own, with any balance."""
+    bench, most = Bench(blank(kind), SimulatedReader()), Cents(2**31 - 1)
+    bench.reader.place(bench.card)
+    own = CardKeys([MasterKeys(KEYS.key_set, KEYS.debit, bytes(16), bytes(16))])
+    personalise(bench.channel(), own, NewCard(KEYS.key_set, WHO, Purse(Counter(0), most)))
+    read = bench.tap(TILL).read()
+    assert read.purse is not None and read.purse.main_cents == most
+    assert card_refusal(read, Standing()) is None

@@ -124,6 +124,9 @@ class Told:
         self.left += 1
         self._told.set()
 
+    async def several_cards(self, *, there: bool) -> None:
+        raise AssertionError("this reader cannot see that")
+
     async def reader_changed(self, fault: str) -> None:
         self.fault = fault
         self._told.set()

@@ -11,12 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from hardware.ports import CardLeftField, CardReader, ReaderUnplugged
-from hardware.readers.pcsc import PcscReader, technology_of
+from hardware.cards.open_card import open_card
+from hardware.ports import CardError, CardLeftField, CardReader, ReaderUnplugged
+from hardware.readers.answers_to_reset import technology_of
+from hardware.readers.pcsc import PcscReader
 from hardware.simulated.pcscd import PcscdFailed, PrivatePcscd
+from hardware.simulated.plain_card import VirtualFelica, VirtualTypeB
 from hardware.simulated.tearing import CardTorn
 from hardware.simulated.vpcd import VirtualSlot
 from protocol.purse import Technology
+from tests.hardware.card_bench import TILL
 
 pytestmark = pytest.mark.integration
 
@@ -171,11 +175,50 @@ def test_a_failure_of_the_card_itself_is_not_swallowed(slot: VirtualSlot, reader
         (CLASSIC_4K_ATR, Technology.CLASSIC),
         (DESFIRE_ATR, Technology.DESFIRE),
         (ULTRALIGHT_ATR, None),
+        (bytes.fromhex("3B8F8001804F0CA00000030611003B0000000042"), Technology.TOKEN),
+        (bytes.fromhex("3B8F8001804F0CA00000030603F011000000008A"), Technology.TOKEN),
+        (bytes.fromhex("3B8880011C2D9411F7718500BE"), Technology.TOKEN),
+        (bytes.fromhex("3B8880011C2D9411F7718501BF"), None),
         (b"", None),
     ],
 )
 def test_the_atr_names_the_technology(atr: bytes, technology: Technology | None) -> None:
     assert technology_of(atr) is technology
+
+
+TOKENS = {
+    "FeliCa": VirtualFelica(bytes.fromhex("012e4cd4544d451a")),
+    "type B": VirtualTypeB(bytes.fromhex("1a2b3c4d")),
+}
+
+
+@pytest.mark.parametrize("name", TOKENS)
+def test_felica_and_type_b_are_known_by_their_atr_and_tell_their_uid(
+    slot: VirtualSlot, reader: PcscReader, name: str
+) -> None:
+    card = TOKENS[name]
+    slot.insert(card)
+    channel = reader.wait_for_card(2)
+    assert channel is not None and (channel.uid, channel.technology) == (card.uid, Technology.TOKEN)
+    assert not reader.wait_until_absent(0.5), "asking a card of type B twice takes it from nobody"
+    slot.remove()
+    assert reader.wait_until_absent(2)
+
+
+def test_a_pupi_that_changes_when_the_card_is_powered_anew_is_no_uid(slot: VirtualSlot, reader: PcscReader) -> None:
+    slot.insert(VirtualTypeB(*(bytes((1, 2, 3, count)) for count in range(200))))
+    channel = reader.wait_for_card(2)
+    assert channel is not None and (channel.uid, channel.technology) == (b"", Technology.TOKEN)
+
+
+@pytest.mark.parametrize("size", [1, 5, 11, 40])
+def test_what_no_card_has_for_a_uid_is_none(slot: VirtualSlot, reader: PcscReader, size: int) -> None:
+    """A chip with contacts may answer the reader's own command with whatever it likes."""
+    slot.insert(EchoCard(bytes(range(size)), bytes.fromhex("3b00")))
+    channel = reader.wait_for_card(2)
+    assert channel is not None and channel.uid == b""
+    with pytest.raises(CardError):
+        open_card(channel, TILL).read()
 
 
 def test_a_path_too_long_for_a_socket_is_said(tmp_path: Path) -> None:

@@ -12,12 +12,13 @@ import pytest
 
 from hardware.cards.classic_sectors import PUBLIC_KEY_A
 from hardware.simulated.classic_card import BLOCK_BYTES, BLOCKS_4K, VirtualClassic, blank_classic
-from hardware.simulated.plain_card import VirtualPlain
+from hardware.simulated.plain_card import VirtualFelica, VirtualPlain, VirtualTypeB
 from hardware.simulated.pn532 import FakePn532
 from hardware.simulated.reader import CardInField
 from protocol.purse_classic import IDENTITY_BLOCKS, SLOT_BLOCKS
 from tests.hardware.card_bench import KEYS, UID, Kind, blank, issued
 from tests.hardware.tag_bench import ultralight
+from tests.hardware.test_erase import MAKES, used, wipe
 
 pytestmark = pytest.mark.integration
 
@@ -64,6 +65,37 @@ CARDS: dict[str, tuple[CardInField, str]] = {
     "ultralight": (ultralight(), "00 44 UID (NFCID1): 04 a1 b2 c3 d4 e5 f6 SAK (SEL_RES): 00"),
     "plain": (VirtualPlain(b"\x11\x22\x33\x44"), "03 04 UID (NFCID1): 11 22 33 44 SAK (SEL_RES): 20 ATS: 78 80 70 02"),
 }
+
+
+FELICA_SAID = "FeliCa ({0} kbps) target: ID (NFCID2): 01 2e 4c d4 54 4d 45 1a Parameter (PAD): 10 0b 4b 42 84 85 d0 ff"
+TYPE_B_SAID = (
+    "ISO/IEC 14443-4B (106 kbps) target: PUPI: 1a 2b 3c 4d Application Data: 1c 2d 94 11 Protocol Info: f7 71 85"
+)
+OTHERS: dict[str, tuple[CardInField, list[str]]] = {
+    "felica": (
+        VirtualFelica(bytes.fromhex("012e4cd4544d451a")),
+        [FELICA_SAID.format(speed) + " System Code (SC): 00 03" for speed in (212, 424)],
+    ),
+    "type b": (VirtualTypeB(bytes.fromhex("1a2b3c4d")), [TYPE_B_SAID]),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_libnfc_sees_cards_of_other_types(fake: FakePn532, name: str) -> None:
+    card, introductions = OTHERS[name]
+    fake.insert(card)
+    for _ in range(2):
+        list_of_all = said(fake, "nfc-list")
+        assert all(introduction in list_of_all for introduction in introductions)
+        assert list_of_all.count("found") == len(introductions)
+    fake.remove()
+    assert "found" not in said(fake, "nfc-list")
+
+
+def test_a_pupi_may_be_another_each_time(fake: FakePn532) -> None:
+    fake.insert(VirtualTypeB(*(bytes((1, 2, 3, count)) for count in range(200))))
+    first, second = (said(fake, "nfc-list").split("PUPI: ")[1][:11] for _ in range(2))
+    assert first != second
 
 
 @pytest.mark.parametrize("name", CARDS)
@@ -148,6 +180,33 @@ def test_libfreefare_finds_a_card_of_ours_with_its_settings(fake: FakePn532) -> 
     assert "Master Key version: 1" in info, "the key set, which anybody may read"
 
 
+@pytest.mark.parametrize("kind", [Kind.EV1, Kind.EV2])
+def test_libfreefare_takes_an_erased_card_for_one_from_the_factory(fake: FakePn532, kind: Kind) -> None:
+    """Its version, what it lists, its settings and its master key are said in the same words."""
+    fake.insert(blank(kind))
+    of_factory = said(fake, "mifare-desfire-info")
+    fake.remove()
+    bench = used(MAKES[kind.value])
+    wipe(bench)
+    fake.insert(bench.card)
+    assert "Master Key version: 0" in of_factory
+    assert said(fake, "mifare-desfire-info") == of_factory
+
+
+def test_nfc_mfclassic_opens_an_erased_card_with_the_factory_s_keys(fake: FakePn532, tmp_path: Path) -> None:
+    """All sectors but the frozen ones, whose keys are given to it; and it finds nothing in any."""
+    bench = used(MAKES["1k, 4"])
+    assert isinstance(bench.card, VirtualClassic)
+    frozen = bench.card.snapshot().blocks
+    wipe(bench)
+    factory = blank_classic(bench.card.uid)
+    keys, dump = tmp_path / "keys.mfd", tmp_path / "dump.mfd"
+    keys.write_bytes(b"".join([*factory.blocks[:16], *frozen[16:32], *factory.blocks[32:]]))
+    fake.insert(bench.card)
+    assert "64 of 64 blocks read" in said(fake, "nfc-mfclassic", "r", "a", "u", str(dump), str(keys))
+    assert data_blocks(blocks_of(dump.read_bytes())) == data_blocks(factory.blocks)
+
+
 def test_libfreefare_leaves_other_cards_alone(fake: FakePn532) -> None:
     fake.insert(VirtualPlain(b"\x11\x22\x33\x44"))
     assert said(fake, "mifare-desfire-info") == ""
@@ -158,4 +217,4 @@ def test_libnfc_reads_an_ultralight(fake: FakePn532, tmp_path: Path) -> None:
     fake.insert(card)
     assert "16 of 16 pages read (0 pages failed)" in said(fake, "nfc-mfultralight", "r", str(dump))
     pages = dump.read_bytes()
-    assert (pages[:3] + pages[4:8], pages[16:32], pages[32:40]) == (UID, card.snapshot().text, card.snapshot().mac)
+    assert pages[:3] + pages[4:8] == UID and pages[16:64] == card.snapshot().memory[16:64]

@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 
 from hardware.cards.open_card import open_card
-from hardware.ports import GET_UID, CardLeftField, CardNotOurs, CardReader, ReaderUnplugged
-from hardware.readers.introductions import Found, found_in, historical_bytes
+from hardware.cards.tokens import read_token
+from hardware.ports import GET_UID, CardLeftField, CardNotOurs, CardReader, ReaderUnplugged, SeveralCards
+from hardware.readers.introductions import Air, Found, found_in, historical_bytes
 from hardware.readers.pn532 import Pn532Channel, Pn532Reader
 from hardware.simulated.classic_card import VirtualClassic, blank_classic
-from hardware.simulated.plain_card import VirtualPlain
+from hardware.simulated.plain_card import VirtualFelica, VirtualPlain, VirtualTypeB
 from hardware.simulated.pn532 import FakePn532
+from hardware.simulated.reader import CardInField
 from hardware.simulated.tearing import CardTorn, Field, Moment, Tear
 from protocol.purse import Technology
 from tests.hardware.card_bench import KINDS, TILL, UID, Kind, blank, issued, sale
@@ -107,6 +109,36 @@ def test_cards_in_an_answer_are_taken_apart() -> None:
         found_in(b"\x02" + classic + b"\x02\x00")
 
 
+@pytest.mark.parametrize("uid", [b"123", bytes(20), bytes(40)])
+def test_what_no_card_has_for_a_uid_is_no_card(uid: bytes) -> None:
+    """Half an answer, or a chip that is broken: keys made of that are another card's, or none."""
+    with pytest.raises(IndexError, match="UID"):
+        found_in(b"\x01\x01\x00\x04\x08" + bytes((len(uid),)) + uid)
+    with pytest.raises(IndexError, match="UID"):
+        found_in(b"\x01\x01\x00\x04\x08\x07" + UID[:5])
+
+
+def test_felica_in_an_answer_is_taken_apart() -> None:
+    """The first as ACS prints it (ACR122L, "To initialize a FeliCa Tag"), with its system; the second without one."""
+    first = bytes.fromhex("011401010105018604020203004b024f498a8a8008")
+    second = bytes.fromhex("021201012e4cd4544d451a100b4b428485d0ff")
+    idms = bytes.fromhex("0101050186040202"), bytes.fromhex("012e4cd4544d451a")
+    assert found_in(b"\x02" + first + second, Air.F212) == [Found(b"", 0, idm, b"", Air.F212) for idm in idms]
+    for short in (b"\x01", b"\x01" + first[:10], b"\x02" + first):
+        with pytest.raises(IndexError):
+            found_in(short, Air.F212)
+
+
+def test_type_b_in_an_answer_is_taken_apart() -> None:
+    """The first with an answer to ATTRIB, the second, a resident identity card of China, without one."""
+    first, second = bytes.fromhex("01501a2b3c4d1c2d9411f771850100"), bytes.fromhex("025000000000d103860c00808000")
+    pupis = bytes.fromhex("1a2b3c4d"), bytes(4)
+    assert found_in(b"\x02" + first + second, Air.B) == [Found(b"", 0, pupi, b"", Air.B) for pupi in pupis]
+    for short in (b"\x01", b"\x01" + first[:13], b"\x02" + first):
+        with pytest.raises(IndexError):
+            found_in(short, Air.B)
+
+
 @pytest.mark.parametrize("uid", [b"\x01\x02\x03\x04", UID])
 def test_a_classic_is_one_whatever_the_length_of_its_uid(fake: FakePn532, reader: Pn532Reader, uid: bytes) -> None:
     fake.insert(blank(Kind.CLASSIC, uid))
@@ -169,11 +201,13 @@ def test_a_card_that_comes_later_ends_the_wait(fake: FakePn532, reader: Pn532Rea
 
 
 def test_waiting_is_left_to_the_chip(fake: FakePn532, reader: Pn532Reader) -> None:
-    """One command that waits, however long, and no processor time here."""
+    """Few commands, and no processor time here."""
     reader.wait_for_card(0)
     asked, used = len(fake.heard), time.thread_time()
     assert reader.wait_for_card(0.5) is None
-    assert fake.heard[asked:].count(0x4A) == 2
+    assert fake.heard[asked:].count(0x4A) <= 3 * 4 + 2, (
+        "four kinds are looked for before and after each quarter of a second"
+    )
     assert time.thread_time() - used < 0.1 * 0.5
 
 
@@ -185,12 +219,85 @@ def test_a_lingering_card_is_handed_out_again(fake: FakePn532, reader: Pn532Read
         first.transmit(b"again")
 
 
-def test_two_cards_at_once_are_none_until_one_is_taken_away(fake: FakePn532, reader: Pn532Reader) -> None:
-    fake.insert(blank(Kind.CLASSIC), EchoCard())
-    assert reader.wait_for_card(0) is None
+FELICA, OTHER_FELICA, TYPE_B = (
+    VirtualFelica(bytes.fromhex("012e4cd4544d451a")),
+    VirtualFelica(bytes.fromhex("0101050186040202")),
+    VirtualTypeB(bytes.fromhex("1a2b3c4d")),
+)
+
+
+@pytest.mark.parametrize(
+    "cards",
+    [
+        (blank(Kind.CLASSIC), EchoCard()),
+        (blank(Kind.EV1), FELICA),
+        (FELICA, TYPE_B),
+        (TYPE_B, VirtualTypeB(b"1234")),
+        (FELICA, OTHER_FELICA),
+        (blank(Kind.CLASSIC), TYPE_B),
+    ],
+    ids=["A and A", "A and F", "F and B", "B and B", "F and F", "A and B"],
+)
+def test_of_two_cards_at_once_neither_is_handed_out(
+    fake: FakePn532, reader: Pn532Reader, cards: tuple[CardInField, ...]
+) -> None:
+    fake.insert(*cards)
+    with pytest.raises(SeveralCards):
+        reader.wait_for_card(0)
     assert not reader.wait_until_absent(0)
-    fake.insert(EchoCard())
-    assert reader.wait_for_card(5) is not None
+    fake.insert(cards[0])
+    assert seen(reader).uid == cards[0].uid
+
+
+def test_a_second_card_that_comes_is_seen_only_when_the_first_is_looked_for_anew(
+    fake: FakePn532, reader: Pn532Reader
+) -> None:
+    fake.insert(FELICA)
+    channel = seen(reader)
+    fake.insert(FELICA, OTHER_FELICA)
+    assert not channel.is_there()
+    assert reader.wait_until_absent(0)
+    with pytest.raises(SeveralCards):
+        reader.wait_for_card(0)
+
+
+@pytest.mark.parametrize("card", [FELICA, TYPE_B], ids=["FeliCa", "type B"])
+def test_of_felica_and_type_b_the_uid_is_told_and_nothing_else(
+    fake: FakePn532, reader: Pn532Reader, card: VirtualPlain
+) -> None:
+    """It comes while the chip waits for another kind; it is missed when it is gone."""
+    assert reader.wait_for_card(0) is None
+    timer = threading.Timer(0.1, fake.insert, [card])
+    timer.start()
+    channel = seen(reader)
+    timer.join()
+    assert (channel.uid, channel.technology) == (card.uid, Technology.TOKEN)
+    assert channel.transmit(GET_UID) == card.uid + OK
+    for apdu in (b"\x90\x60\x00\x00\x00", authenticate(4), b"\xff\x00\x00\x00\x04\xd4\x42\x1a\x00"):
+        assert channel.transmit(apdu).hex() == "6a81"
+    with pytest.raises(CardNotOurs):
+        open_card(channel, TILL)
+    assert read_token(channel, TILL) is None
+    assert channel.is_there() and not reader.wait_until_absent(0.4)
+    fake.remove()
+    assert reader.wait_until_absent(5)
+
+
+def test_a_pupi_that_changes_is_no_uid(fake: FakePn532, reader: Pn532Reader) -> None:
+    fake.insert(VirtualTypeB(*(bytes((1, 2, 3, count)) for count in range(200))))
+    channel = seen(reader)
+    assert (channel.uid, channel.technology) == (b"", Technology.TOKEN)
+    assert channel.is_there() and not reader.wait_until_absent(0.4), "the card itself is the same"
+
+
+def test_a_phone_that_is_felica_and_type_a_at_once_is_one_card(fake: FakePn532, reader: Pn532Reader) -> None:
+    """Its other UID is random; so it could not be told from a second phone, which is neither ours nor anybody's."""
+    phone = FELICA, VirtualPlain(bytes.fromhex("08a1b2c3"))
+    fake.insert(*phone)
+    assert seen(reader).uid == FELICA.uid
+    fake.insert(*phone, blank(Kind.EV1))
+    with pytest.raises(SeveralCards):
+        reader.wait_for_card(0)
 
 
 @pytest.mark.parametrize("kind", KINDS)

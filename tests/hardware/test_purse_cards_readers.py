@@ -1,10 +1,11 @@
-"""The purse drivers through both reader stacks, with a tear at every APDU boundary of a sale.
+"""The purse drivers through both reader stacks, with a tear at every APDU boundary of a sale, a load and a refund.
 
 pcsc     pyscard, libpcsclite, a real pcscd, a virtual card in its virtual reader
 pn532    nfcpy's driver, a pseudo-terminal, a virtual PN532 with a virtual card in its field
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,8 @@ from hardware.simulated.tearing import Moment, Rest, Tear
 from hardware.simulated.vpcd import VirtualSlot
 from protocol.ids import Counter
 from protocol.money import Cents
-from protocol.purse import Outcome, Purse, PurseChange, Right, what_became_of
-from tests.hardware.card_bench import KINDS, OFFICE, STATION, TILL, WHO, Card, Kind, blank, load, mark, sale
+from protocol.purse import Outcome, Purse, PurseChange, what_became_of
+from tests.hardware.card_bench import KINDS, OFFICE, STATION, TILL, WHO, Card, Kind, blank, load, refund, sale
 
 pytestmark = pytest.mark.integration
 
@@ -79,7 +80,7 @@ def test_a_card_is_issued_loaded_charged_and_paid_back_through_the_real_stack(be
     till = bench.tap()
     paid = till.read()
     assert paid.purse is not None
-    back = till.write(PurseChange(paid, paid.purse.stepped(mark(3), main_cents=20), Right.LIMITED_CREDIT))
+    back = till.write(refund(paid, 3))
     assert bench.tap().read() == back
     assert back.purse is not None
     assert back.purse.main_cents == 5300
@@ -117,3 +118,34 @@ def test_a_tear_at_every_boundary_through_the_real_stack(bench: RealBench, kind:
         assert purse is not None
         assert (purse.main_cents, purse.counter) == (5000 - 20 * charged, charged), tear
     assert 0 < charged < torn
+
+
+CREDITS = [(kind, load) for kind in KINDS] + [(kind, refund) for kind in KINDS if kind is not Kind.CLASSIC]
+
+
+@pytest.mark.parametrize(("kind", "credit"), CREDITS, ids=lambda one: str(getattr(one, "__name__", one)))
+def test_a_credit_torn_at_every_boundary_through_the_real_stack(
+    bench: RealBench, kind: Kind, credit: Callable[..., PurseChange]
+) -> None:
+    """Loaded or given back once or not at all. A Classic card's refund is a load."""
+    bench.issue(kind)
+    keys = STATION if credit is load else TILL
+    driver, cents, outcomes = bench.tap(keys), 5000, list[Outcome]()
+    for at in count(1):
+        before = driver.read()
+        if credit is load:
+            assert before.purse is not None
+            change = load(before, 2 * at, before.purse.load_seq + 1, 30)
+        else:
+            change, cents = refund(driver.write(sale(before, 2 * at - 1)), 2 * at), cents - 20
+        bench.card.arm(Tear(at, Moment.AFTER))
+        try:
+            driver.write(change)
+            break
+        except CardLeftField:
+            driver = bench.tap(keys)
+            read = driver.make_definite(change.after.mark, change.after.counter)
+        outcomes.append(what_became_of(change.after.mark, change.after.counter, read))
+        cents += 0 if outcomes[-1] is not Outcome.WRITTEN else 30 if credit is load else 20
+        assert read.purse is not None and read.purse.main_cents == cents, at
+    assert set(outcomes) == {Outcome.NOT_WRITTEN, Outcome.WRITTEN} and len(outcomes) >= 4

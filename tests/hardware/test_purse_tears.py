@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hardware.ports import CardLeftField
+from hardware.ports import CardLeftField, CardRefused
+from hardware.simulated.classic_card import ClassicState
 from hardware.simulated.tearing import Moment, Rest, Tear
-from protocol.purse import Outcome, Technology
+from protocol.purse import Outcome, Technology, what_became_of
+from protocol.purse_classic import SLOT_BLOCKS
 from tests.hardware.card_bench import (
     KINDS,
     STATION,
@@ -20,6 +22,7 @@ from tests.hardware.card_bench import (
     issued,
     load,
     mark,
+    refund,
     sale,
     settle,
     torn,
@@ -73,6 +76,36 @@ def test_a_sale_torn_anywhere_is_charged_once_or_not_at_all(kind: Kind, first_se
     assert seen == {Outcome.WRITTEN, Outcome.NOT_WRITTEN}
 
 
+@pytest.mark.parametrize("kind", [Kind.EV1, Kind.EV2])
+def test_a_refund_torn_anywhere_is_given_back_once_or_not_at_all(kind: Kind) -> None:
+    """Where it was not made it can be made; where it was, the card gives back no more."""
+    bench = issued(kind)
+    driver = bench.tap()
+    driver.write(sale(driver.read(), 1))
+    start = bench.card.snapshot()
+    driver = bench.tap()
+    before = driver.read()
+    needed, seen = bench.exchanges(lambda: driver.write(refund(before, 2))), set[Outcome]()
+    for tear in all_tears(kind, needed):
+        restore(bench, start)
+        driver = bench.tap()
+        change = refund(driver.read(), 2)
+        assert torn(bench, change, driver, tear)
+        outcome, read = settle(bench, change)
+        seen.add(outcome)
+        assert read.purse == (change.after if outcome is Outcome.WRITTEN else change.purse_before), tear
+        driver = bench.tap()
+        again = refund(driver.read(), 3)
+        if outcome is Outcome.WRITTEN:
+            with pytest.raises(CardRefused, match="LimitedCredit"):
+                driver.write(again)
+        else:
+            driver.write(again)
+        read = bench.tap().read()
+        assert read.purse is not None and read.purse.main_cents == 5000
+    assert seen == {Outcome.WRITTEN, Outcome.NOT_WRITTEN}
+
+
 def restore(bench: Bench, state: object) -> None:
     bench.card.restore(state)  # type: ignore[arg-type]
 
@@ -106,7 +139,7 @@ def test_making_definite_may_itself_be_torn_anywhere() -> None:
     source = count()
     bench = issued(Technology.CLASSIC, lambda: next(source) * 0x5B)
     for first in (Tear(3, Moment.DURING, 9, 0x55), Tear(4, Moment.AFTER), Tear(1, Moment.AFTER)):
-        for tear in all_tears(Technology.CLASSIC, 34):
+        for tear in all_tears(Technology.CLASSIC, 41):
             restore(bench, issued(Technology.CLASSIC).card.snapshot())
             driver = bench.tap()
             change = sale(driver.read(), 1)
@@ -167,3 +200,49 @@ def test_the_balance_is_the_sum_of_what_was_written(
             purse = bench.tap().read().purse
             assert purse is not None
             assert (purse.main_cents, purse.subsidy_cents, purse.counter) == (main, subsidy, counter)
+
+
+@pytest.mark.parametrize("remembers", [True, False], ids=["remembered", "after a restart"])
+@pytest.mark.parametrize("base", [1, 0], ids=["built on slot 1", "built on slot 0"])
+def test_a_card_torn_at_two_tills_is_whole_again_where_it_was_torn_last(base: int, remembers: bool) -> None:
+    """The first till's mark has weak bits: it read as written when the second till built on it, and later not.
+
+    And whole it stays: a step after that, torn as well, finds a slot to fall back to.
+    """
+    reads_as = [0]
+    bench = issued(Technology.CLASSIC, lambda: reads_as[0])
+    driver = bench.tap()
+    first = driver.write(sale(driver.read(), 1))
+    if base == 0:
+        first = driver.write(sale(driver.read(), 1))
+    assert first.slot == base
+    start = bench.card.snapshot()
+    assert isinstance(start, ClassicState)
+    mark_block = SLOT_BLOCKS[first.slot][2]
+    start.weak[mark_block] = bytes(9) + b"\xff" + bytes(6)
+    right = start.blocks[mark_block][9]
+    healed, lost = 0, 0
+    for tear in all_tears(Technology.CLASSIC, 7):
+        restore(bench, start)
+        reads_as[0] = right
+        driver = bench.tap()
+        change = sale(driver.read(), 2)
+        assert change.purse_before == first.purse
+        if not torn(bench, change, driver, tear):
+            continue
+        reads_as[0] = right ^ 0xFF
+        mark, counter = change.after.mark, change.after.counter
+        read = bench.tap().make_definite(mark, counter, change if remembers else None)
+        outcome = what_became_of(mark, counter, read)
+        if outcome is Outcome.UNKNOWN:
+            lost += 1
+            continue
+        healed += 1
+        for reads_as[0] in (right, right ^ 0xFF):
+            assert bench.tap().read().purse == (change.after if outcome is Outcome.WRITTEN else first.purse)
+        reads_as[0] = right
+        driver = bench.tap()
+        assert torn(bench, sale(driver.read(), 3), driver, Tear(3, Moment.BEFORE))
+        reads_as[0] = right ^ 0xFF
+        assert bench.tap().read().purse == read.purse
+    assert healed and bool(lost) is not remembers

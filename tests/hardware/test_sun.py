@@ -7,9 +7,10 @@ import pytest
 
 from hardware.cards.crypto import AesKey
 from hardware.cards.keys import CardKeys
+from hardware.cards.ntag424 import READ_NDEF, SELECT_APPLICATION, SELECT_NDEF_FILE
 from hardware.cards.open_card import open_card
 from hardware.cards.sun import NDEF_BYTES_MAX, mac_of, ndef_file, picc_data, read_message
-from hardware.cards.tokens import READ_NDEF, SELECT_NDEF_APPLICATION, SELECT_NDEF_FILE, read_token
+from hardware.cards.tokens import read_token
 from hardware.ports import CardChannel, CardNotOurs
 from hardware.simulated.ntag424 import VirtualNtag424
 from hardware.simulated.plain_card import VirtualPlain
@@ -18,7 +19,7 @@ from protocol.ids import CardNo, Counter
 from protocol.proofs import Proof, ProofKind
 from protocol.purse import CardRead, Technology
 from tests.hardware.card_bench import NEXT_KEYS, TECHNOLOGIES, TILL, UID, WHO, issued
-from tests.hardware.tag_bench import LINK, tag
+from tests.hardware.tag_bench import LINK, tag, with_mac_key
 
 ZERO = AesKey(bytes(16))
 PLAIN_WHO = replace(WHO, pin_verifier=b"")
@@ -94,9 +95,7 @@ def test_a_purse_driver_says_that_a_tag_is_none_of_its() -> None:
         lambda: tag(mac_keys=NEXT_KEYS),
         lambda: tag(keys=replace(NEXT_KEYS, key_set=1)),
         lambda: VirtualNtag424(replace(tag().snapshot(), uid=UID[:-1] + b"\xf7")),
-        lambda: VirtualNtag424(
-            replace(tag().snapshot(), file=ndef_file(LINK, 1, replace(WHO, card=CardNo(8))), mac_key=ZERO)
-        ),
+        lambda: VirtualNtag424(with_mac_key(tag(replace(WHO, card=CardNo(8))).snapshot(), ZERO)),
     ],
     ids=["a MAC of other keys", "all of other keys", "another tag's keys", "another person's number"],
 )
@@ -143,7 +142,7 @@ def test_only_a_whole_message_is_read() -> None:
 def test_the_count_rises_before_the_first_read_after_another_command_and_outlives_the_field() -> None:
     card = tag()
     channel = channel_to(card)
-    for command in (SELECT_NDEF_APPLICATION, SELECT_NDEF_FILE):
+    for command in (SELECT_APPLICATION, SELECT_NDEF_FILE):
         assert channel.transmit(command) == b"\x90\x00"
     assert channel.transmit(READ_NDEF)[:-2] != channel.transmit(READ_NDEF[:-1] + b"\x00")[:NDEF_BYTES_MAX]
     assert card.snapshot().counter == 1, "the filling is new, the count is not"

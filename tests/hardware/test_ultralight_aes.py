@@ -8,7 +8,8 @@ import pytest
 from hardware.cards.crypto import AesKey
 from hardware.cards.keys import CardKeys
 from hardware.cards.tokens import read_token
-from hardware.cards.ultralight_aes import authenticates, through
+from hardware.cards.ultralight_aes import MAC_PAGE, TEXT_PAGE, authenticates, through
+from hardware.cards.ultralight_issue import DATA_KEY_PAGE
 from hardware.simulated.reader import SimulatedReader
 from hardware.simulated.ultralight_aes import VirtualUltralightAes
 from protocol.proofs import Proof, ProofKind
@@ -76,9 +77,9 @@ def test_a_tag_proves_who_it_is() -> None:
 @pytest.mark.parametrize(
     "forged",
     [
-        lambda: VirtualUltralightAes(replace(ultralight().snapshot(), key=ZERO)),
+        lambda: VirtualUltralightAes(ultralight().snapshot().with_page(DATA_KEY_PAGE, bytes(16))),
         lambda: VirtualUltralightAes(replace(ultralight().snapshot(), uid=UID[:-1] + b"\xf7")),
-        lambda: VirtualUltralightAes(replace(ultralight().snapshot(), mac=bytes(8))),
+        lambda: VirtualUltralightAes(ultralight().snapshot().with_page(MAC_PAGE, bytes(8))),
         lambda: ultralight(keys=replace(NEXT_KEYS, key_set=1)),
     ],
     ids=["no key", "another tag's", "another text", "other keys"],
@@ -89,7 +90,7 @@ def test_what_a_tag_cannot_prove_is_not_genuine(forged: Callable[[], VirtualUltr
 
 
 def test_other_tags_say_nothing_of_ours() -> None:
-    assert read(VirtualUltralightAes(replace(ultralight().snapshot(), text=bytes(16)))) is None
+    assert read(VirtualUltralightAes(ultralight().snapshot().with_page(TEXT_PAGE, bytes(16)))) is None
     assert read(ultralight(), CardKeys([NEXT_KEYS])) is None
 
 

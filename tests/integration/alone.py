@@ -14,7 +14,8 @@ from terminal.identity import JOURNAL_FILE, load_identity
 from terminal.journal_space import JournalSettings
 from terminal.journal_store import JournalStore
 from terminal.policy_store import PolicyStore
-from terminal.shell import Post, Shell
+from terminal.post import Post
+from terminal.shell import Shell
 from terminal.till import CHECKPOINT_ENTRIES
 from tests.integration.campus import MERCHANT
 from tests.terminal.counter import inline

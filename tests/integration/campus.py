@@ -26,6 +26,7 @@ from hardware.simulated.pcscd import PrivatePcscd
 from hardware.simulated.plain_card import VirtualPlain
 from hardware.simulated.pn532 import FakePn532
 from hardware.simulated.reader import SimulatedReader
+from hardware.simulated.ultralight_aes import VirtualUltralightAes
 from hardware.simulated.vpcd import VirtualSlot
 from protocol.journal import Sealed, read_entry
 from protocol.purse import CardRead, Technology
@@ -42,7 +43,7 @@ from tests.integration.programs import Event, ProgramFailed, ServerProgram, Term
 
 SITE, MERCHANT = "north-campus", "canteen-1"
 
-Token = VirtualPlain | VirtualNtag424
+Token = VirtualPlain | VirtualNtag424 | VirtualUltralightAes
 """What has no purse."""
 PCSCD_LOOKS_S = 0.6
 """pcscd looks at its readers every 400 ms; a card away for less was never away."""
@@ -69,24 +70,19 @@ class Till:
         self.slot.insert(card)
         return mark
 
-    def take_off(self) -> None:
-        """Take the card away and wait until the terminal has seen it."""
-        mark = self.program.mark()
-        self.slot.remove()
-        self.program.wait_for(
-            lambda event: event["event"] == "card" and event["state"] == "left", since=mark, what="card left"
-        )
-
     def tap(self, card: Card | Fuse | Token) -> Event:
+        """Hold a card to the reader until the terminal has decided, and take it away; what was shown."""
+        view = self.hold(card)
+        self.away()
+        return view
+
+    def hold(self, card: Card | Fuse | Token) -> Event:
         """Hold a card to the reader until the terminal has decided; what it shows then.
 
         Whoever taps on purpose has taken the card away: sooner than half a second later it counts as never gone.
         """
         time.sleep(max(0.0, self.gone_at + PCSCD_LOOKS_S - time.monotonic()))
-        mark = self.put_on(card)
-        view = self.program.wait("view", since=mark, phase=SETTLED_PHASES)
-        self.away()
-        return view
+        return self.program.wait("view", since=self.put_on(card), phase=SETTLED_PHASES)
 
     def away(self) -> None:
         """The field is empty, whether the card was taken or tore itself away."""
@@ -356,22 +352,22 @@ class Campus:
 
     # Cards --------------------------------------------------------------------------------------------------------
 
-    def issue(self, office: Till, technology: Technology, cents: int) -> tuple[int, Card]:
+    def issue(self, office: Till, technology: Technology, cents: int, chip: Chip | None = None) -> tuple[int, Card]:
         """A new card with money on it: number and cash from the desk, plastic and load at the card office."""
         no = int(self.ask("POST", "/cards", {"technology": str(technology)})["numbers"][0])
         self.ask("POST", f"/cards/{no}/loads", {"id": f"desk-load-{no:06d}", "cents": cents})
-        return no, self.make(office, no, technology)
+        return no, self.make(office, no, technology, chip=chip)
 
-    def make(self, office: Till, no: int, technology: Technology, pin: str = "") -> Card:
+    def make(self, office: Till, no: int, technology: Technology, pin: str = "", chip: Chip | None = None) -> Card:
         """Personalise a blank for a number and collect what waits for it, in one go."""
-        card = blank(technology)
+        card = blank(technology, chip)
         office.program.wait("view", since=office.program.type(f"replace {no} 1 student {pin}"), phase="office")
         mark = office.put_on(card)
         view = office.program.wait("view", since=mark, phase={"office_done", "office_failed"})
         if view["phase"] != "office_done":
             raise ProgramFailed(str(view))
         self.collect(office)
-        office.take_off()
+        office.away()
         return card
 
     def collect(self, office: Till) -> None:
@@ -386,12 +382,12 @@ class Campus:
             time.sleep(0.1)
 
 
-def blank(technology: Technology) -> Card:
-    """A card as it comes from the factory; a DESFire of any generation."""
+def blank(technology: Technology, chip: Chip | None = None) -> Card:
+    """A card as it comes from the factory; a DESFire of this generation, or of any."""
     uid = b"\x04" + secrets.token_bytes(6)
     if technology is Technology.CLASSIC:
         return VirtualClassic(blank_classic(uid))
-    return VirtualDesfire(blank_desfire(uid, secrets.choice(list(Chip))))
+    return VirtualDesfire(blank_desfire(uid, chip or secrets.choice(list(Chip))))
 
 
 def wait_until(fits: Callable[[], bool], what: str, timeout_s: float = 60.0) -> None:

@@ -169,6 +169,17 @@ class TerminalProgram(Program):
         super().start()
         self.wait("view", since=mark)
 
+    def start_for(self, work: str) -> int:
+        """End it, and start it for some work with cards; the place in the events from which to look."""
+        self.stop()
+        mark, plain = self.mark(), self._arguments
+        self._arguments = [*plain[:2], "cards", *work.split(), *plain[2:]]
+        try:
+            self.start()
+        finally:
+            self._arguments = plain
+        return mark
+
     def type(self, line: str) -> int:
         """Type a command; the place in the events from which to look for what comes of it."""
         mark = self.mark()

@@ -96,6 +96,7 @@ def test_a_server_put_back_from_yesterday_is_told_everything_again(
     sell(till, cards)
     for each in (till, other):
         campus.wait_online(each)
+    (campus.directory / "backups").mkdir()
     backup = command(campus, "backup", "--to", str(campus.directory / "backups"))
     for each in (till, other):
         sell(each, cards)

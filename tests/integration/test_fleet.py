@@ -155,10 +155,10 @@ def test_a_cashier_and_a_student_type_their_pins(campus: Campus, office: Till) -
     program.wait("view", since=office.put_on(card), phase="pin_entry")
     for pin, phase in ((WRONG_CARD_PIN, "not_done"), (CARD_PIN, "done")):
         if phase == "done":
-            office.take_off()
+            office.away()
             program.wait("view", since=office.put_on(card), phase="pin_entry")
         program.wait("view", since=program.type(f"pin {pin}"), phase=phase)
-    office.take_off()
+    office.away()
     assert not [pin for pin in PINS if pin in str(refused.value) or pin in json.dumps(program.events)]
 
 

@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from protocol import messages, purse_classic, purse_desfire
+from protocol.card_key_delivery import deliver
+from protocol.card_keys import Tier, split, write_part
+from protocol.enrolment import four_words
 from protocol.ids import Counter
 from protocol.journal import Sealed
 from protocol.load_record import encode_load, encode_record
@@ -89,14 +92,14 @@ def cards() -> dict[str, Any]:
 
 
 def signed_messages() -> dict[str, Any]:
-    """Each signed message, a hello and the questions."""
+    """Each signed message, a hello, the questions and a pay code."""
     key = samples.SERVER_KEY
     signed = {name: messages.sign(message, key).decode() for name, (message, _) in samples.MESSAGES.items()}
     last = samples.chain_of()[-1]
     hello = Hello(samples.EPOCH, samples.TNO, last.seq, to_base64url(last.hash), signed["ack"])
     told = {"hello": encode_hello(hello).decode(), "state": encode_state(samples.STATE).decode()}
     questions = {name: encode_question(question).decode() for name, question in samples.QUESTIONS.items()}
-    return {"seed": samples.SERVER_SEED.hex(), "signed": signed, **told, **questions}
+    return {"seed": samples.SERVER_SEED.hex(), "signed": signed, **told, **questions, "pay_code": samples.PAY_CODE}
 
 
 def tree() -> dict[str, Any]:
@@ -109,6 +112,21 @@ def tree() -> dict[str, Any]:
     return {"rows": texts, "leaves": leaves, "root": to_base64url(frontier.root())}
 
 
+def card_keys() -> dict[str, Any]:
+    """A set's check values and a part of it, a terminal's request, and what is delivered to it."""
+    asked, sets, root = samples.CARD_KEY_REQUEST, samples.KEY_SETS, samples.SERVER_KEY
+    parts = split(sets[0], 2, bytes(range(48)))
+    return {
+        "masters": {str(tier): sets[0].masters[tier].hex() for tier in Tier},
+        "check_values": {str(tier): value for tier, value in sets[0].check_values.items()},
+        "parts": [write_part(part) for part in parts],
+        "secret": samples.CARD_KEY_SECRET.hex(),
+        "request": messages.sign(asked, samples.KEY).decode(),
+        "words": four_words(asked.text),
+        "delivery": deliver(asked, 7, sets, samples.CARD_KEY_CHANCE, root).decode(),
+    }
+
+
 FILES: dict[str, Callable[[], dict[str, Any]]] = {
     "entries": entries,
     "token_entries": token_entries,
@@ -116,6 +134,7 @@ FILES: dict[str, Callable[[], dict[str, Any]]] = {
     "cards": cards,
     "messages": signed_messages,
     "tree": tree,
+    "card_keys": card_keys,
     "keys": golden_rules.keys,
     "lists": golden_rules.lists,
     "decisions": golden_rules.decisions,

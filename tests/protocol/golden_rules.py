@@ -100,6 +100,12 @@ RULES = LimitRules(
     (OfflineStep(86_400_000, Cents(2_000)), OfflineStep(259_200_000)),
     6,
 )
+PERIOD = LimitRules(
+    (ClassLimits(CardClass.STUDENT, meal=1), ClassLimits(CardClass.STAFF)),
+    (Meal(1, 660, 780, 3), Meal(2, 1_020, 1_140)),
+    subsidy_period=6,
+    subsidy_until=samples.SPENT.day,
+)
 BOUNDS = LimitRules(topup=Cents(20_000), stand_in=Cents(3_000), unacked_topups=Cents(50_000))
 
 _COUNTED = Spent(samples.SPENT.day, Cents(2_500), samples.SPENT.month, Cents(2_500), 1, 1)
@@ -174,6 +180,7 @@ def lists() -> dict[str, Any]:
         "loads": encode_file(LoadsFile((samples.LOAD_TEXT,))).decode(),
         "limits": encode_file(RULES).decode(),
         "limits_of_bounds": encode_file(BOUNDS).decode(),
+        "limits_of_a_period": encode_file(PERIOD).decode(),
         "prices": encode_prices(PRICES).decode(),
         **{name: encode_file(file).decode() for name, file in SITE_FILES.items()},
         "prices_and_later_ones": encode_prices(LATER).decode(),
@@ -184,7 +191,8 @@ def decisions() -> dict[str, Any]:
     """What is asked of the lists above, and the answer."""
     record = {name: value for name, value in _plain(samples.RECORD).items() if name not in ("card", "generation")}
     card = {"identity": _plain(samples.IDENTITY), "purse": _plain(_PURSE), "load_record": record}
-    return {"prices": _prices(), "spent": _spent(), "card": card, "approvals": _approvals(), "topups": _topups()}
+    told = {"prices": _prices(), "spent": _spent(), "card": card, "approvals": _approvals(), "topups": _topups()}
+    return told | {"periods": _periods()}
 
 
 def _prices() -> list[dict[str, Any]]:
@@ -237,6 +245,23 @@ def _approvals() -> list[dict[str, Any]]:
             answer = authorise(read, Cents(amount), standing=Standing(), house=house, when=when, pin=pin)
             told.append({"amount": amount, "minute": minute, "list_age_ms": age, "pin_tries": tries, "pin": pin.value}
                         | {"answer": _plain(answer)})  # fmt: skip
+    return told
+
+
+def _periods() -> list[dict[str, Any]]:
+    """By the limits of a period: purchases counted by class, and a subsidy that ends."""
+    today, told = samples.SPENT.day, list[dict[str, Any]]()
+    for card_class in (CardClass.STUDENT, CardClass.STAFF):
+        for count in (0, 1, 2, 3):
+            for minute, day in ((700, today), (1_080, today), (900, today), (900, today + 1)):
+                for ahead, clock in ((1, ClockSource.SERVER), (2, ClockSource.NONE)):
+                    spent = replace(_COUNTED, meal_count=count)
+                    identity = replace(samples.IDENTITY, card_class=card_class)
+                    read = replace(samples.CLASSIC_READ, identity=identity, purse=replace(_PURSE, spent=spent))
+                    when = When(BusinessDay(day), BusinessDay(today + ahead), minute, clock)
+                    answer = authorise(read, Cents(100), standing=Standing(), house=House(PERIOD, 0), when=when)
+                    told.append({"card_class": card_class, "meal_count": count, "when": _plain(when), "amount": 100}
+                                | {"answer": _plain(answer)})  # fmt: skip
     return told
 
 

@@ -6,16 +6,22 @@ from typing import Final
 from msgspec import structs
 
 from protocol.authorise import Listed, Refusal
-from protocol.card_bodies import Rekeyed
+from protocol.card_bodies import Erased, Rekeyed
+from protocol.card_key_delivery import CardKeyRequest, Holder
+from protocol.card_keys import KeySet, Tier
 from protocol.entries import (
     Body,
     Booted,
+    CardBegun,
     CardBlocked,
+    CardErased,
     CardIssued,
     CardRekeyed,
     CashSale,
     Checkpoint,
     ClockChanged,
+    CloseStep,
+    CloseTo,
     Discount,
     Entry,
     EpochEnded,
@@ -81,10 +87,12 @@ from protocol.messages import (
     version_of,
 )
 from protocol.money import Cents
+from protocol.pay_codes import make_pay_code, read_pay_code
 from protocol.policy import load_text
 from protocol.proofs import Proof, ProofKind
 from protocol.purse import CardClass, CardId, CardRead, Identity, LoadRecord, Mark, Purse, SeenStep, Spent, Technology
 from protocol.sealed_rows import EntryRow, PostingRow, SealedRow, TrailRow
+from protocol.sealing import SEAL_CHANCE_BYTES, public_of
 from protocol.signing import SigningKey, mac8_with, sha256_of, to_base64url
 from protocol.state import State
 
@@ -196,6 +204,22 @@ def load(prepared: int) -> LoadStep:
     )
 
 
+def close(prepared: int, to: CloseTo) -> CloseStep:
+    """Everything off a DESFire card that is handed in."""
+    return CloseStep(
+        DESFIRE,
+        Cents(11_450),
+        Counter(6),
+        Counter(7),
+        Cents(11_300),
+        Cents(0),
+        Cents(150),
+        Cents(0),
+        Seq(prepared),
+        to=to,
+    )
+
+
 PIN_TRIED: Final = PinTried(
     CLASSIC, Cents(0), Counter(11), Counter(12), Cents(5_000), Cents(5_000), Cents(300), Cents(300), tries_after=1
 )
@@ -247,6 +271,14 @@ OFFICE_STORY: Final[tuple[tuple[Kind, Body], ...]] = (
     (Kind.CARD_REKEYED, CardRekeyed(DESFIRE, 3, Rekeyed.BEGUN, 2)),
     (Kind.CARD_REKEYED, CardRekeyed(DESFIRE, 3, Rekeyed.FAILED, 2)),
     (Kind.CARD_REKEYED, CardRekeyed(DESFIRE, 3, Rekeyed.DONE)),
+    (Kind.CLOSE_PREPARED, close(0, CloseTo.CASH)),
+    (Kind.CLOSE_SETTLED, close(4, CloseTo.CASH)),
+    (Kind.CLOSE_VOIDED, close(4, CloseTo.CASH)),
+    (Kind.CLOSE_TORN, close(4, CloseTo.PENDING)),
+    (Kind.CARD_BEGUN, CardBegun(DESFIRE, "04112233445566", 3)),
+    (Kind.CARD_ERASED, CardErased(DESFIRE, "04112233445566", Erased.BEGUN, 3, Counter(17))),
+    (Kind.CARD_ERASED, CardErased(DESFIRE, "04112233445566", Erased.FAILED, 3, Counter(17))),
+    (Kind.CARD_ERASED, CardErased(DESFIRE, "04112233445566", Erased.DONE, 3)),
 )
 """Told at the card office; kinds that are younger than `STORY`, whose chain stays as it is."""
 LISTS: Final = ListVersions(1, 2, 3, 4, 5, 6, 7, 8, 2**32 + 9)
@@ -308,6 +340,13 @@ KEYS: Final = Keys(
     ),
 )
 """What the root signed: the ack key is the second of its purpose."""
+
+CARD_KEY_SECRET: Final = bytes(range(128, 160))
+CARD_KEY_CHANCE: Final = bytes(range(160, 160 + SEAL_CHANCE_BYTES))
+CARD_KEY_REQUEST: Final = CardKeyRequest(TID, EPOCH, Holder.TILL, to_base64url(public_of(CARD_KEY_SECRET)))
+KEY_SETS: Final = tuple(
+    KeySet(number, {tier: bytes([number, place]) * 8 for place, tier in enumerate(Tier)}) for number in (2, 1)
+)
 
 MESSAGES: Final[dict[str, tuple[Signed, str]]] = {
     "grant": (GRANT, "grant"),
@@ -390,8 +429,15 @@ def token_sale(prepared: int, approval: str = "") -> SaleStep:
     )
 
 
-def _proven(sale: SaleStep) -> SaleStep:
-    return structs.replace(sale, proof=Proof(ProofKind.SUN, Counter(61)))
+PAY_CODE: Final = make_pay_code(TOKEN, NOON, SERVER_KEY)
+
+
+def _proven(sale: SaleStep, proof: Proof | None = None) -> SaleStep:
+    return structs.replace(sale, proof=proof or Proof(ProofKind.SUN, Counter(61)))
+
+
+_CODE: Final = read_pay_code(PAY_CODE)
+assert _CODE is not None
 
 
 TOKEN_STORY: Final[tuple[tuple[Kind, Body], ...]] = (
@@ -404,5 +450,7 @@ TOKEN_STORY: Final[tuple[tuple[Kind, Body], ...]] = (
     (Kind.SALE_SETTLED, token_sale(6)),
     (Kind.SALE_PREPARED, _proven(token_sale(0))),
     (Kind.SALE_SETTLED, _proven(token_sale(8))),
+    (Kind.SALE_PREPARED, _proven(token_sale(0), _CODE.proof)),
+    (Kind.SALE_SETTLED, _proven(token_sale(10), _CODE.proof)),
 )
-"""Approved, voided, and stood in for; without a proof, as terminals once wrote it, and with one."""
+"""Approved, voided, and stood in for; without a proof, as terminals once wrote it, with one, and with a pay code."""

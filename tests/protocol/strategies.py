@@ -7,8 +7,9 @@ from typing import Any
 from hypothesis import strategies as st
 from msgspec import inspect
 
-from protocol.ids import Counter
+from protocol.ids import U32_MAX, Counter
 from protocol.proofs import Proof, ProofKind
+from protocol.signing import to_base64url
 
 _INTEGER_MAX = 2**53 - 1
 
@@ -34,6 +35,10 @@ def _sun(counter: int) -> Proof:
     return Proof(ProofKind.SUN, Counter(counter))
 
 
+def _code(second: int) -> Proof:
+    return Proof(ProofKind.CODE, Counter(second), to_base64url(second.to_bytes(64)))
+
+
 def _values(info: inspect.Type) -> st.SearchStrategy[Any]:
     match info:
         case inspect.Metadata():
@@ -56,7 +61,11 @@ def _values(info: inspect.Type) -> st.SearchStrategy[Any]:
         case inspect.VarTupleType():
             return st.lists(_values(info.item_type), max_size=min(3, info.max_length or 3)).map(tuple)
         case inspect.StructType(cls=cls) if cls is Proof:
-            return st.just(Proof(ProofKind.AES)) | st.integers(1, (1 << 24) - 1).map(_sun)
+            return (
+                st.just(Proof(ProofKind.AES))
+                | st.integers(1, (1 << 24) - 1).map(_sun)
+                | st.integers(1, U32_MAX).map(_code)
+            )
         case inspect.StructType():
             return st.builds(info.cls, **{field.name: _values(field.type) for field in info.fields})
         case _:

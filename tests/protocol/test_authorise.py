@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from protocol.authorise import (
     Approved,
@@ -40,8 +41,9 @@ from protocol.purse import (
 
 DAY, MONTH = BusinessDay(20_780), Month(682)
 WHEN = When(DAY, BusinessDay(DAY + 1), 720, ClockSource.SERVER)
+STUDENT = ClassLimits(CardClass.STUDENT, Cents(3_000), Cents(5_000), Cents(9_000), Cents(1_000))
 RULES = LimitRules(
-    (ClassLimits(CardClass.STUDENT, Cents(3_000), Cents(5_000), Cents(9_000), Cents(1_000)),),
+    (STUDENT,),
     (Meal(2, 660, 780, 2),),
     1,
     (OfflineStep(1_000, Cents(500)),),
@@ -119,6 +121,8 @@ CASES: dict[Refusal, list[tuple[dict[str, Any], int]]] = {
         ({"read": shown(11), "standing": Standing(proof_floor=Counter(11))}, 0),
         ({"read": shown(10), "standing": Standing(proof_floor=Counter(11))}, 0),
     ],
+    Refusal.CLOCK_UNSURE: [({"standing": Standing(proof_refusal=Refusal.CLOCK_UNSURE)}, 0)],
+    Refusal.CODE_EXPIRED: [({"standing": Standing(proof_refusal=Refusal.CODE_EXPIRED)}, 0)],
     Refusal.VALUE_NOT_COVERED: [
         ({"read": classic(None)}, 0),
         ({"read": classic(dataclasses.replace(RECORD, spent_known_cents=Cents(6_001)))}, 0),
@@ -133,7 +137,10 @@ CASES: dict[Refusal, list[tuple[dict[str, Any], int]]] = {
     ],
     Refusal.OUTSIDE_WINDOW: [({"when": dataclasses.replace(WHEN, minute=800)}, 0)],
     Refusal.SALE_LIMIT: [({"amount": 3_001}, 3_000)],
-    Refusal.MEAL_LIMIT: [({"read": spent_of(meal_count=2)}, 2)],
+    Refusal.MEAL_LIMIT: [
+        ({"read": spent_of(meal_count=2)}, 2),
+        ({"read": spent_of(meal_count=1), "house": with_rules(classes=(structs.replace(STUDENT, meal=1),))}, 1),
+    ],
     Refusal.DAY_LIMIT: [({"read": spent_of(day_cents=Cents(4_101))}, 5_000)],
     Refusal.MONTH_LIMIT: [({"read": spent_of(month_cents=Cents(8_101))}, 9_000)],
     Refusal.OFFLINE_LIMIT: [
@@ -153,6 +160,33 @@ CASES: dict[Refusal, list[tuple[dict[str, Any], int]]] = {
 }
 
 
+def test_a_class_has_its_own_count_of_purchases_in_a_meal() -> None:
+    """More than the meal allows to others, or less; outside every meal nothing is counted."""
+    guests = with_rules(classes=(structs.replace(STUDENT, meal=3),))
+    assert isinstance(decided(spent_of(meal_count=2), house=guests), Approved)
+    assert decided(spent_of(meal_count=3), house=guests) == Refused(Refusal.MEAL_LIMIT, 3)
+    one = with_rules(classes=(structs.replace(STUDENT, meal=1),), only_in_meals=0)
+    between = dataclasses.replace(WHEN, minute=800)
+    assert isinstance(decided(spent_of(meal_count=2), house=one, when=between), Approved)
+
+
+def test_a_subsidy_pays_through_the_last_day_of_its_period() -> None:
+    def subsidy(until: int, when: When = WHEN, day: int = DAY) -> int:
+        answer = decided(spent_of(day=BusinessDay(day)), 200, house=with_rules(subsidy_until=until), when=when)
+        assert isinstance(answer, Approved) and answer.main_cents + answer.subsidy_cents == 200
+        return answer.subsidy_cents
+
+    assert subsidy(0) == subsidy(DAY) == 200
+    assert subsidy(DAY - 1) == 0, "the day after, at a till that has heard of nothing new"
+    behind = dataclasses.replace(WHEN, day=BusinessDay(DAY - 5))
+    assert subsidy(DAY - 1, behind, DAY - 5) == 0, "signed time, and what has passed since, says how late it is"
+    unsure = dataclasses.replace(behind, day_max=BusinessDay(DAY - 4))
+    assert subsidy(DAY - 1, unsure, DAY - 5) == 200
+    assert subsidy(DAY - 5, dataclasses.replace(unsure, day_max=BusinessDay(DAY - 3)), DAY - 4) == 0, "the card knows"
+    timeless = dataclasses.replace(unsure, clock=ClockSource.NONE)
+    assert (subsidy(DAY - 1, timeless), subsidy(DAY, timeless)) == (0, 200), "another till has moved the card's day"
+
+
 def test_what_is_new_or_cannot_be_shown_again_is_no_replay() -> None:
     floor = Standing(proof_floor=Counter(11))
     assert isinstance(decided(shown(12), standing=floor), Approved)
@@ -169,7 +203,7 @@ def test_a_proof_has_a_counter_that_its_tag_can_have(payload: str) -> None:
 
 
 def test_all_but_the_server_s_silence_is_decided_from_the_card() -> None:
-    elsewhere = (Refusal.SERVER_SILENT, Refusal.TOPUPS_UNACKED)
+    elsewhere = (Refusal.SERVER_SILENT, Refusal.UID_SAYS_NOTHING, Refusal.TOPUPS_UNACKED)
     assert list(CASES) == [reason for reason in Refusal if reason not in elsewhere]
 
 

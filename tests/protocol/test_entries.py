@@ -118,7 +118,7 @@ def test_stages_and_kinds_name_each_other() -> None:
         for stage in Stage:
             assert stage_of(kind_of(operation, stage)) == (operation, stage)
     assert stage_of(Kind.PIN_TRIED) is None
-    assert sum(stage_of(kind) is not None for kind in Kind) == 16
+    assert sum(stage_of(kind) is not None for kind in Kind) == 20
 
 
 def test_turnover_counts_what_was_sold_minus_what_was_given_back() -> None:

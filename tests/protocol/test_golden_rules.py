@@ -28,6 +28,7 @@ def test_the_lists_are_read_back() -> None:
     assert loads_by_card(read_file(texts["loads"], LoadsFile)) == {(RECORD.card, RECORD.generation): SIGNED_LOAD}
     assert read_file(texts["limits"], LimitRules) == golden_rules.RULES
     assert read_file(texts["limits_of_bounds"], LimitRules) == golden_rules.BOUNDS
+    assert read_file(texts["limits_of_a_period"], LimitRules) == golden_rules.PERIOD
     assert decode_prices(texts["prices"]) == golden_rules.PRICES
     for name, file in golden_rules.SITE_FILES.items():
         assert read_file(texts[name], type(file)) == file
@@ -48,10 +49,18 @@ def test_every_refusal_of_a_limit_has_a_vector() -> None:
     }
 
 
+def test_a_meal_s_count_and_a_period_s_end_have_vectors() -> None:
+    rows = golden("decisions")["periods"]
+    limited = {(row["card_class"], row["meal_count"]) for row in rows if row["answer"].get("reason") == "meal_limit"}
+    assert limited == {(1, 1), (1, 2), (1, 3), (2, 3)}
+    paid = {(row["when"]["day"], row["answer"]["subsidy_cents"]) for row in rows if "subsidy_cents" in row["answer"]}
+    assert len(paid) > 2, "by subsidy as long as it runs, by main from the next day on"
+
+
 def test_keys_are_diversified_as_the_page_says() -> None:
     """AN10922 section 2.2 with nothing of ours: the padded message through CBC, K2 in its last block."""
     stored = golden("keys")
-    tiers = dict.fromkeys(("00", "0f", "12"), "office") | dict.fromkeys(("02", "11"), "credit")
+    tiers = dict.fromkeys(("00", "0f", "12", "34", "35", "36", "37"), "office") | dict.fromkeys(("02", "11"), "credit")
     for technology in ("classic", "desfire"):
         for role, key in stored[technology]["keys"].items():
             master = bytes.fromhex(stored["masters"][tiers.get(role, "debit")])

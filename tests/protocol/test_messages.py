@@ -211,8 +211,11 @@ def test_bytes_that_are_no_question_raise_only_not_a_message(raw: bytes) -> None
 def test_a_uid_that_says_nothing_is_nobody_s() -> None:
     """Phones make a new one, which begins with 08, at every tap; a contact card has none."""
     assert uid_text(bytes.fromhex("04A1B2C3")) == "04a1b2c3"
-    assert [uid_text(bytes(size)) is not None for size in range(12)] == [size in (4, 7, 10) for size in range(12)]
-    assert uid_text(bytes.fromhex("08a1b2c3")) is None and uid_text(bytes.fromhex("08a1b2c3d4e5f6")) is not None
+    assert [uid_text(size * b"\x04") is not None for size in range(12)] == [size in (4, 7, 8, 10) for size in range(12)]
+    for says_nothing in ("08a1b2c3", "01fe010203040506", "00000000", 16 * "0"):
+        assert uid_text(bytes.fromhex(says_nothing)) is None
+    for uid in ("08a1b2c3d4e5f6", "08a1b2c3d4e5f6a7", "01fe0102", "012e4cd4544d451a"):
+        assert uid_text(bytes.fromhex(uid)) == uid
 
 
 def test_a_restored_server_s_versions_are_newer_than_all_it_forgot() -> None:

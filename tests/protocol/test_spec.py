@@ -9,6 +9,8 @@ import pytest
 
 from hardware.cards.keys import Role
 from protocol import (
+    card_key_delivery,
+    card_keys,
     entries,
     limits,
     messages,
@@ -36,9 +38,10 @@ ROOT = Path(__file__).resolve().parents[2]
 SPEC = (ROOT / "protocol" / "SPEC.md").read_text("utf-8")
 SITE_FILES = (site_files.PromotionsFile, site_files.StaffFile, site_files.TextsFile, site_files.ConfigFile)
 FILES = (policy.CardsFile, policy.LoadsFile, limits.LimitRules, price_list.PriceList, *SITE_FILES)
+DELIVERED = (card_key_delivery.CardKeyRequest, card_key_delivery.CardKeyDelivery, card_key_delivery.RequestFile)
 SAID = (*get_args(messages.Signed), messages.Hello, state.State, messages.Who, messages.Ask)
 SEALED = get_args(sealed_rows.SealedRow)
-WIRE = (entries.Head, entries.CardStep, *BODIES.values(), *SAID, *FILES, *SEALED)
+WIRE = (entries.Head, entries.CardStep, *BODIES.values(), *SAID, *FILES, *SEALED, *DELIVERED, card_keys.KeySetsFile)
 
 
 def inner_structs(wire_type: Any) -> set[type[msgspec.Struct]]:

@@ -53,6 +53,14 @@ def verify(folder: Path, *more: str) -> int:
     return main(["verify", str(folder / "chain"), "--grant", str(folder / "grant"), *trust, *more])
 
 
+def test_the_journal_s_database_is_no_chain_that_somebody_edited(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (files / "chain").write_bytes(b"SQLite format 3\0" + bytes(84))
+    assert verify(files, "--no-head") == USAGE
+    assert "export it first" in capsys.readouterr().err
+
+
 def test_a_grant_by_an_earlier_key_of_the_server_holds(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     newer = to_base64url(SigningKey(bytes(32)).public.raw)
     assert verify(files, "--no-head", "--server-key", newer, "--server-key", SERVER_KEY_TEXT) == OK

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from protocol.entries import Kind, ListVersions, Reason
+from protocol.entries import CashSale, Kind, ListVersions, Reason
 from protocol.ids import Epoch, Seq, TerminalId
 from protocol.instants import DAY_MS, HOUR_MS, MINUTE_MS, ClockSource, UtcMs
 from protocol.messages import Hello, encode_batch, encode_hello
+from protocol.money import Cents
 from protocol.signing import to_base64url
-from protocol.state import State, encode_state
+from protocol.state import Days, State, encode_state
 from server.alarms.rules import LASTING, SERVER, AlarmKind
 from server.broker.certificates import CRL_DAYS, new_authority
 from server.broker.configuration import BrokerSettings
@@ -24,7 +25,7 @@ from server.ingest.alarming import BACKLOG_ENTRIES_MAX
 from server.watch import NIGHT_LATE_MS, Watch
 from tests.server.office import Desk, open_desk
 from tests.server.test_cards import enrol, send
-from tests.server.world import Till, plastic, sale_of
+from tests.server.world import MERCHANT, SITE, Till, plastic, sale_of
 
 
 @pytest.fixture
@@ -177,6 +178,15 @@ async def test_entries_of_tomorrow_are_an_alarm_about_a_clock(desk: Desk, till: 
     assert await alarms(desk) == [("clock_off", till.tid, 1)]
 
 
+async def test_sales_for_a_merchant_that_the_register_does_not_know_are_an_alarm(desk: Desk, till: Till) -> None:
+    """A wrong word in the terminal's own settings: nobody is paid until somebody looks."""
+    await desk.put(f"/terminals/{till.tid}", {"site": SITE, "merchant": "canteen-2"})
+    till.append(Kind.CASH_SALE, CashSale(MERCHANT, Cents(50)))
+    await send(desk, till, 4)
+    assert await alarms(desk) == [("entry_waits", till.tid, 1)]
+    assert "another merchant" in (await newest(desk))["text"]
+
+
 async def test_a_large_backlog_is_an_alarm(desk: Desk, till: Till) -> None:
     for behind in (BACKLOG_ENTRIES_MAX - 1, BACKLOG_ENTRIES_MAX):
         await shows(desk, till, 4 + behind)
@@ -219,6 +229,22 @@ async def test_a_terminal_s_own_word_is_an_alarm_until_it_says_otherwise(desk: D
     assert await says("", online=0) == [("terminal_says", till.tid, 1)], "a last will takes nothing back"
     await acknowledge(desk)
     assert await says("") == []
+
+
+async def test_a_terminal_that_counts_days_otherwise_is_an_alarm_until_it_does_not(desk: Desk, till: Till) -> None:
+    """Nothing else would show it: its sales are in the books by their instants, and its limits end at another hour."""
+
+    async def says(offset_min: int, day_starts_min: int, online: int = 1) -> list[tuple[str, str, int]]:
+        state = State(online, Epoch(1), ListVersions(), days=Days(offset_min, day_starts_min))
+        await desk.house.states.take(TerminalId(till.tid), encode_state(state))
+        return await alarms(desk)
+
+    assert await says(480, 240) == []
+    assert await says(480, 0) == [("other_days", till.tid, 1)]
+    assert "day_starts_min 0" in (await newest(desk))["text"]
+    assert await says(480, 240, online=0) == [("other_days", till.tid, 1)], "a last will takes nothing back"
+    await acknowledge(desk)
+    assert await says(480, 240) == []
 
 
 def watch_of(desk: Desk, site: BrokerSite | None = None, **alarm_settings: int) -> Watch:
@@ -284,7 +310,7 @@ async def test_revocations_that_near_their_end(desk: Desk, tmp_path: Path) -> No
     await watch.look()
     assert await alarms(desk) == [("revocations_old", SERVER, 1)]
     with pytest.raises(Exception, match="Start it with"):
-        await Gate(desk.house.database, site, desk.clock).look()
+        await Gate(desk.house.database, desk.house.states, site, desk.clock).look()
     await watch.look()
     assert (await newest(desk))["ended_at"]
 

@@ -52,7 +52,12 @@ async def test_a_role_may_only_what_it_is_for(desk: Desk, who: str, method: str,
 
 async def test_liveness_and_readiness_need_no_token(desk: Desk) -> None:
     assert (await desk.client.get("/health")).json() == {"status": "ok"}
-    assert (await desk.client.get("/ready")).json() == {"database": True, "broker": True, "server_epoch": 1}
+    assert (await desk.client.get("/ready")).json() == {
+        "database": True,
+        "writable": True,
+        "broker": True,
+        "server_epoch": 1,
+    }
 
 
 async def test_people_are_registered_and_get_cards(desk: Desk) -> None:
@@ -151,7 +156,8 @@ async def test_an_exported_journal_is_imported(desk: Desk) -> None:
     headers = {"Authorization": "Bearer ann-token", "Content-Type": "text/plain"}
     url = f"/api/1/terminals/{till.tid}/journal"
     answer = await desk.client.post(url, content=b"\n".join(till.lines) + b"\n", headers=headers)
-    assert answer.json() == {"batches": 1, "asked_for": 0}
+    told = answer.json()
+    assert (told["asked_for"], told["entries"], told["upto"], told["fault"]) == (0, told["upto"], len(till.chain), "")
     assert (await desk.client.post(url, content=b"nonsense", headers=headers)).status_code == 422
     assert (await desk.client.post(url, content=b"", headers=headers)).status_code == 422
 
@@ -239,6 +245,8 @@ async def test_a_list_that_was_changed_at_the_desk_is_published_once(desk: Desk,
 
 
 async def test_prices_for_later_wait_beside_those_in_force_and_take_their_place(desk: Desk) -> None:
+    await desk.put("/terminals/till-01", {"site": SITE})
+
     async def prices() -> PriceList:
         assert await desk.house.policy.publication(SITE, even_if_same=True) is not None
         return decode_prices((await desk.house.policy.body_of(SITE, "prices")).body)
@@ -260,7 +268,7 @@ async def test_prices_for_later_wait_beside_those_in_force_and_take_their_place(
 
 
 async def test_a_restored_server_s_lists_are_newer_than_all_it_forgot(desk: Desk) -> None:
-
+    await desk.put("/terminals/till-01", {"site": SITE})
     await desk.put(f"/sites/{SITE}/prices", {"products": [PRODUCT]})
     before = await desk.house.policy.publication(SITE, even_if_same=True)
     await desk.house.database.transact(lambda connection: leap(connection, 1))
@@ -301,7 +309,36 @@ async def test_floors_are_listed_once_a_night(desk: Desk) -> None:
     ],
 )
 async def test_wrong_prices_are_refused(desk: Desk, products: Any) -> None:
+    await desk.put("/terminals/till-01", {"site": SITE})
     await desk.put(f"/sites/{SITE}/prices", {"products": products}, expect=422)
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        ("prices", {"products": []}),
+        ("limits", {"rules": {}}),
+        ("promotions", {"promotions": []}),
+        ("staff", {"staff": []}),
+        ("texts", {"texts": {}}),
+        ("config", {"config": {}}),
+    ],
+)
+async def test_a_list_for_a_site_without_terminals_is_refused(desk: Desk, name: str, form: Any) -> None:
+    """A mistyped name would make a site of its own, and the one that was meant would miss the list."""
+    await desk.put("/terminals/till-01", {"site": SITE})
+    refused = await desk.put(f"/sites/nroth/{name}", form, expect=404)
+    assert refused["code"] == "no_such_site" and f"Sites with terminals: {SITE}." in refused["detail"]
+    assert await desk.house.policy.sites() == [SITE]
+    await desk.put(f"/sites/{SITE}/{name}", form)
+
+
+@pytest.mark.parametrize("ask", ["revoke", "reinstate", "accept-quarantined", "declare-lost"])
+async def test_a_terminal_that_never_enrolled_is_not_said_to_be_unknown(desk: Desk, ask: str) -> None:
+    await desk.put("/terminals/till-01", {"site": SITE})
+    refused = await desk.post(f"/terminals/till-01/{ask}", expect=409)
+    assert refused["code"] == "never_enrolled" and "till-01 is registered and was never enrolled" in refused["detail"]
+    assert (await desk.post(f"/terminals/till-02/{ask}", expect=404))["code"] == "no_such_terminal"
 
 
 async def test_many_requests_at_once_agree(desk: Desk) -> None:

@@ -68,6 +68,13 @@ async def entries(database: Database) -> list[tuple[object, ...]]:
     return await rows_of(database, select(entry.tno, entry.hash).order_by(entry.tno, entry.hash))
 
 
+def shelf(tmp_path: Path) -> Path:
+    """Where backups are kept."""
+    found = tmp_path / "backups"
+    found.mkdir(exist_ok=True)
+    return found
+
+
 async def take(house: House, deliveries: list[Delivery]) -> None:
     for delivery in deliveries:
         await house.ingest.take_lines(delivery.tid, delivery.lines)
@@ -84,7 +91,7 @@ async def test_a_restored_server_comes_to_the_same_cents(urls: tuple[str, str], 
         await put_book(house.database, lunch.book())
         await take(house, sent[:half])
         working = asyncio.create_task(take(house, sent[half:]))
-        made = await back_up(house.settings, tmp_path / "backups", PASSPHRASE, NOON)
+        made = await back_up(house.settings, shelf(tmp_path), PASSPHRASE, NOON)
         await working
         expected = await totals(house.database), await entries(house.database)
     assert len(expected[0]) > 5 and len(expected[1]) > 100
@@ -114,7 +121,7 @@ async def test_a_restored_server_is_another_life_of_the_same_one(urls: tuple[str
         await enrol(desk, till)
         till.append(Kind.DRAWER_OPENED, Reason("change"))
         await send(desk, till)
-        made = await back_up(desk.house.settings, tmp_path / "backups", PASSPHRASE, NOON)
+        made = await back_up(desk.house.settings, shelf(tmp_path), PASSPHRASE, NOON)
         till.append(Kind.DRAWER_OPENED, Reason("forgotten"))
         await send(desk, till)
         await desk.post("/cards", {"count": 3}, expect=201)
@@ -145,7 +152,7 @@ async def says_hello(desk: Desk, till: Till, acked: Ack) -> None:
 
 async def a_backup(tmp_path: Path) -> Path:
     async with open_desk(tmp_path / "before") as desk:
-        return await back_up(desk.house.settings, tmp_path / "backups", PASSPHRASE, NOON)
+        return await back_up(desk.house.settings, shelf(tmp_path), PASSPHRASE, NOON)
 
 
 @pytest.mark.parametrize("name", [DATABASE, SECRETS, MANIFEST])
@@ -188,7 +195,7 @@ async def test_a_second_restore_from_the_same_backup_is_told_what_was_seen_since
 async def test_nothing_of_a_backup_is_in_the_clear(tmp_path: Path) -> None:
     async with open_desk(tmp_path / "before") as desk:
         await desk.put("/people/s-1", {"name": "Wang Li of the seventh floor", "card_class": 1})
-        made = await back_up(desk.house.settings, tmp_path / "backups", PASSPHRASE, NOON)
+        made = await back_up(desk.house.settings, shelf(tmp_path), PASSPHRASE, NOON)
     keys = [path.read_bytes().strip() for path in (tmp_path / "before" / "keys").glob("*.key")]
     written = b"".join(path.read_bytes() for path in made.iterdir())
     assert len(keys) >= 4 and not any(secret in written for secret in (*keys, b"Wang Li", b"PRIVATE KEY"))
@@ -215,6 +222,7 @@ def test_a_sealed_file_is_whole_or_refused(size: int) -> None:
 def test_the_command_says_what_was_done_and_what_comes_next(tmp_path: Path) -> None:
     said, warned = list[str](), list[str]()
     passphrase, config = tmp_path / "passphrase", tmp_path / "server.toml"
+    (tmp_path / "b").mkdir()
     config.write_text('data = "data"\n')
     passphrase.write_text("too short")
     passphrase.chmod(0o600)
@@ -228,10 +236,16 @@ def test_the_command_says_what_was_done_and_what_comes_next(tmp_path: Path) -> N
     reasons = ("at least 12", "chmod 600", "there is no database")
     assert all(reason in line for reason, line in zip(reasons, warned, strict=True))
     asyncio.run(_begin(tmp_path / "data"))
+    nowhere = tmp_path / "not" / "mounted"
+    assert main(["backup", *told, "--to", str(nowhere)], said.append, warned.append) == 2
+    assert f"there is no directory {nowhere}. Is its disk mounted?" in warned[3] and not nowhere.parent.exists()
+    nothing = ["--config", str(config), "--passphrase-file", str(tmp_path / "nothing")]
+    assert main(["backup", *nothing, "--to", str(tmp_path / "b")], said.append, warned.append) == 2
+    assert warned[4] == f"fanka server: {tmp_path / 'nothing'}: No such file or directory"
     assert main(["backup", *told, "--to", str(tmp_path / "b")], said.append, warned.append) == 0
     shutil.rmtree(tmp_path / "data")
     assert main(["restore", *told, "--from", said[0]], said.append, warned.append) == 0
-    assert "Each terminal says hello" in said[1] and len(warned) == 3
+    assert "Each terminal says hello" in said[1] and len(warned) == 5
 
 
 async def _begin(directory: Path) -> None:

@@ -16,7 +16,7 @@ from server.booking.rules import MOVEMENTS
 from tests.server.desk import assert_balances_are_sums
 from tests.server.office import Desk, open_desk
 from tests.server.test_cards import collect, enrol, loaded_card, send
-from tests.server.world import CAMPUS, MERCHANT, SITE, Plastic, Till, plastic, topup_of
+from tests.server.world import CAMPUS, MERCHANT, NOON, SITE, Plastic, Till, plastic, topup_of
 
 WHY = {"reason": "typed in twice", "evidence": "note 17"}
 
@@ -392,6 +392,55 @@ async def test_a_mistaken_close_is_undone_and_its_holder_gets_a_new_plastic(desk
     view = await desk.get(f"/cards/{card.id.no}")
     told = [(one["generation"], one["status"], one["loaded_total_cents"]) for one in view["plastics"]]
     assert told[1] == (2, "active", 500)
+
+
+@pytest.mark.parametrize("cents", [40, -40])
+async def test_a_wrong_correction_of_a_purse_is_undone_on_the_purse(desk: Desk, cents: int) -> None:
+    """The card never showed it: its holder owes nothing for it, and is owed nothing."""
+    till = Till(1)
+    await enrol(desk, till, can_load=True)
+    card = await loaded_card(desk, till, 500)
+    legs = [
+        {"kind": "purse", "owner": f"{card.id.no}/1", "cents": cents},
+        {"kind": "operator_loss", "cents": -cents},
+    ]
+    before = await kinds(desk)
+    await together(desk, "/ledger/corrections", {"id": "request-1", "legs": legs, **WHY})
+    await reverse(desk, "correction:request-1")
+    assert await kinds(desk) == before
+    view = await desk.get(f"/cards/{card.id.no}")
+    assert (view["plastics"][0]["main_cents"], view["pending_cents"]) == (500, 0)
+    view = await desk.post(f"/cards/{card.id.no}/loads", {"id": "next-load", "cents": 100})
+    assert view["plastics"][0]["loaded_total_cents"] == 600
+    dry = await desk.post(f"/days/{CAMPUS.business_day(NOON)}/proof")
+    assert [found for found in dry["findings"] if found["card"]] == []
+
+
+async def test_a_correction_of_a_card_that_was_never_used_is_found_at_night(desk: Desk) -> None:
+    """No step of it looks odd: there is none."""
+    (no,) = (await desk.post("/cards", {}, expect=201))["numbers"]
+    legs = [{"kind": "purse", "owner": f"{no}/1", "cents": 40}, {"kind": "operator_loss", "cents": -40}]
+    await together(desk, "/ledger/corrections", {"id": "request-1", "legs": legs, **WHY})
+    dry = await desk.post(f"/days/{CAMPUS.business_day(NOON)}/proof")
+    told = [(found["cls"], found["card"], found["cents"], found["causes"]) for found in dry["findings"]]
+    assert told == [("gap", no, -40, ["correction:request-1"])]
+    assert (dry["difference_cents"], dry["unexplained_cents"]) == (-40, 0)
+
+
+async def test_a_correction_of_a_purse_that_has_moved_on_is_undone_at_the_number(desk: Desk) -> None:
+    till = Till(1)
+    await enrol(desk, till, can_load=True)
+    card = await loaded_card(desk, till, 500)
+    legs = [
+        {"kind": "purse", "owner": f"{card.id.no}/1", "cents": 40},
+        {"kind": "operator_loss", "cents": -40},
+    ]
+    await together(desk, "/ledger/corrections", {"id": "request-1", "legs": legs, **WHY})
+    await desk.post(f"/cards/{card.id.no}/replace")
+    before = await kinds(desk)
+    await reverse(desk, "correction:request-1")
+    after = await kinds(desk)
+    assert (after["pending"], after["purse"]) == (before.get("pending", 0) - 40, before["purse"])
 
 
 async def test_cash_that_was_counted_is_corrected_and_not_taken_back(desk: Desk) -> None:

@@ -114,6 +114,9 @@ def test_a_port_must_be_one(tmp_path: Path, port: int) -> None:
         BrokerSettings(directory=tmp_path, port=port)
 
 
-def test_a_host_cannot_smuggle_in_a_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize("host", ["::1\nuser root", "", "饭卡.example"])
+def test_a_host_is_one_and_cannot_smuggle_in_a_line(tmp_path: Path, host: str) -> None:
     with pytest.raises(ValueError, match="host"):
-        BrokerSettings(directory=tmp_path, port=1883, host="::1\nuser root")
+        BrokerSettings(directory=tmp_path, port=1883, host=host)
+    with pytest.raises(ValueError, match="host"):
+        BrokerSettings(directory=tmp_path, port=1883, names=(host,))

@@ -8,7 +8,7 @@ from msgspec.structs import replace as with_members
 from sqlalchemy import select, update
 
 from protocol.card_bodies import Rekeyed
-from protocol.entries import CardBlocked, CardIssued, CardRekeyed, Kind, ListVersions, Reason, Vend
+from protocol.entries import CardBegun, CardBlocked, CardIssued, CardRekeyed, Kind, ListVersions, Reason, Vend
 from protocol.ids import CardNo, Generation, Seq, TerminalId
 from protocol.instants import DAY_MS, UtcMs
 from protocol.journal import seal
@@ -392,11 +392,13 @@ async def test_what_was_done_with_a_card_itself_stands_in_its_history(desk: Desk
     await enrol(desk, till)
     no = (await desk.post("/cards", {}, expect=201))["numbers"][0]
     card = plastic(no).id
+    office.append(Kind.CARD_BEGUN, CardBegun(card, "04a1b2c3", 1))
     office.append(Kind.CARD_ISSUED, CardIssued(card, "04a1b2c3", 1))
     for outcome in (Rekeyed.BEGUN, Rekeyed.DONE):
         office.append(Kind.CARD_REKEYED, CardRekeyed(card, 2, outcome, 1))
     office.append(Kind.CARD_REKEYED, CardRekeyed(plastic(no + 1).id, 2, Rekeyed.DONE, 1))
     await send(desk, office)
+    till.append(Kind.CARD_BEGUN, CardBegun(card, "04a1b2c4", 1))
     till.append(Kind.CARD_REKEYED, CardRekeyed(card, 3, Rekeyed.DONE, 2))
     till.append(Kind.CARD_BLOCKED, CardBlocked(card, "found in a bin"))
     await send(desk, till)
@@ -404,6 +406,7 @@ async def test_what_was_done_with_a_card_itself_stands_in_its_history(desk: Desk
         (event["kind"], event["was"], event["now"], event["outcome"]) for event in await desk.get(f"/cards/{no}/events")
     ]
     assert sorted(told) == [
+        ("card_begun", 0, 1, ""),
         ("card_blocked", 0, 0, "found in a bin"),
         ("card_issued", 0, 1, ""),
         ("card_rekeyed", 1, 2, "begun"),
@@ -416,7 +419,9 @@ async def test_what_was_done_with_a_card_itself_stands_in_its_history(desk: Desk
 
 async def test_a_subsidy_beyond_what_a_record_can_say_is_refused(desk: Desk) -> None:
     no = (await desk.post("/cards", {}, expect=201))["numbers"][0]
-    await desk.post(f"/cards/{no}/subsidies", {"id": "grant-01", "cents": 60_000_000, "period": 1})
+    half = {"id": "grant-01", "cents": 60_000_000, "period": 1}
+    await desk.post(f"/cards/{no}/subsidies", half, who="bob", expect=202)
+    await desk.post(f"/cards/{no}/subsidies", half)
     more = {"id": "grant-02", "cents": 60_000_000, "period": 1}
     assert (await desk.post(f"/cards/{no}/subsidies", more, expect=409))["code"] == "cannot_load"
 

@@ -55,6 +55,8 @@ async def test_a_machine_becomes_a_terminal(desk: Desk) -> None:
     await machine.prove()
     (waiting,) = await desk.get("/enrolments")
     assert (waiting["tid"], waiting["device"], waiting["words"]) == (TID, "pi-4711", machine.words)
+    desk.clock.pass_ms(90_500)
+    assert [one["waits_s"] - waiting["waits_s"] for one in await desk.get("/enrolments")] == [90]
     assert (await machine.standing())["certificate"] == ""
     await desk.post(f"/enrolments/{waiting['number']}/approve", {"words": machine.words}, who="tom")
     given = await machine.standing()
@@ -79,6 +81,15 @@ async def test_a_code_enrols_one_machine(desk: Desk) -> None:
     await desk.post(f"/enrolments/{waiting['number']}/approve", {"words": machine.words}, expect=404)
 
 
+async def test_a_code_tried_again_is_not_hidden_by_one_that_was_guessed(desk: Desk) -> None:
+    code = await claim(desk)
+    await claim(desk)
+    for typed in (code, "00000-00000"):
+        await Machine(desk).begin(typed, 403)
+    seen = {known["about"]: known["text"] for known in await desk.get("/alarms?kind=claim_turned_away")}
+    assert "has expired" in seen[TID] and "no terminal" in seen["server"] and len(seen) == 2
+
+
 async def test_a_machine_that_may_make_money_takes_two_people(desk: Desk) -> None:
     rights = {"site": SITE, "can_load": True}
     await desk.put(f"/terminals/{TID}", rights, who="tom", expect=202)
@@ -92,7 +103,8 @@ async def test_a_machine_that_may_make_money_takes_two_people(desk: Desk) -> Non
     assert (await desk.post(path, words, who="tom", expect=409))["code"] == "second_person_needed"
     assert (await machine.standing())["state"] == "waiting"
     wrong = {"words": "lusab babad gutih tugad"}
-    assert (await desk.post(path, wrong, who="bob", expect=403))["code"] == "other_words"
+    told = await desk.post(path, wrong, who="bob", expect=403)
+    assert told["code"] == "other_words" and told["title"] == "Not allowed"
     assert (await desk.post(path, words, who="bob"))["tid"] == TID
     assert (await machine.standing())["state"] == "approved"
 
@@ -129,6 +141,16 @@ async def test_who_opens_a_code_again_puts_the_first_one_out(desk: Desk, caplog:
     (alarm,) = [known.getMessage() for known in caplog.records if "ALARM" in known.getMessage()]
     assert TID in alarm and not set(first.words.split()) & set(alarm.split())
     assert refused["code"] == "other_words" and (await second.standing())["state"] == "waiting"
+
+
+async def test_a_newer_code_puts_out_who_waits_under_the_older_one(desk: Desk) -> None:
+    """The older one may have been read by somebody; nobody approves what came with it any more."""
+    machine = Machine(desk)
+    await machine.begin(await claim(desk))
+    await machine.prove()
+    await claim(desk)
+    assert await desk.get("/enrolments") == [] and (await machine.standing())["state"] == "refused"
+    await desk.post("/enrolments/1/approve", {"words": machine.words}, expect=404)
 
 
 async def test_a_code_ends_by_time_by_tries_and_by_a_newer_one(desk: Desk) -> None:

@@ -1,5 +1,6 @@
 """The broker's directory through power cuts and lost files, and a gate that forgets nothing it has to tell."""
 
+import os
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,12 +10,12 @@ from cryptography import x509
 
 from protocol.entries import ListVersions
 from protocol.ids import Epoch, TerminalId
-from protocol.instants import DAY_MS, UtcMs
+from protocol.instants import DAY_MS, HOUR_MS, MINUTE_MS, UtcMs
 from protocol.state import State, encode_state
 from server.broker import site as site_module
 from server.broker.authority import AuthorityUnusable, open_authority
 from server.broker.certificates import Pair, new_authority
-from server.broker.configuration import ACCESS, CERTIFICATE, KEY, PID, REVOKED, BrokerSettings
+from server.broker.configuration import ACCESS, CA, CERTIFICATE, CONFIG, KEY, PID, REVOKED, BrokerSettings
 from server.broker.process import Broker, free_port
 from server.broker.site import BrokerSite, BrokerUnreachable
 from server.durable import replace_file
@@ -34,6 +35,23 @@ def made(directory: Path, authority: Pair | None = None, at: UtcMs = NOON) -> Br
 
 def broker_certificate(directory: Path) -> x509.Certificate:
     return x509.load_pem_x509_certificate((directory / CERTIFICATE).read_bytes())
+
+
+@pytest.mark.parametrize("is_late", [False, True], ids=["when it is written", "of one written before"])
+def test_the_broker_s_account_reads_it_whatever_the_umask(tmp_path: Path, *, is_late: bool) -> None:
+    before = os.umask(0o077)
+    try:
+        site = made(tmp_path / "broker")
+        site.take_back((), NOON)
+        for path in (tmp_path / "broker").iterdir() if is_late else ():
+            path.chmod(0o600)
+        assert not is_late or not site.prepare(NOON)
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "broker").iterdir()}
+    for name in (CONFIG, CA, CERTIFICATE, ACCESS, REVOKED):
+        assert modes[name] == 0o644, name
+    assert {mode for name, mode in modes.items() if name.endswith(".key")} == {0o600}
 
 
 @pytest.fixture
@@ -99,13 +117,13 @@ async def test_a_full_disk_delays_a_revocation_no_longer_than_it_is_full(
     told: list[str] = []
     monkeypatch.setattr(BrokerSite, "reload", lambda self: told.append((tmp_path / "broker" / ACCESS).read_text()))
     monkeypatch.setattr(Gate, "_end_session", lambda *_: None)
-    gate = Gate(desk.house.database, site, desk.clock)
+    gate = Gate(desk.house.database, desk.house.states, site, desk.clock)
     await gate.look()
     await gate.look()
     assert len(told) == 1 and "user till-1\n" in told[0]
     await desk.post("/terminals/till-1/revoke", who="tom")
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as filled:
@@ -122,7 +140,7 @@ async def test_certificates_and_revocations_are_made_anew_while_it_runs(
     site = made(tmp_path / "broker", at=desk.clock())
     reloads: list[int] = []
     monkeypatch.setattr(BrokerSite, "reload", lambda self: reloads.append(1))
-    gate = Gate(desk.house.database, site, desk.clock)
+    gate = Gate(desk.house.database, desk.house.states, site, desk.clock)
     for _ in range(60):
         desk.clock.pass_ms(7 * DAY_MS)
         monkeypatch.setattr(gate, "_looked_at", float("-inf"))
@@ -144,7 +162,7 @@ async def test_a_revoked_terminal_s_live_session_is_ended_as_soon_as_the_broker_
     await machine.prove()
     await desk.post("/enrolments/1/approve", {"words": machine.words})
     site = made(tmp_path / "broker", at=now())
-    gate = Gate(desk.house.database, site, desk.clock)
+    gate = Gate(desk.house.database, desk.house.states, site, desk.clock)
     broker = Broker(site.settings)
     with pytest.raises(BrokerUnreachable):
         await gate.look()
@@ -173,41 +191,61 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 async def test_a_revoked_terminal_is_not_shown_as_being_there(desk: Desk, tmp_path: Path, ended: list[str]) -> None:
     """Its last will comes too late: the broker lets nothing of it through any more."""
     await enrolled(desk)
-    gate = Gate(desk.house.database, made(tmp_path / "broker"), desk.clock)
+    gate = Gate(desk.house.database, desk.house.states, made(tmp_path / "broker"), desk.clock)
     await gate.look()
-    await desk.house.states.take(TerminalId("till-1"), encode_state(State(1, Epoch(1), ListVersions())))
+    await desk.house.states.take(
+        TerminalId("till-1"), encode_state(State(1, Epoch(1), ListVersions(), card_sets=(2, 1)))
+    )
     await desk.post("/terminals/till-1/revoke", who="tom")
-    assert (await desk.get("/terminals/till-1/state"))["online"]
+    said = await desk.get("/terminals/till-1/state")
+    assert said["online"] and said["card_sets"] == [2, 1]
     await gate.look()
     assert ended == ["till-1"]
     assert not (await desk.get("/terminals/till-1/state"))["online"]
 
 
 async def test_who_is_enrolled_anew_has_the_old_machine_s_session_ended_at_once(
-    desk: Desk, tmp_path: Path, ended: list[str]
+    desk: Desk, tmp_path: Path, ended: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was stolen: it must not stay until the new machine happens to connect."""
     await enrolled(desk)
     site = made(tmp_path / "broker")
-    gate = Gate(desk.house.database, site, desk.clock)
+    gate = Gate(desk.house.database, desk.house.states, site, desk.clock)
     await gate.look()
     assert ended == [], "nothing was taken back at the first enrolment"
     await enrolled(desk, 2)
     for _ in range(2):
         await gate.look()
     assert ended == ["till-1"]
-    await Gate(desk.house.database, site, desk.clock).look()
+    await Gate(desk.house.database, desk.house.states, site, desk.clock).look()
     assert ended == ["till-1"] * 2, "a start may have come between"
     desk.clock.pass_ms(DAY_MS)
-    await Gate(desk.house.database, site, desk.clock).look()
+    monkeypatch.setattr(gate, "_looked_at", float("-inf"))
+    await gate.look()
+    await Gate(desk.house.database, desk.house.states, site, desk.clock).look()
     assert ended == ["till-1"] * 2
+
+
+async def test_a_session_whose_certificate_was_taken_back_while_nobody_kept_the_gate_is_ended(
+    desk: Desk, tmp_path: Path, ended: list[str]
+) -> None:
+    """A process of its own keeps it, and may be down for an hour while another one answers the desk."""
+    await enrolled(desk)
+    site = made(tmp_path / "broker")
+    await Gate(desk.house.database, desk.house.states, site, desk.clock).look()
+    desk.clock.pass_ms(MINUTE_MS)
+    await desk.post("/terminals/till-1/revoke", who="tom")
+    desk.clock.pass_ms(HOUR_MS)
+    assert ended == []
+    await Gate(desk.house.database, desk.house.states, site, desk.clock).look()
+    assert ended == ["till-1"]
 
 
 async def test_a_session_that_cannot_be_ended_is_tried_again_at_the_next_look(
     desk: Desk, tmp_path: Path, ended: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await enrolled(desk)
-    gate = Gate(desk.house.database, made(tmp_path / "broker"), desk.clock)
+    gate = Gate(desk.house.database, desk.house.states, made(tmp_path / "broker"), desk.clock)
     await gate.look()
     await desk.post("/terminals/till-1/revoke", who="tom")
 
@@ -227,7 +265,7 @@ async def test_a_list_of_revocations_that_is_damaged_is_signed_again_from_the_re
     desk: Desk, tmp_path: Path, ended: list[str], damage: bytes | None
 ) -> None:
     await enrolled(desk)
-    gate = Gate(desk.house.database, made(tmp_path / "broker"), desk.clock)
+    gate = Gate(desk.house.database, desk.house.states, made(tmp_path / "broker"), desk.clock)
     await desk.post("/terminals/till-1/revoke", who="tom")
     await gate.look()
     path = tmp_path / "broker" / REVOKED
@@ -245,7 +283,10 @@ async def test_an_access_list_that_somebody_who_had_slept_has_written_is_put_rig
     desk: Desk, tmp_path: Path, ended: list[str]
 ) -> None:
     await enrolled(desk)
-    gate, path = Gate(desk.house.database, made(tmp_path / "broker"), desk.clock), tmp_path / "broker" / ACCESS
+    gate, path = (
+        Gate(desk.house.database, desk.house.states, made(tmp_path / "broker"), desk.clock),
+        tmp_path / "broker" / ACCESS,
+    )
     await gate.look()
     old = path.read_bytes()
     await desk.post("/terminals/till-1/revoke", who="tom")

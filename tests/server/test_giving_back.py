@@ -26,7 +26,8 @@ from server.ledger.rules import Resolution, Share, share_of
 from server.upkeep.service import Upkeep
 from tests.server.desk import Clock, assert_balances_are_sums, keys_in, postings_in, put_book, rows_of, sqlite_url
 from tests.server.test_ingest_posting import balance, book_for, send, settled_sale
-from tests.server.world import CAMPUS, LOAD_KEY, Plastic, Till, plastic, refund_of, sale_of
+from tests.server.world import CAMPUS, Plastic, Till, plastic, refund_of, sale_of
+from tests.terminal.journals import TRUST
 
 
 def aided() -> Plastic:
@@ -224,7 +225,7 @@ async def test_the_database_counts_it_too(tmp_path: Path) -> None:
         await database.migrate()
         await put_book(database, book_for(till, cards=(card,)))
         ingest = Ingest(database, keys_in(tmp_path), CAMPUS, clock)
-        upkeep = Upkeep(database, LOAD_KEY.public, CAMPUS, clock)
+        upkeep = Upkeep(database, TRUST, CAMPUS, clock)
         for _ in range(2):
             clock.pass_ms(10_000)
             await ingest.take_lines(till.tid, till.lines[2:4])

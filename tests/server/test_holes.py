@@ -9,6 +9,7 @@ from sqlalchemy import select
 from protocol.entries import Kind, Reason
 from protocol.ids import Seq
 from protocol.journal import Tip
+from protocol.messages import BATCH_ENTRIES_MAX
 from protocol.purse import PURSES, Technology
 from server import tables
 from server.db import Database
@@ -22,6 +23,7 @@ from server.upkeep.service import Upkeep
 from tests.server.desk import Clock, assert_balances_are_sums, keys_in, put_book, rows_of, sqlite_url
 from tests.server.test_ingest_posting import balance
 from tests.server.world import CAMPUS, LOAD_KEY, NOON, Plastic, Till, plastic, sale_of
+from tests.terminal.journals import TRUST
 
 BOTH = pytest.mark.parametrize("technology", list(PURSES))
 
@@ -142,6 +144,26 @@ def test_found_entries_come_in_pieces_and_are_proven_from_the_end() -> None:
     assert street.book.cards[street.card.id.key].main_cents == -470
 
 
+def test_a_long_hole_is_filled_with_as_many_batches_as_it_is_long() -> None:
+    """A month of a till was booked as lost, and its memory card is found: nothing is sent again and again."""
+    till, clock = Till(1), Clock()
+    for _ in range(2_000):
+        till.append(Kind.DRAWER_OPENED, Reason("x"))
+    book = Book(CAMPUS, LOAD_KEY.public, chains={till.tno: till.row()})
+    for _ in range(2):
+        clock.pass_ms(10_000)
+        take_batch(book, till.tno, till.lines[-1:], clock())
+    hole = book.holes[(till.tno, 1)]
+    book_hole(book, hole, [], CAMPUS.business_day(NOON))
+    assert isinstance(take_batch(book, till.tno, till.lines[-1:], clock()), Ack)
+    start, batches = 0, 0
+    while hole.status is HoleStatus.BOOKED:
+        reply = take_batch(book, till.tno, till.lines[start : start + BATCH_ENTRIES_MAX], clock())
+        start, batches = (reply.seq - 1 if isinstance(reply, Ask) else 0), batches + 1
+        assert batches <= 1 + -(-len(till.lines) // BATCH_ENTRIES_MAX)
+    assert len(book.entries) == len(till.lines)
+
+
 def test_other_entries_than_the_demanded_ones_are_a_second_history() -> None:
     street = Street()
     street.booked()
@@ -198,7 +220,7 @@ async def test_the_database_books_and_fills_the_same_hole(tmp_path: Path) -> Non
         await database.migrate()
         await put_book(database, street.book)
         ingest = Ingest(database, keys_in(tmp_path), CAMPUS, street.clock)
-        upkeep = Upkeep(database, LOAD_KEY.public, CAMPUS, street.clock)
+        upkeep = Upkeep(database, TRUST, CAMPUS, street.clock)
         with pytest.raises(NotFound):
             await upkeep.book_hole(street.one.tno, Seq(3))
         for till, start, end in ((street.one, 0, 2), (street.two, 0, None), (street.one, 4, None)):
@@ -229,7 +251,7 @@ async def test_a_later_tap_extends_a_booked_hole(tmp_path: Path) -> None:
         await database.migrate()
         await put_book(database, street.book)
         ingest = Ingest(database, keys_in(tmp_path), CAMPUS, street.clock)
-        upkeep = Upkeep(database, LOAD_KEY.public, CAMPUS, street.clock)
+        upkeep = Upkeep(database, TRUST, CAMPUS, street.clock)
         for start, end in ((0, 2), (4, None), (4, None)):
             street.clock.pass_ms(10_000)
             await ingest.take_lines(street.one.tid, street.one.lines[start:end])

@@ -1,7 +1,11 @@
 """An old system's cards: read strictly, taken over once, and the sums agree."""
 
 import csv
+import getpass
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -154,6 +158,18 @@ async def test_what_contradicts_the_books_is_named_before_anything_is_done(desk:
     )
 
 
+def test_a_command_line_that_cannot_be_right_is_answered_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "server.toml").write_text('data = "data"\n')
+    config, warned = ["--config", str(tmp_path / "server.toml")], list[str]()
+    assert main([str(tmp_path / "old.csv"), *config, "--dry-run"], print, warned.append) == NOT_DONE
+    assert warned == [f"fanka server: {tmp_path / 'old.csv'}: No such file or directory"]
+    with pytest.raises(SystemExit):
+        main(["old.csv", *config, "--source", "Old System"], print, print)
+    assert "'Old System' is no name of a system: write 1 to 16 of a-z" in capsys.readouterr().err
+
+
 def test_the_command_needs_the_sum_that_a_second_person_read(tmp_path: Path) -> None:
     config, file, numbers = tmp_path / "server.toml", tmp_path / "old.csv", tmp_path / "numbers.csv"
     config.write_text(f'data = "{tmp_path}/data"\ndatabase = "sqlite+aiosqlite:///{tmp_path}/data/fanka.db"\n')
@@ -169,9 +185,13 @@ def test_the_command_needs_the_sum_that_a_second_person_read(tmp_path: Path) -> 
     assert does("--sum", "1252.60", "--numbers", str(numbers)) == OK
     assert said[-2:] == ["3 cards were taken over now, 0 were there before", "file 1252.60, ledger 1252.60: equal"]
     rows = list(csv.reader(numbers.read_text("utf-8-sig").splitlines()))
-    assert rows[:2] == [["old", "card", "person", "name"], ["1001", "1", "s1", "张三"]]
+    assert rows[:2] == [["old", "card", "person", "name", "class"], ["1001", "1", "s1", "张三", "student"]]
     assert does("--sum", "1252.60", "--numbers", str(numbers)) == NOT_DONE and "exists" in warned[-1]
     assert does("--sum", "1252.60") == OK and said[-2].startswith("0 cards were taken over now, 3")
+    with closing(sqlite3.connect(tmp_path / "data" / "fanka.db")) as database:
+        told = database.execute("SELECT operator, roles, action, subject, digest, outcome FROM trail").fetchall()
+    who, digest = (getpass.getuser(), "machine", "import_cards", "import/old-system"), sha256(file.read_bytes())
+    assert told == [(*who, digest.hexdigest(), "done"), (*who, digest.hexdigest(), "repeated")]
     file.write_text(GOOD + "1004,s9,Wu,student,x\n", "utf-8")
     assert does("--sum", "1252.60") == NOT_DONE
     assert warned[-2].startswith("line 5: 'x' is no balance") and warned[-1] == "nothing was imported: 1 bad lines"

@@ -3,7 +3,7 @@
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,9 @@ from server.alarms.tables import alarm
 from server.db import Database
 from server.errors import Conflict, Invalid
 from server.ingest.book import BRANCHES_MAX
-from server.ingest.service import Ingest, epoch_named
+from server.ingest.journal_files import TakenFile
+from server.ingest.rules import epoch_named
+from server.ingest.service import Ingest
 from tests.server.desk import Clock, keys_in, put_book, rows_of, sqlite_url
 from tests.server.test_holes import Street, sell
 from tests.server.world import CAMPUS, Lunch, Till, plastic
@@ -305,7 +307,52 @@ async def test_an_exported_journal_is_taken_like_batches(server: Server) -> None
 async def test_an_exported_journal_that_begins_too_late_is_told_so(server: Server) -> None:
     till = till_with(10)
     taken = await server.ingest.take_file(till.tid, till.lines[4:])
-    assert taken.asked_for == 1
+    assert taken == TakenFile(1, 1, 0, 0, "line 1: entries are missing before this batch")
+
+
+def unsigned(line: bytes) -> bytes:
+    """The same entry with another's signature."""
+    return line.rpartition(b".")[0] + b"." + b"A" * 86
+
+
+@pytest.mark.parametrize("bad", [1, 255, 256, 257, 300, 600])
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (lambda line: line[: len(line) // 2], "unreadable: "),
+        (lambda line: line[:9], "it is no entry of this terminal, or was cut off"),
+        (unsigned, ""),
+    ],
+)
+async def test_of_a_damaged_file_everything_before_the_damage_is_taken(
+    server: Server, bad: int, spoil: Callable[[bytes], bytes], why: str
+) -> None:
+    """The journal of a dead terminal comes from a memory card that is dying, too."""
+    till = till_with(600)
+    lines = [*till.lines[: bad - 1], spoil(till.lines[bad - 1]), *till.lines[bad:]]
+    if bad == 1 and spoil is not unsigned:
+        with pytest.raises(Invalid, match=r"line 1: .*Nothing was taken"):
+            await server.ingest.take_file(till.tid, lines)
+        return
+    taken = await server.ingest.take_file(till.tid, lines)
+    assert (taken.entries, taken.upto, taken.asked_for) == (bad - 1, bad - 1, bad)
+    assert taken.fault.startswith(f"line {bad}: {why}") and await server.entries() == bad - 1
+    whole = await server.ingest.take_file(till.tid, till.lines)
+    assert (whole.entries, whole.upto, whole.asked_for, whole.fault) == (600, 600, 0, "")
+
+
+async def test_lines_that_do_not_follow_one_another_are_taken_up_to_the_gap(server: Server) -> None:
+    till = till_with(10)
+    taken = await server.ingest.take_file(till.tid, [*till.lines[:4], *till.lines[5:]])
+    text = "line 5: entry 6 does not continue entry 4, which stands before it"
+    assert taken == TakenFile(1, 5, 4, 4, text) and await server.entries() == 4
+
+
+async def test_a_line_of_an_epoch_that_nobody_granted_ends_the_import(server: Server) -> None:
+    till, other = till_with(3), Till(1, epoch=2)
+    other.append(Kind.DRAWER_OPENED, Reason("x"))
+    taken = await server.ingest.take_file(till.tid, [*till.lines, *other.lines])
+    assert (taken.entries, taken.fault) == (3, "line 4: epoch 2 is not registered here")
 
 
 @settings(max_examples=300, deadline=None)

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-import server.config
 from protocol.messages import PURPOSES
 from protocol.trust import read_trust
 from server.config import ConfigWrong, read_settings
@@ -85,13 +84,3 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     settings = read_settings(path)
     assert settings.data == str(tmp_path / "d")
     assert settings.database == f"sqlite+aiosqlite:///{tmp_path / 'd' / 'server.db'}"
-
-
-def test_the_example_of_a_settings_file_is_one(tmp_path: Path) -> None:
-    """Who sets a server up begins with it."""
-    assert server.config.__doc__ is not None
-    lines = server.config.__doc__.splitlines()
-    path = tmp_path / "server.toml"
-    path.write_text("\n".join(line[4:] for line in lines if line.startswith("    ")))
-    settings = read_settings(path)
-    assert settings.broker is not None and [operator.name for operator in settings.operators] == ["li.wei"]

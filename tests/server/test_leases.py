@@ -16,7 +16,7 @@ from server.fence import Fence, LeaseLost, under
 from server.lease_tables import lease
 from server.leases.rules import BELIEVED_MS, KEEPER, LEASE_MS, NOBODYS, UNSERVED_MS, Self, of_site
 from server.leases.service import Leases, Replaced
-from server.numbers import read_setting, write_setting
+from server.numbers import closed_through, read_setting, write_setting
 from server.tables import terminal
 from tests.server.desk import rows_of, sqlite_url
 from tests.server.postgres import new_database, private_postgres
@@ -173,6 +173,21 @@ async def test_a_transaction_whose_program_has_gone_to_sleep_is_ended_by_the_dat
     with pytest.raises(DBAPIError):
         await sleep_in_the_middle()
     assert await written(database) is None
+
+
+async def test_a_program_that_stops_while_it_closes_a_day_keeps_nobody_s_money_waiting_for_ever(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever posts anything needs the row that it has locked."""
+    monkeypatch.setattr("server.fence.IDLE_ELSE_MS", 300)
+
+    async def stop_in_the_middle() -> None:
+        async with database.writing() as stopped:
+            await closed_through(stopped, to_close=True)
+            assert await asyncio.wait_for(database.transact(closed_through), 10) == 0
+
+    with pytest.raises(DBAPIError):
+        await stop_in_the_middle()
 
 
 async def test_a_holder_that_hears_nothing_stops_believing(database: Database) -> None:

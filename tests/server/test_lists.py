@@ -32,11 +32,18 @@ ANNOUNCED = {"en": "x", "zh-Hans": "x", "zh-Hant": "x"}
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     async with open_desk(tmp_path) as desk:
+        await desk.put("/terminals/till-1", {"site": SITE})
         yield desk
 
 
 async def body(desk: Desk, name: str) -> bytes:
     return (await desk.house.policy.body_of(SITE, name)).body
+
+
+async def test_limits_of_a_class_that_nobody_has_are_refused(desk: Desk) -> None:
+    """They would take the place of everybody's."""
+    refused = await desk.put(f"/sites/{SITE}/limits", {"rules": {"classes": [{"card_class": 9}]}}, expect=422)
+    assert "no class 9; there are 1 student, 2 staff, 3 visitor" in refused["detail"]
 
 
 @pytest.mark.parametrize(("name", "form", "kind"), FORMS)

@@ -15,7 +15,8 @@ import pytest
 from paho.mqtt.client import Client, MQTTMessage
 
 from protocol import topics
-from protocol.entries import Kind, Reason
+from protocol.entries import NO_LISTS, Kind, Reason
+from protocol.ids import TerminalId
 from protocol.instants import DAY_MS
 from protocol.messages import (
     Ack,
@@ -34,9 +35,10 @@ from protocol.messages import (
 )
 from protocol.policy import CardsFile, read_file
 from protocol.signing import sha256_of, to_base64url
+from protocol.state import State, encode_state
 from server.app import open_house
 from server.config import MqttSettings
-from server.mqtt_link import MqttLink
+from server.mqtt_link import QUEUE_MAX, MqttLink
 from server.running import running
 from tests.brokers import ANYBODY, OwnBroker
 from tests.server.desk import Clock
@@ -224,6 +226,59 @@ async def manifest_with_cards(desk: Desk, line: Line) -> Manifest:
         manifest = verified(await line.hear(topics.manifest(SITE)), Manifest, desk.house.keys.list.public)
         if manifest.files["cards"].bytes > 2:
             return manifest
+
+
+async def test_a_state_said_behind_a_full_queue_is_heard(
+    desk: Desk, broker: OwnBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A terminal says once which lists it runs, and that may be in the middle of a month's sales."""
+    till = Till(1)
+    await enrol(desk, till)
+    goes_on = asyncio.Event()
+
+    async def wait(_tid: str, _raw: bytes) -> bytes | None:
+        await goes_on.wait()
+        return None
+
+    monkeypatch.setattr(desk.house.ingest, "take", wait)
+    async with line_to(broker, till.tid, topics.down(till.tid, "+")) as line:
+        for _ in range(3 * QUEUE_MAX):
+            line.say(topics.up(till.tid, "journal"), b"any")
+        for manifest in range(1, 30):
+            state = encode_state(State(1, till.epoch, NO_LISTS, manifest))
+            line.say(topics.up(till.tid, "state"), state, retain=True)
+        await says(desk, till, 29)
+        goes_on.set()
+
+
+async def test_a_state_that_could_not_be_kept_is_asked_for_again(
+    desk: Desk, broker: OwnBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    till = Till(1)
+    await enrol(desk, till)
+    keep, failures = desk.house.states.take, 0
+
+    async def fail_once(tid: TerminalId, raw: bytes) -> None:
+        nonlocal failures
+        failures += 1
+        if failures == 1:
+            raise OSError("the disk is full")
+        await keep(tid, raw)
+
+    monkeypatch.setattr(desk.house.states, "take", fail_once)
+    async with line_to(broker, till.tid, topics.down(till.tid, "+")) as line:
+        line.say(topics.up(till.tid, "state"), encode_state(State(1, till.epoch, NO_LISTS, 7)), retain=True)
+        await says(desk, till, 7)
+    assert failures == 2
+
+
+async def says(desk: Desk, till: Till, manifest: int) -> None:
+    """Wait until the server knows what a terminal said of itself last."""
+    for _ in range(100 * WAIT_S):
+        if (await desk.get(f"/terminals/{till.tid}/state"))["manifest"] == manifest:
+            return
+        await asyncio.sleep(0.01)
+    raise TimeoutError
 
 
 async def test_lists_and_state_are_retained_and_follow_changes(desk: Desk, broker: OwnBroker) -> None:

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import func, select
 
 from protocol.instants import DAY_MS
-from server import tables
 from server.db import Database
 from server.errors import Conflict
 from server.reconcile.service import LEASE_MS, Reconcile
+from server.reconcile.tables import finding
 from tests.server.desk import rows_of, sqlite_url
 from tests.server.postgres import new_database, private_postgres
 from tests.server.test_reconcile_service import TODAY, put_lunch
@@ -51,4 +51,4 @@ async def test_a_night_that_is_killed_again_and_again_finds_the_same(url: str) -
         assert proof.difference_cents == expected.difference_cents
         kept = [found.key for found in proof.findings]
         assert sorted(kept) == sorted(found.key for found in expected.findings)
-        assert await rows_of(database, select(func.count()).select_from(tables.finding)) == [(len(kept),)]
+        assert await rows_of(database, select(func.count()).select_from(finding)) == [(len(kept),)]

@@ -8,17 +8,18 @@ from sqlalchemy import select
 
 from protocol.entries import CashSale, Kind, ShiftClosed
 from protocol.ids import CardNo, Generation, ShiftNo
-from protocol.instants import DAY_MS, BusinessDay
+from protocol.instants import DAY_MS, HOUR_MS, BusinessDay, UtcMs
 from protocol.money import Cents
-from server import nightly, tables
+from server import nightly
 from server.reconcile.service import Progress
+from server.reconcile.tables import reconciliation
 from tests.server.desk import rows_of
 from tests.server.office import Desk, open_desk
 from tests.server.test_cards import enrol, send
 from tests.server.world import CAMPUS, MERCHANT, NOON, Till
 
 TODAY = CAMPUS.business_day(NOON)
-PROOFS = select(tables.reconciliation.c.day, tables.reconciliation.c.number, tables.reconciliation.c.finished_at > 0)
+PROOFS = select(reconciliation.c.day, reconciliation.c.number, reconciliation.c.finished_at > 0)
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
 
 async def proofs(desk: Desk) -> list[tuple[int, int]]:
     """The days that were proven, as days after the first, and how often."""
-    rows = await rows_of(desk.house.database, PROOFS.order_by(tables.reconciliation.c.day))
+    rows = await rows_of(desk.house.database, PROOFS.order_by(reconciliation.c.day))
     assert all(is_finished for *_, is_finished in rows)
     return [(day - TODAY, number) for day, number, _ in rows]
 
@@ -74,6 +75,44 @@ async def test_a_drawer_that_arrives_late_is_listed_by_the_next_proof(desk: Desk
     assert await shifts_in(desk, 1) == ["shift 2"]
 
 
+async def test_a_late_drawer_is_listed_in_a_night_that_proves_an_older_day_again(desk: Desk) -> None:
+    """The older day's new proof knows nothing of the drawers of later days."""
+    till = Till(1)
+    await enrol(desk, till)
+    count(till, 1)
+    await send(desk, till)
+    desk.clock.pass_ms(DAY_MS)
+    await desk.house.nightly.run_if_due()
+    till.now = desk.clock()
+    count(till, 2)
+    desk.clock.pass_ms(DAY_MS)
+    await desk.house.nightly.run_if_due()
+    desk.clock.pass_ms(HOUR_MS)
+    await send(desk, till, 1)
+    desk.clock.pass_ms(HOUR_MS)
+    await desk.put(f"/days/{TODAY}/documents/vault", {"cents": 0, "document": "count 7"}, who="bob")
+    desk.clock.pass_ms(DAY_MS)
+    await desk.house.nightly.run_if_due()
+    assert await proofs(desk) == [(0, 1), (0, 2), (1, 1), (2, 1)]
+    assert await shifts_in(desk, 1) == [] and await shifts_in(desk, 2) == ["shift 2"]
+
+
+async def test_a_drawer_that_was_on_its_way_in_while_the_proof_looked_is_listed_by_the_next(desk: Desk) -> None:
+    """What is not committed yet has its time before the proof's, and so has what a clock behind ours writes."""
+    till = Till(1)
+    await enrol(desk, till)
+    count(till, 1)
+    await send(desk, till)
+    count(till, 2)
+    desk.clock.pass_ms(DAY_MS)
+    await desk.house.nightly.run_if_due()
+    desk.clock.pass_ms(-5_000)
+    await send(desk, till, 1)
+    desk.clock.pass_ms(DAY_MS)
+    await desk.house.nightly.run_if_due()
+    assert await shifts_in(desk, 1) == ["shift 2"]
+
+
 async def test_a_restated_day_is_proven_again(desk: Desk) -> None:
     till = Till(1)
     await enrol(desk, till)
@@ -95,7 +134,7 @@ async def test_a_restated_day_is_proven_again(desk: Desk) -> None:
 async def test_an_interrupted_proof_of_an_older_day_is_finished(desk: Desk) -> None:
     values = {"day": TODAY - 5, "number": 1, "as_of": int(NOON), "run": 1, "revision": 0}
     async with desk.house.database.writing() as connection:
-        await connection.execute(tables.reconciliation.insert().values(leased_until=0, **values))
+        await connection.execute(reconciliation.insert().values(leased_until=0, **values))
     assert await desk.house.nightly.run_if_due() == BusinessDay(TODAY - 1)
     assert await proofs(desk) == [(-5, 1), (-1, 1)]
 
@@ -120,6 +159,48 @@ async def test_a_night_that_breaks_off_is_finished_by_the_next(desk: Desk, monke
     monkeypatch.undo()
     assert await desk.house.nightly.run_if_due() == TODAY + 2
     assert await proofs(desk) == [(0, 1), (1, 1), (2, 1)]
+
+
+async def test_nights_that_a_clock_ahead_has_done_too_early_are_done_again(desk: Desk) -> None:
+    """A machine that has lost its clock starts in another month; no night after it is right again is left out."""
+    till = Till(1)
+    await enrol(desk, till)
+    count(till, 1)
+    await send(desk, till)
+    desk.clock.pass_ms(DAY_MS)
+    assert await desk.house.nightly.run_if_due() == TODAY
+    desk.clock.pass_ms(30 * DAY_MS)
+    assert await desk.house.nightly.run_if_due() == TODAY + 30
+    desk.clock.pass_ms(-30 * DAY_MS)
+    assert await desk.house.nightly.run_if_due() is None
+    assert await desk.house.nightly.done_through() == TODAY
+    (alarm,) = [one for one in await desk.get("/alarms") if one["kind"] == "clock_off"]
+    assert f"business day {TODAY + 30}" in alarm["text"]
+    assert await desk.house.nightly.run_if_due() is None and await desk.house.nightly.late(0) is None
+    desk.clock.pass_ms(1_000)
+    count(till, 2)
+    await send(desk, till, 1)
+    desk.clock.pass_ms(DAY_MS)
+    assert await desk.house.nightly.late(0) == TODAY + 1
+    assert await desk.house.nightly.run_if_due() == TODAY + 1
+    assert (await proofs(desk))[:3] == [(0, 1), (1, 1), (1, 2)]
+    assert await shifts_in(desk, 1) == ["shift 2"]
+    assert [head["day"] - TODAY for head in await desk.get("/tree-heads", who="uma")] == [1, 30, 0]
+    assert await desk.house.nightly.run_if_due() is None
+    count(till, 3)
+    await send(desk, till, 2)
+    desk.clock.pass_ms(DAY_MS)
+    assert await desk.house.nightly.run_if_due() == TODAY + 2
+    assert await shifts_in(desk, 2) == ["shift 3"]
+    assert [one for one in await desk.get("/alarms") if one["kind"] == "record_changed"] == []
+
+
+async def test_a_clock_that_is_put_back_a_little_behind_the_night_changes_nothing(desk: Desk) -> None:
+    desk.clock.now = UtcMs(CAMPUS.day_starts_at(BusinessDay(TODAY + 1)) + nightly.STARTS_AFTER_MS)
+    assert await desk.house.nightly.run_if_due() == TODAY
+    desk.clock.pass_ms(-nightly.STARTS_AFTER_MS)
+    assert await desk.house.nightly.run_if_due() is None
+    assert await desk.house.nightly.done_through() == TODAY and await desk.get("/alarms") == []
 
 
 async def test_a_long_night_says_how_far_it_is(

@@ -2,37 +2,43 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from itertools import count, cycle
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.entries import CardBlocked, CardIssued, CashSale, Kind, Reason
-from protocol.ids import CardNo
+from protocol.ids import CardNo, ChannelId
 from protocol.instants import DAY_MS, BusinessDay
 from protocol.money import Cents
 from server import act_tables, tables
 from server.app import open_house
+from server.card_tables import card_event
 from server.config import Settings
 from server.db import Database
+from server.importing.rules import read_old_cards
+from server.importing.service import Importing, sums_agree
 from server.ingest import saving
 from server.ingest.book import Book
 from server.ingest.rules import Ack, take_batch
 from server.ingest.saving import Work, write
 from server.ingest.service import Ingest
 from server.ledger.accounts import OPERATOR_LOSS, balanced, pending
+from server.numbers import CARD_NUMBER, RESTORE_LEAP, leap, next_number, server_epoch, write_setting
 from server.reconcile.results import DayReport
 from server.reconcile.service import Reconcile
 from server.terminals.service import Particulars
 from server.upkeep.service import decided
 from tests.server.desk import Clock, assert_balances_are_sums, keys_in, put_book, rows_of
-from tests.server.office import open_desk
+from tests.server.office import Desk, open_desk
 from tests.server.postgres import new_database, private_postgres
 from tests.server.test_cards import enrol, send
+from tests.server.test_erased import erase_at
+from tests.server.test_handing_in import hand_in_at
 from tests.server.test_holes import sell
 from tests.server.test_ingest_differential import assert_same
 from tests.server.test_rights import top_up
@@ -137,6 +143,16 @@ async def test_the_whole_house_runs_on_postgres(url: str, tmp_path: Path) -> Non
         assert await house.nightly.run_if_due() is not None
         assert not any((await house.upkeep.run()).values())
         assert (await house.ledger.trial_balance()).total_cents == 0
+
+
+@pytest.mark.parametrize("story", [hand_in_at, erase_at])
+async def test_a_card_is_handed_in_and_one_erased(
+    story: Callable[[Desk], Awaitable[None]], url: str, tmp_path: Path
+) -> None:
+    async with open_desk(tmp_path, url) as desk:
+        await story(desk)
+        assert (await desk.house.ledger.trial_balance()).total_cents == 0
+        await assert_balances_are_sums(desk.house.database)
 
 
 async def test_money_cannot_enter_a_day_that_is_being_closed(
@@ -259,3 +275,82 @@ async def test_two_programs_never_approve_the_same_money_of_a_token(url: str, tm
         await asyncio.gather(*(send(desk, till) for till, desk in zip(tills, cycle((one, other)), strict=False)))
         assert await purse_of(other, card) == (100, 0)
         await assert_balances_are_sums(one.house.database)
+
+
+async def waiting(database: Database, many: int) -> None:
+    """Until so many transactions stand before a lock."""
+    query = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+    while True:
+        async with database.reading() as connection:
+            if await connection.scalar(query) == many:
+                return
+        await asyncio.sleep(0.01)
+
+
+async def test_two_leaps_at_once_do_not_lower_the_epoch(database: Database) -> None:
+    """A restored server is found out by many terminals at once."""
+    await database.transact(lambda connection: leap(connection, 1))
+    async with database.writing() as first:
+        assert await leap(first, 5) == 6
+        second = asyncio.create_task(database.transact(lambda connection: leap(connection, 2)))
+        await waiting(database, 1)
+    assert await second == 7
+    async with database.reading() as connection:
+        assert await server_epoch(connection) == 7
+
+
+async def test_a_number_taken_between_two_leaps_is_taken_once(database: Database) -> None:
+    await database.transact(lambda connection: leap(connection, 1))
+    await database.transact(lambda connection: write_setting(connection, CARD_NUMBER, "100"))
+    async with database.writing() as first:
+        await leap(first, 2)
+        taken = asyncio.create_task(database.transact(lambda connection: next_number(connection, CARD_NUMBER)))
+        await waiting(database, 1)
+        second = asyncio.create_task(database.transact(lambda connection: leap(connection, 2)))
+        await waiting(database, 2)
+    numbers = [await taken]
+    await second
+    numbers.append(await database.transact(lambda connection: next_number(connection, CARD_NUMBER)))
+    assert numbers[0] == 100 + RESTORE_LEAP + 1 and numbers[0] < numbers[1], numbers
+
+
+async def test_an_old_system_is_taken_over_while_the_desk_works(url: str, tmp_path: Path) -> None:
+    """Sums agree, and no number is given out twice."""
+    lines = "".join(f"{number},s{number},王{number},student,{number % 90}.50\n" for number in range(1, 41))
+    old = read_old_cards(("card,person,name,class,balance\n" + lines).encode("gb18030"))
+    async with open_desk(tmp_path, url) as desk:
+        house = desk.house
+        importing = Importing(house.database, house.cards, house.people, house.clock, ChannelId("old-system"))
+
+        async def give_out() -> list[int]:
+            return [(await house.cards.issue(1, 1, "", None))[0] for _ in range(40)]
+
+        done, again, given = await asyncio.gather(
+            importing.run(old.cards, "desfire"), importing.objections(old.cards), give_out()
+        )
+        assert not again and sums_agree(old.cards, done) and not set(done.numbers.values()) & set(given)
+        twice = await importing.run(old.cards, "desfire")
+        assert (twice.new, twice.numbers, twice.posted_cents) == (0, done.numbers, done.posted_cents)
+        await assert_balances_are_sums(house.database)
+
+
+async def test_a_word_that_postgres_cannot_hold_keeps_no_terminal_from_being_taken_in(
+    database: Database, tmp_path: Path
+) -> None:
+    """An entry may hold any character, and PostgreSQL's text may not hold U+0000."""
+    till, card = Till(1), plastic(77)
+    await put_book(database, Book(CAMPUS, chains={till.tno: till.row()}))
+    till.append(Kind.CARD_ISSUED, CardIssued(card.id, "04a1b2c3"))
+    till.append(Kind.CARD_BLOCKED, CardBlocked(card.id, "found\0 on the \U0001f35a\u202ecounter"))
+    taken = await Ingest(database, keys_in(tmp_path), CAMPUS, Clock()).take_lines(till.tid, till.lines)
+    assert taken is not None and isinstance(taken.reply, Ack)
+    told = await rows_of(database, select(card_event.c.outcome).where(card_event.c.kind == Kind.CARD_BLOCKED))
+    assert told == [("found  on the \U0001f35a\u202ecounter",)]
+
+
+async def test_the_longest_title_fits_and_a_longer_one_is_refused_in_words(url: str, tmp_path: Path) -> None:
+    async with open_desk(tmp_path, url) as desk:
+        await desk.put("/terminals/till-01", {"site": SITE, "title": "\U0001f35a" * 80})
+        assert (await desk.get("/terminals/till-01"))["title"] == "\U0001f35a" * 80
+        refused = await desk.put("/terminals/till-01", {"site": SITE, "title": "x" * 81}, expect=422)
+        assert "80 characters" in refused["detail"]

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import event, select
 
 from protocol.ids import SiteId
+from protocol.price_list import decode_prices
 from server import tables
 from server.mqtt_link import MqttLink
 from server.policy.rules import Publication
@@ -55,6 +56,7 @@ class Broker:
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     async with open_desk(tmp_path) as desk:
         for site in (OTHER, SITE):
+            await desk.put(f"/terminals/first-of-{site}", {"site": site})
             await desk.put(f"/sites/{site}/limits", {"rules": {}})
         yield desk
 
@@ -119,6 +121,28 @@ async def test_what_changes_a_list_is_published(
     await desk.post(path, body)
     await publisher.look()
     assert broker.taken() == [OTHER, SITE]
+
+
+async def test_prices_for_later_are_the_newest_as_soon_as_terminals_use_them(
+    desk: Desk, broker: Broker, publisher: Publisher
+) -> None:
+    """Else a terminal would run a newer version than there is, until something else is published."""
+    at = desk.clock() + 600_000
+    await desk.put(f"/sites/{SITE}/prices", {"products": [], "valid_from": at})
+    await publisher.look()
+    body = await desk.house.policy.body_of(SiteId(SITE), "prices")
+    later = decode_prices(body.body).later
+    assert later is not None and broker.taken() == [OTHER, SITE]
+    desk.clock.pass_ms(599_999)
+    await publisher.look()
+    assert broker.taken() == []
+    desk.clock.pass_ms(1)
+    await publisher.look()
+    assert broker.taken() == [SITE]
+    (state,) = [one for one in await desk.get("/states") if one["site"] == SITE]
+    assert [one["newest"] for one in state["lists"] if one["name"] == "prices"] == [later.version]
+    await publisher.look()
+    assert broker.taken() == []
 
 
 async def test_a_look_at_lists_that_have_not_changed_writes_nothing(

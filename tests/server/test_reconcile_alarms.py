@@ -129,8 +129,8 @@ async def test_a_silent_till_explains_only_what_its_site_s_limits_allow(desk: De
     await desk.put(f"/sites/{SITE}/limits", rules)
     till.now = silent.now = UtcMs(desk.clock() + 60_000)
     desk.clock.pass_ms(HOUR_MS)
-    card = await loaded_card(desk, till, 900_000)
-    for amount, cls in ((2_000, "silent_till"), (800_000, "gap")):
+    card = await loaded_card(desk, till, 45_000)
+    for amount, cls in ((2_000, "silent_till"), (30_000, "gap")):
         sent = len(till.lines)
         sell(silent, card, amount)
         sell(till, card, 100)

@@ -26,6 +26,7 @@ from server.reconcile.rows import rows_of
 from server.reconcile.rules import prove_campus, prove_cards
 from server.reconcile.service import LEASE_MS, Around, Progress, Reconcile
 from server.reconcile.store_proofs import digest_of
+from server.reconcile.tables import reconciliation
 from tests.server.desk import Clock, put_book, sqlite_url
 from tests.server.desk import rows_of as selected
 from tests.server.world import CAMPUS, NOON, Lunch
@@ -79,7 +80,7 @@ async def test_database_and_memory_find_the_same(database: Database, seed: int) 
     )
     assert proof.unexplained_cents == 0 and proof.is_dry
     assert proof.difference_cents == sum(found.cents for found in proof.findings)
-    assert await selected(database, select(tables.reconciliation)) == []
+    assert await selected(database, select(reconciliation)) == []
 
 
 async def test_a_run_keeps_what_it_found_and_is_made_once(database: Database) -> None:

@@ -10,7 +10,7 @@ from server.ledger.accounts import AccountKind
 from server.ledger.rules import Resolution
 from tests.server.test_holes import sell
 from tests.server.test_ingest_posting import balance, book_for, send
-from tests.server.world import Till, load_of, plastic, sale_of, topup_of
+from tests.server.world import Plastic, Till, load_of, plastic, sale_of, topup_of
 
 KINDS = (AccountKind.PURSE, AccountKind.PENDING, AccountKind.MERCHANT, AccountKind.OPERATOR_LOSS, AccountKind.SUSPENSE)
 
@@ -58,3 +58,30 @@ def test_proof_against_proof_opens_one_case_and_posts_nothing(decided: Resolutio
     book = story("sale", on_card, decided)
     assert len([case for case in book.cases if case.cls is CaseClass.CONTRADICTION]) == 1
     assert not any(cause.startswith("overtaken") for cause in book.posted)
+
+
+@pytest.mark.parametrize("first_in", ["one", "two"])
+def test_a_step_settled_below_others_still_proves_the_one_it_was_built_on(first_in: str) -> None:
+    """The card comes by to settle it with another step on top: of the one below, only its prepared entry had seen."""
+    one, two, card = Till(1), Till(2), plastic(7)
+    book = book_for(one, two, cards=(card,))
+    torn = _torn(one, card, 300)
+    body = sale_of(card, 20)
+    prepared = two.append(Kind.SALE_PREPARED, body).seq
+    card.write(two.tno, body, prepared)
+    _torn(one, card, 40)
+    two.append(Kind.SALE_SETTLED, with_members(body, prepared=prepared, card_last=card.last))
+    sell(two, card, 10)
+    for till in (one, two) if first_in == "one" else (two, one):
+        send(book, till)
+    assert book.steps[(one.tno, 0, torn)].resolved is Resolution.ON_CARD
+    assert balance(book, AccountKind.PURSE) == card.main
+
+
+def _torn(till: Till, card: Plastic, amount: int) -> int:
+    """A sale that is on the card, and of which its till never knew."""
+    body = sale_of(card, amount)
+    prepared = till.append(Kind.SALE_PREPARED, body).seq
+    card.write(till.tno, body, prepared)
+    till.append(Kind.SALE_TORN, with_members(body, prepared=prepared))
+    return prepared

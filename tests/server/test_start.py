@@ -1,22 +1,26 @@
 """What is wrong with the settings or around them is told in one sentence; nothing is shown that must stay secret."""
 
+import logging
+import re
 import socket
 import sys
-from collections.abc import Callable
+import tomllib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from server.__main__ import PORT_TAKEN, WRONG_CONFIG, main
 from server.app import open_house
-from server.config import ConfigWrong, Settings
+from server.config import BrokerTable, ConfigWrong, Settings, read_settings
 from tests.server.desk import sqlite_url
 
 Say = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
-def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Say:
+def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Say]:
     """Start the server with these settings; how it ended, and what it said."""
 
     def start(text: str, *options: str) -> tuple[int, str]:
@@ -25,7 +29,10 @@ def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         monkeypatch.setattr(sys, "argv", ["server", "--config", str(path), *options])
         return main(), capsys.readouterr().err
 
-    return start
+    handlers, level = logging.root.handlers[:], logging.root.level
+    yield start
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
 
 
 DATA = 'data = "d"\n'
@@ -101,3 +108,63 @@ async def test_on_sqlite_a_second_process_is_refused(tmp_path: Path) -> None:
                 pass
     async with open_house(settings):
         pass
+
+
+async def test_a_server_whose_database_is_gone_begins_no_empty_books(tmp_path: Path) -> None:
+    settings, lost = (
+        Settings(str(tmp_path), sqlite_url(tmp_path)),
+        Settings(str(tmp_path), sqlite_url(tmp_path / "keys")),
+    )
+    async with open_house(settings):
+        pass
+    with pytest.raises(ConfigWrong, match=r"database: it is empty, .* has books\. Restore it from the backup"):
+        async with open_house(lost):
+            pass
+    async with open_house(settings):
+        pass
+
+
+async def test_a_server_in_another_data_directory_takes_no_broker_over(tmp_path: Path) -> None:
+    """A misspelt `data`, or a disk that is not mounted, looks like a first start."""
+    broker = BrokerTable(directory=str(tmp_path / "broker"), names=("localhost",))
+    settings = Settings(str(tmp_path / "data"), sqlite_url(tmp_path / "data"), broker=broker)
+    async with open_house(settings):
+        pass
+    told = (tmp_path / "broker" / "ca.crt").read_bytes()
+    (tmp_path / "data").rename(tmp_path / "unmounted")
+    for _ in range(2):
+        with pytest.raises(ConfigWrong, match=r"serves the terminals of another authority than .*mounted\?"):
+            async with open_house(settings):
+                pass
+    assert (tmp_path / "broker" / "ca.crt").read_bytes() == told
+    assert not (tmp_path / "data" / "keys").exists(), "nothing was made that looks like a site"
+
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "server.toml"
+
+
+def test_the_example_of_a_settings_file_is_one_and_complete(tmp_path: Path) -> None:
+    """As it stands, and with every key that it only mentions; what is commented out is the default."""
+    path = tmp_path / "server.toml"
+    path.write_text(EXAMPLE.read_text())
+    settings = read_settings(path)
+    assert settings.mqtt is None and [operator.name for operator in settings.operators] == ["li.wei"]
+    tables = tomllib.loads(re.sub(r"(?m)^# (?=[a-z0-9_]+ = |\[)", "", EXAMPLE.read_text()))
+    schema = msgspec.json.schema(Settings)["$defs"]
+    assert set(tables) == set(schema["Settings"]["properties"])
+    assert set(tables["operators"][0]) == set(schema["OperatorSettings"]["properties"])
+    kinds = {name: f"{name.title()}Settings" for name in ("http", "mqtt", "campus", "money", "metrics", "log")}
+    kinds |= {"lists": "ListSettings", "alarms": "AlarmSettings", "broker": "BrokerTable"}
+    for name, kind in kinds.items():
+        known = schema[kind]["properties"]
+        assert set(tables[name]) == set(known), name
+        wrong = [key for key in tables[name] if tables[name][key] != known[key].get("default") and key != "names"]
+        assert not wrong, name
+
+
+def test_help_lists_every_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["server", "--help"])
+    with pytest.raises(SystemExit):
+        main()
+    listed = re.findall(r"^  ([a-z-]+)(?: FILE)?  +\S", capsys.readouterr().out, re.MULTILINE)
+    assert {"broker", "keys", "backup", "restore", "import-cards"} <= set(listed)

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from protocol.authorise import Refusal
 from protocol.entries import Kind
 from protocol.ids import Counter
+from protocol.instants import DAY_MS
 from protocol.proofs import Proof, ProofKind
 from server import tables
 from server.ingest.waiting import INCONSISTENT
@@ -18,7 +19,7 @@ from tests.server.desk import assert_balances_are_sums, rows_of
 from tests.server.office import Desk, open_desk
 from tests.server.test_cards import enrol, send
 from tests.server.token_world import ask, new_token, prepared, purse_of, question, settled
-from tests.server.world import Till
+from tests.server.world import CAMPUS, Till
 
 
 @pytest.fixture
@@ -72,6 +73,18 @@ async def test_a_proof_that_was_played_to_two_silent_terminals_is_a_fork(desk: D
     cases = await desk.get("/cases")
     assert [(case["cls"], case["card"], case["cents"]) for case in cases] == [("fork", card.no, 700)]
     assert (await desk.get(f"/cards/{card.no}"))["plastics"][0]["status"] == "blocked"
+    assert await found_at_night(desk) == [("fork", card.no, -700)]
+    assert await found_at_night(desk) == [("fork", card.no, -700)], "as long as its case is open"
+    (case,) = await desk.get("/cases")
+    assert case["cents"] == 700, "the night opens no second one"
+
+
+async def found_at_night(desk: Desk) -> list[tuple[str, int, int]]:
+    """A day later: class, card and amount of what the proof finds."""
+    desk.clock.pass_ms(DAY_MS)
+    day = CAMPUS.business_day(desk.clock()) - 1
+    proof = await desk.post(f"/days/{day}/proof?dry=false")
+    return [(found["cls"], found["card"], found["amount"]) for found in proof["findings"] if found["card"]]
 
 
 async def test_one_sale_is_settled_once_however_often_its_entries_come(desk: Desk) -> None:

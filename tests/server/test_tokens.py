@@ -8,7 +8,7 @@ from msgspec.structs import replace as with_members
 from sqlalchemy import select
 
 from protocol.authorise import Listed, Refusal
-from protocol.entries import CardIssued, Kind, Reason, TopUpStep, TopUpTo
+from protocol.entries import CardBegun, CardIssued, Kind, Reason, TopUpStep, TopUpTo
 from protocol.ids import ChannelId, SiteId, TerminalId
 from protocol.instants import DAY_MS, HOUR_MS, MINUTE_MS, UtcMs
 from protocol.limits import ClassLimits, LimitRules, Meal
@@ -144,7 +144,13 @@ async def test_a_uid_is_bound_to_one_card_and_a_card_to_one_uid(desk: Desk, till
     assert await code("04aaaaaa", card.no) == "card_bound"
     assert await code("04aaaaaa", purse) == "not_a_token"
     assert await code("04aaaaaa", 99, 404) == "no_such_card"
-    assert await code("08aaaaaa", other, 422) == "uid_says_nothing"
+    for says_nothing in ("08aaaaaa", "01fe010203040506", "00000000"):
+        assert await code(says_nothing, other, 422) == "uid_says_nothing"
+    await desk.put("/tokens/04aaaaaaaaaa", {"no": other}, expect=422)
+    felica = (await desk.post("/cards", {"technology": "token"}, expect=201))["numbers"][0]
+    await desk.put("/tokens/012e4cd4544d451a", {"no": felica})
+    transit = await who(desk, till, "012e4cd4544d451a")
+    assert transit is not None and transit.card is not None and transit.card.no == felica
     found = await who(desk, till, UID)
     assert found is not None and (found.card, found.listed) == (card, Listed.GOOD)
     await desk.delete(f"/tokens/{UID}")
@@ -155,6 +161,40 @@ async def test_a_uid_is_bound_to_one_card_and_a_card_to_one_uid(desk: Desk, till
     assert [row["uid"] for row in await desk.get(f"/tokens?card={other}")] == [UID] and not await desk.get(
         f"/tokens?card={card.no}"
     )
+
+
+async def test_a_tag_is_bound_by_the_entry_of_its_making_and_its_bare_uid_stays_nobody_s(
+    desk: Desk, till: Till
+) -> None:
+    """What was bound by hand before is so no more: the plastic became another card's, the card another plastic's."""
+    other, card = await new_token(desk, 1_000, "04aaaaaa"), await new_token(desk, 1_000)
+    office = Till(2)
+    await enrol(desk, office, can_issue=True)
+    office.append(Kind.CARD_BEGUN, CardBegun(card, "04aaaaaa", 1))
+    await send(desk, office)
+    assert [row["proves"] for row in await desk.get("/tokens")] == [False, False], "begun is not made"
+    office.append(Kind.CARD_ISSUED, CardIssued(card, "04aaaaaa", 1))
+    await send(desk, office)
+    bound = await desk.get("/tokens")
+    assert [(row["uid"], row["no"], row["proves"]) for row in bound] == [("04aaaaaa", card.no, True)]
+    for uid in (UID, "04aaaaaa"):
+        nobody = await who(desk, till, uid)
+        assert nobody is not None and nobody.card is None, "a copy of its UID buys nothing"
+    assert (await desk.delete("/tokens/04aaaaaa", expect=409))["code"] == "token_proves_itself"
+    assert (await desk.put("/tokens/04aaaaaa", {"no": other.no}, expect=409))["code"] == "uid_bound"
+    begun = prepared(till, card, 300, shown=1)
+    answer = await ask(desk, till, question(till, begun))
+    assert answer is not None and answer.refused is None
+    settled(till, begun, answer)
+    await send(desk, till)
+    assert await purse_of(desk, card) == (700, 0)
+
+
+async def test_who_may_not_make_cards_binds_none(desk: Desk, till: Till) -> None:
+    card = await new_token(desk, 1_000)
+    till.append(Kind.CARD_ISSUED, CardIssued(card, "04aaaaaa", 1))
+    await send(desk, till)
+    assert [row["uid"] for row in await desk.get("/tokens")] == [UID]
 
 
 async def test_a_blocked_token_is_known_as_blocked_and_may_not_pay(desk: Desk, till: Till) -> None:
@@ -215,6 +255,20 @@ async def test_the_subsidy_pays_first_at_the_server_too(desk: Desk, till: Till) 
     settled(till, begun, answer)
     await send(desk, till)
     assert await purse_of(desk, card) == (700, 0)
+
+
+async def test_a_subsidy_that_is_over_and_a_class_s_meals_hold_at_the_server_too(desk: Desk, till: Till) -> None:
+    card = await new_token(desk, 1_000)
+    today, minute = CAMPUS.business_day(desk.clock()), CAMPUS.minute_of_day(desk.clock())
+    meals = (Meal(1, minute, (minute + 30) % 1_440, 3),)
+    rules = LimitRules((ClassLimits(1, meal=1),), meals, subsidy_period=3, subsidy_until=today)
+    await desk.house.policy.put_limits(SITE, rules)
+    await desk.post(f"/cards/{card.no}/subsidies", {"id": "aid-00001", "cents": 900, "period": 3})
+    assert (await approved(desk, till, 100)).subsidy_after == 800
+    assert await refused(desk, till, 100) == (Refusal.MEAL_LIMIT, 1)
+    desk.clock.pass_ms(DAY_MS)
+    over = await approved(desk, till, 300)
+    assert (over.main_after, over.subsidy_after) == (700, over.subsidy)
 
 
 async def test_the_same_question_has_the_same_answer_and_another_under_its_number_is_refused(

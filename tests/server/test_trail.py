@@ -171,6 +171,8 @@ async def walk_cards(walk: Walk) -> None:
     await walk("issue_cards", "POST", "cards", {"technology": "token"})
     await walk("bind_token", "PUT", "tokens/04a1b2c3", {"no": 3})
     await walk("unbind_token", "DELETE", "tokens/04a1b2c3")
+    await walk("bind_phone", "PUT", "phones/3")
+    await walk("unbind_phone", "DELETE", "phones/3")
     await walk("close_card", "POST", "cards/2/close", {"card_cents": 0})
     await walk("put_promotions", "PUT", f"sites/{SITE}/promotions", {"promotions": []})
     await walk("put_staff", "PUT", f"sites/{SITE}/staff", {"staff": []})
@@ -195,6 +197,20 @@ async def walk_money(walk: Walk) -> None:
     walk.desk.clock.pass_ms(DAY_MS)
     await walk("close_day", "POST", f"days/{day}/close")
     await walk("prove", "POST", f"days/{day}/proof?dry=false")
+
+
+async def test_the_log_says_what_a_restored_database_would_not_know(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "server.note")
+    (no,) = (await desk.post("/cards", {}, expect=201))["numbers"]
+    await desk.post(f"/cards/{no}/block", who="cleo")
+    await desk.post(f"/cards/{no}/block", who="eve", expect=403)
+    assert [record.getMessage() for record in caplog.records if record.name == "server.note"] == [
+        "ann: issue_cards cards, done",
+        f"cleo: block_card cards/{no}/block, done",
+        f"eve: block_card cards/{no}/block, refused",
+    ]
 
 
 async def test_who_has_no_right_is_written_down_too(desk: Desk) -> None:

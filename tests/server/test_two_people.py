@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace as with_members
@@ -180,3 +181,24 @@ async def test_a_lost_terminal_stays_lost_and_its_late_steps_are_given_up(desk: 
     assert (await desk.house.upkeep.run())["steps_given_up"] == 0
     lost = select(tables.step.c.stage, tables.step.c.lost).order_by(tables.step.c.seq)
     assert await rows_of(desk.house.database, lost) == [("voided", False), ("prepared", True)]
+
+
+@pytest.mark.parametrize(("path", "more"), [("loads", {}), ("subsidies", {"period": 3})])
+async def test_much_money_for_one_card_takes_two_people(desk: Desk, path: str, more: dict[str, int]) -> None:
+    """One clerk and a friend's card would else be any amount of the campus' money."""
+    (no,) = (await desk.post("/cards", {"count": 1}, expect=201))["numbers"]
+    alone: dict[str, Any] = {"id": "up-to-it", "cents": desk.house.settings.money.load_alone_cents_max, **more}
+    above = {**alone, "id": "above-it", "cents": alone["cents"] + 1}
+    pending = "pending_subsidy_cents" if more else "pending_cents"
+    url = f"/cards/{no}/{path}"
+    assert (await desk.post(url, alone, who="cleo"))[pending] == alone["cents"]
+    assert (await desk.post(url, above, who="cleo", expect=202))["subject"] == f"{no}:above-it"
+    assert (await desk.post(url, above, who="cleo", expect=409))["code"] == "second_person_needed"
+    other = {**above, "cents": above["cents"] + 1}
+    await desk.post(url, other, who="bob", expect=202)
+    assert (await desk.get(f"/cards/{no}"))[pending] == alone["cents"], "nobody has agreed to the same yet"
+    for _ in range(2):
+        done = await desk.post(url, other, who="cleo")
+        assert done[pending] == alone["cents"] + other["cents"], "once, however often it is sent"
+    assert (await desk.post(url, above, who="bob", expect=409))["code"] == "request_id_used"
+    assert await rows_of(desk.house.database, PROPOSALS) == []

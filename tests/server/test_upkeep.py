@@ -22,6 +22,7 @@ from server.upkeep.service import Upkeep
 from tests.server.desk import Clock, assert_balances_are_sums, keys_in, put_book, put_card, rows_of, sqlite_url
 from tests.server.test_holes import sell
 from tests.server.world import CAMPUS, LOAD_KEY, MERCHANT, Plastic, Till, pin_of, plastic, refund_of, sale_of
+from tests.terminal.journals import TRUST
 
 
 class Site:
@@ -32,7 +33,7 @@ class Site:
         self.clock.pass_ms(3_600_000)
         self.one, self.two, self.card = Till(1), Till(2), plastic(7)
         self.ingest = Ingest(database, keys_in(directory), CAMPUS, self.clock)
-        self.upkeep = Upkeep(database, LOAD_KEY.public, CAMPUS, self.clock)
+        self.upkeep = Upkeep(database, TRUST, CAMPUS, self.clock)
         self.sent: dict[int, int] = {}
 
     async def send(self, *tills: Till) -> None:

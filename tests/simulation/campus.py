@@ -30,7 +30,7 @@ from tests.simulation.server import MERCHANTS, Server
 from tests.simulation.story import Story
 from tests.simulation.till import Till
 from tests.simulation.timeline import Timeline
-from tests.simulation.tokens import Token
+from tests.simulation.tokens import Phone, Token
 from tests.simulation.truth import Goods, Truth
 
 SYNC_ROUNDS_MAX = 200
@@ -86,7 +86,7 @@ class Campus:
     def chain_of(self, grant: Grant, jws: bytes) -> ChainRow:
         """A granted epoch as the server's register has it."""
         begin = (grant.tno, grant.site, grant.tid, grant.epoch, grant.verify_key, grant.start(jws))
-        return ChainRow(*begin, can_load=grant.tid in self.loaders)
+        return ChainRow(*begin, can_load=grant.tid in self.loaders, can_issue=grant.tid in self.loaders)
 
     def card(
         self,
@@ -97,11 +97,12 @@ class Campus:
         pin: str = "",
         station: Till | None = None,
         proven: bool = False,
+        phone: bool = False,
     ) -> Plastic:
         """Issue a card and let its holder load it: cash at the desk, collected at a station (or the first one)."""
         no = len({known.key[0] for known in self.cards}) + 1
         if technology is Technology.TOKEN:
-            token = Token(no, 1, card_class, proven=proven)
+            token = Phone(no, 1, card_class) if phone else Token(no, 1, card_class, proven=proven)
             self.cards.append(token)
             self.server.issue(token)
             self.server.load(token, cents)

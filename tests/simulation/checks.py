@@ -63,6 +63,8 @@ class Checks:
     def _look_at(self, card: Plastic, till: Till) -> None:
         if card.key not in self.planted.tampered and card.holding() is None:
             raise Broken(f"{till.name} left the card without a whole purse", card.key)
+        if not card.reads_for_certain:
+            self.planted.doubtful.add(card.key)
         if card.key not in self.planted.tampered and till.reason == Refusal.VALUE_NOT_COVERED:
             raise Broken(f"{till.name} says that nobody loaded what is on the card", card.key)
         truth, new = self._campus.truth, card.fresh

@@ -46,6 +46,8 @@ class Classes:
         card, cls, planted = finding.card, finding.cls, self._planted
         if cls in _LEFT_OPEN or (card, cls) in planted.told:
             return True
+        if cls is Difference.PURSE_UNREADABLE and card in planted.doubtful:
+            return True
         if cls in (Difference.CHAIN_BREAK, Difference.SHIFT_DIFFERENCE) or _is_second_outcome(finding):
             return True  # each has been looked at above
         if card in planted.forged and card not in planted.others:

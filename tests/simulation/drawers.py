@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from protocol.entries import CASH, CashSale, Entry, Kind, ShiftClosed, ShiftOpened, TopUpStep
+from protocol.entries import CASH, CashSale, CloseStep, CloseTo, Entry, Kind, ShiftClosed, ShiftOpened, TopUpStep
 from protocol.ids import ShiftNo, TerminalId
 from server.ledger.accounts import VAULT, Account, AccountKind, drawer, shift_of
 
@@ -70,5 +70,7 @@ def cash_in(entry: Entry) -> int:
             return sold.amount
         case TopUpStep() as paid if entry.kind is Kind.TOPUP_PREPARED and paid.channel == CASH:
             return paid.amount
+        case CloseStep() as taken if entry.kind is Kind.CLOSE_SETTLED and taken.to is CloseTo.CASH:
+            return taken.main_after - taken.main
         case _:
             return 0

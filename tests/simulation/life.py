@@ -66,6 +66,8 @@ class Life:
         self.people, self.token_people = People(self), TokenPeople(self)
         self.cards: list[Plastic] = []
         """Those that are in somebody's pocket: replaced ones leave, clones join."""
+        self.handed_in: list[Plastic] = []
+        """Those that their holders gave back."""
         self.silent: list[Till] = []
         self.backups: list[Kept] = []
         self.images: dict[str, Disk] = {}
@@ -79,19 +81,20 @@ class Life:
 
     def run(self) -> None:
         """Live, mend, prove."""
-        self._issue()
+        self.issue()
         for day in range(DAYS):
             self._plan_day(day)
             self.stage.pass_day(day)
             self.campus.server.nightly()
             self.checks.night()
             self.campus.pass_time(-(self.campus.timeline.since_start_ms - self._opened_ms) % DAY_MS)
-        self._mend()
+        self.mend()
         self.checks.end()
 
     # Days --------------------------------------------------------------------------------------------------------
 
-    def _issue(self) -> None:
+    def issue(self) -> None:
+        """Make cards and load them."""
         for number in range(CARDS):
             technology = Technology.CLASSIC if number % 2 else Technology.DESFIRE
             staff = number % 5 == 4
@@ -105,7 +108,7 @@ class Life:
         self._opened_ms = self.campus.timeline.since_start_ms
         for _ in range(VISITS_PER_DAY):
             start, length = self.rng.choice(_RUSHES)
-            self.later(start + self.rng.randrange(length), self._somebody_comes)
+            self.later(start + self.rng.randrange(length), self.somebody_comes)
         self.token_people.plan_day(11 * HOUR_MS)
         self.later(0, self._open_shifts)
         self.later(DAY_MS - 13 * HOUR_MS + HOUR_MS // 2, self._close_shifts)
@@ -126,13 +129,16 @@ class Life:
         if wait is not None:
             self.later(wait, lambda: self.walk(walk))
 
-    def _somebody_comes(self) -> None:
+    def somebody_comes(self) -> None:
+        """A customer with one of the cards, for one thing or another."""
         rng, card = self.rng, self.rng.choice(self.cards)
         if rng.random() < 0.85:
-            self.walk(self.people.buy(rng.choice(self.tills), card, self._price()))
+            self.walk(self.people.buy(rng.choice(self.tills), card, self.price()))
             return
         station = rng.choice(self.stations)
         match rng.randrange(3):
+            case 0 if len(self.cards) > CARDS // 2 and rng.random() < 0.1:
+                self.walk(self.people.hand_in(station, card))
             case 0:
                 self.campus.server.load(card, rng.randrange(100, 3_000))
                 self.walk(self.people.load(station, card))
@@ -141,7 +147,8 @@ class Life:
             case _:
                 self.walk(self.people.top_up(station, card, rng.randrange(100, 2_000)))
 
-    def _price(self) -> int:
+    def price(self) -> int:
+        """What somebody buys."""
         return self.rng.choice((1, 250, 300, self.rng.randrange(100, 1_500), self.rng.randrange(1_500, 3_500)))
 
     # Faults ------------------------------------------------------------------------------------------------------
@@ -373,7 +380,7 @@ class Life:
 
     # The end -----------------------------------------------------------------------------------------------------
 
-    def _mend(self) -> None:
+    def mend(self) -> None:
         """No more faults; everything that is written anywhere reaches the server, and every card is tapped again."""
         self.mended, self.faults = True, frozenset()
         campus = self.campus

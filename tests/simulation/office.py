@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 CAMPUS_TIME = CampusTime()
 LOAD_SEED = sha256_of(b"loads")
 LOAD_KEY = SigningKey(LOAD_SEED)
+SERVER_KEY = SigningKey(sha256_of(b"server"))
+"""Everything else that the server signs."""
+STRANGER_KEY = SigningKey(sha256_of(b"stranger"))
 
 
 @dataclass
@@ -71,7 +74,7 @@ class Office:
 
     def __init__(self, campus: "Campus") -> None:
         self._campus = campus
-        self.kept = Kept(Book(CAMPUS_TIME, LOAD_KEY.public))
+        self.kept = Kept(Book(CAMPUS_TIME, LOAD_KEY.public, SERVER_KEY.public))
         self.paper: list[Document] = []
         self.sheets: list[Count] = []
 

@@ -110,14 +110,16 @@ class Oracle:
         return counters
 
     def second_uses(self) -> set[CardKey]:
-        """Cards of which two settled entries arrived that reach the same counter."""
-        uses: Counter[tuple[CardKey, int]] = Counter()
+        """Of whom two settled entries arrived: cards at the same counter, tokens by the same proof."""
+        uses: Counter[tuple[CardKey, object]] = Counter()
         for outcomes in self._truth.outcomes.values():
             for sealed in outcomes:
                 body = sealed.entry.body
                 settled = sealed.entry.kind.endswith("_settled") and sealed.hash in self._held
                 if settled and isinstance(body, CardStep) and body.touches_card:
                     uses[body.card.key, body.counter_after] += 1
+                elif settled and isinstance(body, SaleStep) and body.proof is not None and body.proof.counter:
+                    uses[body.card.key, body.proof] += 1
         return {card for (card, _), count in uses.items() if count > 1}
 
     def second_histories(self) -> Counter[int]:

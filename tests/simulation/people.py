@@ -60,6 +60,9 @@ class Errand:
                     return False
                 till.clear()
                 return till.refund(self.receipt, self.wish.cents, wish=self.wish.number) is None  # type: ignore[arg-type]
+            case "close":
+                till.clear()
+                till.hand_in(owed=self.wish.number % 2 == 0, wish=self.wish.number)
             case _:
                 till.clear()
                 till.load_mode()
@@ -69,8 +72,9 @@ class Errand:
 class People:
     """Everybody on the campus, drawn from the run's one source of chance."""
 
-    def __init__(self, life: "Life") -> None:
-        self._life, self._campus = life, life.campus
+    def __init__(self, life: "Life", *, torn_share: float = 0.1) -> None:
+        """`torn_share`: of the taps, where cards are torn at all."""
+        self._life, self._campus, self._torn_share = life, life.campus, torn_share
         self._rng: random.Random = life.rng
         self._busy: set[int] = set()
         self.lying: dict[str, Plastic] = {}
@@ -99,6 +103,16 @@ class People:
         """Put cash in."""
         if (yield from self.reach(station, card)):
             yield from self._do(station, card, Errand(self.wish(card, cents), "top up"))
+            yield from self.leave(station, card)
+
+    def hand_in(self, station: Till, card: Plastic) -> Walk:
+        """Give a card back, for good."""
+        if (yield from self.reach(station, card)):
+            held = card.holding()
+            wish = self.wish(card, held.cents if held else 0)
+            if (yield from self._do(station, card, Errand(wish, "close"))) and card in self._life.cards:
+                self._life.cards.remove(card)
+                self._life.handed_in.append(card)
             yield from self.leave(station, card)
 
     # One errand --------------------------------------------------------------------------------------------------
@@ -139,6 +153,9 @@ class People:
                 if self._has_goods(wish):
                     till.cancel()
                     return False
+                till.confirm()
+                return (yield from self._answer(till, card, errand))
+            case "CloseAsked":
                 till.confirm()
                 return (yield from self._answer(till, card, errand))
             case "PaidEarlier":
@@ -245,7 +262,7 @@ class People:
     def _tap(self, till: Till, card: Plastic) -> None:
         rng, faults = self._rng, self._life.faults
         tear = write_tear = None
-        if Fault.TORN_CARD in faults and rng.random() < 0.1:
+        if Fault.TORN_CARD in faults and rng.random() < self._torn_share:
             if rng.random() < 0.25 or till.shows == "TapAgain":
                 tear = tear_of_read(rng, card.technology)
             else:

@@ -25,6 +25,8 @@ class Planted:
     replaced: set[CardKey] = field(default_factory=set)
     forged: dict[CardKey, Forged] = field(default_factory=dict)
     unreadable: set[CardKey] = field(default_factory=set)
+    doubtful: set[CardKey] = field(default_factory=set)
+    """Cards torn at two tills in a row: for a while no slot read for certain, and a third till may have found none."""
     told: set[tuple[CardKey, str]] = field(default_factory=set)
     """Classes that a named sequence has led to, by card."""
     miscounted: Counter[str] = field(default_factory=Counter)

@@ -176,6 +176,15 @@ class Plastic:
         state = self.virtual.snapshot()
         return _desfire_holding(state) if isinstance(state, DesfireState) else _classic_holding(state)
 
+    @property
+    def reads_for_certain(self) -> bool:
+        """Whether a whole purse is on it that no weak bit can hide."""
+        if self.technology is not Technology.CLASSIC:
+            return True
+        state = self.virtual.snapshot()
+        assert isinstance(state, ClassicState)
+        return any(not any(any(state.weak.get(block, b"")) for block in blocks) for blocks, _ in _slots(state))
+
     def digest(self) -> bytes:
         """A hash of its memory."""
         return sha256(msgspec.json.encode(self.virtual.snapshot())).digest()

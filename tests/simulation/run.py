@@ -10,7 +10,7 @@ from tests.simulation.life import Life
 from tests.simulation.sequences.catalogue import EVERY_SEQUENCE
 from tests.simulation.stage import DAYS
 from tests.simulation.story import LAST_LINES
-from tests.simulation.token_people import TokenFault
+from tests.simulation.token_people import CodeFault, TokenFault
 
 INJECTED_MIN_PER_100_SEEDS, SEQUENCE_MIN_PER_100_SEEDS = 50, 3
 LEAST = {
@@ -65,7 +65,7 @@ class Sum:
     def too_few(self) -> list[str]:
         """What was not done as often as a run of this length must; shorter runs than 100 seeds are only for looking."""
         hundreds = self.seeds // 100
-        kinds = {str(fault): INJECTED_MIN_PER_100_SEEDS for fault in (*Fault, *TokenFault)}
+        kinds = {str(fault): INJECTED_MIN_PER_100_SEEDS for fault in (*Fault, *TokenFault, *CodeFault)}
         named = {sequence.name: SEQUENCE_MIN_PER_100_SEEDS for sequence in EVERY_SEQUENCE}
         short = [name for name, least in kinds.items() if self.injected[name] < least * hundreds]
         return short + [name for name, least in named.items() if self.sequences[name] < least * hundreds]
@@ -85,10 +85,8 @@ def play(seed: int) -> Played:
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
-        playing = f" (while it plays: {life.stage.playing})" if life.stage.playing else ""
-        failure = f"{type(error).__name__}: {error}{playing}"
+        failure, story = told(life, error)
         raised_in = traceback.extract_tb(error.__traceback__)[-1].filename
-        story = life.campus.story.about(getattr(error, "card", None), LAST_LINES)
     return Played(
         seed,
         injected_in(life),
@@ -100,6 +98,13 @@ def play(seed: int) -> Played:
         story,
         life.campus.history_hash,
     )
+
+
+def told(life: Life, error: BaseException) -> tuple[str, str]:
+    """What broke, and the story of the card concerned."""
+    playing = f" (while it plays: {life.stage.playing})" if life.stage.playing else ""
+    story = life.campus.story.about(getattr(error, "card", None), LAST_LINES)
+    return f"{type(error).__name__}: {error}{playing}", story
 
 
 def injected_in(life: Life) -> dict[str, int]:
@@ -115,7 +120,7 @@ def size_of(life: Life) -> dict[str, int]:
     return {
         "tills": len(life.tills),
         "stations": len(life.stations),
-        "cards": len({card.key[0] for card in life.cards}),
+        "cards": len({card.key[0] for card in (*life.cards, *life.handed_in)}),
         "technologies": len({card.technology for card in life.cards} & set(PURSES)),
         "taps": injected["taps"],
         "days": DAYS if life.mended else 0,

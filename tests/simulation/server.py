@@ -31,7 +31,7 @@ from protocol.policy import CardBook, CardsFile, FloorRow
 from protocol.policy import CardRow as ListedCard
 from protocol.price_list import Names, PriceList, Product
 from protocol.purse import SignedLoad
-from protocol.signing import SigningKey, sha256_of, to_base64url
+from protocol.signing import SigningKey, to_base64url
 from server.cards.rules import record_of
 from server.ingest.book import CardRow, CardStatus
 from server.ingest.on_tokens import is_token
@@ -40,7 +40,7 @@ from server.ingest.rules import Ask as AskAgain
 from server.ingest.rules import Refused, take_batch
 from server.numbers import RESTORE_LEAP, RESTORE_LOAD_LEAP
 from terminal.lists import Lists
-from tests.simulation.office import LOAD_KEY, Kept, Office
+from tests.simulation.office import LOAD_KEY, SERVER_KEY, Kept, Office
 from tests.simulation.tokens import answer, end_holds, known
 
 if TYPE_CHECKING:
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from tests.simulation.till import Till
 
 SITE = SiteId("north")
-SERVER_KEY = SigningKey(sha256_of(b"server"))
 WAITING_MAX_MS = 7 * DAY_MS
 TEA, MEAL = "tea", "meal"
 _LISTED = {

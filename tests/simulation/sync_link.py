@@ -24,7 +24,7 @@ from protocol.sync_sender import (
     step,
 )
 from tests.simulation.disk import Disk
-from tests.simulation.server import SERVER_KEY
+from tests.simulation.office import SERVER_KEY
 
 if TYPE_CHECKING:
     from tests.simulation.till import Till

@@ -87,7 +87,7 @@ def test_it_does_not_matter_who_reports_first(sequence: told.Sequence, technolog
 
 def empty_book(campus: Campus) -> Book:
     """The campus' own books as they were before any entry: terminals, cards, and what the desk took in."""
-    book = Book(CAMPUS_TIME, campus.server.book.load_key)
+    book = Book(CAMPUS_TIME, campus.server.book.load_key, campus.server.book.code_key)
     for tno, (grant, jws) in campus.grants.items():
         book.chains[tno] = campus.chain_of(grant, jws)
     for key, row in campus.server.book.cards.items():

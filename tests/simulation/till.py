@@ -9,13 +9,25 @@ from hardware.ports import CardChannel, CardLeftField
 from hardware.simulated.reader import SimulatedReader
 from hardware.simulated.tearing import Tear
 from protocol.basket import Basket
-from protocol.entries import CardStep, CashSale, Kind, ListsApplied, ShiftClosed, ShiftOpened, TopUpStep
+from protocol.entries import (
+    CardStep,
+    CashSale,
+    CloseStep,
+    CloseTo,
+    Kind,
+    ListsApplied,
+    ShiftClosed,
+    ShiftOpened,
+    TopUpStep,
+)
 from protocol.ids import ChannelId, MerchantId, ProductId, Seq, ShiftNo, StaffId
 from protocol.journal import Sealed
 from protocol.messages import Ack, Answer, Known, Want
 from protocol.money import Cents
+from protocol.pay_codes import read_pay_code
 from protocol.purse import Technology
 from protocol.signing import SigningKey, from_base64url, sha256_of, to_base64url
+from protocol.trust import KeyRing
 from server.booking.acts import Count
 from terminal.derived import Derived, from_snapshot
 from terminal.desk import (
@@ -31,20 +43,22 @@ from terminal.desk import (
     Ringing,
     Ticked,
 )
+from terminal.hand_in import Close
 from terminal.lists import Lists
 from terminal.load import Load
 from terminal.ports import JournalBroken, JournalLow
+from terminal.post import Post
 from terminal.refund import Refund, RefundRefusal, refund_refusal
-from terminal.shell import Post, Shell
+from terminal.shell import Shell
 from terminal.topup import TopUp
 from tests.simulation.disk import Disk, SimulatedJournal
 from tests.simulation.network import Line
-from tests.simulation.office import CAMPUS_TIME, LOAD_KEY
+from tests.simulation.office import CAMPUS_TIME, LOAD_KEY, SERVER_KEY
 from tests.simulation.plastic import STATION_KEYS, TILL_KEYS, Plastic
 from tests.simulation.power import Power, PowerCut
 from tests.simulation.sync_link import SyncLink
 from tests.simulation.timeline import TillClock
-from tests.simulation.tokens import Asks, TokenPort
+from tests.simulation.tokens import Asks, Phone, TokenPort
 from tests.simulation.truth import Goods
 
 if TYPE_CHECKING:
@@ -144,7 +158,15 @@ class Till:
         self._port.till = self
         self._journal = journal
         self._shell = Shell(
-            Post(disk.grant.tno, self.merchant, CAMPUS_TIME, LOAD_KEY.public, disk.grant.at, "sim"),
+            Post(
+                disk.grant.tno,
+                self.merchant,
+                CAMPUS_TIME,
+                LOAD_KEY.public,
+                disk.grant.at,
+                "sim",
+                code_keys=KeyRing(SERVER_KEY.public),
+            ),
             journal,
             self._port,
             disk.lists,
@@ -277,6 +299,14 @@ class Till:
         self._tell(f"is ready for {cents} in cash")
         self._handle(PayPressed(TopUp(Cents(cents), ChannelId(channel))))
 
+    def hand_in(self, *, owed: bool, wish: int = 0) -> None:
+        """Take everything off the next card, and pay it out of the drawer or owe it."""
+        self.wish = wish or self.campus.next_wish()
+        shift = self.shell.derived.shift
+        self._tell(f"takes back a card{', owed' if owed else ''}")
+        drawer = None if owed or not shift.number else Cents(max(0, shift.expected_cents))
+        self._handle(PayPressed(Close(drawer)))
+
     def refund(self, receipt: Receipt, cents: int, *, wish: int = 0) -> RefundRefusal | None:
         """Give back some of a sale of this till; the answer is why not."""
         today = CAMPUS_TIME.business_day(self.clock().utc_ms)
@@ -356,6 +386,15 @@ class Till:
         if self.is_on and card is not None:
             self._port.left()
             self._drive(self.shell.card_left())
+
+    def scan(self, phone: Phone, text: str) -> str:
+        """Hold a phone with a code to the scanner. Returns what the counter shows."""
+        self.campus.counts["scans"] += 1
+        self.touched, code = phone, read_pay_code(text)
+        assert code is not None
+        self._tell("scans a pay code", phone)
+        self._drive(self.shell.scanned(code))
+        return self.shows
 
     def sell(self, card: Plastic, cents: int, tear: Tear | None = None, *, write_tear: Tear | None = None) -> str:
         """One customer from ringing to going away; twenty seconds later the next one comes."""
@@ -546,6 +585,11 @@ class Till:
             assert isinstance(body, TopUpStep | CashSale)
             self.campus.truth.take_cash(self.name, body.amount)
             drawers[self.name] += body.amount if sealed.entry.shift else 0
+        elif kind is Kind.CLOSE_SETTLED:
+            assert isinstance(body, CloseStep)
+            paid = body.main - body.main_after if body.to is CloseTo.CASH else 0
+            self.campus.truth.take_cash(self.name, -paid)
+            drawers[self.name] -= paid if sealed.entry.shift else 0
         elif isinstance(body, ShiftOpened):
             drawers[self.name] += body.drawer
         elif isinstance(body, ShiftClosed):

@@ -7,25 +7,30 @@ from msgspec import structs
 
 from protocol.entries import Kind, SaleStep, Stage
 from protocol.ids import CardKey
-from protocol.instants import MINUTE_MS
+from protocol.instants import MINUTE_MS, SECOND_MS, ClockSource
 from protocol.journal import Sealed
 from protocol.messages import Answer
 from protocol.money import Cents
+from protocol.pay_codes import is_our_code
 from protocol.policy import encode_file
+from protocol.proofs import Proof, ProofKind
+from protocol.purse import CardId
 from protocol.signing import sha256_of, to_base64url
 from server.cards.rules import Report, stand_ins
 from server.ledger.accounts import Account, owner_of, pending, purse
 from tests.simulation.faults import Fault
-from tests.simulation.office import CAMPUS_TIME
+from tests.simulation.office import CAMPUS_TIME, SERVER_KEY
 from tests.simulation.planted import Broken
 from tests.simulation.token_people import STAND_IN_CENTS
-from tests.simulation.tokens import Token
+from tests.simulation.tokens import Phone, Token
 
 if TYPE_CHECKING:
     from tests.simulation.life import Life
 
 HELD_MS = 10 * MINUTE_MS
 """What the specification says (SPEC, "Tokens", 4), not what the code says."""
+CODE_VALID_MS, CODE_AHEAD_MS = 60 * SECOND_MS, 30 * SECOND_MS
+"""The same of pay codes."""
 
 
 class TokenChecks:
@@ -79,18 +84,36 @@ class TokenChecks:
 
     def _look_at(self, row: Sealed) -> None:
         body = row.entry.body
+        if row.entry.kind is Kind.SALE_PREPARED and isinstance(body, SaleStep) and body.proof is not None:
+            self._look_at_code(row, body.card, body.proof)
         if not isinstance(body, SaleStep) or row.entry.kind is not Kind.SALE_SETTLED or not body.card.is_token:
             return
         token = self._tokens[body.card.key]
         if not body.approval:
             self._campus.counts["token stand-in"] += 1
-            if not token.proven:
+            if not (token.proven or isinstance(token, Phone)):
                 raise Broken("a stand-in for a token that has proven nothing", token.key)
             return
         said = self._said.get(body.approval)
         asked = (row.entry.tno, body.prepared, body.card, body.amount)
         if said is None or (*self._place(said), said.card, said.amount) != asked:
             raise Broken(f"sale {row.entry.tno}.{body.prepared} rests on an approval of something else", token.key)
+
+    def _look_at_code(self, row: Sealed, card: CardId, proof: Proof) -> None:
+        """A sale was begun for a pay code: it was signed, young by the till's own clock, and new to its journal."""
+        if proof.kind is not ProofKind.CODE:
+            return
+        self._campus.counts["pay code taken"] += 1
+        if not is_our_code(card, proof, SERVER_KEY.public):
+            raise Broken("a sale for a code that nobody has signed", card.key)
+        age_ms, clock = row.entry.at - proof.counter * SECOND_MS, row.entry.clock
+        if clock is ClockSource.NONE or not -CODE_AHEAD_MS <= age_ms <= CODE_VALID_MS:
+            raise Broken(f"a sale for a code of {age_ms} ms by a clock that is {clock}", card.key)
+        till = next(till for till in self._campus.all_tills if till.disk.grant.tno == row.entry.tno)
+        for before in till.disk.rows[: row.seq - 1]:
+            body = before.entry.body
+            if isinstance(body, SaleStep) and (body.card.key, body.proof) == (card.key, proof):
+                raise Broken(f"{till.name} takes a code again that it took for {before.seq}", card.key)
 
     def _place(self, told: Answer) -> tuple[int, int]:
         """Which sale an answer is about."""

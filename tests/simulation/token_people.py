@@ -7,18 +7,19 @@ import enum
 import random
 from typing import TYPE_CHECKING
 
-from protocol.instants import HOUR_MS, MINUTE_MS
+from protocol.instants import HOUR_MS, MINUTE_MS, UtcMs
 from protocol.purse import Technology
 from terminal.desk import Approving
 from tests.simulation.network import FAIR, Weather
+from tests.simulation.office import SERVER_KEY, STRANGER_KEY
 from tests.simulation.people import Walk
 from tests.simulation.till import Till
-from tests.simulation.tokens import Token
+from tests.simulation.tokens import Phone, Token
 
 if TYPE_CHECKING:
     from tests.simulation.life import Life
 
-TOKENS, VISITS_PER_DAY = 4, 18
+TOKENS, VISITS_PER_DAY = 5, 22
 FIRST_CENTS, STAND_IN_CENTS = 9_000, 2_500
 _WAITS_MS, _LOOKS_MAX = 300, 40
 """Longer than a till asks for."""
@@ -42,6 +43,14 @@ _WEATHER = {
 }
 
 
+class CodeFault(enum.StrEnum):
+    """What is wrong with the code that a scanner is shown; likewise."""
+
+    OLD = "pay code too old"
+    AGAIN = "pay code shown again"
+    FORGED = "pay code forged"
+
+
 class TokenPeople:
     """Everybody who has a token."""
 
@@ -51,9 +60,10 @@ class TokenPeople:
         self.tokens: list[Token] = []
 
     def issue(self) -> None:
-        """The card office binds them; every second one shows by itself who it is."""
+        """The card office binds them; every second one shows by itself who it is, the last one is a phone."""
         for number in range(TOKENS):
-            token = self._campus.card(Technology.TOKEN, FIRST_CENTS, proven=number % 2 == 0)
+            phone = number == TOKENS - 1
+            token = self._campus.card(Technology.TOKEN, FIRST_CENTS, proven=number % 2 == 0, phone=phone)
             assert isinstance(token, Token)
             self.tokens.append(token)
 
@@ -82,15 +92,52 @@ class TokenPeople:
         if till.shows == "AwaitingCard":
             fair = till.line.weather
             self._strike(till, fault)
-            till.tap(token)
-            if till.shows == "RepeatAsked":
-                till.confirm()
+            self._show(till, token)
             yield from self._wait(till, fault)
             till.line.weather = FAIR if self._life.mended else fair
             yield self._rng.randint(100, 1_500)
+            if isinstance(token, Phone) and till.shows == "Done" and self._rng.random() < 0.3:
+                yield from self._again(till, token)
         till.lift()
         till.clear()
         yield from people.leave(till, token)
+
+    def _show(self, till: Till, token: Token) -> None:
+        """Hold it to the reader, or to the scanner; where the till asks, once more."""
+        if not isinstance(token, Phone):
+            till.tap(token)
+            if till.shows == "RepeatAsked":
+                till.confirm()
+            return
+        text = self._code_of(token)
+        till.scan(token, text)
+        if till.shows == "RepeatAsked":
+            till.confirm()
+            till.scan(token, text)
+
+    def _code_of(self, phone: Phone) -> str:
+        """A new one, mostly. One that was shown before is soon too old as well: `_again` is quicker."""
+        now, chance = self._campus.server.now, self._rng.random()
+        if chance < 0.1:
+            self._campus.counts[CodeFault.OLD] += 1
+            return phone.code(UtcMs(now - self._rng.randrange(62_000, HOUR_MS)), SERVER_KEY)
+        if chance < 0.2:
+            self._campus.counts[CodeFault.FORGED] += 1
+            return phone.code(now, STRANGER_KEY)
+        return phone.code(now, SERVER_KEY)
+
+    def _again(self, till: Till, phone: Phone) -> Walk:
+        """Whoever stood behind has a picture of the code."""
+        self._campus.counts[CodeFault.AGAIN] += 1
+        till.ring(300, wish=self._life.people.wish(phone, 300).number)
+        till.pay()
+        yield self._rng.randint(500, 20_000)
+        for _ in range(2):
+            if till.shows in ("AwaitingCard", "RepeatAsked"):
+                till.confirm()
+                till.scan(phone, phone.last)
+        yield from self._wait(till, None)
+        till.clear()
 
     def _strike(self, till: Till, fault: TokenFault | None) -> None:
         if fault is None or not till.line.up:

@@ -15,9 +15,10 @@ from protocol.instants import BusinessDay, UtcMs
 from protocol.limits import LimitRules
 from protocol.messages import Answer, Ask, Known, Who
 from protocol.money import Cents
+from protocol.pay_codes import make_pay_code
 from protocol.proofs import Proof, ProofKind
 from protocol.purse import CardClass, CardId, CardRead, Identity, SignedLoad, Technology
-from protocol.signing import to_base64url
+from protocol.signing import SigningKey, Verifier, to_base64url
 from protocol.tokens import read_of
 from server.ingest.book import Book
 from server.ledger.accounts import OPERATOR_LOSS, AccountKind, balanced, owner_of, purse
@@ -28,6 +29,7 @@ from server.tokens.rules import (
     Decision,
     Held,
     Sold,
+    code_refusal,
     decide,
     id_of,
     listed_of,
@@ -78,6 +80,20 @@ class Token(Plastic):
         """What a terminal learns of it, and never the same twice."""
         self.shown += 1
         return read_of(self.id, proof=Proof(ProofKind.SUN, Counter(self.shown)))
+
+
+class Phone(Token):
+    """A token that is nothing but codes on a screen; it never lies on a reader."""
+
+    def __init__(self, no: int, generation: int, card_class: int) -> None:
+        super().__init__(no, generation, card_class, proven=False)
+        self.last = ""
+        """The newest code that was on the screen; whoever stood behind may have a picture of it."""
+
+    def code(self, at: UtcMs, key: SigningKey) -> str:
+        """A code that was made at an instant, and is on the screen now."""
+        self.last = make_pay_code(self.id, at, key)
+        return self.last
 
 
 class TokenPort(CardPort):
@@ -151,6 +167,8 @@ def answer(ask: Ask, till: "Till", book: Book, holds: Holds, rules: LimitRules, 
     entry = book.entries.get((ask.tno, 0, ask.seq))
     if before is not None or (entry is not None and to_base64url(entry.hash) != ask.hash):
         decision = Decision(refused=Refused(Refusal.TERMINAL_REVOKED))
+    elif (why := code_refusal(ask.card, ask.proof, _code_key(book), now)) is not None:
+        decision = Decision(refused=Refused(why))
     elif ask.proof is not None and ask.proof.is_spent(_newest_shown(ask, ask.proof, book, holds)):
         decision = Decision(refused=Refused(Refusal.REPLAYED))
     else:
@@ -178,6 +196,11 @@ def answer(ask: Ask, till: "Till", book: Book, holds: Holds, rules: LimitRules, 
     if before is None:
         holds[(ask.tno, ask.seq)] = Kept(ask, told, held, 0 if refused else now + HOLD_MS)
     return told
+
+
+def _code_key(book: Book) -> Verifier:
+    assert book.code_key is not None
+    return book.code_key
 
 
 def _newest_shown(ask: Ask, proof: Proof, book: Book, holds: Holds) -> int:

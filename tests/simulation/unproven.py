@@ -7,6 +7,7 @@ from protocol.entries import (
     CardIssued,
     CardStep,
     CashSale,
+    CloseStep,
     Entry,
     Kind,
     LoadStep,
@@ -50,7 +51,7 @@ class Unproven:
             return branch not in self._settled_on(entry.tno, body.prepared)
         if isinstance(body, RefundStep) and not body.touches_card:
             return None if branch in self._settled_on(entry.tno, body.of) else True
-        if isinstance(body, RefundStep | TopUpStep | LoadStep):
+        if isinstance(body, RefundStep | TopUpStep | LoadStep | CloseStep):
             return not body.touches_card or self._is_unseen(entry, body)
         return False
 

@@ -4,7 +4,19 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from protocol.entries import CardStep, CashSale, Kind, LoadStep, RefundStep, SaleStep, Stage, TopUpStep, Vend
+from protocol.entries import (
+    CardStep,
+    CashSale,
+    CloseStep,
+    CloseTo,
+    Kind,
+    LoadStep,
+    RefundStep,
+    SaleStep,
+    Stage,
+    TopUpStep,
+    Vend,
+)
 from protocol.ids import CardKey, CardNo
 from protocol.journal import Sealed
 from server.ingest.book import StepId, StepRow
@@ -95,6 +107,8 @@ def _moved(campus: "Campus", keys: set[CardKey]) -> int:
             cents -= body.amount
         elif isinstance(body, LoadStep) and kind is Kind.LOAD_SETTLED:
             cents -= body.expired
+        elif isinstance(body, CloseStep) and kind is Kind.CLOSE_SETTLED and body.to is CloseTo.CASH:
+            cents -= body.main - body.main_after
         elif isinstance(body, RefundStep) and kind is not Kind.REFUND_PREPARED:
             mark = (row.entry.tno, body.prepared, b"" if body.prepared else row.hash)
             cents += 0 if mark in refunded else body.amount
@@ -127,6 +141,8 @@ def _in_question(campus: "Campus", steps: Sequence[StepRow]) -> int:
             given = by_time and not on_card
             settled_after = step.stage is Stage.SETTLED and step.resolved in (Resolution.ON_CARD, Resolution.STUDENT)
             cents += step.body.amount * (int(undecided and on_card) - int(given or settled_after))
+        elif isinstance(step.body, CloseStep):
+            cents += step.body.amount * int((undecided or step.resolved is Resolution.STUDENT) and on_card)
         elif isinstance(step.body, RefundStep | TopUpStep) and on_card and (undecided or by_time):
             cents -= step.body.amount
     return cents

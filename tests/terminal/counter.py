@@ -16,14 +16,17 @@ from protocol.messages import Grant
 from protocol.money import Cents
 from protocol.price_list import Names, PriceList, Product
 from protocol.signing import Verifier
-from terminal.card_port import CardPort
+from protocol.trust import KeyRing
+from terminal.card_port import CardPort, Run
 from terminal.clerk import Clerk, Rights
 from terminal.commands import Command, Mistake, read_command
+from terminal.console import read_typed_file
 from terminal.gauges import Gauges
 from terminal.journal_store import JournalStore
 from terminal.lists import Lists
 from terminal.office import CardOffice
-from terminal.shell import Post, Shell
+from terminal.post import Post
+from terminal.shell import Shell
 from terminal.texts.en import SENTENCES
 from terminal.till import Till
 from terminal.views import View
@@ -72,15 +75,16 @@ class CounterBench:
         key_set: int = 1,
         grant: Grant = GRANT,
         load_key: Verifier = SERVER.public,
+        run: Run = inline,
     ) -> None:
         self.journal, self.face, self.reader, self.at_ms = journal, Memory(), SimulatedReader(), 0
         self.ahead_ms, self.clock = 0, ClockSource.SERVER
         self.indicator = SimulatedIndicator()
         self.entries: list[Sealed] = []
         self.handed_over = 0
-        cards = CardPort(keys, inline, lambda count: bytes(range(count)))
+        cards = CardPort(keys, run, lambda count: bytes(range(count)))
         campus = CampusTime()
-        post = Post(grant.tno, MerchantId("m1"), campus, load_key, grant.at, "test", grant.tid)
+        post = Post(grant.tno, MerchantId("m1"), campus, load_key, grant.at, "test", grant.tid, KeyRing(SERVER.public))
         lists = Lists(PriceList(1, "CNY", (RICE, SOUP)))
         self.shell = Shell(
             post,
@@ -102,6 +106,7 @@ class CounterBench:
             self.now,
             self.gauges.status,
             journal.export,
+            read_typed_file,
         )
         self.till = Till(self.shell, cards, clerk, self.gauges, campus, SENTENCES, self.face, self.indicator, self.now)
 

@@ -483,6 +483,9 @@ class Seen:
     async def card_left(self) -> None:
         self.told.append("left")
 
+    async def several_cards(self, *, there: bool) -> None:
+        self.told.append("several" if there else "not several")
+
     async def reader_changed(self, fault: str) -> None:
         self.told.append(fault or "reader is back")
 
@@ -666,7 +669,7 @@ async def test_where_staff_is_listed_only_these_open_a_shift_with_their_pin(coun
     await counter.till.turn(lambda shell: shell.apply_lists(lists))
     for line, said in (
         ("shift open li 100", "li is not on the list of staff"),
-        ("shift open wang 100", "not the PIN of wang"),
+        ("shift open wang 100", "Type the PIN of wang behind the amount"),
         ("shift open wang 100 90211", "not the PIN of wang"),
         ("shift open wang 100 90210", "wang"),
     ):
@@ -675,6 +678,8 @@ async def test_where_staff_is_listed_only_these_open_a_shift_with_their_pin(coun
         await counter.till.do(command)
         assert said in counter.face.said[-1]
     assert counter.shell.derived.shift.staff == "wang"
+    refused = [sealed.entry.body for sealed in counter.entries if sealed.entry.kind is Kind.SALE_REFUSED]
+    assert refused == [SaleRefused("staff_pin_wrong")], "where none was typed, none was wrong"
     assert counter.shell.desk.repeat_ms == 1
 
 
@@ -854,7 +859,7 @@ def test_the_example_of_a_settings_file_is_one_and_complete(tmp_path: Path) -> N
     assert (str(config.merchant), config.language, set(config.may)) == ("canteen-1", "en", {May.REFUND})
     tables = tomllib.loads(re.sub(r"(?m)^# (?=[a-z_]+ = |\[)", "", EXAMPLE.read_text()))
     schema = msgspec.json.schema(_File)["$defs"]
-    shown = {"_File": tables, "_CardKeys": tables["card_keys"][0]}
+    shown = {"_File": tables, "KeySetTable": tables["card_keys"][0]}
     shown |= {f"_{name.title()}": tables[name] for name in ("reader", "broker", "server", "campus")}
     for name, table in shown.items():
         known = schema[name]["properties"]

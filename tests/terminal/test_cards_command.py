@@ -1,6 +1,7 @@
 """`python -m terminal cards`: what a desk sees of a card, in words and as data; nothing is ever written."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,8 @@ import pytest
 from hardware.cards.read_out import Belongs, read_out
 from hardware.simulated.classic_card import VirtualClassic
 from hardware.simulated.pcscd import PrivatePcscd
-from hardware.simulated.plain_card import VirtualPlain
-from hardware.simulated.reader import SimulatedReader
+from hardware.simulated.plain_card import VirtualFelica, VirtualPlain, VirtualTypeB
+from hardware.simulated.reader import SimulatedReader, VirtualCard
 from hardware.simulated.tearing import Moment, Tear
 from hardware.simulated.vpcd import VirtualSlot
 from protocol.instants import BusinessDay, Month
@@ -19,7 +20,8 @@ from protocol.money import Cents
 from protocol.purse import PurseChange, Spent, Technology
 from protocol.signing import SigningKey, to_base64url
 from terminal.card_checks import Finding, findings
-from terminal.cards_command import NO_CARD, NO_READER, OK, WRONG_CONFIG, main
+from terminal.cards_command import NO_CARD, NO_READER, OK, WRONG_CONFIG, main, terminal_for
+from terminal.texts.en import SENTENCES
 from tests.hardware.card_bench import (
     KEYS,
     NEXT_KEYS,
@@ -35,6 +37,10 @@ from tests.hardware.card_bench import (
     sale,
     torn,
 )
+from tests.hardware.tag_bench import tag, ultralight
+
+CLONED = replace(NEXT_KEYS, key_set=1)
+"""Another's keys under a number of ours."""
 
 
 class Desk:
@@ -68,6 +74,38 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("card", "says_nothing"),
+    [
+        (VirtualFelica(bytes.fromhex("012e4cd4544d451a")), False),
+        (VirtualTypeB(bytes.fromhex("1a2b3c4d")), False),
+        (VirtualTypeB(*(bytes((1, 2, 3, count)) for count in range(9))), True),
+        (VirtualPlain(bytes.fromhex("08a1b2c3")), True),
+    ],
+    ids=["FeliCa", "type B", "a changing PUPI", "a phone"],
+)
+def test_a_desk_is_told_which_uid_it_may_bind(desk: Desk, card: VirtualPlain, says_nothing: bool) -> None:
+    reader, uid = SimulatedReader(), card.uid.hex().upper()
+    reader.place(card)
+    asked = ["detect", "--config", str(desk.config), "--wait", "0"]
+    assert main(asked, desk.said.append, desk.warned.append, reader) == OK
+    assert (SENTENCES["cards.uid_says_nothing"] in desk.said) is says_nothing
+    assert says_nothing or uid in desk.said[0]
+
+
+@pytest.mark.parametrize("made", [tag, ultralight])
+@pytest.mark.parametrize("what", ["detect", "read"])
+def test_a_tag_says_whose_it_is_and_a_clone_that_it_cannot_prove_it(
+    desk: Desk, made: Callable[..., VirtualCard], what: str
+) -> None:
+    for card, words in ((made(), "card 7, generation 1, student; key set 1"), (made(keys=CLONED), "cannot prove it")):
+        reader = SimulatedReader()
+        reader.place(card)
+        asked = [what, "--config", str(desk.config), "--wait", "0"]
+        assert main(asked, desk.said.append, desk.warned.append, reader) == OK
+        assert desk.said[-2] == f"{SENTENCES['technology.tag']}, UID 04A1B2C3D4E5F6" and words in desk.said[-1]
 
 
 def used(technology: Technology) -> Bench:
@@ -184,7 +222,7 @@ def test_what_is_wrong_on_a_card_is_named() -> None:
     assert findings(covered, 1, SigningKey(bytes(31) + b"\x01").public) == (Finding.LOAD_FORGED,)
 
 
-def test_it_says_why_it_shows_nothing(desk: Desk) -> None:
+def test_it_says_why_it_shows_nothing(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert desk.does("read", None) == NO_CARD and "No card came within 0 s." in desk.warned
     bench = used(Technology.DESFIRE)
     bench.card.arm(Tear(5, Moment.BEFORE))
@@ -193,9 +231,17 @@ def test_it_says_why_it_shows_nothing(desk: Desk) -> None:
     assert desk.does("read", bench) == NO_READER
     desk.config.write_text("directory = 1")
     assert desk.does("read", bench) == WRONG_CONFIG
-    for wrong in ("-1", "soon"):
+    for wrong in ("-1", "soon", "3601", "9" * 5_000):
         with pytest.raises(SystemExit):
             main(["read", "--config", str(desk.config), "--wait", wrong], print, print)
+        assert f"{wrong!r} is no time to wait: write whole seconds, 0 to 3600" in capsys.readouterr().err
+
+
+def test_its_help_names_each_verb_in_a_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"], print, print)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines if line.startswith(("detect ", "read "))] == ["detect", "read"]
 
 
 @pytest.mark.integration
@@ -208,3 +254,14 @@ def test_it_reads_through_a_real_daemon(tmp_path: Path, pcscd: PrivatePcscd, tec
         assert main(["read", "--config", str(desk.config), "--json"], desk.said.append, desk.warned.append) == OK
         slot.remove()
     assert json.loads(desk.said[0])["purse"]["main"] == 5_260
+
+
+def test_work_with_cards_is_a_terminal_with_its_first_command(capsys: pytest.CaptureFixture[str]) -> None:
+    batch = ["cards", "batch", "1", "9", "staff", "--config", "t.toml", "--json"]
+    assert terminal_for(batch) == (["--config", "t.toml", "--json"], "batch 1 9 staff")
+    for others in ([], ["cards"], ["cards", "read", "--config", "t.toml"], ["--config", "t.toml"], ["labels", "load"]):
+        assert terminal_for(others) == (others, "")
+    for wrong in (["cards", "erase"], ["cards", "rekey", "1234", "--config", "t.toml"]):
+        with pytest.raises(SystemExit):
+            terminal_for(wrong)
+    assert "a PIN is typed at the terminal" in capsys.readouterr().err

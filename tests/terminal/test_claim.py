@@ -1,5 +1,8 @@
 """A machine that has a claim code believes what the four words stand for, and nothing else."""
 
+import shutil
+import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,11 +10,14 @@ import pytest
 
 from protocol.enrolment import claim_code
 from protocol.trust import TrustFile, trust_of
+from terminal.__main__ import NO_IDENTITY, main
 from terminal.claim import SILENT_TRIES_MAX, enrol
 from terminal.enrol import new_key
-from terminal.identity import Identity, IdentityError
+from terminal.identity import Identity, IdentityError, NotEnrolled, load_identity
 from terminal.journal_file import create_journal
 from terminal.ports import JournalMissing
+from terminal.rescue import rescue
+from terminal.server_http import ServerAt
 from tests.terminal.enrolling_server import EnrollingServer, Said, a_server
 from tests.terminal.web import answering, saying
 
@@ -108,6 +114,20 @@ def test_another_program_at_the_server_s_port_is_said(tmp_path: Path) -> None:
         enrol(tmp_path, at, claim_code(7), "pi", print)
 
 
+def test_a_port_where_nobody_listens_is_said_in_plain_words(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        at = ServerAt(f"http://127.0.0.1:{taken.getsockname()[1]}")
+    with pytest.raises(IdentityError, match=f"no answer from {at.url}: no server listens there. Is the address"):
+        enrol(tmp_path, at, claim_code(7), "pi", print)
+
+
+def test_after_a_refused_code_the_right_one_works_in_the_same_directory(tmp_path: Path) -> None:
+    server, no = a_server(), {"status": 403, "detail": "no terminal is claimed with this code"}
+    with answering(lambda _path, _body: no) as at, pytest.raises(IdentityError, match="says no: no terminal"):
+        enrol(tmp_path, at, claim_code(6), "pi", print)
+    assert enrolled(tmp_path, server)[1] == server.words
+
+
 def test_a_power_cut_between_the_journal_and_its_key_costs_nothing(tmp_path: Path) -> None:
     create_journal(tmp_path / "journal.db")
     server = a_server()
@@ -119,6 +139,56 @@ def test_a_key_without_its_journal_enrols_nothing(tmp_path: Path) -> None:
     (tmp_path / "journal.db").unlink()
     with pytest.raises(JournalMissing, match="Put the file back"):
         enrolled(tmp_path, a_server())
+
+
+def lost(directory: Path, name: str) -> str:
+    """A file is gone; what the terminal says when it starts."""
+    (directory / name).unlink()
+    with pytest.raises(NotEnrolled) as caught:
+        load_identity(directory)
+    return str(caught.value)
+
+
+def test_what_is_said_about_a_lost_journal_key_works(tmp_path: Path) -> None:
+    """`--enrol` goes on in no directory whose key has signed and is gone, so that is not what is said."""
+    server, data, safe = a_server(), tmp_path / "data", tmp_path / "safe"
+    enrolled(data, server)
+    said = lost(data, "journal.key")
+    with pytest.raises(IdentityError, match="move everything in it to a safe place"):
+        enrolled(data, server)
+    assert f"new epoch: move everything in {data} to a safe place, unchanged" in said and "--rescue" in said
+    data.rename(safe)
+    assert enrolled(data, server)[0].key.public.raw == server.journal_key
+    assert rescue(safe).lines == [], "and the old journal can be read"
+
+
+def test_a_rescue_that_brings_nothing_is_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """The newest entries lie in SQLite's log, and whoever copies the journal alone has to be told."""
+    create_journal(tmp_path / "journal.db")
+    monkeypatch.setattr(sys, "argv", ["terminal", "--rescue", str(tmp_path)])
+    assert main() == NO_IDENTITY
+    said = capsysbinary.readouterr().err
+    assert b"no journal.db-wal lay beside journal.db" in said and b"copy its whole directory" in said
+
+
+def test_what_is_said_about_a_lost_grant_works(tmp_path: Path) -> None:
+    server = a_server()
+    before = enrolled(tmp_path, server)[0].grant
+    journal = (tmp_path / "journal.db").read_bytes()
+    assert "Enrol once more with a new claim code: journal and key stay" in lost(tmp_path, "grant.jws")
+    assert enrolled(tmp_path, server)[0].grant == before
+    assert (tmp_path / "journal.db").read_bytes() == journal
+
+
+def test_what_is_said_about_lost_keys_of_the_server_works(tmp_path: Path) -> None:
+    server = a_server()
+    enrolled(tmp_path / "one", server)
+    enrolled(tmp_path / "other", server)
+    assert lost(tmp_path / "one", "trust.json").endswith("Copy it from another terminal of the site.")
+    shutil.copy(tmp_path / "other" / "trust.json", tmp_path / "one")
+    assert load_identity(tmp_path / "one").trust == load_identity(tmp_path / "other").trust
 
 
 class Killed(Exception):

@@ -21,11 +21,9 @@ from terminal.commands import (
     EnterPin,
     Export,
     GiveBack,
-    Issue,
     Mistake,
     OpenShift,
     Quit,
-    Rekey,
     Reprice,
     Ring,
     RingItem,
@@ -35,6 +33,7 @@ from terminal.commands import (
     read_command,
 )
 from terminal.console import Console, Lines, obey
+from terminal.office_commands import Erase, Issue, IssueList, IssueRange, Rekey
 from terminal.replace import IssueOrder
 from terminal.texts import zh_hans
 from terminal.texts.en import SENTENCES
@@ -63,8 +62,11 @@ VIEW = View("awaiting_card", Tone.WAITING, "Tap a card", "Hold it there.", Cents
         ("shift close 0", CloseShift(Cents(0))),
         ("replace 17 2 Student", Issue(IssueOrder(CardNo(17), Generation(2), CardClass.STUDENT))),
         ("replace 17 1 staff 1234", Issue(IssueOrder(CardNo(17), Generation(1), CardClass.STAFF), "1234")),
+        ("batch numbers.csv", IssueList("numbers.csv")),
+        ("batch 17 ２０ Staff", IssueRange(CardNo(17), CardNo(20), CardClass.STAFF)),
         ("rekey", Rekey()),
         ("rekey 1234", Rekey("1234")),
+        ("erase", Erase()),
         ("quit", Quit()),
         ("   ", None),
     ],
@@ -80,7 +82,9 @@ def test_commands_are_read(line: str, command: Command | None) -> None:
         "item", "item rice 0", "item rice 99999", "item a/b", "pin 12", "pin abcd", "refund x 3", "refund 7-0 3",
         "topup 0", "shift", "shift open", "shift open 王 5", "shift shut 4", "replace 1 1 pupil",
         "price rice 1", "cash 1", "export",
-        "replace 0 1 student", "replace 1 1 student 12", "rekey 12", "rekey 1234 5", "pay now", "x" * 501, "ring ١٢",
+        "replace 0 1 student",
+        "batch", "batch 1 2", "batch 1 2 pupil", "batch 0 2 staff",
+        "replace 1 1 student 12", "rekey 12", "rekey 1234 5", "erase 7", "pay now", "x" * 501, "ring ١٢",
     ],
 )  # fmt: skip
 def test_a_line_that_is_no_command_gets_a_sentence(line: str) -> None:

@@ -54,7 +54,12 @@ def test_a_key_is_never_overwritten(tmp_path: Path) -> None:
 def test_a_missing_file_means_not_enrolled(tmp_path: Path, name: str) -> None:
     enrolled(tmp_path)
     (tmp_path / name).unlink()
-    with pytest.raises(NotEnrolled, match=rf"{name} is missing\. Enrol the terminal\."):
+    with pytest.raises(NotEnrolled, match=rf"{name} is missing\. (?!Enrol the)"):
+        load_identity(tmp_path)
+
+
+def test_a_terminal_that_never_was_one_is_to_be_enrolled(tmp_path: Path) -> None:
+    with pytest.raises(NotEnrolled, match=r"trust.json is missing\. Enrol the terminal\."):
         load_identity(tmp_path)
 
 
@@ -76,8 +81,11 @@ MISTAKES: list[tuple[Callable[[Path], object], str]] = [
     (lambda directory: (directory / "journal.key").chmod(0o640), r"open to others \(mode 0640\)\. Run: chmod 600"),
     (lambda directory: (directory / "journal.key").write_text("c2hvcnQ"), "does not hold 32 bytes in base64url"),
     (lambda directory: (directory / "journal.key").write_bytes(b"\xff\xfe"), "does not hold 32 bytes in base64url"),
-    (replace_key, "given for another journal key than .*Put back the key of this grant, or enrol"),
-    (lambda directory: (directory / "grant.jws").write_bytes(b"a.b"), r"grant\.jws: .*Enrol the terminal again"),
+    (replace_key, "given for another journal key than .*Put back the key of this grant, or begin a new epoch: move"),
+    (
+        lambda directory: (directory / "grant.jws").write_bytes(b"a.b"),
+        r"grant\.jws: .*Move it away and enrol once more",
+    ),
     (foreign_grant, "signature does not hold"),
     (lambda directory: (directory / "trust.json").write_text("{}"), "missing required field `root`"),
     (lambda directory: (directory / "trust.json").write_bytes(b"\xff"), r"trust\.json: "),

@@ -155,5 +155,5 @@ async def test_no_key_is_changed_before_the_entry_is_on_disk(counter: CounterBen
     assert office is not None
     bench.reader.place(bench.card)
     with pytest.raises(JournalBroken):
-        await office.card_arrived(bench.channel(), disk_full)
+        await office.card_arrived(bench.channel(), disk_full, counter.shell.derived)
     assert bench.card.snapshot() == before

@@ -10,8 +10,10 @@ from hardware.cards.open_card import open_card
 from hardware.ports import CardChannel, Signal
 from hardware.simulated.classic_card import VirtualClassic
 from hardware.simulated.reader import SimulatedReader
+from protocol.entries import Kind
 from protocol.ids import CardNo, Generation
 from protocol.purse import CardClass, CardRead, Technology
+from terminal.derived import Derived
 from terminal.office import CardOffice
 from terminal.replace import Failed, Issued, IssueOrder
 from terminal.texts.en import SENTENCES
@@ -117,7 +119,8 @@ async def test_one_wrong_answer_never_makes_a_blank_of_a_card_with_money(
     card = issued(technology)
     office = CardOffice(OFFICE, 1, inline)
     office.begin(IssueOrder(CardNo(99), Generation(1), CardClass.STUDENT), "")
-    await office.card_arrived(card.channel() if at is None else Garbled(card.channel(), at), _nothing_to_write)
+    channel = card.channel() if at is None else Garbled(card.channel(), at)
+    await office.card_arrived(channel, _nothing_to_write, Derived())
     assert isinstance(office.phase, Failed)
     read = _look(card.channel())
     assert read.identity.card == 7 and read.purse is not None and read.purse.main_cents == 5000
@@ -135,8 +138,8 @@ async def test_a_blank_becomes_the_card_that_was_ordered(technology: Technology)
 
     office = CardOffice(OFFICE, 1, inline)
     office.begin(IssueOrder(CardNo(99), Generation(1), CardClass.STUDENT), "")
-    await office.card_arrived(channel, append)
-    assert isinstance(office.phase, Issued) and len(entries) == 1
+    await office.card_arrived(channel, append, Derived())
+    assert isinstance(office.phase, Issued) and [kind for kind, _ in entries] == [Kind.CARD_BEGUN, Kind.CARD_ISSUED]
     assert _look(channel).identity.card == 99
 
 

@@ -93,6 +93,7 @@ class Terminal:
                 self._on_alarm,
                 self.kept.append,
                 self.clock_doubtful,
+                card_sets=(2, 1),
             ),
         )
         running = asyncio.create_task(link.run())
@@ -106,7 +107,9 @@ class Terminal:
     def shown(self, link: SyncLink) -> State:
         """What its state should say."""
         active = self.policy.active
-        return State(1, EPOCH, active.versions, self.policy.version, active.as_of, 2, link.status.alarm)
+        return State(
+            1, EPOCH, active.versions, self.policy.version, active.as_of, 2, link.status.alarm, card_sets=(2, 1)
+        )
 
     async def sell(self, link: SyncLink, times: int = 1) -> None:
         """Sales that the link hears of."""
@@ -176,7 +179,7 @@ async def test_everything_arrives_and_the_face_can_say_so(terminal: Terminal, se
         await terminal.sell(link)
         await until(lambda: link.status.unsent == 0)
         assert server.rows == await all_rows(terminal.store)
-        assert server.states == [encode_state(State(1, EPOCH, NO_LISTS, keys=2))]
+        assert server.states == [encode_state(State(1, EPOCH, NO_LISTS, keys=2, card_sets=(2, 1)))]
     await until(lambda: server.states[1:] == [encode_state(State(0, EPOCH, NO_LISTS))])
     assert (link.status.online, link.status.cause) == (False, Offline(OfflineCause.STOPPED))
     assert terminal.acked == sorted(terminal.acked)

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace as with_members
 
 from hardware.simulated.ntag424 import VirtualNtag424
-from hardware.simulated.plain_card import VirtualPlain
+from hardware.simulated.plain_card import VirtualFelica, VirtualPlain, VirtualTypeB
 from protocol.authorise import Listed, Refusal
 from protocol.entries import Kind, SaleRefused, SaleStep
 from protocol.ids import CardNo, Counter, Generation, Seq
@@ -189,10 +189,53 @@ async def test_where_the_line_is_down_it_is_said_at_once(bench: CounterBench, se
     assert bench.handed_over == 1
 
 
-async def test_a_phone_s_random_uid_is_nobody_s(bench: CounterBench, server: Asked) -> None:
+NOBODY_S: dict[str, VirtualPlain] = {
+    "a phone": VirtualPlain(bytes.fromhex("08a1b2c3")),
+    "a phone as FeliCa": VirtualFelica(bytes.fromhex("01fe010203040506")),
+    "type B with a new PUPI each time": VirtualTypeB(*(bytes((1, 2, 3, count)) for count in range(20))),
+    "a resident identity card of China": VirtualTypeB(bytes(4)),
+    "a card without any": VirtualPlain(b""),
+}
+
+
+@pytest.mark.parametrize("name", NOBODY_S)
+async def test_a_uid_that_says_nothing_is_refused_for_that_and_nobody_is_asked(
+    bench: CounterBench, server: Asked, name: str
+) -> None:
     await rings(bench)
-    assert (await bench.taps(VirtualPlain(bytes.fromhex("08a1b2c3")))).lines == (SENTENCES["refused.card_not_ours"],)
+    view = await bench.taps(NOBODY_S[name])
+    assert (view.lines, view.advice) == (
+        (SENTENCES["refused.uid_says_nothing"],),
+        SENTENCES["advice.uid_says_nothing"],
+    )
     assert not server.uids
+    bench.at_ms += 60_000
+    await bench.till.tick()
+    refused = bench.entries[-1].entry.body
+    assert isinstance(refused, SaleRefused) and (refused.reason, refused.card) == (Refusal.UID_SAYS_NOTHING, None)
+
+
+@pytest.mark.parametrize(
+    ("card", "uid"),
+    [
+        (VirtualFelica(bytes.fromhex("012e4cd4544d451a")), "012e4cd4544d451a"),
+        (VirtualTypeB(bytes.fromhex("1a2b3c4d")), "1a2b3c4d"),
+    ],
+    ids=["FeliCa", "type B"],
+)
+async def test_felica_and_type_b_pay_online_and_never_without_the_server(
+    bench: CounterBench, server: Asked, card: VirtualPlain, uid: str
+) -> None:
+    bench.shell.lists = replace(bench.shell.lists, rules=LimitRules(stand_in=Cents(9_000)))
+    await asks(bench, server, card)
+    assert server.uids == [uid]
+    await server.answers()
+    assert bench.handed_over == 1
+    await bench.takes_off()
+    bench.at_ms += 60_000
+    server.is_up = False
+    await rings(bench)
+    assert (await bench.taps(card)).lines == (SENTENCES["refused.server_silent"],) and bench.handed_over == 1
 
 
 async def test_nobody_waits_longer_than_three_seconds(bench: CounterBench, server: Asked) -> None:

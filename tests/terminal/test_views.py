@@ -45,6 +45,7 @@ from terminal.desk import (
 from terminal.help import help_text, width_of
 from terminal.languages import LANGUAGES
 from terminal.load import Load, NothingToLoad
+from terminal.office_views import office_view
 from terminal.offline import Offline, OfflineCause
 from terminal.purchase import Facts, NotPriced, Purchase
 from terminal.refund import RefundRefusal
@@ -53,7 +54,7 @@ from terminal.status import Status, status_lines
 from terminal.step_draft import Open, StepDraft
 from terminal.texts.en import SENTENCES
 from terminal.topup import TopUp
-from terminal.views import Choice, Tone, age_text, class_text, disk_view, office_view, refusal_texts, view_of
+from terminal.views import Choice, Tone, Words, age_text, class_text, disk_view, refusal_texts, view_of
 
 RICE = Product(ProductId("rice"), Names("Rice", "米饭", "米飯"), Cents(150))
 PRICES = PriceList(7, "CNY", (RICE,))
@@ -268,6 +269,14 @@ def status(offline: Offline | None = None, **changed: object) -> Status:
         "alarm": "", "texts": TextsFile(), "lists_expire": UtcMs(0), "sale_max": None,
     }  # fmt: skip
     return Status(**{**as_it_is, **changed})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("stopped", [{"forked": True}, {"sale_max": Cents(0)}, {"disk_low": True}])
+@pytest.mark.parametrize("words", LANGUAGES.values(), ids=LANGUAGES)
+def test_a_terminal_that_is_stopped_does_not_say_that_selling_goes_on(words: Words, stopped: dict[str, object]) -> None:
+    said = ["\n".join(status_lines(status(None, alarm="x", **more), CampusTime(), words)) for more in ({}, stopped)]
+    goes_on = ("selling goes on", "仍可继续销售", "仍可繼續銷售")
+    assert [any(text in one for text in goes_on) for one in said] == [True, False]
 
 
 def test_the_status_says_what_is_unsent_and_why() -> None:

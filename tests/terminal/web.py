@@ -16,13 +16,14 @@ Answer = Callable[[str, dict[str, Any]], dict[str, Any] | None]
 
 @contextmanager
 def answering(answer: Answer, tls: ssl.SSLContext | None = None) -> Iterator[ServerAt]:
-    """Calls `answer` with the path and the body of each request."""
+    """Calls `answer` with the path and the body of each request; a problem's `status` is that of the response."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            said = json.dumps(answer(self.path, body)).encode()
-            self.send_response(200)
+            found = answer(self.path, body)
+            said = json.dumps(found).encode()
+            self.send_response((found or {}).get("status", 200))
             self.send_header("Content-Length", str(len(said)))
             self.end_headers()
             self.wfile.write(said)

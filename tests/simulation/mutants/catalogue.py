@@ -99,6 +99,13 @@ _LINK = (
 
 _COUNTER = (
     Mutant(
+        "close without debiting",
+        "everything is taken off a card that is handed in",
+        "terminal/hand_in.py",
+        "        **figures_of(read, main_cents=-main, subsidy_cents=-subsidy),\n",
+        "        **figures_of(read),\n",
+    ),
+    Mutant(
         "OK before commit",
         "OK is only said once the outcome is on disk",
         "terminal/outcome.py",
@@ -239,7 +246,7 @@ _CARD = (
         "weak slot believed",
         "nothing is decided from one read of a torn slot",
         "protocol/purse_classic.py",
-        "        return FirmPlan(outcome, tuple(reversed(block_writes(SLOT_BLOCKS[1 - now.slot], EMPTY_SLOT))))",
+        "        return FirmPlan(outcome, (*reversed(copy), *again))",
         "        return FirmPlan(outcome, ())",
     ),
 )
@@ -311,6 +318,37 @@ _BOOKS = (
 )
 
 _HOLD = "HOLD_MS = 10 * MINUTE_MS\n"
+_PHONES = (
+    Mutant(
+        "old pay codes",
+        "a pay code is good for a minute",
+        "protocol/pay_codes.py",
+        "    return Refusal.CODE_EXPIRED if max(now.utc_ms, vouched) - made_at(proof) > VALID_MS else None",
+        "    return None",
+    ),
+    Mutant(
+        "pay codes without a clock",
+        "a pay code is refused by a clock that cannot be believed",
+        "protocol/pay_codes.py",
+        "    if now.clock is ClockSource.NONE or now.utc_ms + AHEAD_MS < max(vouched, made_at(proof)):",
+        "    if False:",
+    ),
+    Mutant(
+        "codes forgotten at a start",
+        "what a token has shown is not taken again, also after a start",
+        "terminal/shell.py",
+        "            derived.apply(sealed, self._post.campus)\n",
+        "            derived.apply(sealed, self._post.campus)\n            derived.proofs.clear()\n",
+    ),
+    Mutant(
+        "anybody makes codes",
+        "only the server's key makes a pay code",
+        "terminal/code_scan.py",
+        "    return replace(read_of(code.card, proof=code.proof), genuine=genuine)",
+        "    return replace(read_of(code.card, proof=code.proof), genuine=genuine or True)",
+    ),
+)
+
 _TOKENS = (
     Mutant(
         "nothing held back",
@@ -349,4 +387,4 @@ _TOKENS = (
     ),
 )
 
-MUTANTS = _LINK + _COUNTER + _CARD + _BOOKS + _TOKENS
+MUTANTS = _LINK + _COUNTER + _CARD + _BOOKS + _TOKENS + _PHONES

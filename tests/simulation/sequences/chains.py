@@ -130,7 +130,7 @@ SAME_PLACE = (
     ),
     Sequence(
         "a restored image writes the same mark again, torn and weak",
-        "What was not written is wiped, although the slot in force carries the same mark (SPEC, Made definite).",
+        "What was not written is overwritten, although the slot in force carries the same mark (SPEC, Made definite).",
         (
             *(*_SAME_PLACE, *sale(X, A, TEA, Torn.HALF), Cancel(X)),
             *(WeakReads(A, new=False), Tap(X, A), Shows(X, "Ringing"), Lift(X)),

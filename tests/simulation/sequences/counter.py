@@ -284,7 +284,7 @@ WEAK_PIN = (
     ),
     Sequence(
         "a PIN try that is weak and reads as not counted, tapped again after a restart",
-        "The torn slot is wiped, also where the power failed in between (SPEC, Made definite).",
+        "The torn slot is overwritten, also where the power failed in between (SPEC, Made definite).",
         (
             *(*_HALF_COUNTED, WeakReads(A, new=False), Cut(X), Boot(X), Tap(X, A), Shows(X, "Ringing"), Lift(X)),
             *(WeakReads(A, new=True), *sale(Y, A, TEA), Sync()),

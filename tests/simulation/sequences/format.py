@@ -129,6 +129,20 @@ class Tap:
 
 
 @dataclass(frozen=True, slots=True)
+class Scan:
+    """A phone shows a code to the scanner; the card must be a phone."""
+
+    till: Till
+    card: Card
+    old_ms: int = 0
+    """So long ago the server made it."""
+    again: bool = False
+    """The very code that was shown last."""
+    forged: bool = False
+    """Somebody else than the server has signed it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Lift:
     """The card is taken away; the next thing happens `away_ms` later."""
 
@@ -611,6 +625,7 @@ Step = (
     Ring
     | Pay
     | Tap
+    | Scan
     | Lift
     | Confirm
     | Cancel
@@ -678,6 +693,8 @@ class Sequence:
     """Card A has a PIN."""
     proven: bool = False
     """Tokens show by themselves who they are."""
+    phone: bool = False
+    """Tokens are phones that show codes."""
 
 
 BOTH = frozenset(PURSES)

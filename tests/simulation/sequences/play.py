@@ -18,6 +18,7 @@ from hardware.simulated.reader import SimulatedReader
 from hardware.simulated.tearing import Moment, Tear
 from protocol.entries import Entry, Kind, Operation, SaleStep, Stage, Vend
 from protocol.ids import U32_MAX, MerchantId
+from protocol.instants import UtcMs
 from protocol.limits import UNACKED_TOPUPS_CENTS, ClassLimits, LimitRules
 from protocol.messages import encode_batch
 from protocol.money import Cents
@@ -37,13 +38,13 @@ from terminal.topup import TopUp
 from tests.simulation.campus import Campus
 from tests.simulation.disk import Disk
 from tests.simulation.network import FAIR, Weather
-from tests.simulation.office import CAMPUS_TIME, Kept
+from tests.simulation.office import CAMPUS_TIME, SERVER_KEY, STRANGER_KEY, Kept
 from tests.simulation.plastic import OFFICE_KEYS, Plastic
 from tests.simulation.sequences import format as told
 from tests.simulation.sequences.format import AMOUNTS, Card, Expect, Of, Step, Torn
 from tests.simulation.server import MERCHANTS
 from tests.simulation.till import Till
-from tests.simulation.tokens import Token
+from tests.simulation.tokens import Phone, Token
 
 RIGHT_PIN, WRONG_PIN = "2468", "1357"
 _BEGINNINGS = frozenset(kind for kind in Kind if kind.endswith("_prepared") or kind is Kind.PIN_TRIED)
@@ -92,7 +93,7 @@ def cast_for(
             played[name] = campus.add_till(f"station-{len(campus.stations) + 1}", MerchantId("office"), can_load=True)
     issued = {card.name for card in parts_of(sequence, Card)} - {told.CLONE.name, told.NEW.name}
     pin, station = RIGHT_PIN if sequence.pin else "", next(iter(stations), None)
-    how = {"pin": pin, "station": station, "proven": sequence.proven}
+    how = {"pin": pin, "station": station, "proven": sequence.proven, "phone": sequence.phone}
     cards = {name: campus.card(technology, amounts["balance"], **how) for name in sorted(issued)}  # type: ignore[arg-type]
     return Cast(played, cards, amounts)
 
@@ -148,6 +149,14 @@ class Play:
         if isinstance(card, Token):
             self.campus.pass_time(0)
         assert not step.torn or till.card is None, "the planned tear did not come to pass"
+
+    @do.register
+    def _(self, step: told.Scan) -> None:
+        phone, at = self._card(step.card), UtcMs(self.campus.server.now - step.old_ms)
+        assert isinstance(phone, Phone)
+        text = phone.last if step.again else phone.code(at, STRANGER_KEY if step.forged else SERVER_KEY)
+        self._till(step.till).scan(phone, text)
+        self.campus.pass_time(0)
 
     @do.register
     def _(self, step: told.Lift) -> None:

@@ -49,6 +49,7 @@ from tests.simulation.sequences.format import (
     purse,
     sale,
 )
+from tests.simulation.sequences.phones import PHONE_SEQUENCES
 
 
 def _paid(cents: Sum, *goods: Sum) -> Expect:
@@ -59,7 +60,7 @@ _ASKED_TWICE = Wait(2 * SECOND_MS)
 _GIVEN_UP = Wait(4 * SECOND_MS)
 _STANDS_IN = SetLimits(stand_in=2 * BALANCE)
 
-TOKEN_SEQUENCES = (
+OF_CARDS = (
     Sequence(
         "a token pays",
         "Approved by the server, debited by the entry alone.",
@@ -242,3 +243,6 @@ TOKEN_SEQUENCES = (
         proven=True,
     ),
 )
+
+TOKEN_SEQUENCES = OF_CARDS + PHONE_SEQUENCES
+"""Those of cards and of phones."""

@@ -428,8 +428,8 @@ WEAK = (
     ),
     Sequence(
         "weak bits that read as torn, tapped again",
-        "The torn slot is wiped before anything is decided; what it might have said later is gone (SPEC, Made "
-        "definite).",
+        "The torn slot gives way to a copy of the one in force before anything is decided; what it might have said "
+        "later is gone (SPEC, Made definite).",
         (
             *sale(X, A, LUNCH, Torn.HALF),
             WeakReads(A, new=False),

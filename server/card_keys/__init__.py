@@ -1,0 +1,1 @@
+"""The master keys of the cards, on a machine without a network (docs/card-keys.md)."""

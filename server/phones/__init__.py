@@ -1,0 +1,1 @@
+"""Phones that show pay codes for a token: who may, and the code itself."""

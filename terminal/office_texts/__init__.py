@@ -1,0 +1,1 @@
+"""Sentences of the card office, one file a language; `terminal/texts/` takes them in."""
