@@ -1,8 +1,9 @@
-"""A picture as plain data: boxes in pixels, what lies in them, and what a touch on them means. A screen only draws it."""
+"""A picture as plain data: boxes in pixels, what lies in them, and what a touch on it means. A screen only draws it."""
 
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from terminal.theme import Icon, Metrics, Role, Size
@@ -194,14 +195,14 @@ class Drawing:
             self.touches.append(Touch(box, press))
 
 
-Measure = Callable[[str, int, bool], int]
-"""How many pixels wide a text is in a size, bold or not."""
+Measure = Callable[[int, bool, str], int]
+"""How many pixels wide in a size, bold or not, a text is."""
 
 
 def fit(text: Text, measure: Measure, line_px: Callable[[int], int]) -> tuple[int, tuple[str, ...]] | None:
     """The size and the lines in which a text fits its box; None: it fits in none of its sizes."""
     for px in text.px:
-        lines = wrapped(text.text, text.box.w, lambda part, px=px: measure(part, px, text.bold))
+        lines = wrapped(text.text, text.box.w, partial(measure, px, text.bold))
         if lines is not None and len(lines) <= text.lines and len(lines) * line_px(px) <= text.box.h:
             return px, lines
     return None

@@ -1,7 +1,7 @@
 """What every screen and page looks like: colours, sizes of text, spaces and icons, by the names that drawings use.
 
-The till's screen draws with these values, and the pages' style sheet is made of the same ones (`css`). Nothing is said by
-a colour alone: each kind of moment has an icon and words beside it. A test holds the contrast of every pair that meets.
+The till's screen draws with these values, and the pages' style sheet is made of the same ones (`css`). Nothing is said
+by a colour alone: each kind of moment has an icon and words beside it. A test holds the contrast of what meets.
 """
 
 import enum
@@ -156,7 +156,7 @@ TONE_ICONS = {
 
 
 class Size(enum.IntEnum):
-    """The type scale: height of a line's letters in pixels on a screen of 800 x 480; each is some 1.3 times the last."""
+    """The type scale: the height of letters in pixels on a screen of 800 x 480; each is some 1.3 times the last."""
 
     SMALL = 14
     BODY = 18

@@ -397,11 +397,18 @@ def test_a_claim_code_is_used_once(stage: Stage) -> None:
 
 def test_the_journal_keeps_the_alarms(stage: Stage) -> None:
     """One of each code in an hour: a stranger must not be able to fill it."""
-    log = stage.till.program.log
+
+    def logged() -> int:
+        """The status may show nothing any more: the publisher puts it right within a moment."""
+        return stage.till.program.log.read_text().count("ALARM lists")
+
+    def alarmed_by(tell: Callable[[Stage], None]) -> None:
+        before = logged()
+        tell(stage)
+        wait_until(lambda: logged() > before, "the alarm in the log")
+
     for tell in (by_another_key, list_rolled_back, by_another_key):
-        before = log.read_text().count("ALARM lists")
-        tell(stage)  # the publisher puts it right within a moment, so the status may show nothing any more
-        wait_until(lambda before=before: log.read_text().count("ALARM lists") > before, "the alarm in the log")
+        alarmed_by(tell)
         stage.publish_anew()
         wait_until(lambda: "ALARM" not in stage.till.program.ask("status"), "the end of the alarm")
     assert stage.till.program.stop() == 0
