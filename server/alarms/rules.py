@@ -14,6 +14,8 @@ class AlarmKind(enum.StrEnum):
     """A terminal sends what is no batch of its own chain."""
     QUARANTINE = "quarantine"
     """A revoked terminal still brings entries."""
+    LOST_SPEAKS = "lost_speaks"
+    """A terminal, or one epoch of it, that two people declared lost is there again."""
     ENTRY_WAITS = "entry_waits"
     """What a terminal brought is not posted until two people have looked at it."""
     CLOCK_OFF = "clock_off"

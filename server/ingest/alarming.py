@@ -6,7 +6,7 @@ from protocol.ids import TerminalId, Tno
 from protocol.instants import UtcMs
 from server.alarms.raising import end_alarm, raise_alarm
 from server.alarms.rules import AlarmKind
-from server.ingest.book import CaseClass, EntryRow
+from server.ingest.book import CaseClass, ChainRow, EntryRow, TerminalStatus
 from server.ingest.keeping import CLOCKS_APART_MAX_MS
 from server.ingest.rules import Ask, Refused, Reply
 from server.ingest.saving import Work
@@ -29,6 +29,9 @@ async def alarm_of_batch(connection: AsyncConnection, work: Work, tno: Tno, repl
         text = f"a batch was refused: {reply.why}"
         await raise_alarm(connection, AlarmKind.REFUSED_BATCH, tid, text, now)
     new = [row for place, row in work.book.entries.items() if place not in work.before.entries and place[0] == tno]
+    if new:
+        brought = f"entries {min(row.seq for row in new)} to {max(row.seq for row in new)} of it came"
+        await alarm_of_lost(connection, work.book.chains[tno], brought, now)
     await _alarm_of_entries(connection, tid, new, now)
 
 
@@ -38,6 +41,19 @@ async def alarm_of_backlog(connection: AsyncConnection, tid: TerminalId, behind:
         await raise_alarm(connection, AlarmKind.BACKLOG, tid, f"{behind:,} entries are not here yet", now)
     elif behind <= 0:
         await end_alarm(connection, AlarmKind.BACKLOG, tid, now)
+
+
+async def alarm_of_lost(connection: AsyncConnection, chain: ChainRow, did: str, now: UtcMs) -> None:
+    """An epoch that was declared lost is there again: its journal is welcome, whoever has it is not."""
+    if chain.status is not TerminalStatus.LOST:
+        return
+    becomes = "kept aside, as it is revoked too" if chain.revoked_at else "posted"
+    text = (
+        f"epoch {chain.epoch} was declared lost, and {did}; its entries are {becomes}. Find it: in your hands, enrol "
+        f"it anew; in a stranger's, revoke it (POST /terminals/{chain.tid}/revoke: entries of every epoch then wait "
+        "for two people)"
+    )
+    await raise_alarm(connection, AlarmKind.LOST_SPEAKS, chain.tid, text, now)
 
 
 async def _alarm_of_entries(connection: AsyncConnection, tid: TerminalId, new: list[EntryRow], now: UtcMs) -> None:

@@ -30,7 +30,7 @@ from server.alarms.raising import end_alarm, raise_alarm
 from server.alarms.rules import SERVER, AlarmKind
 from server.db import Database
 from server.ingest import store
-from server.ingest.alarming import alarm_of_backlog, alarm_of_batch
+from server.ingest.alarming import alarm_of_backlog, alarm_of_batch, alarm_of_lost
 from server.ingest.journal_files import TakenFile, take_journal
 from server.ingest.loading import load
 from server.ingest.reach import NOTHING, entries_of, reach_of
@@ -168,6 +168,7 @@ class Ingest:
                 text = f"{tid} holds our ack for entry {acked.seq}, which is not here: this server was restored"
                 await raise_alarm(connection, AlarmKind.SERVER_RESTORED, SERVER, f"{text}; epoch is now {epoch}", now)
             await alarm_of_backlog(connection, tid, hello.seq - tip.seq, now)
+            await alarm_of_lost(connection, work.book.chains[tno], f"it says hello with {hello.seq} entries", now)
             if hello.seq > tip.seq:
                 self._shown[tid, hello.epoch] = hello.seq
             if 0 < hello.seq <= tip.seq and not await self._holds(connection, tno, hello):

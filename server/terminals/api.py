@@ -129,7 +129,7 @@ async def place_spare(
 @router.post("/terminals/{tid}/revoke")
 async def revoke(_: AtTerminals, upkeep: Later, register: Register, tid: Id) -> TerminalView:
     """From now on its entries are kept aside until their cards confirm them."""
-    await upkeep.set_revoked(TerminalId(tid), revoked=True)
+    await upkeep.revoke(TerminalId(tid))
     return _view(await register.get(TerminalId(tid)))
 
 
@@ -137,19 +137,25 @@ async def revoke(_: AtTerminals, upkeep: Later, register: Register, tid: Id) -> 
 async def reinstate(
     operator: Deciding, together: Together, upkeep: Later, register: Register, tid: Id, response: Response
 ) -> Done | Proposed:
-    """Two people: end a revocation and post what was kept aside until now, the same for both.
+    """Two people: end the revocation of its revoked epochs and post what was kept aside of them until now, the same
+    for both. An epoch that was declared lost stays as it is.
 
     Its certificates stay revoked: to reach the broker again it is enrolled again, with a claim code.
     """
     await register.get(TerminalId(tid))
-    places = await upkeep.waiting_of(TerminalId(tid))
+    of_epochs = await upkeep.revoked_of(TerminalId(tid))
+    places = [place for its in of_epochs.values() for place in its]
 
     async def end() -> int:
-        await upkeep.set_revoked(TerminalId(tid), revoked=False)
-        return await upkeep.release(places)
+        count = await upkeep.release(places)
+        await upkeep.reinstate(TerminalId(tid), of_epochs.keys())
+        return count
 
-    count = await together.decide(operator, "reinstate", tid, _these(places), end)
-    return proposed(response, "reinstate", tid, operator) if count is None else Done(count=count)
+    count = await together.decide(operator, "reinstate", tid, {"epochs": sorted(of_epochs), **_these(places)}, end)
+    if count is None:
+        return proposed(response, "reinstate", tid, operator)
+    which = ", ".join(str(epoch) for epoch in sorted(of_epochs))
+    return Done(count=count, says=f"reinstated: epoch {which}; {count} of its entries that were kept aside are posted")
 
 
 @router.post("/terminals/{tid}/accept-quarantined", responses=TWO_PEOPLE)
@@ -167,17 +173,19 @@ async def accept_quarantined(
         return await upkeep.release(places)
 
     count = await together.decide(operator, "accept-quarantined", tid, _these(places), release)
-    return proposed(response, "accept-quarantined", tid, operator) if count is None else Done(count=count)
+    if count is None:
+        return proposed(response, "accept-quarantined", tid, operator)
+    return Done(count=count, says=f"{count} of {len(places)} entries that waited are posted")
 
 
 @router.post("/terminals/{tid}/declare-lost", responses=TWO_PEOPLE)
 async def declare_lost(
     operator: Deciding, together: Together, upkeep: Later, register: Register, tid: Id, response: Response
 ) -> Done | Proposed:
-    """Two people: other evidence may decide its open steps; its entries stay welcome."""
+    """Two people: other evidence may decide its open steps; its entries stay welcome, and are an alarm."""
     await register.get(TerminalId(tid))
     count = await upkeep.declare_lost(TerminalId(tid), together.agreement(operator, "declare-lost", tid))
-    return proposed(response, "declare-lost", tid, operator) if count is None else Done(count=count)
+    return proposed(response, "declare-lost", tid, operator) if count is None else _lost(tid, count)
 
 
 @router.post("/terminals/{tid}/epochs/{epoch}/declare-lost", responses=TWO_PEOPLE)
@@ -188,7 +196,7 @@ async def declare_epoch_lost(
     subject = f"{tid}/{epoch}"
     agreed = together.agreement(operator, "declare-lost", subject)
     count = await upkeep.declare_lost(TerminalId(tid), agreed, epoch=Epoch(epoch))
-    return proposed(response, "declare-lost", subject, operator) if count is None else Done(count=count)
+    return proposed(response, "declare-lost", subject, operator) if count is None else _lost(subject, count)
 
 
 @router.get("/terminals/{tid}/parked")
@@ -234,6 +242,15 @@ async def book_hole(
 def _these(places: Sequence[Place]) -> dict[str, object]:
     """What two people agree on, however many entries there are."""
     return {"entries": len(places), "sha256": sha256_of(msgspec.json.encode(places)).hex()}
+
+
+def _lost(subject: str, count: int) -> Done:
+    decided = f"{count} steps were open, and other evidence decides them" if count else "no step was open to decide"
+    return Done(
+        count=count,
+        says=f"{subject} is lost: {decided}. What its journal still brings is posted and raises the alarm lost_speaks; "
+        "to have it kept aside, revoke the terminal as well",
+    )
 
 
 def _status(chain: RowMapping) -> str:

@@ -97,9 +97,12 @@ class ParkedView(View):
 
 
 class Done(View):
-    """How many entries or steps a decision touched."""
+    """What a decision of two people has done."""
 
     count: int
+    """How many entries or steps it touched; 0: there was none to touch, and it holds all the same."""
+    says: str
+    """The same in words."""
 
 
 class FileTaken(View):

@@ -1,7 +1,7 @@
 """What time or people decide after a batch was taken in; each step of it is one transaction."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import groupby
 from operator import itemgetter
 
@@ -72,6 +72,19 @@ class Upkeep:
         async with self._database.reading() as connection:
             return await self._parked_of(connection, await self._chains_of(connection, tid))
 
+    async def revoked_of(self, tid: TerminalId) -> dict[Epoch, list[Place]]:
+        """The epochs that can be reinstated, each with what is held back of it. Raises Conflict where there is none."""
+        async with self._database.reading() as connection:
+            await self._chains_of(connection, tid)
+            tnos = await store.revoked_of(connection, tid)
+            if not tnos:
+                raise Conflict(
+                    "not_revoked",
+                    f"no epoch of {tid} is revoked, so none is reinstated. One that was declared lost stays lost: what "
+                    "it brings is posted, or waits for accept-quarantined where it was revoked as well; enrol it anew",
+                )
+            return {epoch: await store.parked_places(connection, tno) for tno, epoch in tnos}
+
     async def release(self, places: Sequence[Place]) -> int:
         """Post these entries of a terminal that had no right to them, or has none any more; two people decided.
 
@@ -127,18 +140,32 @@ class Upkeep:
 
         return await self._one_by_one.each("giving up steps of a lost terminal", tnos, give_up, _of_chain)
 
-    async def set_revoked(self, tid: TerminalId, *, revoked: bool) -> None:
-        """From now on entries of this terminal are quarantined, or posted again. Who was declared lost stays so."""
+    async def revoke(self, tid: TerminalId) -> None:
+        """From now on entries of this terminal are quarantined, of every epoch. Who was declared lost stays so."""
         now = self._clock()
 
         async def mark(connection: AsyncConnection) -> None:
             await terminal_named(connection, tid)
             work = await load(connection, self._campus, await self._chains_of(connection, tid), NOTHING)
             for chain in work.book.chains.values():
-                chain.revoked_at = (chain.revoked_at or now) if revoked else UtcMs(0)
+                chain.revoked_at = chain.revoked_at or now
             await write(connection, work, now)
-            if revoked:
-                await revoke_certificates(connection, tid, now)
+            await revoke_certificates(connection, tid, now)
+            await leave(connection, Due.REGISTER)
+
+        await self._database.transact(mark)
+
+    async def reinstate(self, tid: TerminalId, epochs: Collection[Epoch]) -> None:
+        """From now on entries of these epochs are posted again. One that is lost by now stays as it is."""
+        now = self._clock()
+
+        async def mark(connection: AsyncConnection) -> None:
+            await terminal_named(connection, tid)
+            tnos = [tno for tno, epoch in await store.revoked_of(connection, tid) if epoch in epochs]
+            work = await load(connection, self._campus, tnos, NOTHING)
+            for chain in work.book.chains.values():
+                chain.revoked_at = UtcMs(0)
+            await write(connection, work, now)
             await leave(connection, Due.REGISTER)
 
         await self._database.transact(mark)

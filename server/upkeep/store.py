@@ -108,6 +108,14 @@ async def chains_of(connection: AsyncConnection, tid: TerminalId) -> list[tuple[
     return [(Tno(row.tno), Epoch(row.epoch)) for row in rows]
 
 
+async def revoked_of(connection: AsyncConnection, tid: TerminalId) -> list[tuple[Tno, Epoch]]:
+    """The chains of a terminal that are revoked and were not declared lost, each with its epoch, oldest first."""
+    chain = tables.chain.c
+    query = select(chain.tno, chain.epoch).where(chain.tid == tid, chain.revoked_at > 0)
+    rows = await connection.execute(query.where(chain.status == TerminalStatus.ACTIVE).order_by(chain.tno))
+    return [(Tno(row.tno), Epoch(row.epoch)) for row in rows]
+
+
 async def marks_above(
     connection: AsyncConnection, tno: Tno, seqs: Iterable[int], first: int, last: int
 ) -> list[StepRow]:

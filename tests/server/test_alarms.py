@@ -142,6 +142,30 @@ async def test_what_a_revoked_terminal_brings_is_an_alarm_in_its_transaction(des
     assert "entries 5 to 5" in (await newest(desk))["text"]
 
 
+async def test_a_lost_terminal_that_speaks_again_is_an_alarm_and_its_entries_are_posted(desk: Desk, till: Till) -> None:
+    """Its journal is welcome whenever it comes; whoever has the machine sells on, and somebody must hear of it."""
+    for who, status in (("ann", 202), ("bob", 200)):
+        await desk.post(f"/terminals/{till.tid}/declare-lost", who=who, expect=status)
+    await send(desk, till)
+    assert await alarms(desk) == [], "it has brought nothing that was not here"
+    tip = till.chain[-1]
+    hello = encode_hello(Hello(till.epoch, till.tno, tip.seq, to_base64url(tip.hash)))
+    await desk.house.ingest.hello(till.tid, hello)
+    assert await alarms(desk) == [("lost_speaks", till.tid, 1)]
+    till.append(Kind.CASH_SALE, CashSale(MERCHANT, Cents(40)))
+    await send(desk, till, 4)
+    assert await alarms(desk) == [("lost_speaks", till.tid, 2)]
+    told = (await newest(desk))["text"]
+    assert told.startswith("epoch 1 was declared lost, and entries 5 to 5 of it came; its entries are posted.")
+    assert f"revoke it (POST /terminals/{till.tid}/revoke" in told
+    assert (await desk.get("/ledger/trial-balance"))["cents_by_kind"]["merchant"] == 40
+    await desk.post(f"/terminals/{till.tid}/revoke")
+    till.append(Kind.CASH_SALE, CashSale(MERCHANT, Cents(60)))
+    await send(desk, till, 5)
+    assert "its entries are kept aside" in (await desk.get("/alarms?kind=lost_speaks"))[0]["text"]
+    assert (await desk.get("/ledger/trial-balance"))["cents_by_kind"]["merchant"] == 40
+
+
 async def test_no_alarm_of_what_was_rolled_back(desk: Desk, till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail(*_: object) -> None:
         raise OSError("the disk is full")

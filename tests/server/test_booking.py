@@ -274,7 +274,6 @@ async def test_two_people_count_the_drawer_of_a_terminal_that_is_gone(desk: Desk
     assert (await desk.post("/ledger/counts", {**form, "counted": 600}, who="bob", expect=202))["by"] == "bob"
     assert (await desk.post("/ledger/counts", {**form, "counted": 600}))["cause"] == "count:count-001"
     assert await kinds(desk) == {"merchant": 700, "vault": -600, "operator_loss": -100}
-    await together(desk, f"/terminals/{till.tid}/reinstate", None)
     till.append(Kind.CASH_SALE, CashSale(MERCHANT, Cents(100)))
     till.append(Kind.SHIFT_CLOSED, ShiftClosed(ShiftNo(1), counted=Cents(999)))
     await send(desk, till, 2)

@@ -65,12 +65,27 @@ async def test_a_lost_terminal_is_out_and_can_be_revoked_as_well(desk: Desk) -> 
     await finder.renew(403)
     (epoch,) = (await desk.post(f"/terminals/{TID}/revoke", who="tom"))["epochs"]
     assert (epoch["status"], epoch["revoked_at"]) == ("lost", desk.clock())
-    await by_two(desk, "reinstate")
+    refused = await desk.post(f"/terminals/{TID}/reinstate", expect=409)
+    assert refused["code"] == "not_revoked" and "stays lost" in refused["detail"]
     (epoch,) = (await desk.get(f"/terminals/{TID}"))["epochs"]
-    assert (epoch["status"], epoch["revoked_at"]) == ("lost", 0)
+    assert (epoch["status"], epoch["revoked_at"]) == ("lost", desk.clock()), "nothing of it was taken back"
     assert await let_in(desk) == [], "who is found again is enrolled again"
     await enrolled(desk, 2)
     assert await let_in(desk) == [TID]
+
+
+async def test_only_the_revoked_epochs_are_reinstated(desk: Desk) -> None:
+    """One that was declared lost before the terminal was revoked stays kept aside."""
+    await enrolled(desk)
+    await by_two(desk, "epochs/1/declare-lost")
+    await enrolled(desk, 2)
+    await desk.post(f"/terminals/{TID}/revoke", who="tom")
+    await desk.post(f"/terminals/{TID}/reinstate", who="bob", expect=202)
+    done = await desk.post(f"/terminals/{TID}/reinstate")
+    assert done["says"].startswith("reinstated: epoch 2;")
+    lost, back = (await desk.get(f"/terminals/{TID}"))["epochs"]
+    assert (lost["status"], lost["revoked_at"]) == ("lost", desk.clock())
+    assert (back["status"], back["revoked_at"]) == ("active", 0)
 
 
 async def test_the_certificate_of_a_lost_epoch_ends(desk: Desk) -> None:

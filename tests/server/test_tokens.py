@@ -333,7 +333,7 @@ async def test_strangers_are_not_answered(desk: Desk, till: Till) -> None:
     assert await ask(desk, other, asked) is None, "under another terminal's number"
     assert await ask(desk, Till(3), asked) is None and await who(desk, Till(3), UID) is None
     assert await desk.house.tokens.answer(till.tid, b"{}") is None
-    await desk.house.upkeep.set_revoked(TerminalId(till.tid), revoked=True)
+    await desk.house.upkeep.revoke(TerminalId(till.tid))
     assert await who(desk, till, UID) is None
     found = await ask(desk, till, asked)
     assert found is not None and found.refused is Refusal.TERMINAL_REVOKED

@@ -122,7 +122,7 @@ async def test_what_stays_parked_for_good_is_not_tried_again(site: Site) -> None
 
 
 async def test_a_revoked_terminal_s_entries_are_posted_once_their_cards_confirm_them(site: Site) -> None:
-    await site.upkeep.set_revoked(site.one.tid, revoked=True)
+    await site.upkeep.revoke(site.one.tid)
     sell(site.one, site.card, 100)
     await site.send(site.one)
     assert len(await site.parked()) == 2
@@ -134,7 +134,7 @@ async def test_a_revoked_terminal_s_entries_are_posted_once_their_cards_confirm_
 
 
 async def test_a_revoked_terminal_that_is_declared_lost_stays_quarantined(site: Site) -> None:
-    await site.upkeep.set_revoked(site.one.tid, revoked=True)
+    await site.upkeep.revoke(site.one.tid)
     await site.upkeep.declare_lost(site.one.tid)
     site.one.append(Kind.CASH_SALE, CashSale(MERCHANT, Cents(40)))
     sell(site.one, site.card, 100)
@@ -143,7 +143,7 @@ async def test_a_revoked_terminal_that_is_declared_lost_stays_quarantined(site: 
 
 
 async def test_two_people_accept_the_rest_of_a_quarantine(site: Site) -> None:
-    await site.upkeep.set_revoked(site.one.tid, revoked=True)
+    await site.upkeep.revoke(site.one.tid)
     sell(site.one, site.card, 100)
     site.one.append(Kind.CASH_SALE, CashSale(MERCHANT, Cents(40)))
     await site.send(site.one)
