@@ -59,7 +59,7 @@ class Problem(View):
 
 
 class Proposed(View):
-    """A decision waits for a second person, who sends the very same request."""
+    """A decision waits for a second person, who sends the very same request; said again by the first, it waits on."""
 
     proposed: str
     subject: str

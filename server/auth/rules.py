@@ -2,7 +2,9 @@
 
 import enum
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Any, assert_never
+
+import msgspec
 
 from protocol.instants import DAY_MS, UtcMs
 
@@ -49,6 +51,15 @@ class Operator:
         return any(permission in _allowed(role) for role in self.roles)
 
 
+class Meant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a proposal is about."""
+
+    asked: dict[str, Any]
+    """What the request says, in words that a second person can judge."""
+    found: Any = None
+    """What the server found it to be about at that time: both people mean the same."""
+
+
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """What one person proposed; `body` is canonical, so that two people confirm the very same thing."""
@@ -59,20 +70,42 @@ class Proposal:
     by: str
     at: UtcMs
 
+    @property
+    def ends_at(self) -> UtcMs:
+        """From then on nobody can confirm it."""
+        return UtcMs(self.at + PROPOSAL_HOLDS_MS)
+
+    @property
+    def meant(self) -> Meant | None:
+        """What it is about; None where another version of this program has written it."""
+        try:
+            return msgspec.json.decode(self.body, type=Meant)
+        except (msgspec.DecodeError, msgspec.ValidationError):
+            return None
+
 
 class Step(enum.StrEnum):
     """What a request of one of two people leads to."""
 
     PROPOSED = "proposed"
     CONFIRMED = "confirmed"
-    SAME_PERSON = "same_person"
+    REPEATED = "repeated"
+    """The same person says the same again."""
+    OTHER = "other"
+    """Something else waits under that name."""
 
 
 def two_people(known: Proposal | None, asked: Proposal) -> Step:
-    """Whether a request proposes something or is the second person's yes to the very same thing."""
-    if known is None or known.body != asked.body or asked.at - known.at > PROPOSAL_HOLDS_MS:
+    """Whether a request proposes something or is the second person's yes to the very same thing.
+
+    What was asked before and is about something else by now is proposed anew; what nobody asked takes no place.
+    """
+    before = known.meant if known is not None else None
+    if known is None or before is None or asked.at > known.ends_at:
         return Step.PROPOSED
-    return Step.SAME_PERSON if known.by == asked.by else Step.CONFIRMED
+    if known.body == asked.body:
+        return Step.REPEATED if known.by == asked.by else Step.CONFIRMED
+    return Step.PROPOSED if asked.meant is not None and before.asked == asked.meant.asked else Step.OTHER
 
 
 def _allowed(role: Role) -> frozenset[Permission]:

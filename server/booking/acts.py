@@ -23,6 +23,8 @@ class Act:
     reason: str
     evidence: str
     owner: str = ""
+    are_found: bool = False
+    """Its legs are what the books have, and not what somebody named."""
 
     @property
     def cents(self) -> int:
@@ -32,6 +34,23 @@ class Act:
     def form(self) -> list[str]:
         """What two people must mean alike."""
         return [f"{leg.account}={leg.cents}" for leg in self.legs] + [self.name, self.reason, self.evidence]
+
+    def asked(self) -> dict[str, object]:
+        """What a second person is shown and agrees to."""
+        said: dict[str, object] = {
+            "name": self.name,
+            "cents": self.cents,
+            "reason": self.reason,
+            "evidence": self.evidence,
+        }
+        return said if self.are_found else {**said, "owner": self.owner, "legs": self._legs()}
+
+    def found(self) -> object:
+        """What the books have of it, which may change meanwhile."""
+        return {"legs": self._legs()} if self.are_found else None
+
+    def _legs(self) -> list[dict[str, object]]:
+        return [{"kind": leg.account.kind, "owner": leg.account.owner, "cents": leg.cents} for leg in self.legs]
 
     def tnos(self) -> list[Tno]:
         """The chains it is about."""
@@ -74,6 +93,15 @@ class Count:
     def form(self) -> list[str]:
         """What two people must mean alike; not what the books have in it, which may grow meanwhile."""
         return [self.owner, str(self.cents), self.reason, self.evidence]
+
+    def asked(self) -> dict[str, object]:
+        """What a second person is shown and agrees to."""
+        said = {"name": self.name, "cents": self.cents, "reason": self.reason, "evidence": self.evidence}
+        return {**said, "drawer": self.owner}
+
+    def found(self) -> object:
+        """Nothing but what was counted."""
+        return None
 
     def tnos(self) -> list[Tno]:
         """The chain that the shift was written in."""

@@ -97,7 +97,8 @@ class Bookings:
             in_use = await store.in_use(connection, purses)
         if not legs:
             raise NotFound("no_such_cause", f"nothing was posted for {cause}")
-        act = Act(f"reversal:{cause}", "reversal", _off_cards(reversed_postings(legs), in_use), reason, evidence)
+        back = _off_cards(reversed_postings(legs), in_use)
+        act = Act(f"reversal:{cause}", "reversal", back, reason, evidence, are_found=True)
 
         async def check(connection: AsyncConnection) -> None:
             for leg in act.legs:
@@ -159,7 +160,8 @@ class Bookings:
             work = await self._load(connection, act)
             first = operator.name
             if not alone:
-                proposed = await self._together.agree_in(connection, operator, "book", act.cause, form)
+                meant = act.asked(), act.found()
+                proposed = await self._together.agree_in(connection, operator, "book", act.cause, *meant)
                 if proposed is None:
                     return False
                 first = proposed.by

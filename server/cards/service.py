@@ -303,7 +303,8 @@ class Cards:
             refusal = "" if any_status else await self._refusal(connection, office.newest, granted)
             if refusal:
                 raise Conflict("cannot_load", refusal)
-            if agreed is not None and granted > self._alone_cents_max and not await agreed(connection, asked):
+            who = await store.holder_of(connection, no)
+            if agreed is not None and granted > self._alone_cents_max and not await agreed(connection, asked, who):
                 return False
             await done_before(connection, cause, asked)
             await take(connection, office)

@@ -33,6 +33,12 @@ async def generations(connection: AsyncConnection, no: int, *, lock: bool = True
     return await _rows(connection, query.with_for_update() if lock else query)
 
 
+async def holder_of(connection: AsyncConnection, no: int) -> dict[str, str | None]:
+    """Whose card it is now, as two people are shown it."""
+    query = select(card.c.person).where(card.c.card == no).order_by(card.c.generation.desc()).limit(1)
+    return {"person": await connection.scalar(query)}
+
+
 async def new_number(connection: AsyncConnection) -> CardNo:
     """The next issue number that no terminal has told of."""
     while True:

@@ -28,10 +28,11 @@ from server.terminals.schemas import (
     HoleView,
     ParkedView,
     PlaceForm,
+    SuspendedLeg,
     TerminalForm,
     TerminalView,
 )
-from server.terminals.service import Particulars, Registered, Terminals
+from server.terminals.service import Parked, Particulars, Registered, Terminals, card_of
 from server.upkeep.service import Place, Upkeep
 
 router = APIRouter(tags=["terminals"], responses=PROBLEMS)
@@ -201,12 +202,8 @@ async def declare_epoch_lost(
 
 @router.get("/terminals/{tid}/parked")
 async def list_parked(_: Looking, register: Register, tid: Id, limit: Limit = 100) -> list[ParkedView]:
-    """Entries of a terminal that wait to be posted, and why."""
-    rows = await register.parked(TerminalId(tid), limit)
-    return [
-        ParkedView(tno=r["tno"], branch=r["branch"], seq=r["seq"], kind=r["kind"], at=r["at"], why=r["parked"])
-        for r in rows
-    ]
+    """Entries of a terminal that wait to be posted, why, and what they tell: what two people look at and agree on."""
+    return [_parked(known) for known in await register.parked(TerminalId(tid), limit)]
 
 
 @router.post("/terminals/{tid}/journal")
@@ -250,6 +247,26 @@ def _lost(subject: str, count: int) -> Done:
         count=count,
         says=f"{subject} is lost: {decided}. What its journal still brings is posted and raises the alarm lost_speaks; "
         "to have it kept aside, revoke the terminal as well",
+    )
+
+
+def _parked(known: Parked) -> ParkedView:
+    row, body = known.row, known.body
+    return ParkedView(
+        tno=row["tno"],
+        branch=row["branch"],
+        seq=row["seq"],
+        kind=row["kind"],
+        at=row["at"],
+        why=row["parked"],
+        cents=getattr(body, "amount", None),
+        card=card_of(body),
+        person=known.person,
+        merchant=getattr(body, "merchant", ""),
+        tells=msgspec.to_builtins(body),
+        suspended=[
+            SuspendedLeg(kind=leg["account_kind"], owner=leg["owner"], cents=leg["cents"]) for leg in known.suspended
+        ],
     )
 
 

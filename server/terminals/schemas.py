@@ -1,10 +1,10 @@
 """Terminals as the API takes and shows them."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from server.fields import Form, Id, Instant, PublicKey, Tier, View, WordsOrNone
+from server.fields import AnyMoney, Form, Id, Instant, PublicKey, Tier, View, WordsOrNone
 
 
 class TerminalForm(Form):
@@ -85,6 +85,14 @@ class TerminalView(View):
     epochs: list[ChainView]
 
 
+class SuspendedLeg(View):
+    """One posting; credit positive."""
+
+    kind: str
+    owner: str
+    cents: AnyMoney
+
+
 class ParkedView(View):
     """An entry that waits to be posted."""
 
@@ -94,6 +102,18 @@ class ParkedView(View):
     kind: str
     at: Instant
     why: str
+    cents: int | None
+    """The amount that it tells of; null where it tells of none."""
+    card: int | None
+    """The card that it is about."""
+    person: str | None
+    """Who holds that card now, by the register."""
+    merchant: str
+    """Who is paid; empty where nobody is."""
+    tells: Any
+    """The entry's own body, whole; null where it cannot be read."""
+    suspended: list[SuspendedLeg]
+    """What is booked for it until it is decided about: its money lies in suspense."""
 
 
 class Done(View):

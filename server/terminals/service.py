@@ -11,9 +11,11 @@ from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.enrolment import KeyTier
-from protocol.ids import Epoch, Seq, SiteId, TerminalId, Tno
+from protocol.entries import Body
+from protocol.ids import CardNo, Epoch, Seq, SiteId, TerminalId, Tno
 from protocol.instants import UtcMs
 from protocol.messages import Grant, NotAMessage, sign, verified
+from protocol.purse import CardId
 from protocol.signing import VerifyKey, from_base64url, sha256_of, to_base64url
 from server.alarms.raising import raise_alarm
 from server.alarms.rules import AlarmKind
@@ -23,6 +25,8 @@ from server.due import Due, leave
 from server.enrolment.revoking import revoke_certificates
 from server.errors import Conflict, Forbidden, Invalid, NotFound
 from server.ingest.book import TerminalStatus
+from server.ingest.posting import park_cause
+from server.ingest.reach import entry_in
 from server.keys import ServerKeys
 from server.numbers import TNO, next_number
 from server.terminals import store
@@ -54,6 +58,24 @@ class Registered:
     chains: Sequence[RowMapping]
 
 
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """An entry that waits to be posted: what it tells (None: it cannot be read), whose card it is about, and what is
+    booked for it meanwhile.
+    """
+
+    row: RowMapping
+    body: Body | None
+    person: str | None
+    suspended: Sequence[RowMapping]
+
+
+def card_of(body: Body | None) -> CardNo | None:
+    """The number of the card that an entry is about."""
+    card = getattr(body, "card", None)
+    return card.no if isinstance(card, CardId) else None
+
+
 class Terminals:
     """The register of terminals."""
 
@@ -78,7 +100,7 @@ class Terminals:
             if raises_right(known, values):
                 chains = await store.chains(connection, tid)
                 key = to_base64url(chains[-1]["key"]) if chains else ""
-                if not await agreed(connection, {"site": site, "journal_key": key, **values}):
+                if not await agreed(connection, {"site": site, **values}, {"journal_key": key}):
                     return False
             elif not alone:
                 raise Forbidden("not_allowed", "no right is given: this needs the permission terminals")
@@ -135,7 +157,7 @@ class Terminals:
             return bytes(newest["grant_jws"])
         if any(row["key"] == key.raw for row in earlier):
             raise Conflict("old_key", "this journal key belonged to an earlier epoch; make a new one")
-        if has_right and not await agreed(connection, {"journal_key": journal_key, "tier": int(tier)}):
+        if has_right and not await agreed(connection, {"journal_key": journal_key, "tier": int(tier)}, None):
             return None
         grant = Grant(
             SiteId(known["site"]),
@@ -176,7 +198,8 @@ class Terminals:
             taken = {name: other[name] for name in ("title", "merchant", "can_load", "can_issue")}
             if other["can_load"] or other["can_issue"]:
                 key = to_base64url(chains[-1]["key"])
-                if not await agreed(connection, {"instead_of": broken, "since": since, "journal_key": key, **taken}):
+                asked = {"instead_of": broken, "since": since}
+                if not await agreed(connection, asked, {"journal_key": key, **taken}):
                     return False
             elif not alone:
                 raise Forbidden("not_allowed", "no right is given: this needs the permission terminals")
@@ -227,10 +250,18 @@ class Terminals:
             raise NotFound("no_such_terminal", f"no terminal is called {tid}")
         return found
 
-    async def parked(self, tid: TerminalId, limit: int) -> Sequence[RowMapping]:
-        """Entries of a terminal that wait to be posted, and why."""
+    async def parked(self, tid: TerminalId, limit: int) -> list[Parked]:
+        """Entries of a terminal that wait to be posted, and why: with all that somebody must know who lets them be."""
         async with self._database.reading() as connection:
-            return await store.parked_of(connection, tid, limit)
+            rows = await store.parked_of(connection, tid, limit)
+            causes = [park_cause(Tno(row["tno"]), row["branch"], row["seq"]) for row in rows]
+            legs = await store.legs_of(connection, causes)
+            bodies = [next((entry.body for entry in entry_in(row["jws"])), None) for row in rows]
+            holders = await store.holders(connection, {no for body in bodies if (no := card_of(body)) is not None})
+        return [
+            Parked(row, body, holders.get(card_of(body) or 0), legs.get(cause, []))
+            for row, body, cause in zip(rows, bodies, causes, strict=True)
+        ]
 
 
 def _refuse_place(spare: RowMapping, other: RowMapping, chains: Sequence[RowMapping]) -> None:

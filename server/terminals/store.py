@@ -1,12 +1,12 @@
 """Rows of terminals and the chains granted to them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import RowMapping, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.tables import branch, chain, entry, parked, terminal
+from server.tables import branch, card, chain, entry, parked, posting, terminal
 
 
 async def find(connection: AsyncConnection, tid: str) -> RowMapping | None:
@@ -59,10 +59,26 @@ async def add_chain(connection: AsyncConnection, values: dict[str, Any]) -> None
 
 
 async def parked_of(connection: AsyncConnection, tid: str, limit: int) -> Sequence[RowMapping]:
-    """Entries of a terminal that wait to be posted."""
-    query = select(entry.c.tno, entry.c.branch, entry.c.seq, entry.c.kind, entry.c.at, entry.c.parked)
+    """Entries of a terminal that wait to be posted, whole."""
+    query = select(entry.c.tno, entry.c.branch, entry.c.seq, entry.c.kind, entry.c.at, entry.c.parked, entry.c.jws)
     same = (entry.c.tno == parked.c.tno) & (entry.c.branch == parked.c.branch) & (entry.c.seq == parked.c.seq)
     query = query.join_from(parked, entry, same).join(chain, chain.c.tno == parked.c.tno).where(chain.c.tid == tid)
     query = query.order_by(entry.c.tno, entry.c.branch, entry.c.seq).limit(limit)
     found: Sequence[RowMapping] = (await connection.execute(query)).mappings().all()
     return found
+
+
+async def legs_of(connection: AsyncConnection, causes: Sequence[str]) -> dict[str, list[RowMapping]]:
+    """What is booked for each of these causes."""
+    query = select(posting.c.cause, posting.c.account_kind, posting.c.owner, posting.c.cents)
+    query = query.where(posting.c.cause.in_(causes)).order_by(posting.c.cause, posting.c.line)
+    found: dict[str, list[RowMapping]] = {}
+    for row in (await connection.execute(query)).mappings():
+        found.setdefault(row["cause"], []).append(row)
+    return found
+
+
+async def holders(connection: AsyncConnection, numbers: Iterable[int]) -> dict[int, str | None]:
+    """Who holds each of these cards now."""
+    query = select(card.c.card, card.c.person).where(card.c.card.in_(sorted(numbers))).order_by(card.c.generation)
+    return {row.card: row.person for row in await connection.execute(query)}

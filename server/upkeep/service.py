@@ -40,7 +40,7 @@ Place = tuple[int, int, int]
 log = logging.getLogger(__name__)
 
 
-async def decided(_connection: AsyncConnection, _body: object) -> bool:
+async def decided(_connection: AsyncConnection, _asked: object, _found: object) -> bool:
     """Two people have agreed already."""
     return True
 
@@ -122,7 +122,7 @@ class Upkeep:
         async def declare(connection: AsyncConnection) -> int | None:
             await terminal_named(connection, tid)
             tnos = await self._chains_of(connection, tid, epoch)
-            if not await agreed(connection, tnos):
+            if not await agreed(connection, {}, {"chains": tnos}):
                 return None
             await revoke_certificates(connection, tid, self._clock(), epoch)
             return await self._give_up(connection, tnos)
@@ -188,7 +188,7 @@ class Upkeep:
             chain_tip = work.book.chains[tno].branches[0].tip.seq
             if hole.status is not HoleStatus.OFFERED or chain_tip != first - 1:
                 raise Conflict("not_offered", f"this hole is {hole.status}; only an offered one can be booked")
-            if not await agreed(connection, {"last": hole.last, "hash": hole.hash.hex()}):
+            if not await agreed(connection, {}, {"last": hole.last, "hash": hole.hash.hex()}):
                 return None
             book_hole(work.book, hole, witnesses, self._campus.business_day(now))
             await write(connection, work, now)

@@ -146,12 +146,13 @@ async def test_nothing_moves_that_is_not_there(desk: Desk, name: str, owner: str
 async def test_a_large_sum_takes_two_people_who_say_the_same(desk: Desk) -> None:
     form = {"id": "request-1", "name": "bank_to_vault", "cents": 1_000_001, "document": "bag 12"}
     assert (await desk.post("/ledger/movements", form, expect=202))["by"] == "ann"
-    assert (await desk.post("/ledger/movements", form, expect=409))["code"] == "second_person_needed"
-    await desk.post("/ledger/movements", {**form, "cents": 1_000_002}, who="bob", expect=202)
+    assert (await desk.post("/ledger/movements", form, expect=202))["by"] == "ann"
+    other = {**form, "cents": 1_000_002}
+    assert (await desk.post("/ledger/movements", other, who="bob", expect=409))["code"] == "other_proposed"
     assert await kinds(desk) == {}
-    assert await desk.post("/ledger/movements", {**form, "cents": 1_000_002}) == {"cause": "movement:request-1"}
+    assert await desk.post("/ledger/movements", form, who="bob") == {"cause": "movement:request-1"}
     (act,) = await desk.get("/ledger/acts")
-    assert (act["proposed_by"], act["by"], act["cents"]) == ("bob", "ann", 1_000_002)
+    assert (act["proposed_by"], act["by"], act["cents"]) == ("ann", "bob", 1_000_001)
     await desk.post("/ledger/movements", form, who="eve", expect=403)
 
 
@@ -271,8 +272,11 @@ async def test_two_people_count_the_drawer_of_a_terminal_that_is_gone(desk: Desk
     await together(desk, f"/terminals/{till.tid}/declare-lost", None)
     assert (await desk.post("/ledger/counts", {**form, "shift": 2}, expect=404))["code"] == "no_such_account"
     await desk.post("/ledger/counts", form, expect=202)
-    assert (await desk.post("/ledger/counts", {**form, "counted": 600}, who="bob", expect=202))["by"] == "bob"
-    assert (await desk.post("/ledger/counts", {**form, "counted": 600}))["cause"] == "count:count-001"
+    other = {**form, "counted": 600}
+    assert (await desk.post("/ledger/counts", other, who="bob", expect=409))["code"] == "other_proposed"
+    form = {**other, "id": "count-003"}
+    assert (await desk.post("/ledger/counts", form, who="bob", expect=202))["by"] == "bob"
+    assert (await desk.post("/ledger/counts", form))["cause"] == "count:count-003"
     assert await kinds(desk) == {"merchant": 700, "vault": -600, "operator_loss": -100}
     till.append(Kind.CASH_SALE, CashSale(MERCHANT, Cents(100)))
     till.append(Kind.SHIFT_CLOSED, ShiftClosed(ShiftNo(1), counted=Cents(999)))

@@ -191,6 +191,10 @@ async def walk_money(walk: Walk) -> None:
     await walk("book_movement", "POST", "ledger/movements", form, subject="movement:request-2")
     form = {"cause": "movement:request-2", **WHY}
     await walk.together("book_reversal", "ledger/reversals", form, subject="reversal:movement:request-2")
+    not_wanted = {**form, "cause": "payout:payout-01"}
+    await walk.desk.post("/ledger/reversals", not_wanted, who="bob", expect=202)
+    waits = {"action": "book", "subject": "reversal:payout:payout-01"}
+    await walk("withdraw_proposal", "POST", "proposals/withdraw", waits, subject="book reversal:payout:payout-01")
     day = CAMPUS.business_day(walk.desk.clock())
     url, form = f"days/{day}/documents/clearing", {"cents": 0, "document": "statement 8"}
     await walk("put_document", "PUT", f"{url}?owner=wechat", form, subject=f"{url}/wechat")

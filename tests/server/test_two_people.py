@@ -9,10 +9,12 @@ from msgspec.structs import replace as with_members
 from sqlalchemy import select
 
 from protocol.entries import CashSale, Kind, Reason
+from protocol.ids import Seq
 from protocol.instants import HOUR_MS
 from protocol.money import Cents
 from protocol.signing import to_base64url
 from server import act_tables, tables
+from server.auth.rules import PROPOSAL_HOLDS_MS
 from server.upkeep.service import Place, Upkeep
 from tests.server.desk import rows_of
 from tests.server.office import Desk, open_desk
@@ -26,6 +28,13 @@ PROPOSALS = select(act_tables.proposal.c.action, act_tables.proposal.c.by)
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     async with open_desk(tmp_path) as desk:
         yield desk
+
+
+async def withdraw(desk: Desk, action: str, subject: str, who: str, status: int = 204) -> None:
+    headers = {"Authorization": f"Bearer {who}-token"}
+    form = {"action": action, "subject": subject}
+    answer = await desk.client.post("/api/1/proposals/withdraw", json=form, headers=headers)
+    assert answer.status_code == status, answer.text
 
 
 async def gap(desk: Desk, requests: int) -> Till:
@@ -81,9 +90,11 @@ async def test_a_technician_alone_gives_no_terminal_a_right(desk: Desk, right: s
     await desk.put(path, form, who="tom")
     wanted = {**form, right: True}
     assert (await desk.put(path, wanted, who="tom", expect=202))["proposed"] == "put-terminal"
-    await desk.put(path, wanted, who="tom", expect=409)
+    await desk.put(path, wanted, who="tom", expect=202)
     assert not (await desk.get(path))[right]
     changed = {**wanted, "merchant": "elsewhere"}
+    assert (await desk.put(path, changed, who="bob", expect=409))["code"] == "other_proposed"
+    await withdraw(desk, "put-terminal", "till-01", who="bob")
     await desk.put(path, changed, who="bob", expect=202)
     await desk.put(path, changed, who="tom", expect=403)
     assert not (await desk.get(path))[right], "who confirms it must be one who decides"
@@ -191,8 +202,13 @@ async def test_much_money_for_one_card_takes_two_people(desk: Desk, path: str, m
     url = f"/cards/{no}/{path}"
     assert (await desk.post(url, alone, who="cleo"))[pending] == alone["cents"]
     assert (await desk.post(url, above, who="cleo", expect=202))["subject"] == f"{no}:above-it"
-    assert (await desk.post(url, above, who="cleo", expect=409))["code"] == "second_person_needed"
+    assert (await desk.post(url, above, who="cleo", expect=202))["by"] == "cleo"
     other = {**above, "cents": above["cents"] + 1}
+    assert (await desk.post(url, other, who="bob", expect=409))["code"] == "other_proposed"
+    (waits,) = await desk.get("/proposals")
+    assert (waits["by"], waits["asked"]["card"], waits["asked"]["cents"]) == ("cleo", no, above["cents"])
+    assert waits["found"] == {"person": None}
+    await withdraw(desk, waits["action"], waits["subject"], who="cleo")
     await desk.post(url, other, who="bob", expect=202)
     assert (await desk.get(f"/cards/{no}"))[pending] == alone["cents"], "nobody has agreed to the same yet"
     for _ in range(2):
@@ -200,3 +216,105 @@ async def test_much_money_for_one_card_takes_two_people(desk: Desk, path: str, m
         assert done[pending] == alone["cents"] + other["cents"], "once, however often it is sent"
     assert (await desk.post(url, above, who="bob", expect=409))["code"] == "request_id_used"
     assert await rows_of(desk.house.database, PROPOSALS) == []
+
+
+CORRECTION: dict[str, Any] = {
+    "id": "found-0001",
+    "legs": [{"kind": "operator_loss", "cents": 50}, {"kind": "vault", "cents": -50}],
+    "reason": "under the drawer",
+    "evidence": "note by Wang",
+}
+
+
+async def test_who_confirms_sees_what_of_whom_and_why(desk: Desk) -> None:
+    await desk.post("/ledger/corrections", CORRECTION, expect=202)
+    (waits,) = await desk.get("/proposals", who="eve")
+    assert (waits["action"], waits["subject"], waits["by"]) == ("book", "correction:found-0001", "ann")
+    assert (waits["at"], waits["ends_at"]) == (desk.clock(), desk.clock() + PROPOSAL_HOLDS_MS)
+    legs = [{"kind": "operator_loss", "owner": "", "cents": 50}, {"kind": "vault", "owner": "", "cents": -50}]
+    why = {"reason": "under the drawer", "evidence": "note by Wang"}
+    assert waits["asked"] == {"name": "correction", "owner": "", "cents": 50, "legs": legs, **why}
+    await desk.post("/ledger/corrections", CORRECTION, who="bob")
+    undo = {"cause": "correction:found-0001", **why}
+    await desk.post("/ledger/reversals", undo, expect=202)
+    (waits,) = await desk.get("/proposals")
+    assert waits["asked"] == {"name": "reversal", "cents": 50, **why}
+    assert [(leg["kind"], leg["cents"]) for leg in waits["found"]["legs"]] == [("operator_loss", -50), ("vault", 50)]
+
+
+async def test_another_body_never_takes_a_proposal_s_place(desk: Desk) -> None:
+    """A second person who confirms from memory would propose anew and think it done; the first one's would be gone."""
+    other = {**CORRECTION, "evidence": "none"}
+    await desk.post("/ledger/corrections", CORRECTION, expect=202)
+    for who in ("bob", "ann"):
+        refused = await desk.post("/ledger/corrections", other, who=who, expect=409)
+        assert refused["code"] == "other_proposed" and refused["detail"].startswith("ann proposed something else")
+    desk.clock.pass_ms(1_000)
+    assert (await desk.post("/ledger/corrections", CORRECTION, expect=202))["by"] == "ann"
+    (waits,) = await desk.get("/proposals")
+    assert waits["at"] == desk.clock() - 1_000, "said again, nothing has changed"
+    (repeated, *_) = await desk.get("/trail", who="uma")
+    assert repeated["outcome"] == "repeated"
+    assert await desk.post("/ledger/corrections", CORRECTION, who="bob") == {"cause": "correction:found-0001"}
+
+
+async def test_a_proposal_is_withdrawn_by_its_proposer_or_who_decides(desk: Desk) -> None:
+    subject = "correction:found-0001"
+    for who, status in (("bob", 204), ("ann", 204)):
+        await desk.post("/ledger/corrections", CORRECTION, who="bob", expect=202)
+        await withdraw(desk, "book", subject, "tom", 403)
+        await withdraw(desk, "book", subject, who, status)
+        await withdraw(desk, "book", subject, who, 404)
+        assert await desk.get("/proposals") == []
+    (row, *_) = await desk.get("/trail", who="uma")
+    assert (row["action"], row["subject"], row["operator"]) == ("withdraw_proposal", f"book {subject}", "ann")
+
+
+async def test_what_nobody_has_confirmed_in_time_is_listed_no_more(desk: Desk) -> None:
+    await desk.post("/ledger/corrections", CORRECTION, expect=202)
+    desk.clock.pass_ms(PROPOSAL_HOLDS_MS + 1)
+    assert await desk.get("/proposals") == []
+    assert (await desk.post("/ledger/corrections", {**CORRECTION, "evidence": "x"}, who="bob", expect=202))[
+        "by"
+    ] == "bob"
+
+
+async def test_a_proposal_of_another_version_gives_way(desk: Desk) -> None:
+    """Nobody can be shown what it means, so nobody confirms it either."""
+    async with desk.house.database.writing() as connection:
+        old = {"action": "book", "subject": "correction:found-0001", "body": '["vault=-50"]', "by": "bob", "at": 1}
+        await connection.execute(act_tables.proposal.insert().values({**old, "at": desk.clock()}))
+    (waits,) = await desk.get("/proposals")
+    assert (waits["asked"], waits["found"]) == ({}, None)
+    assert (await desk.post("/ledger/corrections", CORRECTION, expect=202))["by"] == "ann"
+
+
+async def test_what_is_kept_aside_shows_the_money_that_two_people_let_through(desk: Desk) -> None:
+    till = Till(1)
+    await enrol(desk, till)
+    await desk.put("/people/s-1", {"name": "王丽", "card_class": 1})
+    (no,) = (await desk.post("/cards", {"count": 1, "person": "s-1"}, expect=201))["numbers"]
+    await desk.post(f"/terminals/{till.tid}/revoke")
+    body = sale_of(plastic(no), 250)
+    till.append(Kind.SALE_PREPARED, body)
+    till.append(Kind.SALE_SETTLED, with_members(body, prepared=Seq(1)))
+    till.append(Kind.CASH_SALE, CashSale(MERCHANT, Cents(40)))
+    till.append(Kind.DRAWER_OPENED, Reason("change"))
+    await send(desk, till)
+    _, sold, cash, opened = await desk.get(f"/terminals/{till.tid}/parked")
+    assert (sold["cents"], sold["card"], sold["person"], sold["merchant"]) == (250, no, "s-1", MERCHANT)
+    assert (sold["tells"]["card"]["no"], sold["tells"]["amount"]) == (no, 250)
+    assert (cash["cents"], cash["card"], cash["person"], cash["merchant"]) == (40, None, None, MERCHANT)
+    assert (opened["cents"], opened["tells"], opened["suspended"]) == (None, {"reason": "change"}, [])
+
+
+async def test_money_in_suspense_is_shown_with_the_entry_that_waits(desk: Desk) -> None:
+    till = Till(1)
+    await enrol(desk, till)
+    body = sale_of(plastic(9), 250)
+    till.append(Kind.SALE_PREPARED, body)
+    till.append(Kind.SALE_SETTLED, with_members(body, prepared=Seq(1)))
+    await send(desk, till)
+    *_, sold = await desk.get(f"/terminals/{till.tid}/parked")
+    assert sold["why"] == "unknown card" and sum(leg["cents"] for leg in sold["suspended"]) == 0
+    assert {(leg["kind"], leg["cents"]) for leg in sold["suspended"]} == {("suspense", -250), ("merchant", 250)}

@@ -23,6 +23,7 @@ MAY_CHANGE = {
         POST /cards/{no}/loads, POST /cards/{no}/subsidies, POST /cards/{no}/close, POST /cards/{no}/payouts
         POST /ledger/movements
     """,
+    "ann bob cleo tom": "POST /proposals/withdraw",
     "ann bob": """
         POST /ledger/corrections, POST /ledger/counts, POST /ledger/reversals
         POST /days/{day}/close, POST /days/{day}/proof, PUT /days/{day}/documents/{kind}, POST /cases/{number}/close
