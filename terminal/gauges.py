@@ -28,6 +28,11 @@ class Gauges:
     reader_fault: str = ""
     verified: Seq = Seq(0)
 
+    @property
+    def offline(self) -> Offline | None:
+        """Why there is no line to the server; None while there is one."""
+        return self.link.status.cause if self.link else self.no_link
+
     def status(self) -> Status:
         """How the terminal is. Raises JournalBroken while the disk fails."""
         lists, space, now = self.shell.lists, self.journal.space_left(), self.now()
@@ -36,7 +41,7 @@ class Gauges:
             tno=self.grant.tno,
             shift=self.shell.derived.shift,
             now=now,
-            offline=self.link.status.cause if self.link else self.no_link,
+            offline=self.offline,
             tip=self.journal.tip.seq,
             acked=self.shell.derived.acked,
             forked=self.shell.derived.forked,

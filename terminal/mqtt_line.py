@@ -25,6 +25,8 @@ GOOD_BYE_S, PROBE_S, ALERT_S = 2.0, 5.0, 1.0
 NO_CHECK_TIME = 0x200000
 """X509_V_FLAG_NO_CHECK_TIME (X509_VERIFY_PARAM_set_flags(3)), which `ssl` does not name."""
 _DATES = frozenset({9, 10})
+_WITHDRAWN = "certificate revoked"
+"""The TLS alert about a certificate on the broker's list of revocations (RFC 8446, 6.2)."""
 """X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED (X509_STORE_CTX_get_error(3))."""
 
 
@@ -219,6 +221,8 @@ class MqttLine:
             return Offline(cause, error.verify_message)
         except ssl.SSLError as error:
             alert = str(error.reason or "").partition("ALERT_")[2].replace("_", " ").lower()
+            if alert == _WITHDRAWN:
+                return Offline(OfflineCause.REVOKED)
             return Offline(OfflineCause.REFUSED, alert) if alert else Offline(OfflineCause.NO_ANSWER, self._where)
         except OSError:
             return Offline(OfflineCause.NO_ANSWER, self._where)

@@ -16,13 +16,15 @@ class OfflineCause(enum.StrEnum):
     DATES = "dates"
     """Nothing but its dates, by this machine's clock, speaks against the broker's certificate."""
     REFUSED = "refused"
+    REVOKED = "revoked"
+    """The broker knows this terminal's certificate as withdrawn: revoked, declared lost, replaced or enrolled anew."""
     LOST = "lost"
     STOPPED = "stopped"
 
     @property
     def is_alarm(self) -> bool:
         """Whether somebody must look: no outage that ends by itself."""
-        return self in (OfflineCause.TLS, OfflineCause.CERTIFICATE, OfflineCause.REFUSED)
+        return self in (OfflineCause.TLS, OfflineCause.CERTIFICATE, OfflineCause.REFUSED, OfflineCause.REVOKED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from terminal.desk import AwaitingCard, Ringing, TapAgain, Ticked
 from terminal.face import Face
 from terminal.gauges import Gauges
 from terminal.office_views import batch_view, erase_view, office_view, rekey_view
+from terminal.offline import OfflineCause
 from terminal.ports import JournalBroken, JournalLow
 from terminal.refusal_count import SEVERAL_CARDS, TOGETHER_MS
 from terminal.shell import FAULT_AGAIN_MS, Shell
@@ -209,6 +210,9 @@ class Till:
             return erase_view(office.eraser.phase, office.eraser.count, self.words)
         now = self.now()
         view = views.view_of(self.shell.desk, self.campus.minute_of_day(now.utc_ms), self.words)
+        offline = self.gauges.offline
+        if offline is not None and offline.cause is OfflineCause.REVOKED:
+            view = replace(view, lines=(*view.lines, self.words["said.revoked"]))
         if not self.shell.desk.merchant:
             return replace(view, lines=(*view.lines, self.words["said.spare"]))
         most = self.shell.offline_sale_max(now)

@@ -39,7 +39,8 @@ def _view(known: Known) -> StateView:
     return StateView(
         tid=row["tid"],
         site=row["site"],
-        online=bool(row["online"]),
+        online=known.online,
+        shut_out=row["shut_out"],
         changed_at=row["changed_at"] or 0,
         said_at=row["said_at"] or 0,
         epoch=said.epoch if said else 0,

@@ -19,6 +19,9 @@ class StateView(View):
     tid: str
     site: str
     online: bool
+    """Whether it is at the broker and may be."""
+    shut_out: str
+    """Why it may not be: revoked, lost, replaced; empty: it may."""
     changed_at: Instant
     said_at: Instant
     epoch: int

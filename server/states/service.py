@@ -26,8 +26,14 @@ class Known:
     """A terminal, what it said last, and the newest versions of its site's lists."""
 
     row: RowMapping
+    """With `shut_out`: revoked, lost, replaced, or empty."""
     said: State | None
     newest: Mapping[str, int]
+
+    @property
+    def online(self) -> bool:
+        """Whether it is there and may be: who is shut out counts as gone, however long its session lasts."""
+        return bool(self.row["online"]) and not self.row["shut_out"]
 
     @property
     def applied(self) -> dict[str, tuple[int, int]]:
@@ -56,8 +62,9 @@ class States:
             row = await store.known(connection, tid)
             if row is None:
                 return
-            values: dict[str, object] = {"online": state.online}
-            if row["online"] != state.online:
+            is_there = state.online and not row["shut_out"]  # what is retained at the broker outlives a revocation
+            values: dict[str, object] = {"online": is_there}
+            if row["online"] != is_there:
                 values["changed_at"] = now
             if state.online:
                 values |= {"said": encode_state(state).decode(), "said_at": now}

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import RowMapping, func, insert, select, update
+from sqlalchemy import RowMapping, case, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.ingest.book import TerminalStatus
@@ -66,4 +66,7 @@ async def silent(connection: AsyncConnection, since: int) -> dict[str, int]:
     return {tid: at for tid, at in found.items() if at < since}
 
 
-_STATE = [terminal_state.c[name] for name in ("online", "changed_at", "said", "said_at")]
+_EPOCH = case((chain.c.status == TerminalStatus.LOST, "lost"), (chain.c.revoked_at > 0, "revoked"), else_="")
+_NEWEST = select(_EPOCH).where(chain.c.tid == terminal.c.tid).order_by(chain.c.epoch.desc()).limit(1).scalar_subquery()
+_SHUT_OUT = case((terminal.c.replaced_by != "", "replaced"), else_=func.coalesce(_NEWEST, "")).label("shut_out")
+_STATE = [*(terminal_state.c[name] for name in ("online", "changed_at", "said", "said_at")), _SHUT_OUT]

@@ -69,8 +69,11 @@ def check_a_day(said: str) -> None:
     assert drawers == ["-11250"], "the drawer that the guide speaks of"
     assert re.findall(r'"kind":"operator_loss","owner":"till-1/\d+/1","cents":(-?\d+)', said) == ["-50"]
     assert re.search(r'"proposed":"book","subject":"correction:found-0001","by":"wu"', said)
+    assert re.search(
+        r'^\{"by":"wu","asked":\{"cents":50,.*"reason":"50 cents lay under the drawer"', said, re.MULTILINE
+    )
     assert '{"cause":"correction:found-0001"}' in said and '{"cause":"reversal:movement:slip-0001"}' in said
-    assert '"why":"quarantined: ' in said and re.search(r'^\{"count":[1-9]\d*\}$', said, re.MULTILINE)
+    assert '"why":"quarantined: ' in said and re.search(r'^\{"count":[1-9]\d*,"says":"', said, re.MULTILINE)
     assert '"closed_at":0' in said and '"is_finished":true' in said and '"unexplained_cents":0' in said
     assert '"cls":"shift_difference","count":2' in said
     assert '"name":"prices","applied":0' in said and '"behind":true' in said

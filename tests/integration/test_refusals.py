@@ -267,7 +267,7 @@ LIES = {
     "another site's lists": Lie(another_site_s, "lists: other_site"),
     "a certificate of another authority": Lie(foreign, "line: refused: unknown ca", Stage.show_the_good_one, False),
     "an expired certificate": Lie(expired, "line: refused: certificate expired", Stage.show_the_good_one, False),
-    "a revoked certificate": Lie(revoked, "line: refused: certificate revoked", Stage.show_the_good_one, False),
+    "a revoked certificate": Lie(revoked, "line: revoked", Stage.show_the_good_one, False),
     "another terminal's certificate": Lie(
         of_another_terminal, "topics: denied: fanka/1/up/till-1/", Stage.show_the_good_one, False
     ),

@@ -49,5 +49,9 @@ def test_a_spare_takes_the_place_of_a_till_that_died(campus: Campus, office: Til
 
     # The dead one comes to life again: its certificate is refused.
     till.program.start()
-    wait_until(lambda: "certificate revoked" in till.program.ask("status"), "the refusal")
+    wait_until(lambda: "this terminal was revoked or replaced" in till.program.ask("status"), "the refusal")
+    wait_until(
+        lambda: "This terminal was revoked or replaced." in "".join(till.program.view["lines"]),
+        "the same on its screen",
+    )
     assert campus.ask("GET", "/terminals/till-1")["replaced_by"] == "spare-1"

@@ -198,10 +198,17 @@ async def test_a_revoked_terminal_is_not_shown_as_being_there(desk: Desk, tmp_pa
     )
     await desk.post("/terminals/till-1/revoke", who="tom")
     said = await desk.get("/terminals/till-1/state")
-    assert said["online"] and said["card_sets"] == [2, 1]
+    assert (said["online"], said["shut_out"], said["card_sets"]) == (False, "revoked", [2, 1])
     await gate.look()
     assert ended == ["till-1"]
     assert not (await desk.get("/terminals/till-1/state"))["online"]
+    retained = encode_state(State(1, Epoch(1), ListVersions()))
+    await desk.house.states.take(TerminalId("till-1"), retained)
+    await enrolled(desk, 2)
+    said = await desk.get("/terminals/till-1/state")
+    assert (said["online"], said["shut_out"]) == (False, ""), "the old machine's last word is nobody's presence"
+    await desk.house.states.take(TerminalId("till-1"), encode_state(State(1, Epoch(2), ListVersions())))
+    assert (await desk.get("/states"))[0]["online"]
 
 
 async def test_who_is_enrolled_anew_has_the_old_machine_s_session_ended_at_once(

@@ -47,6 +47,7 @@ from terminal.journal_copy import name_of
 from terminal.journal_store import JournalStore
 from terminal.lists import Lists
 from terminal.news import chip_stepped, hooks_of
+from terminal.offline import Offline, OfflineCause
 from terminal.policy_store import PolicyStore
 from terminal.ports import Draft, JournalBroken, JournalInUse
 from terminal.texts.en import SENTENCES
@@ -297,6 +298,14 @@ async def test_a_pin_is_asked_for_compared_and_forgotten(counter: CounterBench) 
 async def test_a_revoked_terminal_asks_for_no_card(counter: CounterBench) -> None:
     counter.shell.revoked = True
     assert (await counter.types("ring 12.50", "pay")).lines == ("This terminal may not sell any more.",)
+
+
+async def test_a_terminal_whose_certificate_was_withdrawn_says_so_on_its_screen(counter: CounterBench) -> None:
+    """It sells on, as without a network; whoever stands before it must know."""
+    counter.till.gauges.no_link = Offline(OfflineCause.REFUSED, "certificate expired")
+    assert not any("revoked" in line for line in (await counter.types("ring 12.50")).lines)
+    counter.till.gauges.no_link = Offline(OfflineCause.REVOKED)
+    assert any("revoked" in line for line in (await counter.types("ring 1.00")).lines)
 
 
 # The card office --------------------------------------------------------------------------------------------------
