@@ -5,6 +5,7 @@ The list of refusals is closed and its order is the order of precedence: of seve
 
 import enum
 from dataclasses import dataclass
+from typing import Final
 
 from protocol.ids import U32_MAX, Counter, LoadSeq
 from protocol.instants import BusinessDay
@@ -42,6 +43,12 @@ class Refusal(enum.StrEnum):
     PIN_BLOCKED = "pin_blocked"
     PIN_NEEDED = "pin_needed"
     PIN_WRONG = "pin_wrong"
+
+
+OTHER_CARD: Final = "other_card"
+"""A card is shown where another one is to be tapped again."""
+SEVERAL_CARDS: Final = "several_cards"
+"""More than one card is shown at once. Both are reasons that no card is refused for by itself."""
 
 
 class Listed(enum.StrEnum):

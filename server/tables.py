@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     and_,
+    literal_column,
 )
 
 metadata = MetaData()
@@ -108,6 +109,10 @@ entry = Table(
     PrimaryKeyConstraint("tno", "branch", "seq"),
     Index("entry_by_day", "day"),
 )
+
+IS_REFUSAL = entry.c.kind == literal_column("'sale_refused'")
+"""Entries that tell why nothing was sold."""
+Index("refusal_by_day", entry.c.day, entry.c.received_at, sqlite_where=IS_REFUSAL, postgresql_where=IS_REFUSAL)
 
 parked = Table(
     "parked",

@@ -1,7 +1,7 @@
 """Equal refusals of one card within a minute become one entry with a count: a card held on a reader is not a story."""
 
 from dataclasses import dataclass, replace
-from typing import Final, assert_never
+from typing import assert_never
 
 from msgspec import structs
 
@@ -18,10 +18,6 @@ from terminal.refund import Refund
 from terminal.topup import TopUp
 
 TOGETHER_MS = MINUTE_MS
-OTHER_CARD: Final = "other_card"
-"""A card is shown where another one is to be tapped again."""
-SEVERAL_CARDS: Final = "several_cards"
-"""More than one card is shown at once. Both are reasons that no card is refused for by itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from protocol.authorise import House, Pin, Refusal, Refused, before_any_card, topup_refusal
+from protocol.authorise import OTHER_CARD, House, Pin, Refusal, Refused, before_any_card, topup_refusal
 from protocol.entries import (
     CardStep,
     CashSale,
@@ -88,7 +88,7 @@ from terminal.outcome import settle
 from terminal.phases import idle, is_busy, must_be_asked, order_of
 from terminal.purchase import Facts, NotPriced, Purchase, decide_cash, decide_purchase, draft_pin_try, is_unchanged
 from terminal.refund import Refund, may_go_on_card, to_pending
-from terminal.refusal_count import OTHER_CARD, due
+from terminal.refusal_count import due
 from terminal.step_draft import HAND_OVER_MS, Open, StepDraft
 from terminal.topup import TopUp
 

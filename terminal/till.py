@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 from hardware.ports import CardChannel, Indicator, Signal
+from protocol.authorise import SEVERAL_CARDS
 from protocol.entries import Fault, Kind, SaleRefused
 from protocol.instants import CampusTime, Now
 from protocol.money import Cents
@@ -23,7 +24,7 @@ from terminal.gauges import Gauges
 from terminal.office_views import batch_view, erase_view, office_view, rekey_view
 from terminal.offline import OfflineCause
 from terminal.ports import JournalBroken, JournalLow
-from terminal.refusal_count import SEVERAL_CARDS, TOGETHER_MS
+from terminal.refusal_count import TOGETHER_MS
 from terminal.shell import FAULT_AGAIN_MS, Shell
 from terminal.status import limit_text
 from terminal.views import Tone, View, Words

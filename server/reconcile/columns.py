@@ -13,7 +13,7 @@ from protocol.limits import LimitRules
 from protocol.purse import SeenStep
 from server.ingest.book import CardStatus, CaseClass, StepId, TerminalStatus
 from server.ledger.rules import Resolution, Use
-from server.reconcile.facts import CardFacts, CaseFact, Finding, Move, Parked, StepFact, TerminalFact
+from server.reconcile.facts import CardFacts, CaseFact, Finding, Move, Parked, StepFact, TerminalFact, Tried
 from server.reconcile.rows import instant_of
 
 Columns = dict[str, Any]
@@ -37,6 +37,7 @@ class Evidence(msgspec.Struct, frozen=True):
     steps: tuple[tuple[int, int, int], ...] = ()
     terminals: tuple[TerminalId, ...] = ()
     causes: tuple[str, ...] = ()
+    tried: Tried | None = None
 
 
 _evidences = msgspec.json.Decoder(Evidence)
@@ -116,7 +117,7 @@ def terminal_of(row: RowMapping, limits: SiteLimits) -> TerminalFact:
 
 def finding_columns(found: Finding) -> Columns:
     """A finding as a row, without the proof it belongs to."""
-    evidence = Evidence(found.steps, found.terminals, found.causes)
+    evidence = Evidence(found.steps, found.terminals, found.causes, found.tried)
     return {
         "cls": found.cls,
         "card": found.card[0] if found.card else None,

@@ -39,6 +39,7 @@ class Difference(enum.StrEnum):
     CHAIN_BREAK = "chain_break"
     HOLE = "hole"
     LEDGER_BROKEN = "ledger_broken"
+    REFUSED = "refused"
 
 
 ALARMS = {
@@ -254,6 +255,48 @@ class HoleFact:
 
 
 @dataclass(frozen=True, slots=True)
+class Tried:
+    """Sales refused for one reason to one card on one day; to no card at one terminal where none was read."""
+
+    reason: str
+    attempts: int
+    first_at: UtcMs
+    """When its first entry was written, by the terminal's clock: up to a minute after the first attempt."""
+    last_at: UtcMs
+    asked_cents: int
+    """The most that was asked for at once."""
+    hashes: tuple[str, ...]
+    """Of the entries that are named, in their order."""
+    shown_cents: int | None = None
+    """The most that the card showed, main and subsidy; None: no purse was read."""
+    ledger_cents: int | None = None
+    """What the ledger has for it; None: it does not know this card."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedFact:
+    """A trick that a terminal may have refused: who and where, and what it says."""
+
+    tried: Tried
+    day: BusinessDay
+    card: CardKey | None
+    terminals: tuple[TerminalId, ...]
+    entries: tuple[StepId, ...]
+    counter: int = 0
+    left_open: StepId | None = None
+    """A step begun before at the same terminal that has no outcome; known where another card was shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """What was refused, as far as it is told line by line."""
+
+    lines: tuple[RefusedFact, ...] = ()
+    untold: int = 0
+    """Attempts that would have made further lines."""
+
+
+@dataclass(frozen=True, slots=True)
 class Campus:
     """Everything that is not about one card."""
 
@@ -261,6 +304,7 @@ class Campus:
     shifts: tuple[ShiftFact, ...] = ()
     holes: tuple[HoleFact, ...] = ()
     cases: tuple[CaseFact, ...] = ()
+    refusals: Refusals = Refusals()
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +333,7 @@ class Finding:
     steps: tuple[StepId, ...] = ()
     terminals: tuple[TerminalId, ...] = ()
     causes: tuple[str, ...] = ()
+    tried: Tried | None = None
     place: int = 0
     """Of several in one class about the very same, which it is."""
 

@@ -26,16 +26,19 @@ from sqlalchemy import (
 
 from protocol.entries import Stage
 from protocol.ids import CardKey, CardNo, Generation
-from protocol.instants import BusinessDay
+from protocol.instants import MINUTE_MS, BusinessDay
 from protocol.purse import Technology
 from server.ingest.book import CaseClass
 from server.ledger.accounts import AccountKind
 from server.ledger.rules import Use
 from server.reconcile.facts import CAUSES_OF_STEPS
-from server.tables import card, case_file, parked, posting, provisional, step
+from server.reconcile.tables import reconciliation
+from server.tables import IS_REFUSAL, card, case_file, chain, entry, parked, posting, provisional, step
 
 BEFORE_ALL: CardKey = (CardNo(0), Generation(0))
 PURSES = (AccountKind.PURSE, AccountKind.SUBSIDY)
+ON_THEIR_WAY_MS = 10 * MINUTE_MS
+"""A row bears the time at which its transaction began, by its program's clock: so long it may be under way."""
 LISTED_CASES = (
     CaseClass.CONTRADICTION,
     CaseClass.TORN,
@@ -120,6 +123,26 @@ def totals_until(day: BusinessDay) -> Executable:
     return (
         select(columns.account_kind, columns.owner, cents).where(in_time).group_by(columns.account_kind, columns.owner)
     )
+
+
+def unknown_to_proofs_before(day: BusinessDay) -> ColumnElement[int]:
+    """From this instant on, what came in can have been unknown to the newest proof of the day proven before this one.
+
+    A proof of an older day, made since, has not listed what is of the days between.
+    """
+    proof = reconciliation.c
+    earlier = select(proof.as_of - ON_THEIR_WAY_MS).where(proof.day < day, proof.finished_at > 0)
+    earlier = earlier.order_by(proof.day.desc(), proof.number.desc()).limit(1)
+    return func.coalesce(earlier.scalar_subquery(), 0)
+
+
+def refusals_until(day: BusinessDay) -> Select[Any]:
+    """Believed entries about refused sales of a day, and of days before whose proof could not know them yet."""
+    columns = entry.c
+    is_new = or_(columns.day == day, columns.received_at > unknown_to_proofs_before(day))
+    query = select(entry, chain.c.tid).join_from(entry, chain, chain.c.tno == columns.tno)
+    query = query.where(IS_REFUSAL, columns.parked == "", columns.day <= day, is_new)
+    return query.order_by(columns.tno + 0, columns.branch, columns.seq)  # without the sum SQLite walks all entries
 
 
 def _posted_to(kind: AccountKind) -> Subquery:

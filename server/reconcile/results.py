@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from protocol.ids import CardNo, Generation, TerminalId
 from protocol.instants import BusinessDay, UtcMs
-from server.reconcile.facts import Difference
+from server.reconcile.facts import Difference, Tried
 from server.reconcile.float_proof import Line
 
 
@@ -24,6 +24,7 @@ class FoundDifference:
     steps: tuple[tuple[int, int, int], ...] = ()
     terminals: tuple[TerminalId, ...] = ()
     causes: tuple[str, ...] = ()
+    tried: Tried | None = None
 
 
 @dataclass(frozen=True, slots=True)

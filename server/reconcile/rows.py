@@ -1,6 +1,7 @@
 """The facts of a `Book` in memory: what the store reads by SQL, the simulation takes from here."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from protocol.entries import CardStep, LoadStep, Operation, Stage, stage_of
 from protocol.ids import CardKey, TerminalId
@@ -15,11 +16,14 @@ from server.reconcile.facts import (
     HoleFact,
     Move,
     Parked,
+    Refusals,
+    RefusedFact,
     ShiftFact,
     StepFact,
     TerminalFact,
     reason_of,
 )
+from server.reconcile.refusals import BESIDE_A_STEP, Telling
 
 LOADING = (Operation.LOAD, Operation.TOPUP)
 CAUSES_NAMED_MAX = 16
@@ -47,7 +51,29 @@ def rows_of(book: Book, loaders: Collection[TerminalId] = ()) -> tuple[list[Card
     can_load = {step.tid for step in book.steps.values() if step.operation in LOADING} | set(loaders)
     ended = {(row.tno, row.seq) for row in book.entries.values() if row.kind == "epoch_ended" and not row.branch}
     terminals = tuple(terminal_fact(chain, can_load, ended) for _, chain in sorted(book.chains.items()))
-    return cards, Campus(terminals, tuple(shifts), _holes(book), tuple(cases.get(None, ())))
+    return cards, Campus(terminals, tuple(shifts), _holes(book), tuple(cases.get(None, ())), _refusals(book))
+
+
+def _refusals(book: Book) -> Refusals:
+    telling = Telling()
+    for _, row in sorted(book.entries.items()):
+        telling.add(row, book.chains[row.tno].tid)
+    told = telling.told()
+    return replace(told, lines=tuple(_known(book, line) for line in told.lines))
+
+
+def _known(book: Book, line: RefusedFact) -> RefusedFact:
+    ledger = _ledger(book, line.card) if line.card in book.cards else None
+    known = replace(line, tried=replace(line.tried, ledger_cents=ledger))
+    if line.tried.reason not in BESIDE_A_STEP:
+        return known
+    before = {
+        fact.id
+        for fact in (step_fact(step, book.campus) for step in book.steps.values() if step.day == line.day)
+        for tno, branch, seq in line.entries
+        if fact.undecided and fact.id[:2] == (tno, branch) and fact.id[2] < seq
+    }
+    return replace(known, left_open=min(before, key=lambda step: (-step[2], step)) if before else None)
 
 
 def _holes(book: Book) -> tuple[HoleFact, ...]:

@@ -27,6 +27,7 @@ what is known to be undecided (`links.py`); the rest is somebody's who has not r
     purse_unreadable         no slot of the card is valid; share 0, the ledger's balance is what it is about
     load_unmatched           the card had collected what the server did not know (booked: clearing); share 0
     shift_difference, provider_difference: counted or documented against booked (`float_proof.py`); no card's share
+    refused                  a terminal refused what may be a trick (`refusals.py`); share 0, and no card is accused
     ledger_broken            the ledger contradicts itself: alarm; share 0
 
 Silence excuses neither forks nor authentication failures: both are decided before it is asked. A posting of two people
@@ -66,6 +67,7 @@ from server.reconcile.findings import (
     told_apart,
 )
 from server.reconcile.links import Filler, Link, State, fillers_of
+from server.reconcile.refusals import findings_of_refusals
 from server.reconcile.rows import rows_of as rows_of
 from server.reconcile.silence import Silence
 
@@ -130,13 +132,14 @@ def links_of(
 
 
 def prove_campus(campus: Campus) -> list[Finding]:
-    """Differences that are no card's: drawers, chains."""
+    """What is no card's difference: drawers, chains, refused tricks."""
     findings = [_of_shift(shift) for shift in campus.shifts if shift.cents]
     for hole in campus.holes:
         text, cause = f"entries {hole.first} to {hole.last} never came", f"{hole.tno}:{hole.first}-{hole.last}"
         findings.append(Finding(Difference.HOLE, 0, 0, text, day=hole.day, terminals=(hole.tid,), causes=(cause,)))
     cases = {(case.cls, case.step): case for case in campus.cases}.values()
-    return findings + [finding for case in cases if (finding := finding_of_case(case)) is not None]
+    findings += (finding for case in cases if (finding := finding_of_case(case)) is not None)
+    return [*findings, *findings_of_refusals(campus.refusals)]
 
 
 def prove_ledger(unbalanced: Iterable[Unbalanced]) -> list[Finding]:

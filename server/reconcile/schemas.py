@@ -18,8 +18,28 @@ class Read(View):
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
 
+class TriedView(Read):
+    """What was refused how often, by terminals' clocks; `hashes` are those of the entries in `steps`, in their order.
+
+    `shown_cents` is the most that the card showed, `ledger_cents` what the books say of it now; null: not known.
+    """
+
+    reason: str
+    attempts: int
+    first_at: Instant
+    last_at: Instant
+    asked_cents: AnyMoney
+    hashes: list[str]
+    shown_cents: AnyMoney | None
+    ledger_cents: AnyMoney | None
+
+
 class FindingView(Read):
-    """One classified difference: its share of the card's difference, the money it is about, and the evidence."""
+    """One classified difference: its share of the card's difference, the money it is about, and the evidence.
+
+    Of what was refused (`tried`) the amount is what the card showed above the books, or what was asked for where that
+    is not known; 0 where no step was left open by it.
+    """
 
     key: str
     cls: Difference
@@ -33,6 +53,7 @@ class FindingView(Read):
     steps: list[tuple[int, int, int]]
     terminals: list[str]
     causes: list[str]
+    tried: TriedView | None
 
 
 class ClassView(Read):

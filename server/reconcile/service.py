@@ -337,7 +337,7 @@ def _of_nobody(_: Step) -> Subject:
 def shown(found: Finding) -> FoundDifference:
     """A finding as it is kept and shown."""
     card, generation = found.card or (None, None)
-    evidence = (found.steps, found.terminals, found.causes)
+    evidence = (found.steps, found.terminals, found.causes, found.tried)
     figures = (found.counter, found.cents, found.amount, found.day)
     return FoundDifference(store_proofs.digest_of(found), found.cls, card, generation, *figures, found.text, *evidence)
 
@@ -357,4 +357,5 @@ def _shown_row(row: RowMapping) -> FoundDifference:
         evidence.steps,
         evidence.terminals,
         evidence.causes,
+        evidence.tried,
     )

@@ -9,16 +9,17 @@ from contextlib import aclosing
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Executable, RowMapping, Select, and_, case, func, or_, select
+from sqlalchemy import RowMapping, Select, and_, case, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.entries import Operation
 from protocol.ids import U16_MAX, CardKey, CardNo, Generation, TerminalId, Tno
-from protocol.instants import MINUTE_MS, BusinessDay, CampusTime, UtcMs
+from protocol.instants import BusinessDay, CampusTime, UtcMs
 from protocol.limits import LimitRules
 from protocol.policy import read_file
 from server.ingest.rows import entry_of
 from server.ledger.accounts import owner_of
+from server.reconcile import streaming
 from server.reconcile.columns import case_fact, facts_of_card, step_of_row, terminal_of
 from server.reconcile.facts import (
     Campus,
@@ -32,9 +33,16 @@ from server.reconcile.facts import (
     Unbalanced,
     reason_of,
 )
-from server.reconcile.queries import LISTED_CASES, cards_to_prove, moves_of, unbalanced_cards, unbalanced_causes
+from server.reconcile.queries import (
+    LISTED_CASES,
+    cards_to_prove,
+    moves_of,
+    unbalanced_cards,
+    unbalanced_causes,
+    unknown_to_proofs_before,
+)
 from server.reconcile.rows import MISSING, card_of, latest_of, parked_fact, shift_fact
-from server.reconcile.tables import reconciliation
+from server.reconcile.store_refusals import refusals_of
 from server.tables import (
     IS_OF_DRAWER,
     branch,
@@ -54,12 +62,6 @@ from server.tables import (
 UNBALANCED_MAX = 1_000
 """More contradictions of the ledger than that are not listed one by one."""
 
-ON_THEIR_WAY_MS = 10 * MINUTE_MS
-"""A posting bears the time at which its transaction began, by its program's clock: so long it may be under way."""
-
-ROWS_AT_ONCE = 500
-"""Rows that are taken from the database in one go: one by one, each pays for a switch to the database's thread."""
-
 _STEP_COLUMNS = [column for column in step.c if column.name not in ("body", "number")]
 _BODY_OF_LOAD = case((step.c.operation == Operation.LOAD, step.c.body), else_="").label("body_of_load")
 """Of bodies only what a load says of totals is needed; the figures of all others are columns."""
@@ -68,7 +70,7 @@ _BODY_OF_LOAD = case((step.c.operation == Operation.LOAD, step.c.body), else_=""
 async def keys_to_prove(connection: AsyncConnection, after: CardKey) -> Sequence[int]:
     """The cards that must be looked at, in order, packed to eight bytes each; `unpacked` reads them."""
     packed = array("q")
-    async with aclosing(_rows_of(connection, cards_to_prove(after))) as rows:
+    async with aclosing(streaming.rows_of(connection, cards_to_prove(after))) as rows:
         async for row in rows:
             packed.append(row["card"] << 16 | row["generation"])
     return packed
@@ -114,7 +116,7 @@ async def cards_of(
 
 
 async def campus_of(connection: AsyncConnection, day: BusinessDay) -> Campus:
-    """Everything that is not about one card: all chains, the drawers of the day and late ones, holes, open cases."""
+    """Everything that is not about one card: chains, holes, open cases; drawers and refusals of the day and late."""
     ended = select(entry.c.kind).where(
         entry.c.tno == chain.c.tno, entry.c.branch == 0, entry.c.seq == branch.c.tip_seq, entry.c.kind == "epoch_ended"
     )
@@ -130,6 +132,7 @@ async def campus_of(connection: AsyncConnection, day: BusinessDay) -> Campus:
         tuple(await _shifts_of(connection, day)),
         tuple(await _holes(connection, tids)),
         tuple(await _cases_of_chains(connection)),
+        await refusals_of(connection, day),
     )
 
 
@@ -157,7 +160,7 @@ async def _steps_by_card(
     wanted = set(keys)
     current: CardKey | None = None
     steps: list[StepFact] = []
-    async with aclosing(_rows_of(connection, query)) as rows:
+    async with aclosing(streaming.rows_of(connection, query)) as rows:
         async for row in rows:
             key = (CardNo(row["card"]), Generation(row["generation"]))
             if key != current:
@@ -168,14 +171,6 @@ async def _steps_by_card(
                 steps.append(step_of_row(row, campus))
     if current is not None and current in wanted:
         yield current, steps
-
-
-async def _rows_of(connection: AsyncConnection, query: Executable) -> AsyncGenerator[RowMapping]:
-    """Row after row, of which memory holds as many as are taken at once."""
-    async with connection.stream(query) as result:
-        async for rows in result.mappings().partitions(ROWS_AT_ONCE):
-            for row in rows:
-                yield row
 
 
 async def _moves_of(
@@ -238,11 +233,8 @@ async def _shifts_of(connection: AsyncConnection, day: BusinessDay) -> list[Shif
 
     A proof of an older day, made since, has not listed what is of the days between.
     """
-    proof = reconciliation.c
-    earlier = select(proof.as_of - ON_THEIR_WAY_MS).where(proof.day < day, proof.finished_at > 0)
-    earlier = earlier.order_by(proof.day.desc(), proof.number.desc()).limit(1)
     columns = posting.c
-    is_late = and_(columns.day < day, columns.at > func.coalesce(earlier.scalar_subquery(), 0))
+    is_late = and_(columns.day < day, columns.at > unknown_to_proofs_before(day))
     moved = select(columns.owner).where(IS_OF_DRAWER, or_(columns.day == day, is_late))
     query = select(columns.owner, columns.cause, columns.day, columns.cents).where(IS_OF_DRAWER)
     rows = await connection.execute(query.where(columns.owner.in_(moved)).order_by(columns.owner, columns.id))

@@ -8,6 +8,8 @@ import pytest
 from server.alarms.rules import LASTING, AlarmKind
 from server.booking.rules import MOVEMENTS
 from server.ingest.book import CaseClass
+from server.reconcile.facts import Difference
+from server.reconcile.refusals import TRICKS
 from tests.server.office import open_desk
 
 ROOT = Path(__file__).parents[2]
@@ -68,6 +70,17 @@ def test_every_alarm_that_lasts_says_until_when() -> None:
 
 def test_every_class_of_case_says_what_to_do() -> None:
     assert sorted(cell.strip("`") for cell in rows("daily-work.md", "Cases")) == sorted(CaseClass)
+
+
+def test_every_class_of_a_proof_says_what_to_do() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text().partition("| Class |")[2].partition("\n\n")[0]
+    kinds = [kind for line in text.splitlines() for kind in re.findall("`([a-z_]+)`", line.split("|")[1])]
+    assert sorted(kinds) == sorted(Difference)
+
+
+def test_every_reason_of_a_refused_trick_is_explained() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text().partition("The reasons of `refused`:")[2].partition(". The")[0]
+    assert re.findall("`([a-z_]+)`", text) == list(TRICKS)
 
 
 def test_every_movement_is_named() -> None:

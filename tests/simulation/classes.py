@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _LEFT_OPEN = (Difference.TORN, Difference.OPEN, Difference.DEBITED_NOT_DELIVERED, Difference.LOAD_UNMATCHED)
 """What cannot be decided, or was decided for a holder: `Checks` compares it card by card, every night."""
+_TRICKS = ("below_floor", "value_not_covered", "not_genuine", "replayed", "other_card", "several_cards")
 Count = Callable[[str, int, int], None]
 """Of a class so many differences are there, and so many were found."""
 
@@ -38,6 +39,7 @@ class Classes:
         self._unreadable_cards_are_found()
         self._second_histories_are_found()
         self._drawers_are_found()
+        self._refusals_are_found()
         for finding in self._findings:
             if not self._was_planted(finding):
                 raise Broken(f"found what was not planted: {finding}", finding.card)
@@ -48,7 +50,9 @@ class Classes:
             return True
         if cls is Difference.PURSE_UNREADABLE and card in planted.doubtful:
             return True
-        if cls in (Difference.CHAIN_BREAK, Difference.SHIFT_DIFFERENCE) or _is_second_outcome(finding):
+        if cls in (Difference.CHAIN_BREAK, Difference.SHIFT_DIFFERENCE, Difference.REFUSED) or _is_second_outcome(
+            finding
+        ):
             return True  # each has been looked at above
         if card in planted.forged and card not in planted.others:
             return cls is planted.forged[card].cls
@@ -112,6 +116,23 @@ class Classes:
         if booked != there + sum(cents for *_, cents in found):
             raise Broken(f"{there} of cash is there, {booked} in the books, found: {found}")
         self._mistakes_are_found(found)
+
+    def _refusals_are_found(self) -> None:
+        """Every trick that a till has refused and told is told once, with all attempts, and moves no cent."""
+        believed = {row.hash for row in self._campus.server.book.entries.values() if not row.parked}
+        told, found = Counter[tuple[object, str]](), Counter[tuple[object, str]]()
+        for row in self._campus.truth.rows:
+            body = row.entry.body
+            if isinstance(body, SaleRefused) and body.reason in _TRICKS and row.hash in believed:
+                told[(body.card.key if body.card else row.entry.tid, body.reason)] += body.count
+        for finding in self._findings:
+            if finding.tried is not None:
+                found[(finding.card or finding.terminals[0], finding.tried.reason)] += finding.tried.attempts
+                if finding.cls is not Difference.REFUSED or finding.cents:
+                    raise Broken(f"a refusal has moved money: {finding}", finding.card)
+        self._count("attempts that were refused", told.total(), found.total())
+        if told != found:
+            raise Broken(f"refused: {told}, found: {found}")
 
     def _mistakes_are_found(self, found: list[tuple[TerminalId, str, int]]) -> None:
         """Where a till began a new history or epoch in a shift, the cashier counts what an earlier one left there too:

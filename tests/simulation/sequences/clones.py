@@ -183,6 +183,7 @@ FLOORS = (
             accounts={purse(A): -LUNCH, merchant(X): LUNCH},
             cards={A: OnCard(1, -LUNCH, Made(X)), CLONE: OnCard()},
             goods={X: (LUNCH,)},
+            classes=(Found("refused", LUNCH),),
         ),
     ),
     Sequence(
@@ -197,6 +198,7 @@ FLOORS = (
             accounts={purse(A): -LUNCH, merchant(X): LUNCH},
             cards={A: OnCard(1, -LUNCH, Made(X)), CLONE: OnCard()},
             goods={X: (LUNCH,)},
+            classes=(Found("refused", LUNCH),),
         ),
     ),
     Sequence(
