@@ -8,7 +8,8 @@
     │   ├── PurseUnreadable      not the structure or the genuine bytes that a card of ours must have
     │   └── CardRefused          the card answered with a status that is no success
     └── DeviceError              staff must act
-        └── ReaderUnplugged
+        ├── ReaderUnplugged
+        └── SamFailed            the chip that holds the card keys is missing, or refused
 
 Everything here blocks: the terminal calls it from its card thread, the simulation inline.
 """
@@ -63,6 +64,22 @@ class DeviceError(HardwareError):
 
 class ReaderUnplugged(DeviceError):
     """The card reader does not answer any more."""
+
+
+class SamFailed(DeviceError):
+    """The chip that holds the card keys (a SAM) is not there, is another one, or refused a command."""
+
+
+class SamSlot(Protocol):
+    """Where a SAM is plugged in. Both raise SamFailed where nothing answers."""
+
+    def power_up(self) -> None:
+        """Power the chip up anew: whatever was under way in it is over."""
+        ...
+
+    def transmit(self, apdu: bytes) -> bytes:
+        """Return the whole answer, the two status bytes included."""
+        ...
 
 
 class CardChannel(Protocol):

@@ -3,7 +3,7 @@
     CardKey.prove    the card's enciphered random in, what the card is answered out
     Proof.session    the card's own proof in, the session out
 
-A chip that keeps the key (a SAM) stands behind the same port: it tells a session's keys, and never the key itself.
+A chip that keeps the key stands behind the same port (`sam.py`): it tells a session's keys, and never the key itself.
 """
 
 import enum
@@ -22,6 +22,9 @@ class Scheme(enum.IntEnum):
     EV1 = 0xAA
     EV2_FIRST = 0x71
     EV2_NON_FIRST = 0x77
+
+
+_ALL = frozenset(Scheme)
 
 
 class Proof(Protocol):
@@ -43,6 +46,11 @@ class Proof(Protocol):
 class CardKey(Protocol):
     """A key of one card."""
 
+    @property
+    def schemes(self) -> frozenset[Scheme]:
+        """What it can prove itself by; EV1 is always among them, for every card knows it."""
+        ...
+
     def prove(self, scheme: Scheme, challenge: bytes, random_bytes: RandomBytes) -> Proof:
         """Begin. A chip takes a random of its own."""
         ...
@@ -53,6 +61,11 @@ class InMemory:
     """A key whose bytes this machine knows."""
 
     key: AesKey
+
+    @property
+    def schemes(self) -> frozenset[Scheme]:
+        """All of them."""
+        return _ALL
 
     def prove(self, scheme: Scheme, challenge: bytes, random_bytes: RandomBytes) -> Proof:
         """Begin with this machine's random."""

@@ -51,17 +51,18 @@ class DesfireSession:
     def authenticate(self, key_no: int, key: AesKey | CardKey) -> None:
         """Prove the key to the card and have it prove that it knows it too. Raises CardNotOurs when either fails.
 
-        In an EV2 session the transaction goes on under the other key; what is not committed is lost all the same.
+        In an EV2 session the transaction goes on under the other key, where that can (`CardKey.schemes`); what is not
+        committed is lost all the same.
         """
         running = self._messaging if self.speaks_ev2 else None
-        scheme = Scheme.EV1
-        if self.speaks_ev2:
-            scheme = Scheme.EV2_NON_FIRST if isinstance(running, Ev2Messaging) else Scheme.EV2_FIRST
+        if isinstance(key, AesKey):
+            key = InMemory(key)
         self._forget()
         with self._ending():
+            scheme = self._scheme(key, running)
             capabilities = b"\x00" if scheme is Scheme.EV2_FIRST else b""
             challenge = self._challenge(scheme, bytes((key_no,)) + capabilities, BLOCK_BYTES)
-            proof = (InMemory(key) if isinstance(key, AesKey) else key).prove(scheme, challenge, self._random_bytes)
+            proof = key.prove(scheme, challenge, self._random_bytes)
             self._messaging = proof.session(self._prove(proof.sent), running)
         self.key_no = key_no
 
@@ -137,6 +138,12 @@ class DesfireSession:
     def change_settings(self, settings: int) -> None:
         """ChangeKeySettings of the selected application or of the card; needs its master key's session."""
         self.command(0x54, data=bytes((settings,)), mode=CommMode.FULL)
+
+    def _scheme(self, key: CardKey, running: Messaging | None) -> Scheme:
+        if not self.speaks_ev2:
+            return Scheme.EV1
+        best = Scheme.EV2_NON_FIRST if isinstance(running, Ev2Messaging) else Scheme.EV2_FIRST
+        return next(scheme for scheme in (best, Scheme.EV2_FIRST, Scheme.EV1) if scheme in key.schemes)
 
     def _challenge(self, code: int, data: bytes, length: int) -> bytes:
         """The card's enciphered random."""

@@ -12,12 +12,13 @@ no credit key simply has none here.
 """
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from hardware.cards.crypto import AES128_BYTES, AesKey
 from hardware.cards.desfire_auth import CardKey, InMemory
+from hardware.cards.sam import KeyInSam, Sam
 from hardware.ports import CardNotOurs
 from protocol.card_keys import Tier
 from protocol.purse_desfire import APPLICATION_ID, KEY_SET_MAX
@@ -105,32 +106,53 @@ class MasterKeys:
         return MasterKeys(self.key_set, self.debit, self.credit)
 
 
+class OnlyInSam(CardNotOurs):
+    """The card's key is needed itself, and a SAM does not tell it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SamKeys:
+    """Key sets that lie in a SAM. There a set's number is the version of its master keys."""
+
+    sam: Sam
+    key_sets: tuple[int, ...]
+    entries: Mapping[Role, int]
+    """The SAM's key entry for a role, DESFIRE_DEBIT and perhaps DESFIRE_CREDIT."""
+
+
 class KeysOfCard:
     """The keys of one card under one set, derived when they are first asked for."""
 
-    __slots__ = ("_keys", "_mac8", "_masters", "_uid", "key_set")
+    __slots__ = ("_keys", "_mac8", "_masters", "_sam", "_uid", "key_set")
 
-    def __init__(self, key_set: int, masters: dict[Tier, AesKey], uid: bytes) -> None:
+    def __init__(self, key_set: int, masters: dict[Tier, AesKey], uid: bytes, sam: SamKeys | None = None) -> None:
         self.key_set = key_set
         self._masters = masters
         self._uid = uid
+        self._sam = sam
         self._keys: dict[Role, AesKey] = {}
         self._mac8: dict[Role, Mac8] = {}
 
     def aes(self, role: Role) -> AesKey:
-        """The card's AES key for a role. Raises KeyNotHeld."""
+        """The card's AES key for a role. Raises KeyNotHeld, OnlyInSam."""
         key = self._keys.get(role)
         if key is None:
+            if self._sam is not None:
+                raise OnlyInSam(f"key set {self.key_set} is in the SAM, which serves DESFire alone")
             master = self._masters.get(_TIER_OF[role])
             if master is None:
                 raise KeyNotHeld(f"no {_TIER_OF[role]} key of set {self.key_set} is held here")
-            uid = b"" if role is Role.SUN_READ else self._uid
-            key = self._keys[role] = master.diversified(uid + APPLICATION_ID + bytes((role,)))
+            key = self._keys[role] = master.diversified(self._diversification_input(role))
         return key
 
     def card_key(self, role: Role) -> CardKey:
         """What proves the card's key for a role to a DESFire. Raises KeyNotHeld."""
-        return InMemory(self.aes(role))
+        if self._sam is None:
+            return InMemory(self.aes(role))
+        entry = self._sam.entries.get(role)
+        if entry is None:
+            raise KeyNotHeld(f"no SAM entry is named for {role.name}")
+        return KeyInSam(self._sam.sam, entry, self.key_set, self._diversification_input(role))
 
     def classic(self, role: Role) -> bytes:
         """The card's six-byte key for a role. Raises KeyNotHeld."""
@@ -143,15 +165,24 @@ class KeysOfCard:
             mac8 = self._mac8[role] = mac8_with(self.aes(role).raw)
         return mac8
 
+    def _diversification_input(self, role: Role) -> bytes:
+        uid = b"" if role is Role.SUN_READ else self._uid
+        return uid + APPLICATION_ID + bytes((role,))
+
 
 class CardKeys:
     """Every key set this machine holds: the present one and, while cards still carry it, the one before."""
 
-    def __init__(self, sets: Iterable[MasterKeys]) -> None:
+    def __init__(self, sets: Iterable[MasterKeys], in_sam: SamKeys | None = None) -> None:
         self._sets: dict[int, dict[Tier, AesKey]] = {}
         for keys in sets:
             held = ((tier, keys.held(tier)) for tier in Tier)
             self._sets[keys.key_set] = {tier: AesKey(raw) for tier, raw in held if raw is not None}
+        self.in_sam = in_sam
+        """Where every set lies that is held here; None: in memory."""
+        if in_sam is not None:
+            assert not self._sets, "sets are in memory or in a SAM, not both"
+            self._sets = {key_set: {} for key_set in in_sam.key_sets}
         self._remembered = lru_cache(maxsize=CARDS_REMEMBERED_MAX)(self._derive)
 
     @property
@@ -172,4 +203,4 @@ class CardKeys:
 
     def _derive(self, uid: bytes, key_set: int) -> KeysOfCard | None:
         masters = self._sets.get(key_set)
-        return None if masters is None else KeysOfCard(key_set, masters, uid)
+        return None if masters is None else KeysOfCard(key_set, masters, uid, self.in_sam)

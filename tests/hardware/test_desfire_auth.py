@@ -20,6 +20,10 @@ class Chip:
     asked: list[Scheme]
     _key: CardKey
 
+    @property
+    def schemes(self) -> frozenset[Scheme]:
+        return self._key.schemes
+
     def prove(self, scheme: Scheme, challenge: bytes, random_bytes: RandomBytes) -> Proof:
         self.asked.append(scheme)
         return self._key.prove(scheme, challenge, random_bytes)
