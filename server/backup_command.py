@@ -22,7 +22,8 @@ WHAT_NEXT = """What comes next:
   until then the ledger is behind, and cards that were loaded since wait for that.
 - Lists are published under higher versions; new cards, chains and loads get numbers far above all that was forgotten.
 - Block again what was blocked, and revoke again who was revoked, since the backup: paper or the old log knows.
-  Terminals enrolled since bring their grant (`POST /grants`), or are enrolled again.
+  Terminals enrolled since are an alarm (terminal_unknown): say again what they are (`PUT /terminals/T`), then bring
+  their grant (`POST /grants`, the line of grant.jws), or enrol them again. docs/operations.md has the bodies.
 - Movements booked by hand since are gone: book them again from their documents. The night shows what is missing."""
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from protocol.ids import Seq
 from protocol.instants import Now
 from protocol.messages import Grant
+from protocol.sync_sender import Phase
 from terminal.journal_copy import JournalCopy
 from terminal.journal_store import JournalStore
 from terminal.offline import Offline, OfflineCause
@@ -42,6 +43,7 @@ class Gauges:
             shift=self.shell.derived.shift,
             now=now,
             offline=self.offline,
+            asking=self.link is not None and self.link.status.phase is Phase.ASKING,
             tip=self.journal.tip.seq,
             acked=self.shell.derived.acked,
             forked=self.shell.derived.forked,

@@ -107,7 +107,9 @@ class MqttLine:
         client.on_publish = self._on_publish
         self._said: dict[int, str] = {}
         """Topics of what was said and not yet taken, by paho's number."""
-        self._was_up = self._denied = False
+        self._was_up = False
+        self._denied = set[str]()
+        """Topics that the broker did not take when we said something there last."""
         self._tls = _tls_context(settings.tls)
         self._now: Callable[[], UtcMs] | None = None
         self._broke_off = False
@@ -172,12 +174,14 @@ class MqttLine:
             self._deliver(LineUp())
 
     def _on_publish(self, _client: Client, _data: object, mid: int, reason: ReasonCode, _more: Properties) -> None:
-        topic, was_denied = self._said.pop(mid, ""), self._denied
-        self._denied = reason.is_failure
-        if self._denied:
+        topic = self._said.pop(mid, "")
+        if reason.is_failure:
+            self._denied.add(topic)
             self._deliver(Denied(topic))
-        elif was_denied:
-            self._deliver(Allowed())
+        elif topic in self._denied:
+            self._denied.discard(topic)
+            if not self._denied:
+                self._deliver(Allowed())
 
     def _break_off(self, client: Client) -> None:
         """Not `disconnect`, after which paho would not come back."""
@@ -192,6 +196,7 @@ class MqttLine:
         broke_off, self._broke_off = self._broke_off, False
         was_up, self._was_up = self._was_up, False
         self._said.clear()
+        self._denied.clear()
         if broke_off:
             self._deliver(LineDown(Offline(OfflineCause.CERTIFICATE, "not valid now, by the server's time")))
             return

@@ -24,6 +24,8 @@ class Status:
     now: Now
     offline: Offline | None
     """None while the server is there."""
+    asking: bool
+    """The line is there, and the server has not said yet what it holds of this journal."""
     tip: Seq
     acked: Seq
     forked: bool
@@ -60,7 +62,8 @@ class Status:
 def status_lines(status: Status, campus: CampusTime, words: Words) -> tuple[str, ...]:
     """The status in sentences."""
     shift, reader = status.shift, words["reader.gone"] if status.reader_fault else words["reader.ready"]
-    sync, cause = ("status.offline", _cause_text(status.offline, words)) if status.offline else ("status.online", "")
+    online = "status.asking" if status.asking else "status.online"
+    sync, cause = ("status.offline", _cause_text(status.offline, words)) if status.offline else (online, "")
     figures = {"unsent": status.unsent, "acked": status.acked, "tip": status.tip, "cause": cause}
     lists_key = "status.lists" if status.lists_as_of else "status.no_lists"
     staff = shift.staff or words["status.nobody"]

@@ -26,7 +26,11 @@ class AlarmKind(enum.StrEnum):
     """A terminal's own word."""
     TERMINAL_SILENT = "terminal_silent"
     SERVER_RESTORED = "server_restored"
+    TERMINAL_UNKNOWN = "terminal_unknown"
+    """Somebody with a certificate of ours says hello with an epoch that is not in the register."""
     GRANT_ADOPTED = "grant_adopted"
+    NO_PARTICULARS = "no_particulars"
+    """A terminal was put back by its grant alone: nobody has said whose it is."""
     CLAIM_TURNED_AWAY = "claim_turned_away"
     OTHER_WORDS = "other_words"
     """Somebody compared other words than the machine's."""
@@ -52,6 +56,7 @@ LASTING = frozenset(
         AlarmKind.BACKLOG,
         AlarmKind.TERMINAL_SAYS,
         AlarmKind.TERMINAL_SILENT,
+        AlarmKind.NO_PARTICULARS,
         AlarmKind.OTHER_DAYS,
         AlarmKind.BROKER_DEAF,
         AlarmKind.BROKER_DOWN,

@@ -1,4 +1,4 @@
-"""The broker's access list: one explicit block for each terminal, and nothing for anybody else.
+"""The broker's access list: one explicit block for each terminal, and nothing but a hello for anybody else.
 
 mosquitto.conf(5), "acl_file". A name in the list is the common name of a certificate. Where a terminal's lists are is
 the register's word, never a topic's.
@@ -12,13 +12,16 @@ from server.broker.certificates import server_name
 
 UP = ("journal", "state", "hello", "ask")
 """What a terminal may say."""
+_EVERY_ONE = f"pattern write {topics.up(TerminalId('%u'), 'hello')}\npattern read {topics.SERVER}\n"
+"""Whoever has a certificate of ours hears that this is another life of the server, and says hello under its own name:
+so a server restored from an older backup hears of a terminal that it has forgotten, and can say so."""
 
 
 def access_list(terminals: Mapping[TerminalId, SiteId], servers: int = 1) -> str:
-    """The text of the file for the terminals that may connect, in their order, and the server's programs."""
+    """The text of the file: what the server's programs may, each registered terminal, and every certificate."""
     head = "# Written by the server from its register of terminals; changes made here are lost.\n"
     ours = [_block(server_name(number + 1), [("readwrite", "fanka/1/#")]) for number in range(servers)]
-    return "\n".join([head, *ours, *(_terminal(tid, terminals[tid]) for tid in sorted(terminals))])
+    return "\n".join([head, *ours, *(_terminal(tid, terminals[tid]) for tid in sorted(terminals)), _EVERY_ONE])
 
 
 def _terminal(tid: TerminalId, site: SiteId) -> str:

@@ -4,6 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.ids import TerminalId, Tno
 from protocol.instants import UtcMs
+from protocol.messages import Ack, Hello
 from server.alarms.raising import end_alarm, raise_alarm
 from server.alarms.rules import AlarmKind
 from server.ingest.book import CaseClass, ChainRow, EntryRow, TerminalStatus
@@ -41,6 +42,19 @@ async def alarm_of_backlog(connection: AsyncConnection, tid: TerminalId, behind:
         await raise_alarm(connection, AlarmKind.BACKLOG, tid, f"{behind:,} entries are not here yet", now)
     elif behind <= 0:
         await end_alarm(connection, AlarmKind.BACKLOG, tid, now)
+
+
+async def alarm_of_unknown(
+    connection: AsyncConnection, tid: TerminalId, hello: Hello, acked: Ack | None, now: UtcMs
+) -> None:
+    """Somebody who has a certificate shows a chain that is not here; an ack of ours for it proves that it was."""
+    proof = f"; it holds our ack for entry {acked.seq}, so this server was restored" if acked else ""
+    text = (
+        f"{tid} says hello with epoch {hello.epoch}, number {hello.tno}, {hello.seq} entries, and no such epoch is here"
+        f"{proof}. Where a restore has forgotten it: PUT /terminals/{tid} with its site, title, merchant and rights, "
+        "then POST /grants with the line of grant.jws in its data directory; else enrol it anew"
+    )
+    await raise_alarm(connection, AlarmKind.TERMINAL_UNKNOWN, tid, text, now)
 
 
 async def alarm_of_lost(connection: AsyncConnection, chain: ChainRow, did: str, now: UtcMs) -> None:

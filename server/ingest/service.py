@@ -30,7 +30,7 @@ from server.alarms.raising import end_alarm, raise_alarm
 from server.alarms.rules import SERVER, AlarmKind
 from server.db import Database
 from server.ingest import store
-from server.ingest.alarming import alarm_of_backlog, alarm_of_batch, alarm_of_lost
+from server.ingest.alarming import alarm_of_backlog, alarm_of_batch, alarm_of_lost, alarm_of_unknown
 from server.ingest.journal_files import TakenFile, take_journal
 from server.ingest.loading import load
 from server.ingest.reach import NOTHING, entries_of, reach_of
@@ -179,7 +179,9 @@ class Ingest:
 
         found = await self._database.transact(answer)
         if found is None:
-            log.warning("hello of %s refused: epoch %s is not registered", tid, hello.epoch)
+            await self._database.transact(
+                lambda connection: alarm_of_unknown(connection, tid, hello, self._own_ack(tid, hello), now)
+            )
             return None
         self._meter.hello(hello.tno, hello.seq)
         tip, lacks_ack = found

@@ -17,7 +17,7 @@ from protocol.instants import UtcMs
 from protocol.messages import Grant, NotAMessage, sign, verified
 from protocol.purse import CardId
 from protocol.signing import VerifyKey, from_base64url, sha256_of, to_base64url
-from server.alarms.raising import raise_alarm
+from server.alarms.raising import end_alarm, raise_alarm
 from server.alarms.rules import AlarmKind
 from server.auth.service import Agreed
 from server.db import Database
@@ -108,6 +108,7 @@ class Terminals:
                 await store.add(connection, {"tid": tid, "site": site, "registered_at": self._clock(), **values})
             else:
                 await store.change(connection, tid, {**values, **as_spare})
+            await end_alarm(connection, AlarmKind.NO_PARTICULARS, tid, self._clock())
             await leave(connection, Due.REGISTER)
             await leave(connection, Due.LISTS)
             return True
@@ -227,10 +228,17 @@ class Terminals:
             if await store.find(connection, grant.tid) is None:
                 values = {"tid": grant.tid, "site": grant.site, "registered_at": self._clock(), "title": "adopted"}
                 await store.add(connection, values)
+                lacks = (
+                    "put back by its grant alone: merchant, title and rights are not known. PUT /terminals/"
+                    f"{grant.tid} says them; until then its sales are paid to whom its own entries name, and loads of "
+                    "it wait for two people"
+                )
+                await raise_alarm(connection, AlarmKind.NO_PARTICULARS, grant.tid, lacks, self._clock())
             text = f"the forgotten grant of epoch {grant.epoch} was adopted: was this server restored?"
             await raise_alarm(connection, AlarmKind.GRANT_ADOPTED, grant.tid, text, self._clock())
             newest = max((chain["epoch"] for chain in await store.chains(connection, grant.tid)), default=0)
             await store.add_chain(connection, _chain_columns(grant, jws))
+            await leave(connection, Due.LISTS)
             if grant.epoch > newest:
                 await revoke_certificates(connection, grant.tid, self._clock())
             return grant

@@ -263,6 +263,8 @@ SENTENCES: Final[dict[str, str]] = {
     "status.nobody": "nobody",
     "status.clock": "time {time} ({clock})",
     "status.online": "online; {unsent} entries to send, {acked} of {tip} confirmed",
+    "status.asking": "connected, but the server has not answered what it holds; "
+    "{unsent} entries to send, {acked} of {tip} were confirmed before",
     "status.offline": "offline ({cause}); {unsent} entries to send, {acked} of {tip} confirmed",
     "status.lists": "lists of {time} ({age} old)",
     "status.no_lists": "no lists yet: typed amounts only",

@@ -261,6 +261,7 @@ SENTENCES: Final[dict[str, str]] = {
     "status.nobody": "无",
     "status.clock": "时间 {time}（{clock}）",
     "status.online": "在线；待上传 {unsent} 条，已确认 {acked}/{tip}",
+    "status.asking": "已连接，但服务器尚未答复它持有哪些记录；待上传 {unsent} 条，此前已确认 {acked}/{tip}",
     "status.offline": "离线（{cause}）；待上传 {unsent} 条，已确认 {acked}/{tip}",
     "status.lists": "名单时间 {time}（{age}前）",
     "status.no_lists": "还没有名单：只能录入金额",

@@ -261,6 +261,7 @@ SENTENCES: Final[dict[str, str]] = {
     "status.nobody": "無",
     "status.clock": "時間 {time}（{clock}）",
     "status.online": "連線；待上傳 {unsent} 筆，已確認 {acked}/{tip}",
+    "status.asking": "已連線，但伺服器尚未答覆它持有哪些紀錄；待上傳 {unsent} 筆，先前已確認 {acked}/{tip}",
     "status.offline": "離線（{cause}）；待上傳 {unsent} 筆，已確認 {acked}/{tip}",
     "status.lists": "名單時間 {time}（{age}前）",
     "status.no_lists": "還沒有名單：只能輸入金額",

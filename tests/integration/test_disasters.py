@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from protocol.purse import Technology
-from tests.integration.campus import Campus, Till, wait_until
+from tests.integration.campus import MERCHANT, SITE, Campus, Till, wait_until
 from tests.integration.engines import POSTGRESQL, SQLITE, lose_data
 from tests.integration.fuse import Card
 from tests.integration.programs import ROOT
@@ -19,8 +19,8 @@ from tests.integration.test_fleet import rescued
 pytestmark = pytest.mark.integration
 
 START, PRICE = 5_000, 100
-READERS = 3
-"""The card office's and two tills'."""
+READERS = 4
+"""The card office's and three tills'."""
 DATABASES = (SQLITE, POSTGRESQL)
 
 
@@ -96,7 +96,7 @@ def test_a_server_put_back_from_yesterday_is_told_everything_again(
     sell(till, cards)
     for each in (till, other):
         campus.wait_online(each)
-    (campus.directory / "backups").mkdir()
+    (campus.directory / "backups").mkdir(exist_ok=True)
     backup = command(campus, "backup", "--to", str(campus.directory / "backups"))
     for each in (till, other):
         sell(each, cards)
@@ -116,6 +116,30 @@ def test_a_server_put_back_from_yesterday_is_told_everything_again(
     campus.wait_online(other)
     comes_to_the_cards(campus, cards)
     assert not {kind for kind, _ in alarms(campus)} & {"chain_break", "refused_batch", "histories"}
+
+
+def test_a_terminal_enrolled_after_the_backup_is_named_and_put_back(campus: Campus, cards: dict[int, Card]) -> None:
+    """It is there all the while, and the server that was made again has never heard of it."""
+    (campus.directory / "backups").mkdir(exist_ok=True)
+    backup = command(campus, "backup", "--to", str(campus.directory / "backups"))
+    late = campus.add_till("till-3", 3)
+    sell(late, cards)
+    campus.wait_online(late)
+    assert campus.server.stop() == 0
+    shutil.rmtree(campus.directory / "server" / "lost", ignore_errors=True)
+    lose_data(campus)
+    assert "restored: server epoch" in command(campus, "restore", "--from", backup)
+    campus.server.start()
+    wait_until(lambda: ("terminal_unknown", "till-3") in alarms(campus), "the alarm that names it")
+    wait_until(lambda: "the server has not answered" in late.program.ask("status"), "the same at the terminal")
+    sell(late, cards)
+    campus.ask("PUT", "/terminals/till-3", {"site": SITE, "title": "till-3", "merchant": MERCHANT})
+    grant = (late.directory / "data" / "grant.jws").read_text().strip()
+    assert campus.ask("POST", "/grants", {"grant": grant})["merchant"] == MERCHANT
+    has_all_of(campus, late)
+    comes_to_the_cards(campus, cards)
+    assert campus.ask("GET", "/terminals/till-3/parked") == []
+    assert ("no_particulars", "till-3") not in alarms(campus)
 
 
 def test_a_broker_that_lost_everything_is_filled_again(campus: Campus, till: Till, cards: dict[int, Card]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from protocol.entries import CashSale, Kind, ListVersions, Reason
 from protocol.ids import Epoch, Seq, TerminalId
@@ -14,6 +15,8 @@ from protocol.messages import Hello, encode_batch, encode_hello
 from protocol.money import Cents
 from protocol.signing import to_base64url
 from protocol.state import Days, State, encode_state
+from server import tables
+from server.alarms.raising import TEXT_MAX
 from server.alarms.rules import LASTING, SERVER, AlarmKind
 from server.broker.certificates import CRL_DAYS, new_authority
 from server.broker.configuration import BrokerSettings
@@ -164,6 +167,29 @@ async def test_a_lost_terminal_that_speaks_again_is_an_alarm_and_its_entries_are
     await send(desk, till, 5)
     assert "its entries are kept aside" in (await desk.get("/alarms?kind=lost_speaks"))[0]["text"]
     assert (await desk.get("/ledger/trial-balance"))["cents_by_kind"]["merchant"] == 40
+
+
+@pytest.mark.parametrize("restored", [True, False])
+async def test_a_hello_of_an_epoch_that_is_not_here_is_an_alarm_with_the_way_back(
+    desk: Desk, till: Till, restored: bool
+) -> None:
+    """A server made again from a backup that is older than a terminal cannot know it; somebody must hear which one."""
+    tip = till.chain[-1]
+    raw = await desk.house.ingest.take(till.tid, encode_batch(till.lines))
+    assert raw is not None
+    if restored:
+        async with desk.house.database.writing() as connection:
+            await connection.execute(update(tables.chain).values(epoch=7))
+        forgotten = Hello(till.epoch, till.tno, tip.seq, to_base64url(tip.hash), raw.decode())
+    else:
+        forgotten = Hello(Epoch(9), till.tno, tip.seq, to_base64url(tip.hash))
+    for _ in range(2):
+        assert await desk.house.ingest.hello(till.tid, encode_hello(forgotten)) is None
+    assert await alarms(desk) == [("terminal_unknown", till.tid, 2)]
+    told = (await newest(desk))["text"]
+    assert told.startswith(f"{till.tid} says hello with epoch {forgotten.epoch}, number {till.tno}, 4 entries")
+    assert ("our ack for entry 4, so this server was restored" in told) is restored
+    assert f"PUT /terminals/{till.tid}" in told and "POST /grants" in told and len(told) < TEXT_MAX
 
 
 async def test_no_alarm_of_what_was_rolled_back(desk: Desk, till: Till, monkeypatch: pytest.MonkeyPatch) -> None:

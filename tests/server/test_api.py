@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from protocol.entries import Kind, Reason
+from protocol.entries import CashSale, Kind, Reason
 from protocol.limits import LimitRules
 from protocol.messages import Grant, Manifest, verified
+from protocol.money import Cents
 from protocol.policy import CardsFile, LoadsFile, read_file
 from protocol.price_list import PriceList, decode_prices
 from protocol.signing import sha256_of, to_base64url
@@ -20,7 +21,7 @@ from server.policy.rules import parts_of
 from tests.server.office import Desk, open_desk
 from tests.server.test_cards import enrol, send
 from tests.server.test_holes import sell
-from tests.server.world import SITE, Till, plastic
+from tests.server.world import MERCHANT, SITE, Till, plastic
 
 
 @pytest.fixture
@@ -100,9 +101,27 @@ async def test_a_forgotten_grant_is_adopted_by_its_signature(desk: Desk, tmp_pat
         (tmp_path / "other" / "keys" / key.name).chmod(0o600)
     async with open_desk(tmp_path / "other") as other:
         view = await other.post("/grants", {"grant": till.grant_jws.decode()})
-        assert view["epochs"][0]["tno"] == till.tno
+        assert view["epochs"][0]["tno"] == till.tno and view["merchant"] == ""
+        told = {one["kind"]: one["text"] for one in await other.get("/alarms?still_open=true")}
+        assert told.keys() == {"grant_adopted", "no_particulars"}
+        assert f"PUT /terminals/{till.tid}" in told["no_particulars"]
         till.append(Kind.DRAWER_OPENED, Reason("change"))
         await send(other, till)
+        till.append(Kind.CASH_SALE, CashSale(MERCHANT, Cents(40)))
+        await send(other, till, 1)
+        (owed,) = await other.get("/ledger/accounts/merchant")
+        assert (owed["owner"], owed["cents"]) == (MERCHANT, 40), "whom the entry names is paid, never nobody"
+        number = (await other.get("/alarms?kind=no_particulars"))[0]["number"]
+        headers = {"Authorization": "Bearer tom-token"}
+        url = f"/api/1/alarms/{number}/acknowledge"
+        await other.client.post(url, json={"answer": "I look it up"}, headers=headers)
+        assert len(await other.get("/alarms?kind=no_particulars")) == 1, "until it is done"
+        await other.put(f"/terminals/{till.tid}", {"site": SITE, "merchant": "elsewhere"})
+        assert await other.get("/alarms?kind=no_particulars") == []
+        till.append(Kind.CASH_SALE, CashSale(MERCHANT, Cents(60)))
+        await send(other, till, 2)
+        (parked,) = await other.get(f"/terminals/{till.tid}/parked")
+        assert parked["why"].startswith("the register gives this terminal to another merchant")
         forged = Till(2).grant_jws.decode()
         assert (await other.post("/grants", {"grant": forged}, expect=422))["code"] == "not_our_grant"
 

@@ -134,6 +134,15 @@ def test_a_terminal_says_its_own_topics_only(broker: OwnBroker) -> None:
             assert not till.says(topic), topic
 
 
+def test_a_terminal_that_was_forgotten_says_hello_and_nothing_else(broker: OwnBroker) -> None:
+    """A server restored from an older backup must hear of it, and believes nothing of it."""
+    with calling(broker, "till-9") as till:
+        assert till.connected.get(timeout=WAIT_S)
+        assert till.says("fanka/1/up/till-9/hello")
+        for topic in ("fanka/1/up/till-9/journal", "fanka/1/up/till-9/state", "fanka/1/up/till-1/hello"):
+            assert not till.says(topic), topic
+
+
 def test_a_terminal_hears_its_own_topics_and_its_site_s_lists(broker: OwnBroker) -> None:
     part = topics.list_part(SITE, "0" * 64)
     meant = {topics.down(TerminalId("till-1"), "ack"), topics.SERVER, topics.KEYS, topics.manifest(SITE), part}
@@ -206,5 +215,7 @@ def test_certificates_are_made_anew_before_they_end(broker: OwnBroker) -> None:
 
 def test_the_access_list_says_everything_explicitly() -> None:
     text = access_list({TerminalId("till-1"): SITE})
-    assert text.count("user ") == 2 and "pattern" not in text
+    assert text.count("user ") == 2
+    every = [line for line in text.splitlines() if line.startswith("pattern")]
+    assert every == ["pattern write fanka/1/up/%u/hello", "pattern read fanka/1/server"]
     assert "user till-1\ntopic write fanka/1/up/till-1/journal\n" in text

@@ -263,8 +263,9 @@ def test_ages_and_classes_in_words() -> None:
 
 def status(offline: Offline | None = None, **changed: object) -> Status:
     as_it_is = {
-        "tid": "till-07", "tno": TNO, "shift": ShiftTotals(), "now": AT, "offline": offline, "tip": Seq(10),
-        "acked": Seq(7), "forked": False, "lists_as_of": UtcMs(AT.utc_ms), "lists_age_ms": 0, "reader_fault": "",
+        "tid": "till-07", "tno": TNO, "shift": ShiftTotals(), "now": AT, "offline": offline, "asking": False,
+        "tip": Seq(10), "acked": Seq(7), "forked": False, "lists_as_of": UtcMs(AT.utc_ms),
+        "lists_age_ms": 0, "reader_fault": "",
         "disk_bytes": 10**9, "disk_low": False, "verified": Seq(10), "copied": None, "copy_fault": "",
         "alarm": "", "texts": TextsFile(), "lists_expire": UtcMs(0), "sale_max": None,
     }  # fmt: skip
@@ -282,6 +283,8 @@ def test_a_terminal_that_is_stopped_does_not_say_that_selling_goes_on(words: Wor
 def test_the_status_says_what_is_unsent_and_why() -> None:
     online = "\n".join(status_lines(status(), CampusTime(), SENTENCES))
     assert "online; 3 entries to send" in online and "2026-11-30 00:00" not in online
+    asking = "\n".join(status_lines(status(asking=True), CampusTime(), SENTENCES))
+    assert "connected, but the server has not answered" in asking and "7 of 10 were confirmed before" in asking
     offline = status(
         Offline(OfflineCause.NO_ANSWER, "b:1883"),
         shift=ShiftTotals(ShiftNo(2)),
