@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from terminal.identity import JOURNAL_FILE
+from terminal.log_frames import LogFrames, frames_of
+
+_LOG_FILE = f"{JOURNAL_FILE}-wal"
 
 
 class NothingToRescue(Exception):
@@ -25,8 +28,20 @@ class Rescued:
 
     lines: list[bytes]
     broke_off: str
-    had_log: bool
-    """Whether SQLite's log lay beside the journal; after a power cut the newest entries, or all, are in it alone."""
+    log: LogFrames | None
+    """SQLite's log, where it lay beside the journal; after a power cut the newest entries, or all, are in it alone."""
+
+    @property
+    def lacks(self) -> str:
+        """What may be missing, where that is known; empty proves nothing of what the files do not show."""
+        after = f"entries after {len(self.lines)} may be missing"
+        if self.broke_off:
+            return f"the rest cannot be read: {self.broke_off}; {after}"
+        if self.log and self.log.header_broken:
+            return f"the header of {_LOG_FILE} is damaged and nothing in it can be used: {after}"
+        if self.log and self.log.lost:
+            return f"{self.log.lost} frames of {_LOG_FILE} cannot be used, damage lies before them: {after}"
+        return ""
 
 
 def rescue(directory: Path) -> Rescued:
@@ -39,17 +54,17 @@ def rescue(directory: Path) -> Rescued:
     with tempfile.TemporaryDirectory(prefix="fanka-") as name:
         copy = Path(name) / JOURNAL_FILE
         shutil.copyfile(journal, copy)
-        log = journal.with_name(f"{JOURNAL_FILE}-wal")
-        had_log = log.exists()
-        if had_log:
+        log, frames = journal.with_name(_LOG_FILE), None
+        if log.exists():
             shutil.copyfile(log, copy.with_name(log.name))
+            frames = frames_of(copy.with_name(log.name).read_bytes())
         lines = list[bytes]()
         try:
             with closing(sqlite3.connect(copy)) as db:
                 lines.extend(_rows(db))
         except sqlite3.Error as error:
-            return Rescued(lines, str(error), had_log)
-        return Rescued(lines, "", had_log)
+            return Rescued(lines, str(error), frames)
+        return Rescued(lines, "", frames)
 
 
 def _rows(db: sqlite3.Connection) -> Iterator[bytes]:

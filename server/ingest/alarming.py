@@ -17,8 +17,10 @@ BACKLOG_ENTRIES_MAX = 10_000
 """A day of a busy till is a few thousand."""
 
 
-async def alarm_of_batch(connection: AsyncConnection, work: Work, tno: Tno, reply: Reply, now: UtcMs) -> None:
-    """Raise what this batch shows."""
+async def alarm_of_batch(
+    connection: AsyncConnection, work: Work, tno: Tno, reply: Reply, now: UtcMs, *, of_file: bool
+) -> None:
+    """Raise what this batch shows; lines `of_file` that are spoiled say nothing of the terminal."""
     tid = work.book.chains[tno].tid
     for case in work.book.cases[len(work.before.cases) :]:
         if case.cls is CaseClass.CHAIN_FORK:
@@ -26,7 +28,7 @@ async def alarm_of_batch(connection: AsyncConnection, work: Work, tno: Tno, repl
     if isinstance(reply, Refused):
         text = "its journal goes on in more ways than are kept; nothing was taken"
         await raise_alarm(connection, AlarmKind.HISTORIES, tid, text, now)
-    if isinstance(reply, Ask) and reply.is_fault:
+    if isinstance(reply, Ask) and reply.is_fault and not of_file:
         text = f"a batch was refused: {reply.why}"
         await raise_alarm(connection, AlarmKind.REFUSED_BATCH, tid, text, now)
     new = [row for place, row in work.book.entries.items() if place not in work.before.entries and place[0] == tno]

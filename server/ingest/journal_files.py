@@ -23,6 +23,13 @@ class Replied(Protocol):
         """What the terminal would be answered."""
         ...
 
+    @property
+    def new(self) -> int:
+        """How many of its entries were not here before."""
+        ...
+
+
+_NOTE_BYTES_MAX = 300
 
 Take = Callable[[Sequence[bytes]], Awaitable[Replied | None]]
 """Keeps and posts a batch of the terminal; None: its epoch is not registered."""
@@ -41,6 +48,8 @@ class TakenFile:
     """The number of the last of these entries, in its own epoch."""
     fault: str = ""
     """What is wrong with the line after them; empty: nothing."""
+    new: int = 0
+    """So many of these entries were not here before."""
 
 
 async def take_journal(take: Take, tid: TerminalId, lines: Sequence[bytes]) -> TakenFile:
@@ -48,8 +57,9 @@ async def take_journal(take: Take, tid: TerminalId, lines: Sequence[bytes]) -> T
 
     Raises Invalid where not even the first line is one of this terminal's, Conflict where a history more is not taken.
     """
+    lines, lacks = _without_note(lines)
     if not lines:
-        raise Invalid("empty", "the file holds no entries")
+        raise Invalid("empty", f"the file holds no entries{lacks and f'; its last line says: {lacks}'}")
     done = TakenFile()
     for epoch, group in groupby(lines, lambda line: epoch_named(line, tid)):
         if epoch is None:
@@ -57,7 +67,14 @@ async def take_journal(take: Take, tid: TerminalId, lines: Sequence[bytes]) -> T
         done = await _take_epoch(take, tid, epoch, list(group), done)
         if done.asked_for:
             return done
-    return done
+    return _stopped(done, lacks) if lacks else done
+
+
+def _without_note(lines: Sequence[bytes]) -> tuple[Sequence[bytes], str]:
+    """The entries, and what a rescue wrote after them: that the journal went on, and could not be read."""
+    if not lines or not lines[-1].startswith(b"# "):
+        return lines, ""
+    return lines[:-1], lines[-1][2 : 2 + _NOTE_BYTES_MAX].decode("ascii", "replace")
 
 
 def _stopped(done: TakenFile, why: str, asked_for: int = 0) -> TakenFile:
@@ -79,7 +96,8 @@ async def _take_epoch(take: Take, tid: TerminalId, epoch: Epoch, lines: list[byt
         taken = await take(lines[index : index + count]) if count else None
         if taken is None:
             return _stopped(done, f"epoch {epoch} is not registered here" if count else "it is longer than any entry")
-        done, tries_left = replace(done, batches=done.batches + 1), tries_left - 1
+        done = replace(done, batches=done.batches + 1, new=done.new + taken.new)
+        tries_left -= 1
         match taken.reply:
             case Ack(tip):
                 index += count

@@ -97,10 +97,13 @@ class Ingest:
         taken = await self.take_lines(tid, lines)
         return self._signed(taken.epoch, taken.server_epoch, tid, taken.reply) if taken else None
 
-    async def take_lines(self, tid: TerminalId, lines: Sequence[bytes]) -> TakenBatch | None:
-        """Keep and post a run of entries; when this returns it is committed. None: not this terminal's chain."""
+    async def take_lines(self, tid: TerminalId, lines: Sequence[bytes], *, of_file: bool = False) -> TakenBatch | None:
+        """Keep and post a run of entries; when this returns it is committed. None: not this terminal's chain.
+
+        What is wrong with lines `of_file` is for whoever brings it, and no alarm about the terminal.
+        """
         began = time.perf_counter()
-        taken = await self._take_lines(tid, lines)
+        taken = await self._take_lines(tid, lines, of_file=of_file)
         self._meter.batch(
             _REPLIES[type(taken.reply)] if taken else BatchReply.NONE,
             taken.new if taken else 0,
@@ -108,10 +111,11 @@ class Ingest:
         )
         return taken
 
-    async def _take_lines(self, tid: TerminalId, lines: Sequence[bytes]) -> TakenBatch | None:
+    async def _take_lines(self, tid: TerminalId, lines: Sequence[bytes], *, of_file: bool) -> TakenBatch | None:
         epoch = epoch_named(lines[0], tid)
         if epoch is None:
-            await self._alarm_refused(tid, "it is not of its own chain")
+            if not of_file:
+                await self._alarm_refused(tid, "it is not of its own chain")
             return None
         run = read_run(lines, tid, epoch)
         first = min((link.seq for link in run.links), default=Seq(1))
@@ -125,14 +129,15 @@ class Ingest:
             work = await load(connection, self._campus, [tno], reach, seqs=seqs, trust=self._keys.trust)
             reply = take_run(work.book, tno, run, now)
             await write(connection, work, now)
-            await alarm_of_batch(connection, work, tno, reply, now)
+            await alarm_of_batch(connection, work, tno, reply, now, of_file=of_file)
             new = len(work.book.entries) - len(work.before.entries)
             return TakenBatch(epoch, await server_epoch(connection), reply, new)
 
         async with self._at_once:
             taken = await self._database.transact(keep)
         if taken is None:
-            await self._alarm_refused(tid, f"epoch {epoch} is not registered")
+            if not of_file:
+                await self._alarm_refused(tid, f"epoch {epoch} is not registered")
         elif isinstance(taken.reply, Ack) and taken.reply.tip.seq >= self._shown.get((tid, epoch), U32_MAX + 1):
             await self._database.transact(lambda connection: end_alarm(connection, AlarmKind.BACKLOG, tid, now))
             self._shown.pop((tid, epoch), None)
@@ -140,7 +145,7 @@ class Ingest:
 
     async def take_file(self, tid: TerminalId, lines: Sequence[bytes]) -> TakenFile:
         """Take in an exported journal as far as it holds; it may go through several epochs."""
-        return await take_journal(lambda some: self.take_lines(tid, some), tid, lines)
+        return await take_journal(lambda some: self.take_lines(tid, some, of_file=True), tid, lines)
 
     async def hello(self, tid: TerminalId, raw: bytes) -> Greeting | None:
         """The signed tip of the chain a terminal says hello with, and an ack of it. None: it is not a chain of ours.

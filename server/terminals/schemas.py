@@ -133,6 +133,7 @@ class FileTaken(View):
     entries: Annotated[int, Field(description="so many lines of the file are here now, from the first one on")]
     upto: Annotated[int, Field(description="the number of the last of these entries, in its own epoch")]
     fault: Annotated[str, Field(description="what is wrong with the line after them; empty: nothing")]
+    new: Annotated[int, Field(description="so many of these entries were not here before; 0: all were taken already")]
 
 
 class HoleView(View):

@@ -298,8 +298,10 @@ async def test_a_strange_ack_proves_nothing(server: Server, change: str) -> None
 async def test_an_exported_journal_is_taken_like_batches(server: Server) -> None:
     till = till_with(600)
     taken = await server.ingest.take_file(till.tid, till.lines)
-    assert (taken.batches, taken.asked_for) == (3, 0)
+    assert (taken.batches, taken.asked_for, taken.new) == (3, 0, 600)
     assert await server.entries() == 600
+    again = await server.ingest.take_file(till.tid, till.lines)
+    assert (again.entries, again.asked_for, again.fault, again.new) == (600, 0, "", 0), "taken already, and says so"
     with pytest.raises(Invalid):
         await server.ingest.take_file(till.tid, [b"nonsense"])
 
@@ -339,13 +341,22 @@ async def test_of_a_damaged_file_everything_before_the_damage_is_taken(
     assert taken.fault.startswith(f"line {bad}: {why}") and await server.entries() == bad - 1
     whole = await server.ingest.take_file(till.tid, till.lines)
     assert (whole.entries, whole.upto, whole.asked_for, whole.fault) == (600, 600, 0, "")
+    assert not await rows_of(server.database, select(alarm.c.kind)), "it is the file that is spoiled"
+
+
+async def test_what_a_rescue_says_after_its_entries_stands_in_the_report(server: Server) -> None:
+    till, note = till_with(5), "12 frames cannot be used: entries after 5 may be missing"
+    taken = await server.ingest.take_file(till.tid, [*till.lines, f"# {note}".encode()])
+    assert taken == TakenFile(1, 6, 5, 5, f"line 6: {note}", new=5)
+    with pytest.raises(Invalid, match=f"holds no entries; its last line says: {note}"):
+        await server.ingest.take_file(till.tid, [f"# {note}".encode()])
 
 
 async def test_lines_that_do_not_follow_one_another_are_taken_up_to_the_gap(server: Server) -> None:
     till = till_with(10)
     taken = await server.ingest.take_file(till.tid, [*till.lines[:4], *till.lines[5:]])
     text = "line 5: entry 6 does not continue entry 4, which stands before it"
-    assert taken == TakenFile(1, 5, 4, 4, text) and await server.entries() == 4
+    assert taken == TakenFile(1, 5, 4, 4, text, new=4) and await server.entries() == 4
 
 
 async def test_a_line_of_an_epoch_that_nobody_granted_ends_the_import(server: Server) -> None:
