@@ -248,8 +248,11 @@ case_file = Table(
     big("closed_at"),
     Column("closed_by", String(80), nullable=False, default=""),
     Column("outcome", Text, nullable=False, default=""),
+    label("about", 120),
     Index("case_by_class", "cls", "closed_at"),
+    Index("case_by_account", "about"),
 )
+"""`about`: of a count or a document the account, after the document's day; each has one open case at most."""
 
 hole = Table(
     "hole",

@@ -61,6 +61,8 @@ class CaseClass(enum.StrEnum):
     HOLE = "hole"
     CARD_ABOVE_LEDGER = "card_above_ledger"
     LEDGER_BROKEN = "ledger_broken"
+    SHIFT_DIFFERENCE = "shift_difference"
+    PROVIDER_DIFFERENCE = "provider_difference"
     STUCK = "stuck"
     """Something that is tried again and again, and fails."""
 
@@ -230,6 +232,8 @@ class Case:
     step: StepId
     cents: Cents
     text: str
+    about: str = ""
+    """The account that was counted or documented, after its day where the document is of one day."""
 
 
 @dataclass(slots=True)

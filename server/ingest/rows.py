@@ -264,6 +264,7 @@ def case_columns(case: Case) -> Columns:
         "seq": case.step[2],
         "cents": case.cents,
         "text": case.text,
+        "about": case.about,
     }
 
 

@@ -8,12 +8,13 @@ import enum
 from dataclasses import dataclass
 
 from protocol.entries import Operation, Stage
-from protocol.ids import CardKey, Seq, ShiftNo, TerminalId, Tno
+from protocol.ids import CardKey, Seq, ShiftNo, StaffId, TerminalId, Tno
 from protocol.instants import DAY_MS, MINUTE_MS, BusinessDay, UtcMs
 from protocol.limits import LimitRules
 from protocol.money import SALE_CENTS_MAX
 from protocol.purse import SeenStep
 from server.ingest.book import CardStatus, CaseClass, StepId, TerminalStatus
+from server.ledger.accounts import Account
 from server.ledger.rules import Resolution, Use
 
 
@@ -49,6 +50,11 @@ ALARMS = {
     Difference.LEDGER_BROKEN: CaseClass.LEDGER_BROKEN,
 }
 """Classes somebody must hear of at once, and the case each opens; a card above its ledger gets no load meanwhile."""
+COUNTED = {
+    Difference.SHIFT_DIFFERENCE: CaseClass.SHIFT_DIFFERENCE,
+    Difference.PROVIDER_DIFFERENCE: CaseClass.PROVIDER_DIFFERENCE,
+}
+"""Classes of counts and documents, and the case that each of these has as long as it differs from the books."""
 LASTING = frozenset({Difference.CARD_ABOVE_LEDGER, Difference.LEDGER_BROKEN})
 """Alarms that are raised again for as long as money is off, whoever closed their case."""
 
@@ -231,6 +237,15 @@ class TerminalFact:
 
 
 @dataclass(frozen=True, slots=True)
+class Count:
+    """What a cashier counted in a drawer, by the entry that says so."""
+
+    id: StepId
+    staff: StaffId
+    cents: int
+
+
+@dataclass(frozen=True, slots=True)
 class ShiftFact:
     """A counted drawer that had too much or too little."""
 
@@ -241,6 +256,10 @@ class ShiftFact:
     """Too much (positive) or too little, by the count and by cash whose entry came later."""
     causes: tuple[str, ...]
     """What was posted for that."""
+    account: Account
+    """The drawer."""
+    count: Count | None = None
+    """None: two people counted, or it was empty both ways."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,6 +353,8 @@ class Finding:
     terminals: tuple[TerminalId, ...] = ()
     causes: tuple[str, ...] = ()
     tried: Tried | None = None
+    about: str = ""
+    """Of a count or a document that differs from the books: what its case is about."""
     place: int = 0
     """Of several in one class about the very same, which it is."""
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from protocol.instants import BusinessDay
+from protocol.money import format_cents
 from server.ledger.accounts import WE_HAVE, Account, AccountKind
 from server.reconcile.facts import Difference, Finding
 
@@ -121,12 +122,20 @@ def findings_of(proof: FloatProof) -> list[Finding]:
 
 
 def _finding(day: BusinessDay, line: Line) -> Finding:
-    kind, cause = line.account.kind, f"{line.account}:{line.document}"
+    kind, causes = line.account.kind, (f"{line.account}:{line.document}",)
     if line.standing is Standing.UNDOCUMENTED:
-        text, cents = f"{kind}: money is booked here and no document says so", -line.booked_cents
-    else:
-        text, cents = f"{kind}: the document against the books", line.difference_cents
-    return Finding(_CLASS_OF[kind], 0, cents, text, day=day, causes=(cause,))
+        text = f"{kind}: money is booked here and no document says so"
+        return Finding(_CLASS_OF[kind], 0, -line.booked_cents, text, day=day, causes=causes)
+    said, booked = format_cents(line.documented_cents), format_cents(line.booked_cents)
+    name = f"{kind} {line.owner}".rstrip()
+    text = f"{name}: {line.document!r} says {said}, the books say {booked}"
+    about = f"{about_documents_of(day)}{line.account}"
+    return Finding(_CLASS_OF[kind], 0, line.difference_cents, text, day=day, causes=causes, about=about)
+
+
+def about_documents_of(day: BusinessDay) -> str:
+    """How what is said about a document of this day begins."""
+    return f"{day}/"
 
 
 def _line(account: Account, booked_cents: int, document: Document | None) -> Line:

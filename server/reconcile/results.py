@@ -32,9 +32,17 @@ class ClassTotal:
     """One class of a proof in figures."""
 
     cls: Difference
-    count: int
-    cents: int
-    amount: int
+    count: int = 0
+    cents: int = 0
+    amount: int = 0
+    above: int = 0
+    """Of the amount what is too much; a drawer with too much never hides another one with too little."""
+    below: int = 0
+
+    def more(self, cents: int, amount: int) -> "ClassTotal":
+        """With one finding more."""
+        above, below = self.above + max(0, amount), self.below + min(0, amount)
+        return ClassTotal(self.cls, self.count + 1, self.cents + cents, self.amount + amount, above, below)
 
 
 @dataclass(frozen=True, slots=True)

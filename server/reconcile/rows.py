@@ -3,16 +3,17 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from protocol.entries import CardStep, LoadStep, Operation, Stage, stage_of
-from protocol.ids import CardKey, TerminalId
+from protocol.entries import CardStep, LoadStep, Operation, ShiftClosed, Stage, stage_of
+from protocol.ids import CardKey, TerminalId, Tno
 from protocol.instants import BusinessDay, CampusTime, UtcMs
 from protocol.journal import NotAnEntry, read_entry
 from server.ingest.book import Book, CardRow, ChainRow, EntryRow, HoleStatus, StepId, StepRow
-from server.ledger.accounts import AccountKind, owner_of, shift_of
+from server.ledger.accounts import Account, AccountKind, owner_of, shift_of
 from server.reconcile.facts import (
     Campus,
     CardFacts,
     CaseFact,
+    Count,
     HoleFact,
     Move,
     Parked,
@@ -206,18 +207,47 @@ def _ledger(book: Book, key: CardKey) -> int:
 
 def _shifts(book: Book) -> list[ShiftFact]:
     legs: dict[str, list[tuple[str, int, int]]] = {}
+    emptied: dict[str, str] = {}
     for posted in book.posted.values():
         for leg in posted.postings:
+            if leg.account.kind is AccountKind.DRAWER:
+                emptied[leg.account.owner] = posted.cause
             if leg.account.kind is AccountKind.OPERATOR_LOSS and leg.account.owner:
                 legs.setdefault(leg.account.owner, []).append((posted.cause, posted.day, leg.cents))
-    return [shift_fact(owner, found) for owner, found in sorted(legs.items())]
+    facts: list[ShiftFact] = []
+    for owner, found in sorted(legs.items()):
+        place = place_of_cause(emptied.get(owner, found[0][0]))
+        entry = book.entries.get(place) if place else None
+        facts.append(shift_fact(owner, found, count_of(entry) if entry else None))
+    return facts
 
 
-def shift_fact(owner: str, legs: Sequence[tuple[str, int, int]]) -> ShiftFact:
-    """What one drawer had too much or too little; `legs`: cause, day and cents of what was posted for that."""
+def place_of_cause(cause: str) -> StepId | None:
+    """The entry that was posted under a cause; None for what no entry says."""
+    word, _, place = cause.partition(":")
+    if word != "entry":
+        return None
+    tno, branch, seq = map(int, place.split("."))
+    return Tno(tno), branch, seq
+
+
+def count_of(row: EntryRow) -> Count | None:
+    """What an entry says that was counted in a drawer; None for any other entry."""
+    entry = read_entry(row.jws).entry
+    if not isinstance(entry.body, ShiftClosed):
+        return None
+    return Count((row.tno, row.branch, row.seq), entry.staff, entry.body.counted)
+
+
+def shift_fact(owner: str, legs: Sequence[tuple[str, int, int]], count: Count | None) -> ShiftFact:
+    """What one drawer had too much or too little; `legs`: cause, day and cents of what was posted for that.
+
+    `count`: the entry that emptied it.
+    """
     tid, _, shift = shift_of(owner)
     causes = tuple(cause for cause, _, _ in legs[:CAUSES_NAMED_MAX])
-    return ShiftFact(tid, shift, BusinessDay(max(day for _, day, _ in legs)), sum(cents for *_, cents in legs), causes)
+    day, cents = BusinessDay(max(day for _, day, _ in legs)), sum(cents for *_, cents in legs)
+    return ShiftFact(tid, shift, day, cents, causes, Account(AccountKind.DRAWER, owner), count)
 
 
 def card_of(owner: str) -> CardKey:

@@ -37,11 +37,12 @@ takes from the shares it corrects; what it overshoots is a gap or above the ledg
 from collections.abc import Iterable, Iterator, Sequence
 
 from protocol.ids import Tno
-from protocol.money import Cents
+from protocol.money import Cents, format_cents
 from protocol.purse import Technology
 from server.ingest.book import Case, StepId
 from server.reconcile.facts import (
     ALARMS,
+    COUNTED,
     LASTING,
     Campus,
     CardFacts,
@@ -166,14 +167,38 @@ def alarms_of(findings: Iterable[Finding]) -> list[tuple[Case, bool]]:
     ]
 
 
+def counted_of(findings: Iterable[Finding]) -> list[Case]:
+    """The case that each count or document has which differs from the books."""
+    return [
+        Case(COUNTED[found.cls], None, place_of(found), Cents(found.amount), found.text, found.about)
+        for found in findings
+        if found.about
+    ]
+
+
 def place_of(found: Finding) -> StepId:
     """The entry that a case about a finding names."""
     return found.steps[0] if found.steps else (Tno(0), 0, 0)
 
 
 def _of_shift(shift: ShiftFact) -> Finding:
-    cls, text = Difference.SHIFT_DIFFERENCE, f"shift {shift.shift}: counted against the books"
-    return Finding(cls, 0, shift.cents, text, day=shift.day, terminals=(shift.tid,), causes=shift.causes)
+    off = f"{format_cents(abs(shift.cents))} too {'much' if shift.cents > 0 else 'little'}"
+    text, count = f"shift {shift.shift}: in the drawer of {shift.tid} is {off}", shift.count
+    if count is not None:
+        said, expected = format_cents(count.cents), format_cents(count.cents - shift.cents)
+        who = f"{count.staff or 'somebody'} at {shift.tid}"
+        text = f"shift {shift.shift}: {who} counted {said} where the books expected {expected}: {off}"
+    return Finding(
+        Difference.SHIFT_DIFFERENCE,
+        0,
+        shift.cents,
+        text,
+        day=shift.day,
+        steps=(count.id,) if count else (),
+        terminals=(shift.tid,),
+        causes=shift.causes,
+        about=str(shift.account),
+    )
 
 
 def _link(before: State, after: State, fillers: Sequence[Filler]) -> Link:

@@ -57,12 +57,14 @@ class FindingView(Read):
 
 
 class ClassView(Read):
-    """One class of a proof in figures."""
+    """One class of a proof in figures. `amount` is the sum of `above` (too much) and `below` (too little, negative)."""
 
     cls: Difference
     count: int
     cents: AnyMoney
     amount: AnyMoney
+    above: AnyMoney
+    below: AnyMoney
 
 
 class FloatLineView(Read):

@@ -22,14 +22,14 @@ from server.errors import Conflict, NotFound
 from server.ingest.saving import open_case_once
 from server.note import note_subject
 from server.one_by_one import OneByOne, Subject
-from server.reconcile import store, store_proofs
+from server.reconcile import store, store_cases, store_proofs
 from server.reconcile.columns import evidence_of
 from server.reconcile.facts import Campus, Difference, Finding, Terms
 from server.reconcile.findings import told_apart
-from server.reconcile.float_proof import Document, FloatProof, Line, findings_of, prove_float
+from server.reconcile.float_proof import Document, FloatProof, Line, about_documents_of, findings_of, prove_float
 from server.reconcile.queries import BEFORE_ALL
 from server.reconcile.results import ClassTotal, DayProof, DayReport, FoundDifference, ReportLine
-from server.reconcile.rules import alarms_of, prove_campus, prove_cards, prove_ledger
+from server.reconcile.rules import alarms_of, counted_of, prove_campus, prove_cards, prove_ledger
 from server.reconcile.store_proofs import Claim, Progressed
 
 log = logging.getLogger(__name__)
@@ -70,6 +70,8 @@ class _Rest:
     findings: Sequence[Finding]
     lines: Sequence[Line]
     unexplained_cents: int
+    counted: Sequence[str]
+    """The drawers that it has looked at."""
 
 
 @dataclass(slots=True)
@@ -79,15 +81,14 @@ class _Sums:
     cards: int = 0
     difference_cents: int = 0
     unexplained_cents: int = 0
-    classes: dict[Difference, tuple[int, int, int]] = field(default_factory=dict[Difference, tuple[int, int, int]])
+    classes: dict[Difference, ClassTotal] = field(default_factory=dict[Difference, ClassTotal])
     shown: list[Finding] = field(default_factory=list[Finding])
 
     def add(self, findings: Sequence[Finding], chunk: Progressed | None = None, *, unexplained_cents: int = 0) -> None:
         """Count findings, keep the first ones; and what the chunk came to that they are of."""
         self.unexplained_cents += unexplained_cents
         for found in findings:
-            count, cents, amount = self.classes.get(found.cls, (0, 0, 0))
-            self.classes[found.cls] = (count + 1, cents + found.cents, amount + found.amount)
+            self.classes[found.cls] = self.classes.get(found.cls, ClassTotal(found.cls)).more(found.cents, found.amount)
         self.shown += findings[: FINDINGS_SHOWN_MAX - len(self.shown)]
         if chunk is not None:
             self.cards += chunk.cards
@@ -123,7 +124,7 @@ class Reconcile:
                         progress(Progress(sums.cards, chunk.upto))
             rest = await _rest_of(connection, day, campus)
         sums.add(rest.findings, unexplained_cents=rest.unexplained_cents)
-        classes = tuple(ClassTotal(cls, *figures) for cls, figures in sorted(sums.classes.items()))
+        classes = tuple(total for _, total in sorted(sums.classes.items()))
         listed = tuple(shown(found) for found in sums.shown)
         totals = (sums.cards, sums.difference_cents, sums.unexplained_cents, await self._stand_in_cents())
         return DayProof(day, 0, 0, as_of, True, True, *totals, classes, listed, tuple(rest.lines))
@@ -177,8 +178,12 @@ class Reconcile:
             rows = await store_proofs.findings_of(connection, day, row["number"], cls, after, limit)
             lines = await store_proofs.lines_of(connection, day, row["number"])
         classes = tuple(
-            ClassTotal(Difference(total["cls"]), total["count"], int(total["cents"]), int(total["amount"]))
-            for total in totals
+            ClassTotal(
+                Difference(row["cls"]),
+                row["count"],
+                *(int(row[name]) for name in ("cents", "amount", "above", "below")),
+            )
+            for row in totals
         )
         which, is_finished = (row["number"], row["revision"], UtcMs(row["as_of"])), row["finished_at"] > 0
         figures = (row["cards"], row["difference_cents"], row["unexplained_cents"], int(row["stand_in_cents"]))
@@ -265,6 +270,7 @@ class Reconcile:
             if not await store_proofs.finish_proof(connection, claim, *kept):
                 raise _taken()
             await self._raise_alarms(connection, rest.findings)
+            await self._keep_cases(connection, claim.day, rest)
 
     async def _stand_in_cents(self) -> int:
         return await self._around.stand_in_cents() if self._around.stand_in_cents else 0
@@ -286,6 +292,12 @@ class Reconcile:
         for case, again in alarms_of(findings):
             if await open_case_once(connection, case, self._clock(), again=again):
                 log.error("case %s: %s", case.cls, case.text)
+
+    async def _keep_cases(self, connection: AsyncConnection, day: BusinessDay, rest: _Rest) -> None:
+        cases = counted_of(rest.findings)
+        await store_cases.keep_cases(connection, cases, self._clock())
+        still = [case.about for case in cases]
+        await store_cases.end_cases(connection, rest.counted, about_documents_of(day), still, self._clock())
 
     async def _chunks(
         self, connection: AsyncConnection, campus: Campus, as_of: UtcMs, after: CardKey
@@ -318,7 +330,8 @@ async def _rest_of(connection: AsyncConnection, day: BusinessDay, campus: Campus
     broken = prove_ledger(await store.unbalanced(connection))
     float_proof = await _float_of(connection, day)
     findings = told_apart([*prove_campus(campus), *findings_of(float_proof), *broken])
-    return _Rest(findings, float_proof.lines, sum(abs(found.amount) for found in broken))
+    counted = [str(shift.account) for shift in campus.shifts]
+    return _Rest(findings, float_proof.lines, sum(abs(found.amount) for found in broken), counted)
 
 
 async def _float_of(connection: AsyncConnection, day: BusinessDay) -> FloatProof:

@@ -9,22 +9,23 @@ from contextlib import aclosing
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, and_, case, or_, select
+from sqlalchemy import RowMapping, Select, and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from protocol.entries import Operation
+from protocol.entries import Kind, Operation
 from protocol.ids import U16_MAX, CardKey, CardNo, Generation, TerminalId, Tno
 from protocol.instants import BusinessDay, CampusTime, UtcMs
 from protocol.limits import LimitRules
 from protocol.policy import read_file
 from server.ingest.rows import entry_of
-from server.ledger.accounts import owner_of
+from server.ledger.accounts import AccountKind, owner_of
 from server.reconcile import streaming
 from server.reconcile.columns import case_fact, facts_of_card, step_of_row, terminal_of
 from server.reconcile.facts import (
     Campus,
     CardFacts,
     CaseFact,
+    Count,
     HoleFact,
     Move,
     Parked,
@@ -41,7 +42,7 @@ from server.reconcile.queries import (
     unbalanced_causes,
     unknown_to_proofs_before,
 )
-from server.reconcile.rows import MISSING, card_of, latest_of, parked_fact, shift_fact
+from server.reconcile.rows import MISSING, card_of, count_of, latest_of, parked_fact, place_of_cause, shift_fact
 from server.reconcile.store_refusals import refusals_of
 from server.tables import (
     IS_OF_DRAWER,
@@ -238,4 +239,27 @@ async def _shifts_of(connection: AsyncConnection, day: BusinessDay) -> list[Shif
     moved = select(columns.owner).where(IS_OF_DRAWER, or_(columns.day == day, is_late))
     query = select(columns.owner, columns.cause, columns.day, columns.cents).where(IS_OF_DRAWER)
     rows = await connection.execute(query.where(columns.owner.in_(moved)).order_by(columns.owner, columns.id))
-    return [shift_fact(owner, [tuple(row)[1:] for row in legs]) for owner, legs in groupby(rows, lambda row: row.owner)]
+    found = {owner: [tuple(row)[1:] for row in legs] for owner, legs in groupby(rows, lambda row: row.owner)}
+    emptied = await _emptied_by(connection, sorted(found))
+    counts = {owner: await _count_of(connection, emptied.get(owner) or legs[0][0]) for owner, legs in found.items()}
+    return [shift_fact(owner, legs, counts[owner]) for owner, legs in found.items()]
+
+
+async def _emptied_by(connection: AsyncConnection, owners: Sequence[str]) -> dict[str, str]:
+    """What last moved the cash of these drawers: nothing does after the count."""
+    columns = posting.c
+    of_drawers = columns.account_kind == AccountKind.DRAWER, columns.owner.in_(owners)
+    newest = select(func.max(columns.id)).where(*of_drawers).group_by(columns.owner)
+    rows = await connection.execute(select(columns.owner, columns.cause).where(columns.id.in_(newest)))
+    return {row.owner: row.cause for row in rows}
+
+
+async def _count_of(connection: AsyncConnection, cause: str) -> Count | None:
+    place = place_of_cause(cause)
+    if place is None:
+        return None
+    columns = entry.c
+    at = zip((columns.tno, columns.branch, columns.seq), place, strict=True)
+    query = select(entry).where(*(column == value for column, value in at), columns.kind == Kind.SHIFT_CLOSED)
+    row = (await connection.execute(query)).mappings().one_or_none()
+    return count_of(entry_of(row)) if row else None

@@ -216,7 +216,12 @@ async def first_arrival(connection: AsyncConnection) -> UtcMs | None:
 async def class_totals(connection: AsyncConnection, day: BusinessDay, number: int) -> Sequence[RowMapping]:
     """Count and sums of each class of a proof."""
     columns = finding.c
-    sums = (func.sum(columns.cents).label("cents"), func.sum(columns.amount).label("amount"))
+    above, below = (
+        case((columns.amount > 0, columns.amount), else_=0),
+        case((columns.amount < 0, columns.amount), else_=0),
+    )
+    added = {"cents": columns.cents, "amount": columns.amount, "above": above, "below": below}
+    sums = (func.sum(column).label(name) for name, column in added.items())
     query = select(columns.cls, func.count().label("count"), *sums)
     query = query.where(columns.day == day, columns.number == number).group_by(columns.cls).order_by(columns.cls)
     return (await connection.execute(query)).mappings().all()

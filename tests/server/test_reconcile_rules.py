@@ -11,6 +11,7 @@ from protocol.limits import ClassLimits, LimitRules
 from protocol.money import Cents
 from protocol.purse import SeenStep
 from server.ingest.book import CardStatus, CaseClass, TerminalStatus
+from server.ledger.accounts import Account, AccountKind
 from server.ledger.rules import Resolution, Use
 from server.reconcile.facts import (
     Campus,
@@ -548,7 +549,9 @@ def test_a_ledger_that_its_own_causes_do_not_explain_is_said_aloud() -> None:
 
 
 def test_shift_and_chain_differences() -> None:
-    shift = ShiftFact(TerminalId("till-1"), ShiftNo(3), DAY, -50, ("entry:1.0.9",))
+    shift = ShiftFact(
+        TerminalId("till-1"), ShiftNo(3), DAY, -50, ("entry:1.0.9",), Account(AccountKind.DRAWER, "till-1/1/3")
+    )
     campus = Campus(
         (),
         (shift, replace(shift, cents=0)),

@@ -36,6 +36,7 @@ from protocol.ids import (
     Seq,
     ShiftNo,
     SiteId,
+    StaffId,
     TerminalId,
     Tno,
 )
@@ -100,6 +101,7 @@ class Till:
         self.clock = ClockSource.SERVER
         self.lists = NO_LISTS
         self.shift = ShiftNo(1)
+        self.staff = StaffId("")
 
     @property
     def start(self) -> Tip:
@@ -117,7 +119,7 @@ class Till:
         entry = Entry(
             1, SITE, self.tid, self.epoch, self.tno, Seq(tip.seq + 1), tip.prev, kind,
             UtcMs(self.now if at is None else at), MonoMs(1), 1, self.clock, self.lists, shift=self.shift,
-            turnover=turnover, body=body,
+            staff=self.staff, turnover=turnover, body=body,
         )  # fmt: skip
         self.chain.append(seal(entry, self.key))
         return self.chain[-1]
