@@ -130,7 +130,9 @@ def open_delivery(
         raise NotDelivered(f"it is for {told.tid}, epoch {told.epoch}; this is {grant.tid}, epoch {grant.epoch}")
     if told.holder is not holder:
         raise NotDelivered(f"it is for '{told.holder}', and by its settings this terminal is '{holder}'")
-    if told.number <= installed:
+    if told.number == installed:
+        raise NotDelivered(f"delivery {installed} is the one that is installed already; there is nothing to do")
+    if told.number < installed:
         raise NotDelivered(f"it is older than the one that is installed ({told.number}, {installed})")
     try:
         sets = read(unseal(told.sealed, secret, f"{told.tid}/{told.epoch}"), _sets).card_keys

@@ -2,12 +2,15 @@
 
 With `--role` it is one of several on the same PostgreSQL (docs/operations.md): `api`, `ingest`, `nightly`.
 
-other commands; COMMAND --help says more:
+commands; COMMAND --help says more:
+  run                start the server, as without a command
   broker             make the broker's directory ready, for Mosquitto to be started from
   keys               make, change and show the server's keys
   backup             write a backup; the server may run
   restore            make a server from a backup, where there is none
   import-cards FILE  take over an old system's cards and balances
+
+What the server has sealed is checked without it: python -m protocol audit --help
 """
 
 import argparse
@@ -25,6 +28,7 @@ import uvicorn
 from server import backup_command, import_command, keys_command
 from server.app import House, authority_of, open_house, prepare_broker, require_own_broker, utc_now
 from server.broker.authority import AuthorityUnusable
+from server.broker.before_start import port_fault, way_fault
 from server.broker.configuration import CONFIG
 from server.config import ConfigWrong, HttpSettings, LogSettings, Settings, read_settings, settings_at
 from server.db import DatabaseUnusable
@@ -39,7 +43,7 @@ OK, WRONG_CONFIG, PORT_TAKEN, REPLACED = 0, 2, 3, 4
 
 
 class PortTaken(Exception):
-    """Nobody can reach the API there; the text says why."""
+    """Nobody can reach the API or the broker there; the text says why."""
 
 
 class _Api(uvicorn.Server):
@@ -60,7 +64,7 @@ class _Api(uvicorn.Server):
 def main() -> int:
     """Run until SIGTERM or SIGINT.
 
-    Returns 0; 2 when the configuration is wrong, 3 when the HTTP port is taken, 4 when another of its name has begun.
+    Returns 0; 2 when the configuration is wrong, 3 when a port is taken, 4 when another of its name has begun.
     """
     if sys.argv[1:2] == ["keys"]:
         return keys_command.main(sys.argv[2:], print, _warn)
@@ -71,7 +75,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m server", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", nargs="?", choices=["run", "broker"], default="run", help="run, or prepare the broker")
+    parser.add_argument(
+        "what", nargs="?", choices=["run", "broker"], default="run", metavar="COMMAND", help="see above"
+    )
     parser.add_argument("--config", type=Path, required=True, help="a TOML file")
     parser.add_argument(
         "--role", choices=[str(role) for role in Role], default=str(Role.ALL), help="what this process does"
@@ -111,6 +117,10 @@ def _prepare(settings: Settings) -> int:
     site = prepare_broker(settings, authority_of(settings, now, may_create=is_first), now)
     if site is None:
         raise ConfigWrong("there is no [broker] table: this machine runs no Mosquitto for this server")
+    if fault := port_fault(site):
+        raise PortTaken(fault)
+    if fault := way_fault(site.settings):
+        _warn(f"fanka server: {fault}")
     print(f"ready: /usr/sbin/mosquitto --config-file {shlex.quote(str(site.settings.file(CONFIG)))}")
     return 0
 

@@ -140,20 +140,28 @@ class BrokerSite:
         assert ends is not None, "the list that take_back wrote says until when it holds"
         return at - (round(ends.timestamp() * 1_000) - CRL_DAYS * DAY_MS)
 
+    def process(self) -> int | None:
+        """The process of this directory's Mosquitto, where it runs."""
+        try:
+            number = int(self.settings.file(PID).read_text())
+            name = Path(f"/proc/{number}/comm").read_text().strip()
+        except (OSError, ValueError):
+            return None
+        return number if name == "mosquitto" else None  # the file outlives a power cut, and the number is another's
+
     def reload(self) -> None:
         """Let Mosquitto read access, revocations and certificates again. Raises BrokerUnreachable."""
-        path = self.settings.file(PID)
+        path, number = self.settings.file(PID), self.process()
         try:
-            number = int(path.read_text())
-            if Path(f"/proc/{number}/comm").read_text().strip() != "mosquitto":
-                raise ProcessLookupError  # the file outlived a power cut, and the number is somebody else's
+            if number is None:
+                raise ProcessLookupError
             os.kill(number, signal.SIGHUP)
         except PermissionError as error:
             raise BrokerUnreachable(
                 f"Mosquitto of {path.parent} cannot be told of a change: the server may not signal its user. "
                 "Start it as the user of the server."
             ) from error
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise BrokerUnreachable(
                 f"Mosquitto of {path.parent} cannot be told of a change: it does not run. "
                 "Start it with this directory's mosquitto.conf; if it ends at once, it says why."

@@ -79,7 +79,8 @@ async def _alarm_of_entries(connection: AsyncConnection, tid: TerminalId, new: l
         await raise_alarm(connection, AlarmKind.QUARANTINE, tid, text, now)
     waiting = [row for row in new if row.parked in ASK_TWO_PEOPLE]
     if waiting:
-        text = f"{len(waiting)} entries are not posted, of them entry {waiting[0].seq}: {waiting[0].parked}"
+        what = f"{len(waiting)} entries are not posted, of them entry {waiting[0].seq}: {waiting[0].parked}"
+        text = f"{what}. GET /terminals/{tid}/parked shows them, POST /terminals/{tid}/accept-quarantined lets them in"
         await raise_alarm(connection, AlarmKind.ENTRY_WAITS, tid, text, now)
     ahead = max((row for row in new), key=lambda row: row.at, default=None)
     if ahead is not None and ahead.at - now > CLOCKS_APART_MAX_MS:

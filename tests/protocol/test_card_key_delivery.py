@@ -81,7 +81,7 @@ def test_what_is_not_for_this_terminal_is_refused() -> None:
         (delivered(epoch=2), "epoch 2; this is"),
         (delivered(key=to_base64url(public_of(bytes(32)))), "another key"),
         (delivered(Holder.OFFICE), "for 'office', and by its settings this terminal is 'till'"),
-        (delivered(number=6), "older"),
+        (delivered(number=6), "delivery 6 is the one that is installed already"),
         (delivered(number=5), "older"),
     ):
         with pytest.raises(NotDelivered, match=sentence):

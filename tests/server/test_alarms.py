@@ -234,7 +234,8 @@ async def test_sales_for_a_merchant_that_the_register_does_not_know_are_an_alarm
     till.append(Kind.CASH_SALE, CashSale(MERCHANT, Cents(50)))
     await send(desk, till, 4)
     assert await alarms(desk) == [("entry_waits", till.tid, 1)]
-    assert "another merchant" in (await newest(desk))["text"]
+    text = (await newest(desk))["text"]
+    assert "another merchant" in text and f"POST /terminals/{till.tid}/accept-quarantined" in text
 
 
 async def test_a_large_backlog_is_an_alarm(desk: Desk, till: Till) -> None:

@@ -1,6 +1,8 @@
 """What is wrong with the settings or around them is told in one sentence; nothing is shown that must stay secret."""
 
+import contextlib
 import logging
+import os
 import re
 import socket
 import sys
@@ -11,8 +13,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from server.__main__ import PORT_TAKEN, WRONG_CONFIG, main
+from server.__main__ import OK, PORT_TAKEN, WRONG_CONFIG, main
 from server.app import open_house
+from server.broker.before_start import closed_to
+from server.broker.process import free_port
 from server.config import BrokerTable, ConfigWrong, Settings, read_settings
 from tests.server.desk import sqlite_url
 
@@ -167,4 +171,36 @@ def test_help_lists_every_command(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     with pytest.raises(SystemExit):
         main()
     listed = re.findall(r"^  ([a-z-]+)(?: FILE)?  +\S", capsys.readouterr().out, re.MULTILINE)
-    assert {"broker", "keys", "backup", "restore", "import-cards"} <= set(listed)
+    assert {"run", "broker", "keys", "backup", "restore", "import-cards"} <= set(listed)
+
+
+@pytest.mark.parametrize("is_taken", [True, False])
+def test_a_broker_s_port_that_something_else_has_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, is_taken: bool
+) -> None:
+    port = free_port()
+    (tmp_path / "server.toml").write_text(f'{DATA}[broker]\nnames = ["localhost"]\nport = {port}\n')
+    monkeypatch.setattr(sys, "argv", ["server", "broker", "--config", str(tmp_path / "server.toml")])
+    with contextlib.ExitStack() as stack:
+        if is_taken:
+            stack.enter_context(socket.create_server(("0.0.0.0", port)))
+        code = main()
+    said = capsys.readouterr()
+    assert code == (PORT_TAKEN if is_taken else OK) and said.out.startswith("ready: ") is not is_taken
+    assert (f"port {port}: Address already in use. `ss -ltnp" in said.err) is is_taken
+
+
+def test_the_way_to_the_broker_s_directory_is_open_to_its_account(tmp_path: Path) -> None:
+    """A site's directory made under `umask 077` is closed to the account that Mosquitto becomes."""
+    site = tmp_path / "a site" / "data"
+    site.mkdir(parents=True)
+    site.chmod(0o700)
+    site.parent.chmod(0o710)
+    me, mine = os.getuid(), os.getgid()
+    assert not {site, site.parent} & set(closed_to(me, mine, site / "broker"))
+    assert [path for path in closed_to(me + 1, mine, site / "broker") if tmp_path in path.parents] == [site]
+    closed = closed_to(me + 1, mine + 1, site / "broker")
+    assert closed[-2:] == [site.parent, site], "to be opened from the outermost on"
+    for path in (site, site.parent):
+        path.chmod(path.stat().st_mode | 0o001)
+    assert not {site, site.parent} & set(closed_to(me + 1, mine + 1, site / "broker"))
