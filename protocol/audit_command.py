@@ -154,12 +154,16 @@ def _frontier(file: Path, page: Rows) -> Frontier:
 def _head(file: Path, keys: list[str] | None) -> TreeHead:
     jws = file.read_bytes().strip()
     try:
-        head = read_signed(jws) if keys is None else verified(jws, TreeHead, KeyRing(*map(_key, keys)))
+        head = read_signed(jws)
     except NotAMessage as error:
         raise NotUsable(f"{file}: {error}") from error
     if not isinstance(head, TreeHead):
         raise NotUsable(f"{file}: is a {type(head).__name__.lower()}, not a head")
-    return head
+    try:
+        return head if keys is None else verified(jws, TreeHead, KeyRing(*map(_key, keys)))
+    except NotAMessage as error:
+        text = f"{file}: {error} by the {len(keys or ())} keys named; name the server's former ack keys too, each by"
+        raise NotUsable(f"{text} --server-key: a head stays signed by the key of its day") from error
 
 
 def _key(text: str) -> VerifyKey:

@@ -148,8 +148,13 @@ def read_settings(path: Path) -> Settings:
     names = [operator.name for operator in settings.operators]
     if settings.mqtt and settings.broker:
         raise ConfigWrong(f"{path}: [broker] is Mosquitto on this machine, [mqtt] one elsewhere; there is one broker")
-    if len(set(tokens)) != len(tokens) or len(set(names)) != len(names):
-        raise ConfigWrong(f"{path}: two operators have the same name or the same token")
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigWrong(
+            f"{path}: two operators have the same name, {twice[0]}: the trail, and what takes two people, tell them "
+            "apart by it; add something to one of them"
+        )
+    if len(set(tokens)) != len(tokens):
+        raise ConfigWrong(f"{path}: two operators have the same token; each has one of their own")
     base = path.parent.resolve()
     data = base / settings.data
     broker = settings.broker

@@ -24,6 +24,8 @@ PATTERNS = {
     r"^[a-z:]+:[A-Za-z0-9._/@-]{1,70}$": "a cause as postings name it, such as entry:1.0.3 or desk:receipt-0001",
     r"^[a-z]+:[A-Za-z0-9._/-]{1,60}$": "a cause as an act names it, such as movement:slip-0001",
     r"^[A-Za-z0-9._/:-]{1,160}$": "what a row of the trail is about, such as cards/7",
+    r"^[a-z-]{1,40}$": "an action as GET /proposals names it",
+    r"^[A-Za-z0-9._/:-]{1,80}$": "a subject as GET /proposals names it",
     r"^(entry/\d{1,10}/\d{1,10}/\d{1,10}|(posting|trail)/\d{1,16})$": "entry/TNO/BRANCH/SEQ, posting/ID, trail/NUMBER",
     r"^[a-z]{5} [a-z]{5} [a-z]{5} [a-z]{5}$": "the four words of the machine's screen, of five letters each",
     r"^[0-9A-Za-z -]{10,16}$": "a claim code, such as 4T7QX-W2M9K",

@@ -54,7 +54,8 @@ class LegForm(Form):
     def _one_account(self) -> "LegForm":
         if self.kind not in set(AccountKind) or not re.fullmatch(_OWNERS.get(self.kind, r"[^/]{0,80}"), self.owner):
             raise ValueError(
-                "there is no such account: `kind` is one of the ledger's, `owner` as GET /ledger/accounts/KIND names it"
+                f"there is no such account: `kind` is one of {', '.join(AccountKind)}; `owner` is spelled as GET "
+                "/ledger/accounts/KIND names it, and empty where that names none"
             )
         if not self.cents:
             raise ValueError("a leg moves something: cents are not 0")

@@ -90,13 +90,16 @@ class Bookings:
         in use gets back what a correction took from it, or gives back what it brought.
         """
         if cause.partition(":")[0] not in REVERSIBLE:
-            raise Invalid("not_reversible", "only a whole act of a person is reversed; write a correction")
+            raise Invalid(
+                "not_reversible",
+                f"only a whole act of a person is reversed ({', '.join(sorted(REVERSIBLE))}); write a correction",
+            )
         async with self._database.reading() as connection:
             legs = await store.legs_of(connection, cause)
             purses = {card_of(leg.account) for leg in legs if leg.account.kind in ON_CARDS}
             in_use = await store.in_use(connection, purses)
         if not legs:
-            raise NotFound("no_such_cause", f"nothing was posted for {cause}")
+            raise NotFound("no_such_cause", f"nothing was posted for {cause}; GET /ledger/acts lists causes")
         back = _off_cards(reversed_postings(legs), in_use)
         act = Act(f"reversal:{cause}", "reversal", back, reason, evidence, are_found=True)
 
@@ -201,7 +204,10 @@ class Bookings:
 async def _must_exist(connection: AsyncConnection, account: Account) -> None:
     if not await store.exists(connection, account):
         others = ", ".join(await store.owners(connection, account.kind)) or "none"
-        text = f"there is no account {account}; those of its kind that hold something: {others}"
+        text = (
+            f"there is no account {account}; GET /ledger/accounts/{account.kind} lists those of its kind. The first "
+            f"that hold something: {others}"
+        )
         raise NotFound("no_such_account", text)
 
 

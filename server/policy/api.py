@@ -57,6 +57,7 @@ ListName = Annotated[str, Path(pattern=r"^[a-z]{1,16}$")]
 async def put_prices(_: AtLists, lists: Lists, site: Site, form: PricesForm) -> ListView:
     """New prices for a site: at once, or at an instant ahead. Prices that wait for theirs stay until others do."""
     products = _converted(form.products, tuple[Product, ...])
+    await lists.require_merchants(site, products)
     await lists.put_prices(site, products, UtcMs(form.valid_from))
     return await _view(lists, site, "prices")
 

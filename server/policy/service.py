@@ -1,7 +1,7 @@
 """Makes the lists of a site and their signed manifest; what is published is in the database first."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from msgspec import Struct, structs
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -110,6 +110,26 @@ class Policy:
                 "no_such_site",
                 f"no terminal is registered in a site {site}. Sites with terminals: {', '.join(known) or 'none yet'}. "
                 "A site begins with its first terminal: PUT /terminals/T",
+            )
+
+    async def require_merchants(self, site: SiteId, products: Iterable[Product]) -> None:
+        """A product of a merchant for whom no terminal of the site sells would never be sold. Raises Invalid.
+
+        Known are the merchants of its terminals and of the prices in force; a terminal that has none in the register
+        may sell for any.
+        """
+        async with self._database.reading() as connection:
+            selling, present = await store.merchants(connection, site), await store.newest(connection, site, "prices")
+        if "" in selling:
+            return
+        in_force = {str(known.merchant) for known in decode_prices(present.body).products} if present else set[str]()
+        known = sorted((selling | in_force) - {""})
+        strange = sorted({str(one.merchant) for one in products} - {*known, ""})
+        if strange:
+            raise Invalid(
+                "no_such_merchant",
+                f"no terminal of {site} sells for {', '.join(strange)}. Merchants there: "
+                f"{', '.join(known) or 'none yet'}. A merchant begins with its first terminal: PUT /terminals/T",
             )
 
     async def take_floors(self) -> None:

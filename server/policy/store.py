@@ -83,6 +83,12 @@ async def registered_sites(connection: AsyncConnection) -> list[str]:
     return list(await connection.scalars(query))
 
 
+async def merchants(connection: AsyncConnection, site: str) -> set[str]:
+    """For whom the terminals of a site sell, by the register; an empty one: for whomever its own settings name."""
+    query = select(terminal.c.merchant).where(terminal.c.site == site, terminal.c.spare.is_(False))
+    return set(await connection.scalars(query))
+
+
 async def listed_cards(connection: AsyncConnection) -> tuple[CardRow, ...]:
     """Cards that are not simply good."""
     owes = and_(card.c.technology == Technology.TOKEN, or_(card.c.main_cents < 0, card.c.subsidy_cents < 0))

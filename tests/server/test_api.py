@@ -362,6 +362,23 @@ async def test_a_terminal_that_never_enrolled_is_not_said_to_be_unknown(desk: De
     assert (await desk.post(f"/terminals/till-02/{ask}", expect=404))["code"] == "no_such_terminal"
 
 
+async def test_prices_of_a_merchant_for_whom_nobody_sells_are_refused(desk: Desk) -> None:
+    """A mistyped merchant would leave the till without a price, and nobody would hear of it before lunch."""
+    till = {"site": SITE, "merchant": "canteen-1"}
+    await desk.put("/terminals/till-01", till)
+    await desk.put("/terminals/spare-1", {"site": SITE, "spare": True})
+    good, free = {**PRODUCT, "merchant": "canteen-1"}, {**PRODUCT, "id": "tea"}
+    wrong = {**PRODUCT, "id": "soup", "merchant": "cantene-1"}
+    refused = await desk.put(f"/sites/{SITE}/prices", {"products": [good, free, wrong]}, expect=422)
+    assert refused["code"] == "no_such_merchant"
+    assert refused["detail"].startswith(f"no terminal of {SITE} sells for cantene-1. Merchants there: canteen-1.")
+    await desk.put(f"/sites/{SITE}/prices", {"products": [good, free]})
+    await desk.put("/terminals/till-01", {**till, "merchant": "canteen-2"})
+    await desk.put(f"/sites/{SITE}/prices", {"products": [good, free]})
+    await desk.put("/terminals/till-02", {"site": SITE})
+    await desk.put(f"/sites/{SITE}/prices", {"products": [wrong]})
+
+
 async def test_many_requests_at_once_agree(desk: Desk) -> None:
     """Numbers stay dense and loads add up when desks work at the same time."""
     issued = await asyncio.gather(*(desk.post("/cards", {"count": 2}, expect=201) for _ in range(10)))

@@ -139,7 +139,8 @@ async def test_what_is_not_in_the_table_is_refused(desk: Desk, form: Any, code: 
 )
 async def test_nothing_moves_that_is_not_there(desk: Desk, name: str, owner: str, status: int, code: str) -> None:
     form = {"id": "request-1", "name": name, "owner": owner, "cents": 5, "document": "note"}
-    assert (await desk.post("/ledger/movements", form, expect=status))["code"] == code
+    refused = await desk.post("/ledger/movements", form, expect=status)
+    assert refused["code"] == code and ("GET /ledger/accounts/" in refused["detail"]) is (code == "no_such_account")
     assert await kinds(desk) == {}
 
 

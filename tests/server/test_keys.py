@@ -74,7 +74,16 @@ def test_two_operators_may_not_share_a_token(tmp_path: Path) -> None:
     path = tmp_path / "server.toml"
     one = '[[operators]]\nname = "%s"\ntoken_sha256 = "' + "0" * 64 + '"\nroles = ["admin"]\n'
     path.write_text('data = "d"\n' + one % "ann" + one % "bob")
-    with pytest.raises(ConfigWrong, match="same"):
+    with pytest.raises(ConfigWrong, match="same token; each"):
+        read_settings(path)
+
+
+def test_two_operators_may_not_share_a_name(tmp_path: Path) -> None:
+    """Two people of one name would be one person to the trail and to what takes two."""
+    path = tmp_path / "server.toml"
+    one = '[[operators]]\nname = "ann"\ntoken_sha256 = "%s"\nroles = ["admin"]\n'
+    path.write_text('data = "d"\n' + one % ("0" * 64) + one % ("1" * 64))
+    with pytest.raises(ConfigWrong, match="same name, ann: the trail, and what takes two people"):
         read_settings(path)
 
 

@@ -399,5 +399,8 @@ async def test_files_that_make_no_sense_are_told_in_a_sentence(desk: Desk, tmp_p
         assert missing(*more) == USAGE and auditor.said[0].startswith("audit: ")
     other = to_base64url(leaf_hash(b"another key"))
     assert main([str(head), "--server-key", other], auditor.said.append, auditor.said.append) == USAGE
+    assert "name the server's former ack keys too, each by --server-key" in auditor.said[-1]
+    both = [str(head), "--server-key", other, "--server-key", auditor.key]
+    assert main(both, auditor.said.append, auditor.said.append) == OK, "of before a rotation, or of after it"
     assert main([str(head), "--trust-head", "--row", str(row)], auditor.said.append, auditor.said.append) == OK
     assert "whether the server signed this head was not checked (--trust-head)" in auditor.said

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from server.ledger.accounts import AccountKind
 from server.words import PATTERNS
 from tests.server.office import Desk, open_desk
 from tests.server.test_cards import enrol
@@ -57,6 +58,12 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         ("GET", "/alarms?kind=hush", None, "kind: must be one of 'chain_break', "),
         ("GET", "/cards?limit=0", None, "limit: must be at least 1"),
         ("POST", "/ledger/corrections", CORRECTION, "legs 2: a leg moves something: cents are not 0"),
+        (
+            "POST",
+            "/ledger/corrections",
+            CORRECTION | {"legs": [LEG | {"kind": "hush"}, LEG]},
+            f"legs 1: there is no such account: `kind` is one of {', '.join(AccountKind)}; `owner` is spelled as GET",
+        ),
         ("POST", "/ledger/corrections", CORRECTION | {"legs": [LEG]}, "legs: must have at least 2 items"),
         (
             "POST",
