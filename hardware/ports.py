@@ -71,14 +71,23 @@ class SamFailed(DeviceError):
 
 
 class SamSlot(Protocol):
-    """Where a SAM is plugged in. Both raise SamFailed where nothing answers."""
+    """Where a SAM is plugged in."""
+
+    @property
+    def name(self) -> str:
+        """The reader; empty before its first use."""
+        ...
 
     def power_up(self) -> None:
-        """Power the chip up anew: whatever was under way in it is over."""
+        """Power the chip up anew: whatever was under way in it is over. Raises SamFailed."""
         ...
 
     def transmit(self, apdu: bytes) -> bytes:
-        """Return the whole answer, the two status bytes included."""
+        """Return the whole answer, the two status bytes included. Raises SamFailed."""
+        ...
+
+    def close(self) -> None:
+        """Power the chip down and let go of it, until it is powered up anew."""
         ...
 
 

@@ -41,6 +41,7 @@ class Refusal(enum.StrEnum):
     OFFLINE_LIMIT = "offline_limit"
     BALANCE_TOO_LOW = "balance_too_low"
     PIN_BLOCKED = "pin_blocked"
+    PIN_NOT_HERE = "pin_not_here"
     PIN_NEEDED = "pin_needed"
     PIN_WRONG = "pin_wrong"
 
@@ -93,6 +94,8 @@ class House:
     journal_low: bool = False
     unacked_topups_cents: Cents = Cents(0)
     """What was taken in here for top-ups and the server has not acknowledged."""
+    compares_pins: bool = True
+    """False: the card keys lie in a SAM, which does not tell the one that a PIN's verifier is made with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +172,7 @@ def authorise(
     main_cents = Cents(amount_cents - subsidy_cents)
     if main_cents > max(0, read.purse.main_cents):
         return Refused(Refusal.BALANCE_TOO_LOW, read.purse.main_cents + subsidy_cents)
-    refused = _pin_refusal(read, read.purse, amount_cents, house.rules, pin)
+    refused = _pin_refusal(read, read.purse, amount_cents, house, pin)
     return refused or Approved(main_cents, subsidy_cents, with_sale(spent, amount_cents, in_meal=meal is not None))
 
 
@@ -208,13 +211,15 @@ def _usable_subsidy(purse: Purse, rules: LimitRules, amount_cents: Cents, day: B
     return Cents(max(0, min(amount_cents, purse.subsidy_cents))) if in_period else Cents(0)
 
 
-def _pin_refusal(read: CardRead, purse: Purse, amount_cents: Cents, rules: LimitRules, pin: Pin) -> Refused | None:
-    limits = rules.for_class(read.identity.card_class)
+def _pin_refusal(read: CardRead, purse: Purse, amount_cents: Cents, house: House, pin: Pin) -> Refused | None:
+    limits = house.rules.for_class(read.identity.card_class)
     threshold = limits.pin_above if limits else Cents(0)
     if not threshold or amount_cents <= threshold or not read.identity.pin_verifier or pin is Pin.RIGHT:
         return None
     if purse.pin_tries >= PIN_TRIES_MAX:
         return Refused(Refusal.PIN_BLOCKED)
+    if not house.compares_pins:
+        return Refused(Refusal.PIN_NOT_HERE)
     return Refused(Refusal.PIN_WRONG if pin is Pin.WRONG else Refusal.PIN_NEEDED, PIN_TRIES_MAX - purse.pin_tries)
 
 

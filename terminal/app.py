@@ -76,7 +76,9 @@ async def run(
         lists = config.directory / "lists"
         policy = PolicyStore(lists, grant.site, trust, takes_loads=May.LOAD in may)
         clock = TerminalClock(MachineClock(), await _known_time(config, journal, policy))
-        thread = CardThread(reader or stack.enter_context(reader_of(config)))
+        in_sam = config.card_keys.in_sam
+        stack.callback(config.card_keys.close)
+        thread = CardThread(reader or stack.enter_context(reader_of(config)), in_sam.sam.version if in_sam else None)
         stack.callback(thread.close)
 
         cards = CardPort(config.card_keys, thread.run, os.urandom)

@@ -66,6 +66,11 @@ class CardPort:
             tried = None
         return await self._run(lambda: self._opened().make_definite(mark, counter_after, tried))
 
+    @property
+    def compares_pins(self) -> bool:
+        """A PIN's verifier needs the key itself, which a SAM does not tell."""
+        return self._keys.in_sam is None
+
     async def pin_is_right(self, read: CardRead, pin: str) -> bool:
         """Compare a PIN with the card's verifier."""
         verifier = read.identity.pin_verifier

@@ -47,8 +47,9 @@ class Field(Protocol):
 class CardThread:
     """Owns the thread from construction to `close`."""
 
-    def __init__(self, reader: CardReader) -> None:
-        self._reader = reader
+    def __init__(self, reader: CardReader, ready: Callable[[], object] | None = None) -> None:
+        """`ready` is called before a card is looked for; no card is taken while it raises a DeviceError."""
+        self._reader, self._ready = reader, ready
         self._pool = ThreadPoolExecutor(1, "cards")
         self._lost = False
         self._fault = ""
@@ -91,7 +92,7 @@ class CardThread:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     async def _one_card(self, field: Field) -> None:
-        channel = await self._ask(lambda: self._reader.wait_for_card(WAIT_FOR_CARD_S))
+        channel = await self._ask(self._next_card)
         await self._tell_several(field, there=False)
         if channel is None:
             return
@@ -106,6 +107,11 @@ class CardThread:
             await field.card_left()
         if self._lost:
             await asyncio.sleep(FLICKER_S)
+
+    def _next_card(self) -> CardChannel | None:
+        if self._ready is not None:
+            self._ready()
+        return self._reader.wait_for_card(WAIT_FOR_CARD_S)
 
     async def _ask(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)

@@ -2,6 +2,7 @@
 
 detect   what lies on the reader and whose it is
 read     everything on it, and whether it is consistent
+sam      the chip that holds the card keys, where the settings name one; no card is needed
 
 For these the keys of a till are enough, and the machine need not be enrolled. All others start this terminal with that
 command typed first; it is journaled as ever, `help` and `quit` go on from there:
@@ -25,7 +26,7 @@ from pathlib import Path
 import msgspec
 
 from hardware.cards.read_out import ReadOut, read_out
-from hardware.ports import CardLeftField, CardReader, DeviceError, SeveralCards
+from hardware.ports import CardLeftField, CardReader, DeviceError, SamFailed, SeveralCards
 from protocol.signing import Verifier
 from terminal.card_checks import findings
 from terminal.card_reader import reader_of
@@ -55,10 +56,13 @@ def main(arguments: list[str], say: Say, warn: Say, reader: CardReader | None = 
     except (ConfigWrong, NoSuchLanguage) as error:
         warn(f"fanka terminal: {error}")
         return WRONG_CONFIG
+    if given.what == "sam":
+        return _tell_sam(config, words, say, warn, as_json=given.json)
     if not given.json:
         warn(words["cards.put"])
     try:
         with ExitStack() as stack:
+            stack.callback(config.card_keys.close)
             out = _look(reader or stack.enter_context(reader_of(config)), config, given.wait)
     except CardLeftField:
         warn(words["office.left"])
@@ -66,6 +70,9 @@ def main(arguments: list[str], say: Say, warn: Say, reader: CardReader | None = 
     except SeveralCards:
         warn(words["advice.several_cards"])
         return NO_CARD
+    except SamFailed as error:
+        warn(words["cards.no_sam"].format(why=error))
+        return NO_READER
     except DeviceError as error:
         warn(words["cards.no_reader"].format(why=error))
         return NO_READER
@@ -101,7 +108,7 @@ def _bare_parser() -> argparse.ArgumentParser:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _bare_parser()
-    parser.add_argument("what", choices=["detect", "read"])
+    parser.add_argument("what", choices=["detect", "read", "sam"])
     parser.add_argument(
         "--wait", type=_seconds, default=WAIT_S, metavar="SECONDS", help=f"for a card, so long; {WAIT_S} if not said"
     )
@@ -128,6 +135,23 @@ def _tell(out: ReadOut, config: Config, words: Words, say: Say, *, everything: b
         return
     for line in report_lines(out, found, words) if everything else detected_lines(out, words):
         say(line)
+
+
+def _tell_sam(config: Config, words: Words, say: Say, warn: Say, *, as_json: bool) -> int:
+    in_sam = config.card_keys.in_sam
+    if in_sam is None:
+        warn(words["cards.no_sam"].format(why="settings: [sam]"))
+        return WRONG_CONFIG
+    try:
+        version = in_sam.sam.version()
+    except SamFailed as error:
+        warn(words["cards.no_sam"].format(why=error))
+        return NO_READER
+    finally:
+        config.card_keys.close()
+    told = {"generation": version.generation, "reader": in_sam.sam.reader, "uid": version.uid.hex()}
+    say(msgspec.json.encode(told).decode() if as_json else words["cards.sam"].format(**told))
+    return OK
 
 
 def _load_key(config: Config) -> Verifier | None:

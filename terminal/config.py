@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
-from hardware.cards.keys import CardKeys, MasterKeys
+from hardware.cards.keys import CardKeys, MasterKeys, SamKeys
 from hardware.cards.sun import LINK_DEFAULT, ndef_file
 from protocol.card_keys import KeySetsFile, KeySetTable
 from protocol.ids import U16_MAX, U32_MAX, CardNo, Generation, MerchantId
@@ -27,6 +27,7 @@ from terminal.card_key_files import DELIVERED_FILE, CardKeysUnusable, read_deliv
 from terminal.identity import CA_FILE, TLS_FILE, IdentityError, JournalKeys
 from terminal.key_tiers import TierName, keys_of
 from terminal.mqtt_line import LineSettings, TlsFiles
+from terminal.sam_keys import SamTable, keys_in
 
 _T = TypeVar("_T", bound=msgspec.Struct)
 _READER_PATH = r"^(|/[A-Za-z0-9._/:@+-]+|usb(:[0-9]{1,3}:[0-9]{1,3})?)\Z"
@@ -109,6 +110,7 @@ class _File(_Table, frozen=True):
     office: _Office = _Office()
     card_keys_file: str = ""
     card_keys: tuple[KeySetTable, ...] = ()
+    sam: SamTable | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +163,10 @@ def read_config(path: Path, *, with_card_keys: bool = True) -> Config:
     except IdentityError as error:
         raise ConfigWrong(f"{path}: key_tier: {error}") from error
     keys_path, rows = _key_sets(path, file)
-    if with_card_keys:
+    in_sam = _in_sam(path, directory, file, rows) if file.sam else None
+    if with_card_keys and in_sam is None:
         keys_path, rows = _in_force(path, directory, keys_path, rows)
+    key_sets = in_sam.key_sets if in_sam else tuple(row.key_set for row in rows)
     return Config(
         directory=directory,
         merchant=MerchantId(file.merchant),
@@ -176,8 +180,8 @@ def read_config(path: Path, *, with_card_keys: bool = True) -> Config:
         line=_line(file.broker, base, directory) if file.broker else None,
         server_url=_server_url(file.server.url) if file.server else "",
         campus=CampusTime(file.campus.offset_min, file.campus.day_starts_min),
-        card_keys=CardKeys(_master_keys(keys_path, row, frozenset(file.may)) for row in rows),
-        key_set_new=rows[0].key_set if rows else 0,
+        card_keys=CardKeys((_master_keys(keys_path, row, frozenset(file.may)) for row in rows), in_sam),
+        key_set_new=key_sets[0] if key_sets else 0,
         link=_link(path, file.office.link),
     )
 
@@ -217,6 +221,24 @@ def _in_force(path: Path, directory: Path, keys_path: Path, rows: _Rows) -> tupl
             "[[card_keys]] tables."
         )
     return (delivered, found.card_keys) if found else (keys_path, rows)
+
+
+def _in_sam(path: Path, directory: Path, file: _File, rows: _Rows) -> SamKeys:
+    """What lies in a SAM; then no card keys lie here, neither written nor delivered."""
+    assert file.sam is not None
+    delivered = directory / DELIVERED_FILE
+    if rows or delivered.exists():
+        raise ConfigWrong(
+            f"{path}: sam: card keys lie here too ({delivered if delivered.exists() else path}): take them out"
+        )
+    try:
+        if file.sam.host_key:
+            require_private(path)
+        return keys_in(
+            file.sam, may_credit=bool({May.LOAD, May.TOPUP} & set(file.may)), may_office=May.OFFICE in file.may
+        )
+    except (CardKeysUnusable, ValueError) as error:
+        raise ConfigWrong(f"{path}: sam: {error}") from error
 
 
 def _reader_path(path: Path, reader: _Reader) -> str:

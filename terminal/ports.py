@@ -123,6 +123,11 @@ class Cards(Protocol):
         """Make what became of a step firm."""
         ...
 
+    @property
+    def compares_pins(self) -> bool:
+        """Whether this machine can compare a PIN at all."""
+        ...
+
     async def pin_is_right(self, read: CardRead, pin: str) -> bool:
         """Compare a PIN with the card's verifier, in constant time."""
         ...

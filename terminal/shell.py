@@ -379,6 +379,7 @@ class Shell:
             self.revoked or self.derived.forked,
             self._journal.low,
             self.derived.unacked_topups_cents,
+            self._cards.compares_pins,
         )
 
     def _vouched(self, now: Now) -> UtcMs:

@@ -190,6 +190,11 @@ class CardKeys:
         """The numbers of the sets held here."""
         return tuple(self._sets)
 
+    def close(self) -> None:
+        """Let go of the SAM, where the keys lie in one; they can be used again afterwards."""
+        if self.in_sam is not None:
+            self.in_sam.sam.close()
+
     def of_card(self, uid: bytes, key_set: int) -> KeysOfCard | None:
         """The keys of a card that carries this set number; None where the set is not held here."""
         return self._remembered(uid, key_set)

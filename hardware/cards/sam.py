@@ -79,6 +79,11 @@ class Sam:
         self._version: SamVersion | None = None
         self._half_way = False
 
+    @property
+    def reader(self) -> str:
+        """Which reader it is in, once it was used."""
+        return self._slot.name
+
     def version(self) -> SamVersion:
         """The chip, ready for use. Raises SamFailed where there is none, or another one than is needed."""
         with self._ending():
@@ -90,6 +95,11 @@ class Sam:
                     self._authenticate_host(self._host)
                 self._version = version
             return self._version
+
+    def close(self) -> None:
+        """Let go of the chip; the next use begins anew."""
+        self._version = None
+        self._slot.close()
 
     def part_1(self, p1: int, data: bytes) -> bytes:
         """Begin to authenticate a card; what it is answered. Raises SamFailed."""

@@ -160,6 +160,8 @@ SENTENCES: Final[dict[str, str]] = {
     "advice.pin_wrong": "Tap the card again and type the PIN, or pay with another card.",
     "refused.pin_blocked": "The PIN was wrong too often.",
     "advice.pin_blocked": "Pay with another card; the card office frees this one.",
+    "refused.pin_not_here": "This till cannot check a PIN.",
+    "advice.pin_not_here": "Pay at another till, or a smaller amount.",
     "refused.unpriced": "There is no price for {product}.",
     "advice.unpriced": "Clear it and ring the amount instead.",
     "refused.total_too_large": "{cents} is more than one sale may be.",
@@ -210,6 +212,8 @@ SENTENCES: Final[dict[str, str]] = {
     "said.reader_back": "The card reader is back.",
     **OFFICE,
     # A card that is looked at
+    "cards.sam": "SAM AV{generation} in {reader}, UID {uid}.",
+    "cards.no_sam": "The SAM cannot be used ({why}).",
     "cards.put": "Put a card on the reader and leave it there.",
     "cards.no_card": "No card came within {seconds} s.",
     "cards.no_reader": "The card reader does not answer, or another program has it ({why}).",

@@ -157,6 +157,8 @@ SENTENCES: Final[dict[str, str]] = {
     "advice.pin_wrong": "请再次刷卡并输入密码，或换一张卡付款。",
     "refused.pin_blocked": "密码错误次数过多。",
     "advice.pin_blocked": "请换一张卡付款；此卡由卡务中心解锁。",
+    "refused.pin_not_here": "本机无法核对密码。",
+    "advice.pin_not_here": "请到其他收银台付款，或减少金额。",
     "refused.unpriced": "{product} 没有价格。",
     "advice.unpriced": "请清空，改为录入金额。",
     "refused.total_too_large": "{cents} 超过单笔上限。",
@@ -208,6 +210,8 @@ SENTENCES: Final[dict[str, str]] = {
     "said.reader_back": "读卡器已恢复。",
     **OFFICE,
     # A card that is looked at
+    "cards.sam": "SAM AV{generation}，位于 {reader}，UID {uid}。",
+    "cards.no_sam": "SAM 无法使用（{why}）。",
     "cards.put": "请把卡放在读卡器上，不要拿开。",
     "cards.no_card": "{seconds} 秒内没有放上卡片。",
     "cards.no_reader": "读卡器没有应答，或被其他程序占用（{why}）。",

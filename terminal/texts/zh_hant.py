@@ -157,6 +157,8 @@ SENTENCES: Final[dict[str, str]] = {
     "advice.pin_wrong": "請再次刷卡並輸入密碼，或換一張卡付款。",
     "refused.pin_blocked": "密碼錯誤次數過多。",
     "advice.pin_blocked": "請換一張卡付款；此卡由卡務中心解鎖。",
+    "refused.pin_not_here": "本機無法核對密碼。",
+    "advice.pin_not_here": "請到其他收銀台付款，或減少金額。",
     "refused.unpriced": "{product} 沒有價格。",
     "advice.unpriced": "請清空，改為輸入金額。",
     "refused.total_too_large": "{cents} 超過單筆上限。",
@@ -208,6 +210,8 @@ SENTENCES: Final[dict[str, str]] = {
     "said.reader_back": "讀卡機已恢復。",
     **OFFICE,
     # A card that is looked at
+    "cards.sam": "SAM AV{generation}，位於 {reader}，UID {uid}。",
+    "cards.no_sam": "SAM 無法使用（{why}）。",
     "cards.put": "請把卡放在讀卡機上，不要拿開。",
     "cards.no_card": "{seconds} 秒內沒有放上卡片。",
     "cards.no_reader": "讀卡機沒有回應，或被其他程式占用（{why}）。",

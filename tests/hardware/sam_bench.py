@@ -21,6 +21,7 @@ class Slot:
     sam: VirtualSam
     commands_left: int | None = None
     power_ups: int = field(default=0)
+    name = "no reader"
 
     def power_up(self) -> None:
         self.power_ups += 1
@@ -32,6 +33,9 @@ class Slot:
         if self.commands_left is not None:
             self.commands_left -= 1
         return self.sam.process(apdu)
+
+    def close(self) -> None:
+        self.sam.reset()
 
     def _require(self) -> None:
         if self.commands_left == 0:

@@ -155,6 +155,7 @@ CASES: dict[Refusal, list[tuple[dict[str, Any], int]]] = {
         ({"amount": 1_001, "pin": Pin.WRONG, "read": with_purse(pin_tries=PIN_TRIES_MAX)}, 0),
         ({"amount": 1_001, "read": with_purse(pin_tries=PIN_TRIES_MAX)}, 0),
     ],
+    Refusal.PIN_NOT_HERE: [({"amount": 1_001, "house": dataclasses.replace(HOUSE, compares_pins=False)}, 0)],
     Refusal.PIN_NEEDED: [({"amount": 1_001}, PIN_TRIES_MAX)],
     Refusal.PIN_WRONG: [({"amount": 1_001, "pin": Pin.WRONG, "read": with_purse(pin_tries=1)}, PIN_TRIES_MAX - 1)],
 }
@@ -237,10 +238,10 @@ def test_every_refusal_has_its_reason_and_figure(reason: Refusal) -> None:
         assert decided(**arguments) == Refused(reason, figure)
 
 
-@pytest.mark.parametrize("reason", list(CASES)[:-3])
+@pytest.mark.parametrize("reason", list(CASES)[:-4])
 def test_of_several_reasons_the_first_is_told(reason: Refusal) -> None:
     """Each reason together with the weakest card there is: no money, PIN blocked."""
-    assert list(Refusal)[-3] is Refusal.PIN_BLOCKED
+    assert list(Refusal)[-4] is Refusal.PIN_BLOCKED
     for arguments, _ in CASES[reason]:
         read = arguments.get("read", DESFIRE)
         if read is not None and read.purse is not None and reason is not Refusal.BALANCE_TOO_LOW:

@@ -868,7 +868,7 @@ def test_the_example_of_a_settings_file_is_one_and_complete(tmp_path: Path) -> N
     assert (str(config.merchant), config.language, set(config.may)) == ("canteen-1", "en", {May.REFUND})
     tables = tomllib.loads(re.sub(r"(?m)^# (?=[a-z_]+ = |\[)", "", EXAMPLE.read_text()))
     schema = msgspec.json.schema(_File)["$defs"]
-    shown = {"_File": tables, "KeySetTable": tables["card_keys"][0]}
+    shown = {"_File": tables, "KeySetTable": tables["card_keys"][0], "SamTable": tables["sam"]}
     shown |= {f"_{name.title()}": tables[name] for name in ("reader", "broker", "server", "campus")}
     for name, table in shown.items():
         known = schema[name]["properties"]
