@@ -14,6 +14,7 @@ from server.backup.service import back_up, restore
 from server.config import ConfigWrong, read_settings
 from server.db import DatabaseUnusable
 from server.envelope import NotOpened
+from server.keys import ROOT_FILE
 
 OK, NOT_DONE = 0, 2
 PASSPHRASE_BYTES_MIN = 12
@@ -26,6 +27,12 @@ WHAT_NEXT = """What comes next:
   their grant (`POST /grants`, the line of grant.jws), or enrol them again. docs/operations.md has the bodies.
 - Movements booked by hand since are gone: book them again from their documents. The night shows what is missing."""
 
+ROOT_IS_IN_IT = (
+    "fanka server: {root} lies on this server, so that it is in this backup too: whoever has it and the passphrase can "
+    "make keys that every terminal believes. It belongs on a machine without a network (docs/keys.md); move it there, "
+    "make a backup without it, and delete the ones with it"
+)
+
 
 def main(arguments: list[str], say: Callable[[str], None], warn: Callable[[str], None]) -> int:
     """Carry out one command. Returns 2 and says why where it was not done."""
@@ -33,7 +40,11 @@ def main(arguments: list[str], say: Callable[[str], None], warn: Callable[[str],
     try:
         settings, passphrase = read_settings(given.config), _passphrase(given.passphrase_file)
         if given.what == "backup":
-            say(str(asyncio.run(back_up(settings, given.to, passphrase, utc_now()))))
+            made = asyncio.run(back_up(settings, given.to, passphrase, utc_now()))
+            root = Path(settings.data) / "keys" / ROOT_FILE
+            if root.exists():
+                warn(ROOT_IS_IN_IT.format(root=root))
+            say(str(made))
         else:
             work = restore(settings, given.backup, passphrase, utc_now(), above_epoch=given.above_epoch)
             found = asyncio.run(work)
@@ -47,13 +58,20 @@ def main(arguments: list[str], say: Callable[[str], None], warn: Callable[[str],
 
 def _passphrase(path: Path) -> bytes:
     """The first line of a file that is nobody else's."""
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & 0o077 and os.geteuid() == path.stat().st_uid:
+    try:
+        found = path.stat()
+    except FileNotFoundError as error:
+        make = f"openssl rand -base64 24 >{path}"
+        raise NotABackup(
+            f"there is no {path}. Name the file with the backup's passphrase; of a first: {make}"
+        ) from error
+    mode = stat.S_IMODE(found.st_mode)
+    if mode & 0o077 and os.geteuid() == found.st_uid:
         raise NotABackup(f"{path} is open to others (mode {mode:04o}). Run: chmod 600 {path}")
-    found = path.read_bytes().split(b"\n")[0]
-    if len(found) < PASSPHRASE_BYTES_MIN:
+    passphrase = path.read_bytes().split(b"\n")[0]
+    if len(passphrase) < PASSPHRASE_BYTES_MIN:
         raise NotABackup(f"{path}: a passphrase has at least {PASSPHRASE_BYTES_MIN} characters")
-    return found
+    return passphrase
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -58,17 +58,25 @@ def write_manifest(directory: Path, manifest: Manifest) -> None:
 
 def verified_manifest(directory: Path) -> Manifest:
     """The manifest of a backup all of whose files are as they were written. Raises NotABackup."""
+    path = directory / MANIFEST
     try:
-        found = msgspec.json.decode((directory / MANIFEST).read_bytes(), type=Manifest)
-    except (OSError, msgspec.DecodeError) as error:
-        raise NotABackup(f"{directory / MANIFEST}: {error}") from error
+        found = msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except FileNotFoundError as error:
+        raise NotABackup(
+            f"there is no {path}: this is no backup, or a part of one. Name the directory that `backup` printed, "
+            "fanka-... with the instant in its name; is its disk mounted?"
+        ) from error
+    except OSError as error:
+        raise NotABackup(f"{path} cannot be read: {error.strerror}. Take another copy of this backup") from error
+    except msgspec.DecodeError as error:
+        raise NotABackup(f"{path} is damaged ({error}): take another copy of this backup") from error
     if found.format != 1 or set(found.parts) != {DATABASE, SECRETS}:
         raise NotABackup(f"{directory}: another program's backup (format {found.format})")
     for name, part in found.parts.items():
         try:
             present = part_of(directory / name)
         except OSError as error:
-            raise NotABackup(f"{directory / name}: {error.strerror}") from error
+            raise NotABackup(f"{directory / name}: {error.strerror}. Take another copy of this backup") from error
         if present != part:
             raise NotABackup(f"{directory / name} is not as it was written: take another copy of this backup")
     return found
