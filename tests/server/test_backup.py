@@ -244,7 +244,7 @@ def test_the_command_says_what_was_done_and_what_comes_next(tmp_path: Path) -> N
     assert f"there is no {tmp_path / 'nothing'}. Name the file with the backup's passphrase" in warned[4]
     assert main(["backup", *told, "--to", str(tmp_path / "b")], said.append, warned.append) == 0
     root = tmp_path / "data" / "keys" / "root.key"
-    assert f"{root} lies on this server, so that it is in this backup, too" in warned.pop()
+    assert f"{root} lies on this server, so that it is in this backup too" in warned.pop()
     shutil.rmtree(tmp_path / "data")
     assert main(["restore", *told, "--from", str(nowhere)], said.append, warned.append) == 2
     assert f"there is no {nowhere / 'manifest.json'}: this is no backup, or a part of one. Name the" in warned.pop()
