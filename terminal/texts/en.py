@@ -278,7 +278,7 @@ SENTENCES: Final[dict[str, str]] = {
     "status.verified": "entries 1 to {seq} checked since the start",
     "status.expired": "THE LISTS EXPIRED at {time}: the server has not been heard since",
     "lists.limit": "Lists of {time}: at most {cents} a sale",
-    "lists.stop": "Lists of {time}: nothing is sold until newer ones come",
+    "lists.stop": "Lists of {time}: nothing but for cash until newer ones come",
     "lists.unknown": "unknown age",
     "status.alarm": "ALARM: {alarm}. Call a technician; selling goes on.",
     "status.alarm_stopped": "ALARM: {alarm}. Call a technician.",

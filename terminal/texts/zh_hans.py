@@ -275,7 +275,7 @@ SENTENCES: Final[dict[str, str]] = {
     "status.verified": "启动后已核对第 1 到第 {seq} 条流水",
     "status.expired": "名单已于 {time} 过期：此后没有收到服务器的消息",
     "lists.limit": "名单为 {time} 的：每笔最多 {cents}",
-    "lists.stop": "名单为 {time} 的：收到新名单之前不能销售",
+    "lists.stop": "名单为 {time} 的：收到新名单之前只收现金",
     "lists.unknown": "未知时间",
     "status.alarm": "警报：{alarm}。请联系技术人员；仍可继续销售。",
     "status.alarm_stopped": "警报：{alarm}。请联系技术人员。",

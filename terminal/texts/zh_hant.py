@@ -275,7 +275,7 @@ SENTENCES: Final[dict[str, str]] = {
     "status.verified": "啟動後已核對第 1 到第 {seq} 筆流水",
     "status.expired": "名單已於 {time} 過期：此後沒有收到伺服器的消息",
     "lists.limit": "名單為 {time} 的：每筆最多 {cents}",
-    "lists.stop": "名單為 {time} 的：收到新名單之前不能銷售",
+    "lists.stop": "名單為 {time} 的：收到新名單之前只收現金",
     "lists.unknown": "未知時間",
     "status.alarm": "警報：{alarm}。請聯絡技術人員；仍可繼續銷售。",
     "status.alarm_stopped": "警報：{alarm}。請聯絡技術人員。",

@@ -577,11 +577,26 @@ async def test_the_cashier_sees_which_limit_old_lists_set(counter: CounterBench)
     assert "Lists of" not in await shown(HOUR_MS - 1_000)
     assert "at most ¥20.00 a sale" in await shown(HOUR_MS)
     assert "at most ¥5.00 a sale" in await shown(3 * HOUR_MS)
-    assert "nothing is sold until newer ones come" in await shown(9 * HOUR_MS)
+    assert "nothing but for cash until newer ones come" in await shown(9 * HOUR_MS)
     await counter.till.turn(lambda shell: shell.apply_lists(replace(shell.lists, as_of=UtcMs(0))))
     assert "Lists of unknown age" in "".join(counter.face.views[-1].lines)
     await counter.till.turn(lambda shell: shell.apply_lists(replace(shell.lists, rules=LimitRules())))
     assert "Lists of" not in "".join(counter.face.views[-1].lines), "without steps age changes nothing"
+
+
+async def test_a_till_that_does_not_know_the_time_sells_for_cash_alone_by_the_last_step(counter: CounterBench) -> None:
+    """Switched on without a line and without a clock chip, it takes fresh lists for as old as can be."""
+    steps = (OfflineStep(HOUR_MS, Cents(2_000)), OfflineStep(9 * HOUR_MS))
+    lists = replace(counter.shell.lists, as_of=NOON, rules=LimitRules(offline=steps))
+    await counter.till.turn(lambda shell: shell.apply_lists(lists))
+    for source, most in ((ClockSource.RTC, None), (ClockSource.NONE, 0)):
+        assert counter.shell.offline_sale_max(Now(NOON, MonoMs(0), source)) == most
+    await counter.till.turn(lambda shell: shell.apply_lists(replace(lists, as_of=UtcMs(0))))
+    await counter.answer("shift open Wang 100")
+    await counter.types("ring 3", "pay")
+    assert "unknown age" in "".join((await counter.taps(issued(Technology.DESFIRE).card)).lines)
+    await counter.takes_off()
+    assert (await counter.types("cancel", "ring 3", "cash")).title == "Paid in cash"
 
 
 async def test_a_loose_plug_is_one_story_in_the_journal(counter: CounterBench) -> None:
