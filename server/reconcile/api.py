@@ -1,5 +1,6 @@
 """The reconciliation desk: prove a day, read what was found, close the day, set the float against documents."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -10,18 +11,20 @@ from server.errors import Invalid
 from server.fields import Day, Limit
 from server.ledger.accounts import WE_HAVE, Account, AccountKind
 from server.problems import PROBLEMS
+from server.reconcile.columns import shown
 from server.reconcile.facts import Difference
 from server.reconcile.float_proof import Document
 from server.reconcile.schemas import (
     AccountOwner,
     DayView,
     DocumentForm,
+    DocumentView,
     FindingView,
     FloatLineView,
     FloatView,
     ProofView,
 )
-from server.reconcile.service import Reconcile, shown
+from server.reconcile.service import Reconcile
 
 router = APIRouter(prefix="/days", tags=["reconciliation"], responses=PROBLEMS)
 
@@ -87,9 +90,24 @@ async def read_float(_: Looking, desk: Desk, day: Day) -> FloatView:
 @router.put("/{day}/documents/{kind}")
 async def put_document(
     _: AtFinance, desk: Desk, day: Day, kind: AccountKind, form: DocumentForm, owner: AccountOwner = ""
-) -> None:
-    """Keep what a count, a statement or a bill says about one account at the end of a day."""
+) -> DocumentView:
+    """Keep what a count, a statement or a bill says about one account at the end of a day; what is kept is answered.
+
+    `kind`: vault, bank; with `owner` drawer (TERMINAL/CHAIN/SHIFT), clearing and provider (the channel). A new word
+    takes the old one's place until the day is closed; then what was said stands, and what nobody had said is kept.
+    """
+    kept = await desk.take_document(BusinessDay(day), Document(_outside(kind, owner), form.cents, form.document))
+    return DocumentView(day=day, **asdict(kept))
+
+
+@router.delete("/{day}/documents/{kind}", status_code=204)
+async def withdraw_document(_: AtFinance, desk: Desk, day: Day, kind: AccountKind, owner: AccountOwner = "") -> None:
+    """Take back what was said about an account by mistake, as long as the day is open. The day is proven again."""
+    await desk.withdraw_document(BusinessDay(day), _outside(kind, owner))
+
+
+def _outside(kind: AccountKind, owner: str) -> Account:
     if kind not in WE_HAVE:
-        raise Invalid("not_ours", f"nobody outside has a document about {kind}")
-    document = Document(Account(kind, owner), form.cents, form.document)
-    await desk.take_document(BusinessDay(day), document)
+        named = ", ".join(sorted(WE_HAVE))
+        raise Invalid("not_ours", f"nobody outside has a document about {kind}; there can be one about: {named}")
+    return Account(kind, owner)

@@ -1,5 +1,6 @@
 """Rows of the server's tables as the facts of reconciliation."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,8 @@ from protocol.limits import LimitRules
 from protocol.purse import SeenStep
 from server.ingest.book import CardStatus, CaseClass, StepId, TerminalStatus
 from server.ledger.rules import Resolution, Use
-from server.reconcile.facts import CardFacts, CaseFact, Finding, Move, Parked, StepFact, TerminalFact, Tried
+from server.reconcile.facts import CardFacts, CaseFact, Difference, Finding, Move, Parked, StepFact, TerminalFact, Tried
+from server.reconcile.results import FoundDifference
 from server.reconcile.rows import instant_of
 
 Columns = dict[str, Any]
@@ -134,3 +136,35 @@ def finding_columns(found: Finding) -> Columns:
 def evidence_of(row: RowMapping) -> Evidence:
     """What a kept finding points at."""
     return _evidences.decode(row["evidence"])
+
+
+def digest_of(found: Finding) -> str:
+    """The key of a finding at a fixed length."""
+    return hashlib.sha256(found.key.encode()).hexdigest()
+
+
+def shown(found: Finding) -> FoundDifference:
+    """A finding as it is kept and shown."""
+    card, generation = found.card or (None, None)
+    evidence = (found.steps, found.terminals, found.causes, found.tried)
+    figures = (found.counter, found.cents, found.amount, found.day)
+    return FoundDifference(digest_of(found), found.cls, card, generation, *figures, found.text, *evidence)
+
+
+def shown_row(row: RowMapping) -> FoundDifference:
+    evidence = evidence_of(row)
+    return FoundDifference(
+        row["key"],
+        Difference(row["cls"]),
+        row["card"],
+        row["generation"],
+        row["counter"],
+        row["cents"],
+        row["amount"],
+        row["of_day"],
+        row["text"],
+        evidence.steps,
+        evidence.terminals,
+        evidence.causes,
+        evidence.tried,
+    )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from protocol.ids import CardNo, Generation, TerminalId
 from protocol.instants import BusinessDay, UtcMs
+from server.ledger.accounts import AccountKind
 from server.reconcile.facts import Difference, Tried
 from server.reconcile.float_proof import Line
 
@@ -91,3 +92,18 @@ class DayReport:
     closed_at: UtcMs
     revision: int
     lines: tuple[ReportLine, ...]
+
+
+WITHDRAWN = ""
+"""The name of a document that is one no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What somebody else says about one account at the end of a day, as it is kept."""
+
+    account_kind: AccountKind
+    owner: str
+    cents: int
+    document: str
+    at: UtcMs

@@ -9,7 +9,13 @@ from server.ledger.accounts import AccountKind
 from server.reconcile.facts import Difference
 from server.reconcile.float_proof import Standing
 
-AccountOwner = Annotated[str, Field(pattern=r"^[A-Za-z0-9._/-]{0,80}$")]
+AccountOwner = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9._/-]{0,80}$",
+        description="TERMINAL/CHAIN/SHIFT of a drawer, the channel of clearing and provider",
+    ),
+]
 
 
 class Read(View):
@@ -127,6 +133,17 @@ class DocumentForm(Form):
 
     cents: Balance
     document: Words
+
+
+class DocumentView(View):
+    """What is kept of it."""
+
+    day: Day
+    account_kind: AccountKind
+    owner: str
+    cents: AnyMoney
+    document: str
+    at: Instant
 
 
 class FloatView(View):

@@ -12,7 +12,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
-from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.ids import CardKey
@@ -20,15 +19,16 @@ from protocol.instants import MINUTE_MS, BusinessDay, CampusTime, UtcMs
 from server.db import Database
 from server.errors import Conflict, NotFound
 from server.ingest.saving import open_case_once
+from server.ledger.accounts import Account
 from server.note import note_subject
 from server.one_by_one import OneByOne, Subject
-from server.reconcile import store, store_cases, store_proofs
-from server.reconcile.columns import evidence_of
+from server.reconcile import store, store_cases, store_documents, store_proofs
+from server.reconcile.columns import shown, shown_row
 from server.reconcile.facts import Campus, Difference, Finding, Terms
 from server.reconcile.findings import told_apart
 from server.reconcile.float_proof import Document, FloatProof, Line, about_documents_of, findings_of, prove_float
 from server.reconcile.queries import BEFORE_ALL
-from server.reconcile.results import ClassTotal, DayProof, DayReport, FoundDifference, ReportLine
+from server.reconcile.results import WITHDRAWN, ClassTotal, DayProof, DayReport, Kept, ReportLine
 from server.reconcile.rules import alarms_of, counted_of, prove_campus, prove_cards, prove_ledger
 from server.reconcile.store_proofs import Claim, Progressed
 
@@ -187,7 +187,7 @@ class Reconcile:
         )
         which, is_finished = (row["number"], row["revision"], UtcMs(row["as_of"])), row["finished_at"] > 0
         figures = (row["cards"], row["difference_cents"], row["unexplained_cents"], int(row["stand_in_cents"]))
-        listed = tuple(_shown_row(found) for found in rows)
+        listed = tuple(shown_row(found) for found in rows)
         audited = int(row["signatures"])
         return DayProof(day, *which, False, is_finished, *figures, classes, listed, tuple(lines), audited)
 
@@ -214,11 +214,32 @@ class Reconcile:
         )
         return DayReport(day, closed_at, revision, tuple(lines))
 
-    async def take_document(self, day: BusinessDay, document: Document) -> None:
-        """Keep what somebody else says about the end of a day."""
-        note_subject(f"days/{day}/documents/{document.account.kind}/{document.account.owner}".rstrip("/"))
+    async def take_document(self, day: BusinessDay, document: Document) -> Kept:
+        """Keep what somebody else says about the end of a day. What was said about a day that is closed stands."""
+        account = self._note_document(day, document.account)
+        if day > self._campus.business_day(self._clock()):
+            raise Conflict("day_not_begun", "this business day has not begun")
+        kept = Kept(account.kind, account.owner, document.cents, document.name, self._clock())
         async with self._database.writing() as connection:
-            await store_proofs.save_document(connection, day, document, self._clock())
+            await store_documents.must_exist(connection, account)
+            if await store_documents.find(connection, day, account) is not None:
+                await store_documents.must_be_open(connection, day)
+            await store_documents.save(connection, day, kept)
+        return kept
+
+    async def withdraw_document(self, day: BusinessDay, account: Account) -> None:
+        """It was said by mistake, and is not said any more."""
+        self._note_document(day, account)
+        async with self._database.writing() as connection:
+            if await store_documents.find(connection, day, account) is None:
+                raise NotFound("no_such_document", f"nobody has said anything about {account} at the end of this day")
+            await store_documents.must_be_open(connection, day)
+            await store_documents.save(connection, day, Kept(account.kind, account.owner, 0, WITHDRAWN, self._clock()))
+
+    @staticmethod
+    def _note_document(day: BusinessDay, account: Account) -> Account:
+        note_subject(f"days/{day}/documents/{account.kind}/{account.owner}".rstrip("/"))
+        return account
 
     async def float_proof(self, day: BusinessDay) -> tuple[FloatProof, list[Finding]]:
         """Both sides of the float at the end of a business day, and which documents say otherwise or are missing."""
@@ -336,7 +357,7 @@ async def _rest_of(connection: AsyncConnection, day: BusinessDay, campus: Campus
 
 async def _float_of(connection: AsyncConnection, day: BusinessDay) -> FloatProof:
     totals = await store_proofs.totals_until(connection, day)
-    return prove_float(day, totals, await store_proofs.documents_of(connection, day))
+    return prove_float(day, totals, await store_documents.documents_of(connection, day))
 
 
 async def _done(step: Step) -> int:
@@ -345,30 +366,3 @@ async def _done(step: Step) -> int:
 
 def _of_nobody(_: Step) -> Subject:
     return Subject()
-
-
-def shown(found: Finding) -> FoundDifference:
-    """A finding as it is kept and shown."""
-    card, generation = found.card or (None, None)
-    evidence = (found.steps, found.terminals, found.causes, found.tried)
-    figures = (found.counter, found.cents, found.amount, found.day)
-    return FoundDifference(store_proofs.digest_of(found), found.cls, card, generation, *figures, found.text, *evidence)
-
-
-def _shown_row(row: RowMapping) -> FoundDifference:
-    evidence = evidence_of(row)
-    return FoundDifference(
-        row["key"],
-        Difference(row["cls"]),
-        row["card"],
-        row["generation"],
-        row["counter"],
-        row["cents"],
-        row["amount"],
-        row["of_day"],
-        row["text"],
-        evidence.steps,
-        evidence.terminals,
-        evidence.causes,
-        evidence.tried,
-    )

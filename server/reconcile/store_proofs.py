@@ -1,12 +1,11 @@
 """Keep proofs, business days and outside documents, and sum up accounts."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import RowMapping, and_, case, delete, exists, func, insert, or_, select, update
+from sqlalchemy import RowMapping, and_, case, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.ids import CardKey
@@ -14,9 +13,9 @@ from protocol.instants import BusinessDay, UtcMs
 from server.ledger.accounts import WE_HAVE, Account, AccountKind
 from server.numbers import CLOSED_THROUGH, closed_through, write_setting
 from server.reconcile import queries
-from server.reconcile.columns import finding_columns
+from server.reconcile.columns import digest_of, finding_columns
 from server.reconcile.facts import Finding
-from server.reconcile.float_proof import Document, Line, Standing
+from server.reconcile.float_proof import Line, Standing
 from server.reconcile.tables import finding, float_line, outside_document, reconciliation
 from server.sets import insert_rows
 from server.tables import business_day, entry, posting
@@ -45,32 +44,12 @@ class Claim:
     after: CardKey | None
 
 
-def digest_of(found: Finding) -> str:
-    """The key of a finding at a fixed length."""
-    return hashlib.sha256(found.key.encode()).hexdigest()
-
-
 async def totals_until(connection: AsyncConnection, day: BusinessDay) -> dict[Account, int]:
     """The balance of every account that others have documents about, and of all others by kind, at the end of a day."""
     totals = Counter[Account]()
     async for kind, owner, cents in await connection.stream(queries.totals_until(day)):
         totals[Account(AccountKind(kind), owner if kind in WE_HAVE else "")] += int(cents)
     return dict(totals)
-
-
-async def documents_of(connection: AsyncConnection, day: BusinessDay) -> list[Document]:
-    """What others say about the end of a day."""
-    rows = await connection.execute(select(outside_document).where(outside_document.c.day == day))
-    return [Document(Account(AccountKind(row.account_kind), row.owner), row.cents, row.document) for row in rows]
-
-
-async def save_document(connection: AsyncConnection, day: BusinessDay, document: Document, now: UtcMs) -> None:
-    """Keep the newest word about an account for a day."""
-    columns, account = outside_document.c, document.account
-    this = (columns.day == day, columns.account_kind == account.kind, columns.owner == account.owner)
-    await connection.execute(delete(outside_document).where(*this))
-    row = {"account_kind": account.kind, "owner": account.owner, "cents": document.cents, "document": document.name}
-    await connection.execute(insert(outside_document).values(day=day, at=now, **row))
 
 
 async def find_proof(

@@ -20,12 +20,12 @@ from server.ingest.book import Book, CaseClass
 from server.ingest.rules import take_batch
 from server.ingest.saving import Work, copy_of, write
 from server.ledger.accounts import Account, AccountKind, balanced
+from server.reconcile.columns import digest_of
 from server.reconcile.facts import Difference, Terms
 from server.reconcile.float_proof import Document, Standing, findings_of, prove_float
 from server.reconcile.rows import rows_of
 from server.reconcile.rules import prove_campus, prove_cards
 from server.reconcile.service import LEASE_MS, Around, Progress, Reconcile
-from server.reconcile.store_proofs import digest_of
 from server.reconcile.tables import reconciliation
 from tests.server.desk import Clock, put_book, sqlite_url
 from tests.server.desk import rows_of as selected
@@ -154,23 +154,23 @@ async def test_a_counted_drawer_and_a_provider_s_bill(database: Database) -> Non
     till.append(Kind.SHIFT_CLOSED, ShiftClosed(ShiftNo(1), Cents(980), Cents(1_000)))
     book = lunch.book()
     await put_book(database, book)
-    empty = copy_of(book)
+    empty, channel = copy_of(book), Account(AccountKind.CLEARING, "wechat")
     take_batch(book, till.tno, till.lines, UtcMs(NOON + 60_000))
+    book.post("movement:1", TODAY, balanced((channel, -90), (Account(AccountKind.FEES), 90)))
     async with database.writing() as connection:
         await write(connection, Work(book, empty), clock())
 
     reconcile = Reconcile(database, CAMPUS, clock)
-    channel = Account(AccountKind.CLEARING, "wechat")
     for document in (Document(Account(AccountKind.VAULT), -20, "count"), Document(channel, 100, "bill-1")):
         await reconcile.take_document(TODAY, document)
     clock.pass_ms(DAY_MS)
     proof = await reconcile.run(TODAY)
     assert sorted((found.cls, found.amount) for found in proof.findings) == [
-        (Difference.PROVIDER_DIFFERENCE, 100),
+        (Difference.PROVIDER_DIFFERENCE, 10),
         (Difference.SHIFT_DIFFERENCE, -20),
     ]
     assert [(line.account, line.booked_cents, line.document, line.standing) for line in proof.lines] == [
-        (channel, 0, "bill-1", Standing.DIFFERS),
+        (channel, 90, "bill-1", Standing.DIFFERS),
         (Account(AccountKind.VAULT), -20, "count", Standing.PROVEN),
     ]
 

@@ -196,8 +196,9 @@ async def walk_money(walk: Walk) -> None:
     waits = {"action": "book", "subject": "reversal:payout:payout-01"}
     await walk("withdraw_proposal", "POST", "proposals/withdraw", waits, subject="book reversal:payout:payout-01")
     day = CAMPUS.business_day(walk.desk.clock())
-    url, form = f"days/{day}/documents/clearing", {"cents": 0, "document": "statement 8"}
-    await walk("put_document", "PUT", f"{url}?owner=wechat", form, subject=f"{url}/wechat")
+    url, form = f"days/{day}/documents/bank", {"cents": 0, "document": "statement 8"}
+    await walk("put_document", "PUT", url, form)
+    await walk("withdraw_document", "DELETE", url)
     walk.desk.clock.pass_ms(DAY_MS)
     await walk("close_day", "POST", f"days/{day}/close")
     await walk("prove", "POST", f"days/{day}/proof?dry=false")
