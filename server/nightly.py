@@ -8,7 +8,7 @@ from protocol.instants import HOUR_MS, BusinessDay, CampusTime, UtcMs
 from server.alarms.rules import SERVER, AlarmKind
 from server.alarms.service import Alarms
 from server.db import Database
-from server.numbers import DONE_THROUGH, read_setting, write_setting
+from server.numbers import CLOSED_THROUGH, DONE_THROUGH, read_setting, write_setting
 from server.policy.service import Policy
 from server.reconcile.service import Progress, Reconcile
 from server.tree.service import Tree
@@ -78,6 +78,11 @@ class Nightly:
     async def _take_back(self, done: BusinessDay, newest: BusinessDay) -> None:
         """The clock was ahead, and days were proved before they were over: those are due again, each in its time."""
         text = f"the server's clock was ahead: business day {done} was proved before it was over, and will be again"
+        today = self._campus.business_day(self._clock())
+        async with self._database.reading() as connection:
+            closed = int(await read_setting(connection, CLOSED_THROUGH) or "0")
+        if closed >= today:
+            text += f"; business day {closed} is closed and not over: POST /days/{today}/reopen"
         await self._alarms.happened(AlarmKind.CLOCK_OFF, SERVER, text)
         await self._note(newest)
 

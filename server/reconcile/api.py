@@ -49,6 +49,15 @@ async def close_day(_: AtFinance, desk: Desk, day: Day) -> DayView:
     return DayView.model_validate(await desk.close_day(BusinessDay(day)))
 
 
+@router.post("/{day}/reopen")
+async def reopen_day(_: AtFinance, desk: Desk, day: Day) -> DayView:
+    """Open a business day that is not over, and all after it, after a clock that was ahead let somebody close it.
+
+    What was booked meanwhile counts in the open day that it was booked for.
+    """
+    return DayView.model_validate(await desk.reopen_day(BusinessDay(day)))
+
+
 @router.get("/{day}/proof")
 async def read_proof(
     _: Looking,

@@ -203,6 +203,14 @@ class Reconcile:
         await self._database.transact(close)
         return await self.report(day)
 
+    async def reopen_day(self, day: BusinessDay) -> DayReport:
+        """Open a business day that is not over, and all after it: they were closed by a clock that was ahead."""
+        if day < self._campus.business_day(self._clock()):
+            raise Conflict("day_is_over", "what is over stays closed: correct it in an open day")
+        if not await self._database.transact(lambda connection: store_proofs.reopen_from(connection, day)):
+            raise Conflict("day_is_open", "this business day is not closed")
+        return await self.report(day)
+
     async def report(self, day: BusinessDay) -> DayReport:
         """What happened on a business day, what was settled in it, and how often it was restated."""
         async with self._database.reading() as connection:

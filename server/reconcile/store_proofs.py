@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import RowMapping, and_, case, exists, func, insert, or_, select, update
+from sqlalchemy import RowMapping, and_, case, delete, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.ids import CardKey
@@ -230,6 +230,17 @@ async def close_day(connection: AsyncConnection, day: BusinessDay, now: UtcMs) -
     if day > await closed_through(connection, to_close=True):
         await connection.execute(insert(business_day).values(day=day, closed_at=now, revision=1))
         await write_setting(connection, CLOSED_THROUGH, str(day))
+
+
+async def reopen_from(connection: AsyncConnection, day: BusinessDay) -> bool:
+    """This day and all after it are open again; False: it is not closed. Earlier ones that somebody closed stay so."""
+    if day > await closed_through(connection, to_close=True):
+        return False
+    columns = business_day.c
+    await connection.execute(delete(business_day).where(columns.day >= day))
+    newest = await connection.scalar(select(func.max(columns.day)))
+    await write_setting(connection, CLOSED_THROUGH, str(newest or 0))
+    return True
 
 
 async def report_lines(connection: AsyncConnection, day: BusinessDay) -> Sequence[RowMapping]:

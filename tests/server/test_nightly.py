@@ -195,6 +195,35 @@ async def test_nights_that_a_clock_ahead_has_done_too_early_are_done_again(desk:
     assert [one for one in await desk.get("/alarms") if one["kind"] == "record_changed"] == []
 
 
+async def test_a_day_that_a_clock_ahead_let_somebody_close_is_opened_again(desk: Desk) -> None:
+    """Without that all of a month would count in the day after it."""
+    desk.clock.pass_ms(DAY_MS)
+    await desk.post(f"/days/{TODAY}/close", who="bob")
+    desk.clock.pass_ms(30 * DAY_MS)
+    await desk.house.nightly.run_if_due()
+    await desk.post(f"/days/{TODAY + 30}/close", who="bob")
+    desk.clock.pass_ms(-30 * DAY_MS)
+    assert await desk.house.nightly.run_if_due() is None
+    (alarm,) = [one for one in await desk.get("/alarms") if one["kind"] == "clock_off" and "closed" in one["text"]]
+    assert alarm["text"].endswith(f"business day {TODAY + 30} is closed and not over: POST /days/{TODAY + 1}/reopen")
+    for day, code in ((TODAY, "day_is_over"), (TODAY + 31, "day_is_open")):
+        told = await desk.post(f"/days/{day}/reopen", who="bob", expect=409)
+        assert told["code"] == code
+    assert (await desk.get(f"/days/{TODAY + 9}"))["closed_at"] > 0
+    assert (await desk.post(f"/days/{TODAY + 1}/reopen", who="bob"))["closed_at"] == 0
+    opened = [(await desk.get(f"/days/{TODAY + day}"))["closed_at"] > 0 for day in (-1, 0, 1, 30)]
+    assert opened == [True, True, False, False], "what is over stays closed"
+    till = Till(1)
+    await enrol(desk, till)
+    till.now = desk.clock()
+    till.append(Kind.CASH_SALE, CashSale(MERCHANT, Cents(70)))
+    await send(desk, till)
+    settled = {line["account_kind"]: line["settled_cents"] for line in (await desk.get(f"/days/{TODAY + 1}"))["lines"]}
+    assert settled == {"drawer": -70, "merchant": 70}
+    desk.clock.pass_ms(DAY_MS)
+    assert (await desk.post(f"/days/{TODAY + 1}/close", who="bob"))["revision"] == 1
+
+
 async def test_a_clock_that_is_put_back_a_little_behind_the_night_changes_nothing(desk: Desk) -> None:
     desk.clock.now = UtcMs(CAMPUS.day_starts_at(BusinessDay(TODAY + 1)) + nightly.STARTS_AFTER_MS)
     assert await desk.house.nightly.run_if_due() == TODAY

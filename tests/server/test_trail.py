@@ -201,6 +201,9 @@ async def walk_money(walk: Walk) -> None:
     await walk("withdraw_document", "DELETE", url)
     walk.desk.clock.pass_ms(DAY_MS)
     await walk("close_day", "POST", f"days/{day}/close")
+    walk.desk.clock.pass_ms(-DAY_MS)
+    await walk("reopen_day", "POST", f"days/{day}/reopen")
+    walk.desk.clock.pass_ms(DAY_MS)
     await walk("prove", "POST", f"days/{day}/proof?dry=false")
 
 

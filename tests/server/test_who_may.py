@@ -26,7 +26,7 @@ MAY_CHANGE = {
     "ann bob cleo tom": "POST /proposals/withdraw",
     "ann bob": """
         POST /ledger/corrections, POST /ledger/counts, POST /ledger/reversals
-        POST /days/{day}/close, POST /days/{day}/proof, PUT /days/{day}/documents/{kind}
+        POST /days/{day}/close, POST /days/{day}/reopen, POST /days/{day}/proof, PUT /days/{day}/documents/{kind}
         DELETE /days/{day}/documents/{kind}, POST /cases/{number}/close
         POST /terminals/{tid}/reinstate, POST /terminals/{tid}/accept-quarantined, POST /terminals/{tid}/declare-lost
         POST /terminals/{tid}/epochs/{epoch}/declare-lost, POST /holes/{tno}/{first}/book
