@@ -19,12 +19,14 @@ from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hardware.peripherals.bell import Bell, Both
-from hardware.ports import CardReader
+from hardware.ports import CardReader, Indicator
 from protocol.instants import UtcMs
 from protocol.journal import read_entry
 from protocol.state import Days
+from terminal.card_look import look
 from terminal.card_port import CardPort
 from terminal.card_reader import reader_of
 from terminal.card_thread import CardThread
@@ -33,7 +35,9 @@ from terminal.clock import ChipWatch, MachineClock, TerminalClock
 from terminal.config import Config, May
 from terminal.console import Console, Lines, obey, read_typed_file
 from terminal.derived import from_snapshot
+from terminal.face import Face, Faces
 from terminal.gauges import Gauges
+from terminal.glance import Glance
 from terminal.identity import JOURNAL_FILE, Identity, load_identity, save_trust
 from terminal.journal_copy import JournalCopy, name_of
 from terminal.journal_space import JournalSettings
@@ -53,6 +57,9 @@ from terminal.sync_link import SyncLink
 from terminal.till import Till
 from terminal.timekeeper import Timebase, at_boot
 from terminal.views import Words
+
+if TYPE_CHECKING:
+    from terminal.screen import Screen
 
 _log = logging.getLogger(__name__)
 
@@ -82,28 +89,24 @@ async def run(
         stack.callback(thread.close)
 
         cards = CardPort(config.card_keys, thread.run, os.urandom)
-        news = News(console)
+        screen = _screen(config, words)
+        faces: Face = console if screen is None else Faces(console, screen)
+        news = News(faces)
         build = f"fanka {version('fanka')}"
         post = Post(grant.tno, config.merchant, config.campus, trust.load, grant.at, build, grant.tid, trust.ack)
         shell = Shell(
-            post,
-            journal,
-            cards,
-            policy.active,
-            clock.now,
-            on_appended=news.appended,
-            on_hand_over=news.handed_over,
+            post, journal, cards, policy.active, clock.now, on_appended=news.appended, on_hand_over=news.handed_over
         )
         gauges = Gauges(grant, journal, shell, clock.now)
-        office = None
-        if May.OFFICE in may:
-            office = CardOffice(config.card_keys, config.key_set_new, thread.run, link=config.link)
+        keys, key_set = config.card_keys, config.key_set_new
+        office = CardOffice(keys, key_set, thread.run, link=config.link) if May.OFFICE in may else None
         rights = Rights(May.LOAD in may, May.TOPUP in may, May.REFUND in may, May.OVERRIDE in may)
         clerk = Clerk(
-            office, rights, config.campus, words, console, clock.now, gauges.status, journal.export, read_typed_file
+            office, rights, config.campus, words, faces, clock.now, gauges.status, journal.export, read_typed_file
         )
-        indicator = Both(Bell(sys.stderr.buffer), thread)
-        till = Till(shell, cards, clerk, gauges, config.campus, words, console, indicator, clock.now)
+        indicator: Indicator = Both(Bell(sys.stderr.buffer), thread)
+        read_out = partial(look, run=thread.run, keys=keys, key_set_new=key_set, load_key=trust.load, words=words)
+        till = Till(shell, cards, clerk, gauges, config.campus, words, faces, indicator, clock.now, read_out)
 
         await shell.start(from_snapshot(journal.snapshot.state) if journal.snapshot else None)
         if journal.acked is not None:
@@ -120,12 +123,28 @@ async def run(
             _verify(journal, gauges),
             _type(keyboard, first, console, words, till, stop),
         ]
+        if screen is not None:
+            glance = Glance(shell, rights, config.campus, clock.now)
+            works.append(screen.run(glance, gauges.status, till.do))
         if config.server_url and config.line is not None:
             works.append(_keeper(config, identity, clock, news.link).run())
         if config.second_medium is not None:
             news.copy = gauges.copy = JournalCopy(journal, config.second_medium, name_of(grant))
         works += [more.run() for more in (news.link, news.copy) if more is not None]
         await _work(works, till, stop)
+
+
+def _screen(config: Config, words: Words) -> "Screen | None":
+    """The panel or window that the settings ask for; where there is none to be had, the console goes on alone."""
+    if config.screen is None:
+        return None
+    from terminal.screen import Screen, ScreenUnusable
+
+    try:
+        return Screen(config.screen, words, config.campus, language=config.language)
+    except ScreenUnusable as error:
+        _log.error("no screen: %s", error)
+        return None
 
 
 async def _work(works: Sequence[Coroutine[object, object, None]], till: Till, stop: asyncio.Event) -> None:

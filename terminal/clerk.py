@@ -24,9 +24,11 @@ from terminal.commands import (
     GiveBack,
     HandIn,
     Help,
+    LookAtCard,
     OpenShift,
     Pay,
     Quit,
+    Remove,
     Reprice,
     Ring,
     RingItem,
@@ -96,7 +98,7 @@ class Clerk:
     async def do(self, command: Command, shell: Shell) -> None:
         """Carry out one command. Raises JournalError."""
         match command:
-            case Ring() | RingItem() | Clear():
+            case Ring() | RingItem() | Remove() | Clear():
                 await self._change_basket(command, shell)
             case Pay() | TakeCash():
                 await (self._pay(shell) if isinstance(command, Pay) else self._take_cash(shell))
@@ -116,13 +118,13 @@ class Clerk:
                 self._at_office(command, shell)
             case ShowStatus() | Help() | Export():
                 await self._tell(command, shell)
-            case Quit():
-                raise AssertionError("the program ends outside of any turn")
+            case Quit() | LookAtCard():
+                raise AssertionError("the program ends outside of any turn, and the till looks at cards")
             case _:
                 assert_never(command)
 
-    async def _change_basket(self, command: Ring | RingItem | Clear, shell: Shell) -> None:
-        basket = None if self._office_at_work else _basket(shell)
+    async def _change_basket(self, command: Ring | RingItem | Remove | Clear, shell: Shell) -> None:
+        basket = None if self.office_at_work else basket_of(shell)
         if basket is None:
             return self._say("said.not_now")
         match command:
@@ -132,6 +134,10 @@ class Clerk:
                 if all(known.id != product for known in basket.prices.on_sale_at(shell.desk.merchant)):
                     return self._say("said.no_product", product=product)
                 changed = basket.add(product, qty)
+            case Remove(index):
+                if index >= len(basket.items):
+                    return self._say("said.no_line", line=index + 1)
+                changed = basket.remove(index)
             case Clear():
                 changed = Basket(shell.lists.prices)
             case _:
@@ -142,7 +148,7 @@ class Clerk:
 
     async def _pay(self, shell: Shell) -> None:
         match shell.desk.phase:
-            case Ringing(basket) if basket.items and not self._office_at_work:
+            case Ringing(basket) if basket.items and not self.office_at_work:
                 await shell.handle(PayPressed())
             case NotDone(order):
                 await shell.handle(PayPressed(order))
@@ -154,7 +160,7 @@ class Clerk:
                 self._say("said.not_now")
 
     async def _take_cash(self, shell: Shell) -> None:
-        basket = None if self._office_at_work else _basket(shell)
+        basket = None if self.office_at_work else basket_of(shell)
         if basket is None:
             return self._say("said.not_now")
         if not basket.items:
@@ -165,7 +171,7 @@ class Clerk:
 
     async def _reprice(self, command: Reprice, shell: Shell) -> None:
         """The entry that says who and why stands first, then the price."""
-        basket = None if self._office_at_work else _basket(shell)
+        basket = None if self.office_at_work else basket_of(shell)
         if not self.rights.override:
             return self._say("said.may_not", capability="override")
         rung = [] if basket is None else [item.product for item in basket.items]
@@ -223,7 +229,7 @@ class Clerk:
             case EnterPin():
                 self._say("said.no_pin")
             case ShowCode(code):
-                if self._office_at_work or not await shell.scanned(code):
+                if self.office_at_work or not await shell.scanned(code):
                     self._say("said.not_now")
 
     async def _order(self, command: GiveBack | CollectLoad | TakeTopUp | HandIn, shell: Shell) -> None:
@@ -231,7 +237,7 @@ class Clerk:
             # The card that was just made may collect its money without being taken away.
             self.office.end()
             await shell.card_arrived()
-        if self._office_at_work or not _is_free(shell.desk):
+        if self.office_at_work or not is_free(shell.desk):
             return self._say("said.not_now")
         order = self._order_of(command, shell)
         return await shell.handle(PayPressed(order)) if order is not None else None
@@ -296,7 +302,7 @@ class Clerk:
             return self._say("said.may_not", capability="office")
         if shell.desk.present is not None:
             return self._say("said.card_here")
-        if not _is_free(shell.desk):
+        if not is_free(shell.desk):
             return self._say("said.not_now")
         match command:
             case Issue():
@@ -346,14 +352,15 @@ class Clerk:
         return office.begin(order, command.pin)
 
     @property
-    def _office_at_work(self) -> bool:
+    def office_at_work(self) -> bool:
+        """Whether the card office is in the middle of something."""
         return self.office is not None and self.office.is_at_work
 
     def _say(self, key: str, **figures: str | int) -> None:
         self.face.say(self.words[key].format(**figures))
 
 
-def _basket(shell: Shell) -> Basket | None:
+def basket_of(shell: Shell) -> Basket | None:
     """What a further item is added to; None where the counter is in the middle of something."""
     match shell.desk.phase:
         case Ringing(basket):
@@ -372,6 +379,6 @@ def _is_unused(card: CardKey, shell: Shell) -> bool:
     return known.listed is Listed.GOOD and not known.counter_floor and not known.load_floor
 
 
-def _is_free(desk: Desk) -> bool:
+def is_free(desk: Desk) -> bool:
     """Whether another order may begin: nothing is rung that would be lost."""
     return isinstance(desk.phase, Done | NotDone) or (isinstance(desk.phase, Ringing) and not desk.phase.basket.items)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 
 from protocol.basket import QTY_MAX
+from protocol.entries import LINES_MAX
 from protocol.ids import U16_MAX, U32_MAX, CardNo, Generation, ProductId, Seq, StaffId
 from protocol.money import SALE_CENTS_MAX, Cents, parse_cents
 from protocol.pay_codes import PREFIX, PayCode, read_pay_code
@@ -31,6 +32,18 @@ class RingItem:
 
     product: ProductId
     qty: int
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Take a line out of the basket, counted from 0."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class LookAtCard:
+    """Show what is on the next card, and sell nothing to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +176,8 @@ class Mistake:
 Command = (
     Ring
     | RingItem
+    | Remove
+    | LookAtCard
     | Clear
     | Pay
     | TakeCash
@@ -271,6 +286,11 @@ def _ring_item(product: str, qty: str = "1") -> RingItem:
     return RingItem(ProductId(_name(product)), int(qty))
 
 
+def _drop(line: str) -> Remove:
+    """People count from 1."""
+    return Remove(_number(line, LINES_MAX) - 1)
+
+
 def _issue(card: str, generation: str, card_class: str, pin: str = "") -> Issue:
     of_class = _card_class(card_class)
     numbers = CardNo(_number(card, U32_MAX)), Generation(_number(generation, U16_MAX))
@@ -346,7 +366,9 @@ def _export(path: str, which: str = "") -> Export:
 _COMMANDS: dict[str, tuple[Container[int], Callable[..., Command]]] = {
     "ring": ((1,), _ring),
     "item": ((1, 2), _ring_item),
+    "drop": ((1,), _drop),
     "clear": ((0,), Clear),
+    "card": ((0,), LookAtCard),
     "pay": ((0,), Pay),
     "cash": ((0,), TakeCash),
     "price": (range(3, LINE_CHARS_MAX), _reprice),

@@ -28,6 +28,7 @@ from terminal.identity import CA_FILE, TLS_FILE, IdentityError, JournalKeys
 from terminal.key_tiers import TierName, keys_of
 from terminal.mqtt_line import LineSettings, TlsFiles
 from terminal.sam_keys import SamTable, keys_in
+from terminal.theme import ScreenSettings, Theme
 
 _T = TypeVar("_T", bound=msgspec.Struct)
 _READER_PATH = r"^(|/[A-Za-z0-9._/:@+-]+|usb(:[0-9]{1,3}:[0-9]{1,3})?)\Z"
@@ -83,6 +84,18 @@ class _Office(_Table, frozen=True):
     link: str = LINK_DEFAULT
 
 
+class _ScreenSize(enum.StrEnum):
+    SMALL = "480x320"
+    USUAL = "800x480"
+    LARGE = "1024x600"
+
+
+class _Screen(_Table, frozen=True):
+    size: _ScreenSize = _ScreenSize.USUAL
+    full: bool = False
+    theme: Theme = Theme.LIGHT
+
+
 class _Server(_Table, frozen=True):
     url: str
 
@@ -108,6 +121,7 @@ class _File(_Table, frozen=True):
     server: _Server | None = None
     campus: _Campus = _Campus()
     office: _Office = _Office()
+    screen: _Screen | None = None
     card_keys_file: str = ""
     card_keys: tuple[KeySetTable, ...] = ()
     sam: SamTable | None = None
@@ -139,6 +153,8 @@ class Config:
     """The key set that new cards get."""
     link: str = LINK_DEFAULT
     """The page that a phone opens which reads a tag made here."""
+    screen: ScreenSettings | None = None
+    """None: the console alone."""
 
 
 def read_config(path: Path, *, with_card_keys: bool = True) -> Config:
@@ -183,6 +199,7 @@ def read_config(path: Path, *, with_card_keys: bool = True) -> Config:
         card_keys=CardKeys((_master_keys(keys_path, row, frozenset(file.may)) for row in rows), in_sam),
         key_set_new=key_sets[0] if key_sets else 0,
         link=_link(path, file.office.link),
+        screen=_screen(file.screen) if file.screen else None,
     )
 
 
@@ -278,6 +295,11 @@ def _link(path: Path, link: str) -> str:
     except ValueError as error:
         raise ConfigWrong(f"{path}: office.link: {error}") from error
     return link
+
+
+def _screen(screen: _Screen) -> ScreenSettings:
+    width, _, height = screen.size.partition("x")
+    return ScreenSettings((int(width), int(height)), screen.full, screen.theme)
 
 
 def _server_url(url: str) -> str:

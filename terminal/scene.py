@@ -96,6 +96,8 @@ class Text:
     bold: bool = False
     align: Align = Align.LEFT
     lines: int = 1
+    middle: bool = True
+    """Half way down the box, or from its top."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +159,11 @@ class Drawing:
         bold: bool = False,
         align: Align = Align.LEFT,
         lines: int = 1,
+        middle: bool = True,
     ) -> None:
         """Words, in the largest size that fits; the smallest of the scale comes last by itself."""
         px = sorted({self.metrics.px(size) for size in (*sizes, Size.SMALL)}, reverse=True)
-        self.elements.append(Text(box, text, role, tuple(px), bold, align, lines))
+        self.elements.append(Text(box, text, role, tuple(px), bold, align, lines, middle))
 
     def sign(self, box: Box, icon: Icon, role: Role, px: int | None = None) -> None:
         """An icon."""
@@ -184,7 +187,7 @@ class Drawing:
         self.fill(box, role, edge=Role.LINE if role in (Role.KEY, Role.PAGE) else None)
         inner = box.inset(self.metrics.gap, self.metrics.gap // 2)
         if icon is not None and not text:
-            self.sign(inner, icon, ink, self.metrics.px(Size.TITLE))
+            self.sign(box, icon, ink, min(self.metrics.px(Size.TITLE), min(box.w, box.h) * 3 // 4))
         elif icon is not None:
             sign, inner = inner.left(self.metrics.px(Size.TITLE), self.metrics.gap)
             self.sign(sign, icon, ink, self.metrics.px(Size.TITLE))
@@ -200,20 +203,26 @@ Measure = Callable[[int, bool, str], int]
 
 
 def fit(text: Text, measure: Measure, line_px: Callable[[int], int]) -> tuple[int, tuple[str, ...]] | None:
-    """The size and the lines in which a text fits its box; None: it fits in none of its sizes."""
-    for px in text.px:
-        lines = wrapped(text.text, text.box.w, partial(measure, px, text.bold))
+    """The size and the lines in which a text fits its box; None: it fits in none of its sizes.
+
+    A word is broken only where it is too long for the smallest size.
+    """
+    for px, breaks in (*((px, False) for px in text.px), (text.px[-1], True)):
+        lines = wrapped(text.text, text.box.w, partial(measure, px, text.bold), breaks=breaks)
         if lines is not None and len(lines) <= text.lines and len(lines) * line_px(px) <= text.box.h:
             return px, lines
     return None
 
 
-def wrapped(text: str, width: int, measure: Callable[[str], int]) -> tuple[str, ...] | None:
-    """Lines no wider than that, broken at spaces and between ideographs; None where a word is wider by itself."""
+def wrapped(text: str, width: int, measure: Callable[[str], int], *, breaks: bool = False) -> tuple[str, ...] | None:
+    """Lines no wider than that, broken at spaces and between ideographs; None where a word is wider by itself.
+
+    `breaks`: words are broken anywhere instead.
+    """
     lines = list[str]()
     for paragraph in text.split("\n"):
         line = ""
-        for part in _parts(paragraph):
+        for part in list(paragraph) if breaks else _parts(paragraph):
             if measure((line + part).rstrip()) <= width:
                 line += part
                 continue

@@ -100,6 +100,26 @@ def status_lines(status: Status, campus: CampusTime, words: Words) -> tuple[str,
     return tuple(lines)
 
 
+def shift_lines(status: Status, words: Words) -> tuple[str, ...]:
+    """The X report: what the running shift took in so far."""
+    shift = status.shift
+    if not shift.number:
+        return (words["report.no_shift"],)
+    sums = {
+        "drawer": shift.drawer_cents,
+        "sales": shift.sales_cents,
+        "refunds": shift.refunds_cents,
+        "cash": shift.cash_cents,
+        "expected": shift.expected_cents,
+    }
+    return (
+        words["report.shift"].format(number=shift.number, staff=shift.staff),
+        words["report.count"].format(count=shift.sales),
+        *(words[f"report.{name}"].format(cents=cents_text(cents, words)) for name, cents in sums.items()),
+        words["report.unsent"].format(count=status.unsent),
+    )
+
+
 def limit_text(as_of: UtcMs, most: Cents, campus: CampusTime, words: Words) -> str:
     """Why large amounts are not sold now: what the cashier needs to know before a student asks."""
     time = time_text(as_of, campus) if as_of else words["lists.unknown"]

@@ -54,7 +54,7 @@ Colours = Mapping[Role, str]
 
 _LIGHT = {
     Role.PAGE: "#EEF2F5", Role.SURFACE: "#FFFFFF", Role.LINE: "#C3CDD6", Role.TEXT: "#14202B", Role.SOFT: "#4A5A68",
-    Role.BRAND: "#0B5F78", Role.BRAND_INK: "#FFFFFF", Role.KEY: "#FFFFFF", Role.KEY_INK: "#14202B", Role.OFF: "#66747F",
+    Role.BRAND: "#0B5F78", Role.BRAND_INK: "#FFFFFF", Role.KEY: "#FFFFFF", Role.KEY_INK: "#14202B", Role.OFF: "#5A6873",
     Role.WARNING: "#FFD66B", Role.WARNING_INK: "#2A1D00",
     Role.WAITING: "#0B5FA8", Role.WAITING_INK: "#FFFFFF", Role.HOLD: "#3B3F9E", Role.HOLD_INK: "#FFFFFF",
     Role.ASKING: "#5B3F8F", Role.ASKING_INK: "#FFFFFF", Role.APPROVED: "#14713D", Role.APPROVED_INK: "#FFFFFF",
@@ -193,6 +193,17 @@ SCREENS = {
     (1024, 600): Metrics(1024, 600, bar=48, gap=10, touch=64, radius=12, percent=125),
     (480, 320): Metrics(480, 320, bar=26, gap=4, touch=58, radius=8, percent=72),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenSettings:
+    """How a terminal's screen is shown."""
+
+    size: tuple[int, int] = (800, 480)
+    """One of `SCREENS`."""
+    full: bool = False
+    """The whole panel, scaled, instead of a window."""
+    theme: Theme = Theme.LIGHT
 
 
 def css() -> str:

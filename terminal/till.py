@@ -16,8 +16,8 @@ from protocol.money import Cents
 from protocol.texts import text_of
 from terminal import views
 from terminal.card_port import CardPort
-from terminal.clerk import Clerk
-from terminal.commands import Cancel, CloseShift, Command, Confirm, Export, Help, ShowCode, ShowStatus
+from terminal.clerk import Clerk, is_free
+from terminal.commands import Cancel, CloseShift, Command, Confirm, Export, Help, LookAtCard, ShowCode, ShowStatus
 from terminal.desk import AwaitingCard, Ringing, TapAgain, Ticked
 from terminal.face import Face
 from terminal.gauges import Gauges
@@ -54,6 +54,10 @@ class Till:
     face: Face
     indicator: Indicator
     now: Callable[[], Now]
+    read_out: Callable[[CardChannel], Awaitable[tuple[str, ...]]]
+    """Everything on a card, in sentences, with this terminal's keys; nothing is written."""
+    looks: bool = False
+    """Whether the next card is only looked at."""
     disk_fault: str = ""
     """Why nothing is sold; empty while the journal can be written."""
     several: bool = False
@@ -71,11 +75,15 @@ class Till:
         async def take(shell: Shell) -> None:
             self.face.note("card", state="arrived")
             self._sounded = None
+            if self.looks:
+                self.looks = False
+                return self.face.say("\n".join(await self.read_out(channel)))
             self.cards.arrived(channel)
             if self.clerk.office is not None and self.clerk.office.wants_card:
                 await self.clerk.office.card_arrived(channel, shell.append, shell.derived)
             else:
                 await shell.card_arrived()
+            return None
 
         await self.turn(take)
 
@@ -135,7 +143,10 @@ class Till:
         async def take(shell: Shell) -> None:
             self._shown = None
             self._sounded = None if isinstance(command, ShowCode) else self._sounded
-            if shell.desk.merchant or isinstance(command, _OF_A_SPARE):
+            self.looks = isinstance(command, LookAtCard) and is_free(shell.desk) and not self.clerk.office_at_work
+            if isinstance(command, LookAtCard):
+                self.face.say(self.words["said.look" if self.looks else "said.not_now"])
+            elif shell.desk.merchant or isinstance(command, _OF_A_SPARE):
                 await self.clerk.do(command, shell)
             else:
                 self.face.say(self.words["said.spare"])

@@ -182,6 +182,11 @@ def cents_text(cents: int, words: Words) -> str:
     return ("-" if cents < 0 else "") + words["amount"].format(cents=format_cents(abs(cents)))
 
 
+def price_text(cents: Cents | None, words: Words) -> str:
+    """A sum that may not be known yet."""
+    return words["line.no_price"] if cents is None else cents_text(cents, words)
+
+
 def age_text(age_ms: int, words: Words) -> str:
     """How old something is, in the largest unit that says enough."""
     if not 0 <= age_ms < AGE_KNOWN_MS_MAX:
@@ -350,12 +355,17 @@ def _basket_cents(basket: Basket, minute: int) -> Cents | None:
     return ticket.total_cents if isinstance(ticket, Ticket) else None
 
 
-def _item_line(item: Item, basket: Basket, minute: int, words: Words) -> str:
+def item_text(item: Item, basket: Basket, minute: int, words: Words) -> tuple[str, str]:
+    """What a line of a basket is called, and what it costs as far as that is known."""
     product = basket.prices.product(item.product)
     known = getattr(product.names, words["language"]) if product else item.product
     name = words["line.typed"] if item.product == FREE_AMOUNT else known
     priced = price_basket(Basket(basket.prices, (item,)), None, minute)
-    cents = cents_text(priced.total_cents, words) if isinstance(priced, Ticket) else words["line.no_price"]
+    return name, cents_text(priced.total_cents, words) if isinstance(priced, Ticket) else words["line.no_price"]
+
+
+def _item_line(item: Item, basket: Basket, minute: int, words: Words) -> str:
+    name, cents = item_text(item, basket, minute, words)
     return words["line.item"].format(qty=item.qty, name=name, cents=cents)
 
 

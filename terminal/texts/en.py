@@ -6,6 +6,7 @@ A refusal is two sentences: why (`refused.<reason>`) and what to do (`advice.<re
 from typing import Final
 
 from terminal.office_texts.en import OFFICE
+from terminal.screen_texts.en import SCREEN
 
 SENTENCES: Final[dict[str, str]] = {
     "language": "en",
@@ -211,6 +212,7 @@ SENTENCES: Final[dict[str, str]] = {
     "said.reader_gone": "The card reader does not answer. Plug it in; selling goes on as soon as it does.",
     "said.reader_back": "The card reader is back.",
     **OFFICE,
+    **SCREEN,
     # A card that is looked at
     "cards.sam": "SAM AV{generation} in {reader}, UID {uid}.",
     "cards.no_sam": "The SAM cannot be used ({why}).",
@@ -326,7 +328,9 @@ SENTENCES: Final[dict[str, str]] = {
     "usage.ring": "ring 12.50",
     "usage.item": "item ID [QTY]",
     "usage.price": "price ID 2.50 REASON",
+    "usage.drop": "drop LINE",
     "usage.clear": "clear",
+    "usage.card": "card",
     "usage.pay": "pay",
     "usage.cash": "cash",
     "usage.confirm": "confirm",
@@ -350,7 +354,9 @@ SENTENCES: Final[dict[str, str]] = {
     "help.ring": "ring an amount",
     "help.item": "ring an item of the price list",
     "help.price": "sell what is rung at another price",
+    "help.drop": "take a line out of the basket",
     "help.clear": "empty the basket",
+    "help.card": "show what is on the next card",
     "help.pay": "ask for the card",
     "help.cash": "take notes and coins instead",
     "help.confirm": "yes",

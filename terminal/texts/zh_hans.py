@@ -3,6 +3,7 @@
 from typing import Final
 
 from terminal.office_texts.zh_hans import OFFICE
+from terminal.screen_texts.zh_hans import SCREEN
 
 SENTENCES: Final[dict[str, str]] = {
     "language": "zh_hans",
@@ -209,6 +210,7 @@ SENTENCES: Final[dict[str, str]] = {
     "said.reader_gone": "读卡器无响应。请插好；恢复后即可继续刷卡。",
     "said.reader_back": "读卡器已恢复。",
     **OFFICE,
+    **SCREEN,
     # A card that is looked at
     "cards.sam": "SAM AV{generation}，位于 {reader}，UID {uid}。",
     "cards.no_sam": "SAM 无法使用（{why}）。",
@@ -322,7 +324,9 @@ SENTENCES: Final[dict[str, str]] = {
     "usage.ring": "ring 12.50",
     "usage.item": "item 商品 [数量]",
     "usage.price": "price 商品 2.50 原因",
+    "usage.drop": "drop 行号",
     "usage.clear": "clear",
+    "usage.card": "card",
     "usage.pay": "pay",
     "usage.cash": "cash",
     "usage.confirm": "confirm",
@@ -346,7 +350,9 @@ SENTENCES: Final[dict[str, str]] = {
     "help.ring": "录入金额",
     "help.item": "录入价目表里的商品",
     "help.price": "更改已录入商品的价格",
+    "help.drop": "从已录入的商品中删去一行",
     "help.clear": "清空本单",
+    "help.card": "查看下一张卡的内容",
     "help.pay": "请顾客刷卡",
     "help.cash": "收现金",
     "help.confirm": "确认",

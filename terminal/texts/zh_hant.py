@@ -3,6 +3,7 @@
 from typing import Final
 
 from terminal.office_texts.zh_hant import OFFICE
+from terminal.screen_texts.zh_hant import SCREEN
 
 SENTENCES: Final[dict[str, str]] = {
     "language": "zh_hant",
@@ -209,6 +210,7 @@ SENTENCES: Final[dict[str, str]] = {
     "said.reader_gone": "讀卡機無回應。請插好；恢復後即可繼續刷卡。",
     "said.reader_back": "讀卡機已恢復。",
     **OFFICE,
+    **SCREEN,
     # A card that is looked at
     "cards.sam": "SAM AV{generation}，位於 {reader}，UID {uid}。",
     "cards.no_sam": "SAM 無法使用（{why}）。",
@@ -322,7 +324,9 @@ SENTENCES: Final[dict[str, str]] = {
     "usage.ring": "ring 12.50",
     "usage.item": "item 商品 [數量]",
     "usage.price": "price 商品 2.50 原因",
+    "usage.drop": "drop 行號",
     "usage.clear": "clear",
+    "usage.card": "card",
     "usage.pay": "pay",
     "usage.cash": "cash",
     "usage.confirm": "confirm",
@@ -346,7 +350,9 @@ SENTENCES: Final[dict[str, str]] = {
     "help.ring": "輸入金額",
     "help.item": "輸入價目表裡的商品",
     "help.price": "更改已輸入商品的價格",
+    "help.drop": "從已輸入的商品中刪去一行",
     "help.clear": "清空本單",
+    "help.card": "查看下一張卡的內容",
     "help.pay": "請顧客刷卡",
     "help.cash": "收現金",
     "help.confirm": "確認",

@@ -1,10 +1,11 @@
 """A till put together by hand: real journal, real shell, cards on a simulated reader, and a face that remembers."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
 from hardware.cards.keys import CardKeys
+from hardware.ports import CardChannel
 from hardware.simulated.indicator import SimulatedIndicator
 from hardware.simulated.reader import SimulatedReader
 from hardware.simulated.reader import VirtualCard as Card
@@ -17,6 +18,7 @@ from protocol.money import Cents
 from protocol.price_list import Names, PriceList, Product
 from protocol.signing import Verifier
 from protocol.trust import KeyRing
+from terminal.card_look import look
 from terminal.card_port import CardPort, Run
 from terminal.clerk import Clerk, Rights
 from terminal.commands import Command, Mistake, read_command
@@ -108,7 +110,13 @@ class CounterBench:
             journal.export,
             read_typed_file,
         )
-        self.till = Till(self.shell, cards, clerk, self.gauges, campus, SENTENCES, self.face, self.indicator, self.now)
+
+        def read_out(channel: CardChannel) -> Awaitable[tuple[str, ...]]:
+            return look(channel, run, keys, key_set, load_key, SENTENCES)
+
+        self.till = Till(
+            self.shell, cards, clerk, self.gauges, campus, SENTENCES, self.face, self.indicator, self.now, read_out
+        )
 
     def now(self) -> Now:
         """A clock that the test moves."""

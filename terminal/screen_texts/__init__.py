@@ -1,0 +1,1 @@
+"""What stands on the screen's keys and pages, by language; merged into `terminal/texts/`."""

@@ -1,0 +1,204 @@
+"""Every picture of the till: an idle counter, a full one, each moment of a sale, each form, each refusal."""
+
+from dataclasses import replace
+from typing import Any
+
+from msgspec import structs
+
+from protocol.authorise import Refusal, Refused
+from protocol.basket import Basket
+from protocol.entries import LINES_MAX, Operation
+from protocol.ids import ChannelId, ProductId, Seq, ShiftNo, StaffId
+from protocol.instants import DAY_MS, BusinessDay
+from protocol.money import SALE_CENTS_MAX, Cents
+from protocol.price_list import Names, PriceList, Product
+from protocol.site_files import StaffRow
+from terminal.clerk import Rights
+from terminal.derived import ShiftTotals
+from terminal.desk import (
+    AwaitingCard,
+    Charged,
+    Done,
+    NotDone,
+    PaidEarlier,
+    Phase,
+    PinEntry,
+    RepeatAsked,
+    Ringing,
+    TapAgain,
+)
+from terminal.front import Counter, Form, Front, press, said
+from terminal.offline import Offline, OfflineCause
+from terminal.presses import Area, Begin, FormName, Page, Report
+from terminal.refund import Sold
+from terminal.status import Status
+from terminal.step_draft import Open
+from terminal.theme import Theme
+from terminal.topup import TopUp
+from terminal.views import Words, disk_view, several_cards_view, view_of
+from tests.terminal.test_views import AT, CARD, MERCHANT, READ, desk, purchase, receipt, sold, status
+
+_DISHES = (
+    ("rice", "Rice", "米饭", "米飯", 150, "staples"),
+    ("noodles", "Beef noodles", "红烧牛肉面", "紅燒牛肉麵", 1_850, "noodles"),
+    ("tofu", "Mapo tofu", "麻婆豆腐", "麻婆豆腐", 900, "dishes"),
+    ("egg", "Tomato and egg", "西红柿炒鸡蛋", "番茄炒蛋", 850, "dishes"),
+    ("pork", "Twice-cooked pork", "回锅肉", "回鍋肉", 1_500, "dishes"),
+    ("fish", "Steamed fish", "清蒸鲈鱼", "清蒸鱸魚", 2_800, "dishes"),
+    ("greens", "Greens with garlic", "蒜蓉青菜", "蒜蓉青菜", 600, "dishes"),
+    ("soup", "Seaweed and egg soup", "紫菜蛋花汤", "紫菜蛋花湯", 300, "soups"),
+    ("milk", "Soy milk", "豆浆", "豆漿", 250, "drinks"),
+    ("bun", "Steamed bun with pork", "鲜肉包子", "鮮肉包子", 250, "staples"),
+    ("dumplings", "Dumplings, a dozen", "水饺（一打）", "水餃（一打）", 1_200, "staples"),
+    ("congee", "Congee", "皮蛋瘦肉粥", "皮蛋瘦肉粥", 500, "staples"),
+    ("cola", "Cola", "可乐", "可樂", 350, "drinks"),
+    ("apple", "Apple", "苹果", "蘋果", 400, "fruit"),
+)
+LONG_EN = "The grand opening banquet platter for up to twelve hungry pal"[:60]
+LONG_ZH = "开学典礼特供全家福大拼盘配时令蔬菜米饭紫菜蛋花汤及水果沙拉"
+PRODUCTS = tuple(
+    Product(ProductId(name), Names(en, hans, hant), Cents(price), category=category)
+    for name, en, hans, hant, price, category in _DISHES
+)
+LONG = Product(
+    ProductId("long"),
+    Names(LONG_EN, LONG_ZH, LONG_ZH),
+    Cents(SALE_CENTS_MAX),
+    category="Wide-category-name.of-32-letters",
+)
+MANY = tuple(
+    structs.replace(LONG, id=ProductId(f"d{number}"), category=f"category-{number % 9}") for number in range(120)
+)
+PRICES = PriceList(7, "CNY", PRODUCTS)
+STAFF = tuple(
+    StaffRow(StaffId(name), shown, "A" * 22, "A" * 43)
+    for name, shown in (
+        ("wang", "王芳"),
+        ("li", "李小明"),
+        ("chen", "Chen Wei"),
+        ("long", "Maximiliana Featherstonehaugh-Wu"),
+    )
+)
+SHIFT = ShiftTotals(ShiftNo(3), StaffId("wang"), Cents(20_000), 128, Cents(183_350), Cents(1_850), Cents(4_200))
+SOLD = tuple(Sold(Seq(900 - 2 * n), CARD, MERCHANT, BusinessDay(1), Cents(1_250 + n), Cents(0)) for n in range(30))
+
+
+def counter(phase: Phase, words: Words, products: tuple[Product, ...] = PRODUCTS, **more: object) -> Counter:
+    """A till at noon, online, with a shift and a price list."""
+    at = structs.replace(desk(phase), prices=PriceList(7, "CNY", products))
+    known: dict[str, object] = {
+        "view": view_of(at, 720, words),
+        "status": status(shift=SHIFT),
+        "merchant": MERCHANT,
+        "basket": phase.basket if isinstance(phase, Ringing) else Basket(at.prices),
+        "products": products,
+        "minute": 720,
+        "rights": Rights(load=True, topup=True),
+        "staff": STAFF,
+        "sold": SOLD,
+    }
+    return Counter(**{**known, **more})  # type: ignore[arg-type]
+
+
+def basket(products: tuple[Product, ...], *quantities: int) -> Basket:
+    """So many of each product, from the first on."""
+    found = Basket(PriceList(7, "CNY", products))
+    for product, qty in zip(products, quantities, strict=False):
+        added = found.add(product.id, qty)
+        assert isinstance(added, Basket)
+        found = added
+    return found
+
+
+def offline(cause: OfflineCause) -> Status:
+    """Not as always."""
+    return status(Offline(cause, "broker.campus.example"), acked=Seq(0), tip=Seq(4_321), shift=SHIFT)
+
+
+Moment = tuple[Front, Counter]
+_EMPTY, _SOME = Ringing(Basket(PRICES)), Ringing(basket(PRODUCTS, 2, 1, 1))
+_FULL = Ringing(basket(MANY, *([9_999] * LINES_MAX)))
+_AGAIN: dict[str, Any] = {"last": ((ProductId("rice"), 1, None),), "last_cents": Cents(1_250)}
+_DONE = Done(receipt())
+
+
+def moments(words: Words) -> dict[str, Moment]:
+    """By name. Whoever adds a picture adds it here."""
+    found = {**_ringing(words), **_forms(words), **_sale(words)}
+    idle = counter(_EMPTY, words)
+    for cause in OfflineCause:
+        found[f"offline_{cause}"] = (Front(), replace(idle, status=offline(cause)))
+    for code in Refusal:
+        found[f"refused_{code}"] = (Front(), counter(NotDone(purchase(1_250), Refused(code, DAY_MS)), words))
+    return found
+
+
+def _ringing(words: Words) -> dict[str, Moment]:
+    idle, some = counter(_EMPTY, words), counter(_SOME, words)
+    step = Open(Seq(9), Operation.SALE, sold(), AT)
+    owing = structs.replace(desk(_EMPTY), opens=(step,), unconfirmed=receipt(amount=200))
+    return {
+        "idle": (Front(), idle),
+        "idle_again": (Front(), counter(_EMPTY, words, **_AGAIN)),
+        "idle_owed": (Front(), replace(idle, view=view_of(owing, 720, words))),
+        "no_dishes": (Front(), counter(_EMPTY, words, ())),
+        "one_dish": (Front(), counter(_EMPTY, words, PRODUCTS[:1])),
+        "rung": (Front(), some),
+        "rung_99": (Front(), counter(_FULL, words, MANY)),
+        "long_names": (Front(), counter(Ringing(basket((LONG,), 1)), words, (LONG, *MANY[:6]))),
+        "many_dishes": (Front(category="category-5", first=5), counter(_EMPTY, words, MANY)),
+        "pad": (Front(area=Area.PAD), idle),
+        "pad_typed": (Front(area=Area.PAD, typed="12.50"), some),
+        "search": (Front(area=Area.SEARCH, typed="r"), idle),
+        "search_none": (Front(area=Area.SEARCH, typed="zzzzzz"), some),
+        "said": (Front(said=(words["said.journal_low"],)), idle),
+        "training": (Front(), counter(_SOME, words, training=True)),
+    }
+
+
+def _forms(words: Words) -> dict[str, Moment]:
+    idle = counter(_EMPTY, words)
+    bare = replace(idle, status=status(), rights=Rights(refund=False))
+    give_back = press(Front(page=Page.SOLD), idle, Begin(FormName.REFUND, SOLD[0].seq, SOLD[0].left_cents))[0]
+    answer = "\n".join((words["finding.purse_unreadable"], "1", "2", "3"))
+    untrusted = replace(idle, status=offline(OfflineCause.CERTIFICATE))
+
+    def form(name: FormName, *answers: str, typed: str = "") -> Front:
+        return Front(page=Page.FORM, form=Form(name, answers), typed=typed)
+
+    return {
+        "menu": (Front(page=Page.MENU), idle),
+        "menu_no_shift": (Front(page=Page.MENU, theme=Theme.DARK), bare),
+        "open_shift": (form(FormName.OPEN_SHIFT), idle),
+        "open_shift_nobody": (form(FormName.OPEN_SHIFT), replace(idle, staff=())),
+        "open_shift_drawer": (form(FormName.OPEN_SHIFT, "wang", typed="200"), idle),
+        "open_shift_pin": (form(FormName.OPEN_SHIFT, "wang", "200", typed="1234"), idle),
+        "close_shift": (form(FormName.CLOSE_SHIFT, typed="242"), idle),
+        "topup": (form(FormName.TOPUP), idle),
+        "refund": (give_back, idle),
+        "sold": (Front(page=Page.SOLD), idle),
+        "sold_none": (Front(page=Page.SOLD), replace(idle, sold=())),
+        "x_report": (Front(page=Page.TEXT, report=Report.SHIFT), idle),
+        "status": (Front(page=Page.TEXT, report=Report.STATUS), untrusted),
+        "answer": (said(Front(), answer), idle),
+    }
+
+
+def _sale(words: Words) -> dict[str, Moment]:
+    idle, waiting = counter(_EMPTY, words), counter(AwaitingCard(purchase(1_250)), words)
+    lies = structs.replace(desk(AwaitingCard(purchase(1_250))), present=CARD.key, charged=(Charged(CARD.key, AT),))
+    torn = TapAgain(purchase(1_250), Open(Seq(9), Operation.SALE, sold(), AT))
+    return {
+        "tap": (Front(), waiting),
+        "tap_largest": (Front(), counter(AwaitingCard(purchase(SALE_CENTS_MAX)), words)),
+        "tap_topup": (Front(), counter(AwaitingCard(TopUp(Cents(5_000), ChannelId("cash"))), words)),
+        "lift": (Front(), replace(idle, view=view_of(lies, 720, words))),
+        "pin": (Front(typed="123"), counter(PinEntry(purchase(12_350), READ), words)),
+        "tap_again": (Front(), counter(torn, words)),
+        "two_cards": (Front(), replace(idle, view=several_cards_view(waiting.view, words))),
+        "repeat": (Front(), counter(RepeatAsked(purchase(1_250), CARD.key), words)),
+        "paid_earlier": (Front(), counter(PaidEarlier(receipt(), None), words)),
+        "paid": (Front(), counter(_DONE, words)),
+        "paid_undo": (Front(), counter(_DONE, words, undo=Seq(900), **_AGAIN)),
+        "disk": (Front(), replace(idle, view=disk_view(words))),
+    }

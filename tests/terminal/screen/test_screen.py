@@ -1,0 +1,169 @@
+"""A cashier at the panel: pygame's own events through the real loop, with a journal on disk and virtual cards."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from pathlib import Path
+
+os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+
+import pygame
+import pytest
+
+from protocol.entries import Kind
+from protocol.instants import CampusTime
+from protocol.money import Cents
+from protocol.purse import Technology
+from terminal import painter
+from terminal.clerk import Rights
+from terminal.commands import Cancel, GiveBack, LookAtCard, Pay, Remove, RingItem
+from terminal.face import Faces
+from terminal.glance import UNDO_MS, Glance
+from terminal.presses import Area, Begin, Beside, Do, Enter, FormName, Open, Page, Press, Repeat, Type
+from terminal.screen import Screen, ScreenUnusable
+from terminal.texts.en import SENTENCES
+from terminal.theme import ScreenSettings
+from tests.hardware.card_bench import OFFICE, issued
+from tests.terminal.counter import RICE, CounterBench
+from tests.terminal.journals import open_store
+
+
+class Desk:
+    """Somebody with a finger and a keyboard, and customers."""
+
+    def __init__(self, bench: CounterBench, screen: Screen) -> None:
+        self.bench, self.screen = bench, screen
+
+    async def until(self, fits: Callable[[], bool], what: str) -> None:
+        for _ in range(1_000):
+            if fits():
+                return
+            await asyncio.sleep(0.005)
+        raise AssertionError(f"waited for {what}: {self.bench.face.views[-1]}, {self.bench.face.said[-1:]}")
+
+    async def shows(self, title: str) -> None:
+        await self.until(lambda: self.bench.face.views[-1].title == title, title)
+
+    async def touch(self, what: Press) -> None:
+        """Press where the screen has this."""
+
+        def boxes() -> list[tuple[int, int]]:
+            touches = self.screen.scene.touches if self.screen.scene else ()
+            return [(at.box.x + at.box.w // 2, at.box.y + at.box.h // 2) for at in touches if at.press == what]
+
+        await self.until(lambda: len(boxes()) == 1, f"{what} on the screen")
+        pygame.event.post(pygame.event.Event(pygame.MOUSEBUTTONDOWN, pos=boxes()[0], button=1))
+
+    def keys(self, text: str) -> None:
+        for sign in text:
+            key = pygame.K_RETURN if sign == "\n" else 0
+            pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=key, unicode=sign))
+
+
+@pytest.fixture
+async def at(tmp_path: Path) -> AsyncIterator[Desk]:
+    journal = await open_store(tmp_path)
+    bench = CounterBench(journal, OFFICE)
+    screen = Screen(ScreenSettings(), SENTENCES, CampusTime(), language="en")
+    bench.till.face = Faces(bench.face, screen)
+    object.__setattr__(bench.till.clerk, "face", bench.till.face)
+    await bench.shell.start()
+    await bench.till.tick()
+    glance = Glance(bench.shell, Rights(load=True, topup=True), CampusTime(), bench.now)
+    running = asyncio.create_task(screen.run(glance, bench.gauges.status, bench.till.do))
+    yield Desk(bench, screen)
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    pygame.display.quit()
+    await journal.close()
+
+
+async def test_dishes_are_touched_one_is_taken_off_and_a_card_pays(at: Desk) -> None:
+    for what in (Do(RingItem(RICE.id, 1)), Do(RingItem(RICE.id, 1))):
+        await at.touch(what)
+    await at.shows("2 rung")
+    await at.touch(Do(Remove(0)))
+    await at.shows("Ready")
+    await at.touch(Do(RingItem(RICE.id, 1)))
+    await at.touch(Do(Pay()))
+    await at.shows("Tap a card")
+    paid = await at.bench.taps(issued(Technology.DESFIRE).card)
+    assert paid.title == "Paid" and at.bench.kinds()[-2:] == [Kind.SALE_PREPARED, Kind.SALE_SETTLED]
+
+
+async def test_an_amount_is_typed_and_the_next_customer_takes_the_same(at: Desk) -> None:
+    bench = issued(Technology.DESFIRE)
+    at.keys("12.5\n")
+    await at.shows("Tap a card")
+    assert (await at.bench.taps(bench.card)).amount_cents == 1_250
+    await at.bench.takes_off()
+    at.bench.at_ms += 60_000
+    await at.touch(Repeat())
+    await at.shows("Tap a card")
+    assert (await at.bench.taps(bench.card)).amount_cents == 1_250
+    assert at.bench.handed_over == 2
+
+
+async def test_a_sale_is_undone_with_one_touch_and_a_tap(at: Desk) -> None:
+    bench = issued(Technology.DESFIRE)
+    at.keys("3\n")
+    await at.shows("Tap a card")
+    paid = await at.bench.taps(bench.card)
+    assert paid.title == "Paid"
+    await at.bench.takes_off()
+    newest = max(at.bench.shell.derived.sold)
+    await at.touch(Do(GiveBack(newest, Cents(300))))
+    await at.shows("Give back: tap the card that paid")
+    assert (await at.bench.taps(bench.card)).title == "Given back"
+
+
+async def test_after_half_a_minute_undo_is_gone(at: Desk) -> None:
+    at.keys("3\n")
+    await at.shows("Tap a card")
+    await at.bench.taps(issued(Technology.DESFIRE).card)
+    at.bench.at_ms += UNDO_MS
+    await at.bench.till.tick()
+    await at.touch(Do(Cancel()))
+    await at.shows("Ready")
+    assert not any(isinstance(getattr(one.press, "command", None), GiveBack) for one in at.screen.scene.touches)  # type: ignore[union-attr]
+
+
+async def test_a_shift_is_opened_with_digits_on_the_glass(at: Desk) -> None:
+    await at.touch(Open(Page.MENU))
+    await at.touch(Begin(FormName.OPEN_SHIFT))
+    for sign in "7":
+        await at.touch(Type(sign))
+    await at.touch(Enter())
+    at.keys("200\n")
+    await at.until(lambda: at.bench.shell.derived.shift.staff == "7", "the shift")
+    assert at.bench.shell.derived.shift.drawer_cents == 20_000
+
+
+async def test_a_card_is_looked_at_and_pays_nothing(at: Desk) -> None:
+    await at.touch(Open(Page.MENU))
+    await at.touch(Do(LookAtCard()))
+    await at.until(lambda: at.bench.till.looks, "the reader to be asked")
+    before = len(at.bench.entries)
+    await at.bench.taps(issued(Technology.DESFIRE).card)
+    assert "card 7" in at.bench.face.said[-1] and len(at.bench.entries) == before
+    await at.bench.takes_off()
+    at.keys("1\n")
+    await at.shows("Tap a card")
+
+
+async def test_no_frame_is_drawn_without_a_change(at: Desk) -> None:
+    await at.touch(Beside(Area.PAD))
+    await at.touch(Type("5"))
+    await at.until(lambda: at.screen.frames >= 2, "two frames")
+    await asyncio.sleep(0.1)
+    before = at.screen.frames
+    await asyncio.sleep(0.3)
+    assert at.screen.frames == before
+
+
+def test_without_its_fonts_it_says_what_brings_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(painter, "FONTS", tmp_path)
+    with pytest.raises(ScreenUnusable, match="scripts/assets"):
+        Screen(ScreenSettings(), SENTENCES, CampusTime(), language="en")
