@@ -104,15 +104,13 @@ def _rescue(directory: Path) -> int:
         found = rescue(directory)
     except NothingToRescue as error:
         return _failed(error, NO_IDENTITY)
-    notes = [f"# {found.lacks}".encode()] if found.lacks else []
+    notes = [f"# {'; '.join(found.faults)}".encode()] if found.faults else []
     sys.stdout.buffer.write(b"".join(line + b"\n" for line in [*found.lines, *notes]))
     _warn(f"{len(found.lines)} entries were read")
-    if found.log is None:
+    if not found.had_log:
         _warn(f"no {JOURNAL_FILE}-wal lay beside {JOURNAL_FILE}: if the terminal had one, its newest entries are there")
-    elif found.log.torn:
-        _warn(f"after entry {len(found.lines)}: a write that was cut off, as in a power cut, or a damaged last entry")
-    if found.lacks:
-        return _failed(found.lacks, JOURNAL)
+    if found.faults:
+        return _failed("; ".join(found.faults), JOURNAL)
     if not found.lines:
         return _failed(f"the journal in {directory} holds no entry; copy its whole directory", NO_IDENTITY)
     return OK

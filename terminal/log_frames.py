@@ -1,67 +1,110 @@
-"""Counts the frames of SQLite's write-ahead log: SQLite stops at the first damaged one and calls the rest the end.
+"""SQLite's write-ahead log, read frame by frame, so that damage in its middle hides nothing that lies behind it.
 
-    header (32 bytes) | frame (24 bytes + page) | frame | ...        https://sqlite.org/fileformat2.html, section 4
-
-Frames of this log carry its header's salts; what an earlier round left behind carries others. Each checksum goes on
-from the one before. A commit is on the disk before the next is begun, so that a crash spoils the last frames alone.
+SQLite ends at the first frame whose checksum does not hold, without a word. Each frame's checksum goes on from the one
+that stands in the frame before, so every frame is judged by itself here (sqlite.org/fileformat2.html, section 4).
 """
 
 import struct
+from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-_HEADER = struct.Struct(">8I")
-_FRAME = struct.Struct(">6I")
+_HEADER, _FRAME = struct.Struct(">8I"), struct.Struct(">6I")
 _MAGIC = 0x377F0682
-"""The last bit: whether checksums are taken over big-endian numbers."""
-_U32 = 0xFFFF_FFFF
-_Sums = tuple[int, int]
+_U32 = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
-class LogFrames:
-    """What of a log SQLite can use."""
+class Frame:
+    """One page as a transaction left it."""
 
-    used: int = 0
-    """Up to the last commit that can be read."""
-    lost: int = 0
-    """Not to be used though the log went on behind them: what an intact log never shows."""
-    torn: int = 0
-    """At the very end: begun and not committed, as a power cut leaves it, or a last commit that was damaged."""
-    header_broken: bool = False
-    """Nothing can be used, and how many frames there were is not known."""
+    page: int
+    content: bytes
+    commits: bool
+    """Its transaction ends here."""
 
 
-def frames_of(log: bytes) -> LogFrames:
-    """Read the log as SQLite does, then look behind the place where that ends."""
-    if not log.strip(b"\0"):
-        return LogFrames()
-    if len(log) < _HEADER.size:
-        return LogFrames(header_broken=True)
-    magic, _, size, _, *salts, first, second = _HEADER.unpack_from(log)
-    order, sums = ">" if magic & 1 else "<", (first, second)
-    if magic & ~1 != _MAGIC or size < 512 or _summed(log[:24], order, (0, 0)) != sums:
-        return LogFrames(header_broken=True)
-    step = _FRAME.size + size
-    places = range(_HEADER.size, len(log) - step + 1, step)
-    own = [_FRAME.unpack_from(log, at)[2:4] == tuple(salts) for at in places]
-    used = broken = 0
-    for broken, at in enumerate(places):
-        page, commit, _, _, *written = _FRAME.unpack_from(log, at)
-        sums = _summed(log[at + _FRAME.size : at + step], order, _summed(log[at : at + 8], order, sums))
-        if not own[broken] or not page or sums != tuple(written):
-            break
-        used = broken + 1 if commit else used
-    else:
-        broken = len(places)
-    if any(own[broken + 1 :]):
-        last = len(own) - own[::-1].index(True)
-        return LogFrames(used, lost=last - used)
-    return LogFrames(used, torn=sum(own[used:]))
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What a log holds."""
+
+    page_bytes: int
+    finished: Sequence[Frame]
+    """The intact frames of transactions that were certainly finished, in the order they were written."""
+    unreadable: int = 0
+    """So many of its frames are damaged or torn, or cannot be told from such."""
+    unread: int = 0
+    """So many intact frames stand behind the first of these: SQLite reads none of them."""
+    unfinished: int = 0
+    """So many intact frames at its end belong to a transaction that nothing ends."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing in the log itself says that there was more."""
+        return not self.unreadable and not self.unfinished
 
 
-def _summed(data: bytes, order: str, sums: _Sums) -> _Sums:
-    first, second = sums
-    for left, right in struct.iter_unpack(f"{order}2I", data):
-        first = (first + left + second) & _U32
-        second = (second + right + first) & _U32
-    return first, second
+def read_log(raw: bytes, page_bytes: int) -> Log:
+    """Read a log; `page_bytes` is what a page has where its own header does not tell."""
+    if not any(raw):
+        return Log(page_bytes, [])
+    header = _HEADER.unpack(raw[:32].ljust(32, b"\0"))
+    big = header[0] == _MAGIC | 1
+    has_header = header[0] & ~1 == _MAGIC and _sum(raw[:24], (0, 0), big=big) == header[6:8]
+    size = 24 + (header[2] if has_header else page_bytes)
+    pieces = [raw[at : at + size] for at in range(32, len(raw), size)]
+    heads = [_FRAME.unpack(piece[:24].ljust(24, b"\0")) for piece in pieces]
+    before = [header[6:8], *(head[4:6] for head in heads)]
+    holds = [
+        len(piece) == size and head[0] > 0 and _sum(piece[24:], _sum(piece[:8], sums, big=big), big=big) == head[4:6]
+        for piece, head, sums in zip(pieces, heads, before, strict=False)
+    ]
+    salts = (
+        header[4:6] if has_header else next((head[2:4] for head, ok in zip(heads, holds, strict=True) if ok), (0, 0))
+    )
+    ours = [head[2:4] == salts for head in heads]
+    rounds = header[3] if has_header else _U32
+    of_it = [
+        mine or (any(piece) and not (1 <= (salts[0] - head[2]) & _U32 <= rounds))
+        for piece, head, mine in zip(pieces, heads, ours, strict=True)
+    ]
+    length = max((index + 1 for index, mine in enumerate(of_it) if mine), default=0)
+    intact = [
+        Frame(head[0], piece[24:], head[1] > 0) if ok and mine else None
+        for piece, head, ok, mine in zip(pieces[:length], heads, holds, ours, strict=False)
+    ]
+    return _judged(size - 24, intact, 0 if has_header else 1)
+
+
+def _judged(page_bytes: int, intact: Sequence[Frame | None], lost_headers: int) -> Log:
+    """A transaction is begun only when the one before it is on the disk, so only the last can be unfinished."""
+    bad = [index for index, frame in enumerate(intact) if frame is None]
+    first_bad = 0 if lost_headers else bad[0] if bad else len(intact)
+    ends = [0, *(index + 1 for index, frame in enumerate(intact) if frame is not None and frame.commits)]
+    last = ends[-1]
+    if len(ends) > 1 and None in intact[ends[-2] : last]:
+        last = ends[-2]
+    return Log(
+        page_bytes,
+        [frame for frame in intact[:last] if frame is not None],
+        len(bad) + lost_headers,
+        sum(frame is not None for frame in intact[first_bad:]),
+        sum(frame is not None for frame in intact[ends[-1] :]),
+    )
+
+
+def _sum(data: bytes, start: tuple[int, ...], *, big: bool) -> tuple[int, ...]:
+    """Two sums over pairs of 32-bit words."""
+    one, other = start
+    for left, right in _pairs(data, big=big):
+        one = (one + left + other) & _U32
+        other = (other + right + one) & _U32
+    return one, other
+
+
+def _pairs(data: bytes, *, big: bool) -> Iterator[tuple[int, int]]:
+    words = array("I", data)
+    if big != (struct.pack("=H", 1) == b"\0\1"):
+        words.byteswap()
+    steps = iter(words)
+    return zip(steps, steps, strict=True)

@@ -87,7 +87,7 @@ def _stopped(done: TakenFile, why: str, asked_for: int = 0) -> TakenFile:
 
 async def _take_epoch(take: Take, tid: TerminalId, epoch: Epoch, lines: list[bytes], done: TakenFile) -> TakenFile:
     """Where entries are asked for again and are in the file, go on from there."""
-    links, fault = _readable(lines, tid, epoch)
+    links, fault, behind = _readable(lines, tid, epoch)
     if not links:
         return _stopped(done, fault)
     begun, first, index, most, tries_left = done.entries, links[0].seq, 0, BATCH_ENTRIES_MAX, 2 * len(lines) + 32
@@ -115,14 +115,21 @@ async def _take_epoch(take: Take, tid: TerminalId, epoch: Epoch, lines: list[byt
                 raise Conflict("too_many_histories", f"of {tid} no further history is taken; keep this file")
             case _:
                 assert_never(taken.reply)
+    if behind:
+        further = await _take_epoch(take, tid, epoch, lines[len(links) :], done)
+        return further if further.entries > done.entries else _stopped(further, fault)
     return _stopped(done, fault) if fault else done
 
 
-def _readable(lines: Sequence[bytes], tid: TerminalId, epoch: Epoch) -> tuple[Sequence[Link], str]:
-    """The entries up to the first line that cannot be read or does not follow, and what is wrong with that."""
+def _readable(lines: Sequence[bytes], tid: TerminalId, epoch: Epoch) -> tuple[Sequence[Link], str, bool]:
+    """The entries up to the first line that cannot be read or does not follow, and what is wrong with that.
+
+    And whether that line stands behind a gap: what follows goes on where the hole is booked, and asks for it if not.
+    """
     run = read_run(lines, tid, epoch)
     odd = misplaced(run.links)
     if odd is None:
-        return run.links, run.fault and f"{run.fault}: was the file cut off?"
+        return run.links, run.fault and f"{run.fault}: was the file cut off?", False
     held = run.links[: next(index for index, link in enumerate(run.links) if link is odd)]
-    return held, f"entry {odd.seq} does not continue entry {held[-1].seq}, which stands before it"
+    fault = f"entry {odd.seq} does not continue entry {held[-1].seq}, which stands before it"
+    return held, fault, odd.seq > held[-1].seq + 1

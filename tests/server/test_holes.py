@@ -244,6 +244,26 @@ async def test_the_database_books_and_fills_the_same_hole(tmp_path: Path) -> Non
         await assert_balances_are_sums(database)
 
 
+async def test_a_file_with_a_gap_asks_for_the_hole_and_goes_on_behind_it_once_it_is_booked(tmp_path: Path) -> None:
+    """A rescue brings what stands behind damage, too."""
+    street = Street()
+    till = street.one
+    file = [*till.lines[:2], *till.lines[4:]]
+    async with Database(sqlite_url(tmp_path)) as database:
+        await database.migrate()
+        await put_book(database, street.book)
+        ingest = Ingest(database, keys_in(tmp_path), CAMPUS, street.clock)
+        for _ in range(2):
+            street.clock.pass_ms(10_000)
+            taken = await ingest.take_file(till.tid, file)
+            assert (taken.entries, taken.upto, taken.asked_for) == (2, 2, 3)
+            assert taken.fault == "line 3: entry 5 does not continue entry 2, which stands before it"
+        hole = await Upkeep(database, TRUST, CAMPUS, street.clock).book_hole(till.tno, Seq(3))
+        assert hole is not None and hole.status is HoleStatus.BOOKED
+        taken = await ingest.take_file(till.tid, file)
+        assert (taken.entries, taken.upto, taken.asked_for, taken.fault) == (len(file), len(till.lines), 0, "")
+
+
 async def test_a_later_tap_extends_a_booked_hole(tmp_path: Path) -> None:
     """When the hole was booked nobody had seen the card since; a later tap shows the missing sale."""
     street = Street()
