@@ -44,9 +44,10 @@ async def _server_error(_: Request, error: Exception) -> JSONResponse:
     return problem(error.status, error.code, error.title, error.text)
 
 
-async def _invalid(_: Request, error: Exception) -> JSONResponse:
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    told = faults_in_words(error.errors())
+    is_called_json = "json" in request.headers.get("content-type", "")
+    told = faults_in_words(error.errors(), is_called_json=is_called_json)
     return problem(422, "invalid_request", "Invalid", told.encode("ascii", "replace").decode())
 
 

@@ -62,8 +62,16 @@ _SENTENCES = {
 }
 
 
-def faults_in_words(faults: Sequence[Mapping[str, Any]]) -> str:
-    """The first few of a request's faults, as pydantic found them."""
+_NO_OBJECT = ("model_type", "model_attributes_type", "dict_type", "list_type")
+
+
+def faults_in_words(faults: Sequence[Mapping[str, Any]], *, is_called_json: bool = True) -> str:
+    """The first few of a request's faults, as pydantic found them.
+
+    `is_called_json`: what its Content-Type says of the body; without it a body is not looked into.
+    """
+    if not is_called_json and any(tuple(fault["loc"]) == ("body",) and fault["type"] in _NO_OBJECT for fault in faults):
+        return "the body: send it with the header Content-Type: application/json"
     return "; ".join(_fault(fault) for fault in faults[:FAULTS_MAX])
 
 

@@ -188,7 +188,10 @@ def _until_approved(
             if found.state == "approved":
                 return found
             if found.state == "refused":
-                raise IdentityError("the desk refused this machine, or another one used the code. Ask for a new code.")
+                raise IdentityError(
+                    "the desk turned this machine away, or another one used the code. If the desk typed other words, "
+                    "run the same command again; else ask for a new code."
+                )
         wait(LOOK_EVERY_S)
 
 

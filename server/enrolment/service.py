@@ -60,7 +60,8 @@ class _ClaimClosed(Forbidden):
 
 class _OtherWords(Forbidden):
     def __init__(self, tid: TerminalId) -> None:
-        super().__init__("other_words", "these are not the words of this machine: somebody may sit in between")
+        text = "these are not the words of this machine: somebody may sit in between. It was turned away"
+        super().__init__("other_words", f"{text}; the right one begins again with the same code")
         self.tid = tid
 
 
@@ -231,12 +232,25 @@ class Enrolments:
             return await self._database.transact(approve)
         except _OtherWords as other:
             note_outcome(Outcome.REFUSED)
-            text = f"{operator.name} compared other words than machine {number}'s"
-            await self._alarm(AlarmKind.OTHER_WORDS, other.tid, text)
+            await self._turn_away(number, operator, other.tid)
             raise
         except _OtherTier as other:
             await self._alarm(AlarmKind.OTHER_TIER, other.tid, other.told)
             raise
+
+    async def _turn_away(self, number: int, operator: Operator, tid: TerminalId) -> None:
+        """Other words than its own were compared: it is over with this machine; its code stays for the right one."""
+        now = self._clock()
+        turned_away = {"state": State.REFUSED, "decided_by": operator.name, "decided_at": now}
+        text = f"{operator.name} compared other words than machine {number}'s, which was turned away"
+
+        async def turn_away(connection: AsyncConnection) -> None:
+            known = await store.numbered(connection, number)
+            if known is not None and known["state"] == State.WAITING:
+                await store.decide(connection, number, turned_away)
+            await raise_alarm(connection, AlarmKind.OTHER_WORDS, tid, text, now)
+
+        await self._database.transact(turn_away)
 
     async def refuse(self, number: int, operator: Operator) -> None:
         """This is not the machine that was meant: its claim code is over with it."""

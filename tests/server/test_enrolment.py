@@ -102,11 +102,31 @@ async def test_a_machine_that_may_make_money_takes_two_people(desk: Desk) -> Non
     assert (await desk.post(path, words, who="tom", expect=202))["by"] == "tom"
     assert (await desk.post(path, words, who="tom", expect=202))["by"] == "tom", "he cannot be the second one"
     assert (await machine.standing())["state"] == "waiting"
-    wrong = {"words": "lusab babad gutih tugad"}
-    told = await desk.post(path, wrong, who="bob", expect=403)
-    assert told["code"] == "other_words" and told["title"] == "Not allowed"
     assert (await desk.post(path, words, who="bob"))["tid"] == TID
     assert (await machine.standing())["state"] == "approved"
+
+
+async def test_other_words_turn_the_machine_away_and_leave_the_code_to_the_right_one(desk: Desk) -> None:
+    """Nobody approves it afterwards with the words that the desk shows."""
+    code = await claim(desk)
+    for number in (1, 2):
+        stranger = Machine(desk, number)
+        await stranger.begin(code)
+        await stranger.prove()
+        (waiting,) = await desk.get("/enrolments")
+        path = f"/enrolments/{waiting['number']}/approve"
+        told = await desk.post(path, {"words": "lusab babad gutih tugad"}, who="tom", expect=403)
+        assert (told["code"], told["title"]) == ("other_words", "Not allowed") and "same code" in told["detail"]
+        assert (await stranger.standing())["state"] == "refused" and await desk.get("/enrolments") == []
+        assert (await desk.post(path, {"words": stranger.words}, who="tom", expect=404))["code"] == "not_waiting"
+    (alarm,) = await desk.get("/alarms?kind=other_words")
+    assert alarm["about"] == TID and "turned away" in alarm["text"]
+    right = Machine(desk, 3)
+    await right.begin(code)
+    await right.prove()
+    (waiting,) = await desk.get("/enrolments")
+    await desk.post(f"/enrolments/{waiting['number']}/approve", {"words": right.words}, who="tom")
+    assert (await right.standing())["state"] == "approved"
 
 
 async def test_a_key_by_hand_for_a_right_takes_two_people_who_mean_the_same_key(desk: Desk) -> None:
@@ -144,7 +164,7 @@ async def test_who_opens_a_code_again_puts_the_first_one_out(desk: Desk, caplog:
     assert (told["operator"], told["subject"], told["outcome"]) == ("ann", subject, "refused")
     (alarm,) = [known.getMessage() for known in caplog.records if "ALARM" in known.getMessage()]
     assert TID in alarm and not set(first.words.split()) & set(alarm.split())
-    assert refused["code"] == "other_words" and (await second.standing())["state"] == "waiting"
+    assert refused["code"] == "other_words" and (await second.standing())["state"] == "refused"
 
 
 async def test_a_newer_code_puts_out_who_waits_under_the_older_one(desk: Desk) -> None:

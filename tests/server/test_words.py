@@ -134,3 +134,12 @@ async def test_every_pattern_of_the_api_has_its_words(desk: Desk) -> None:
 async def test_no_schema_is_named_by_its_file(desk: Desk) -> None:
     """Two classes of one name: FastAPI then names both by their modules."""
     assert [name for name in desk.house.app.openapi()["components"]["schemas"] if not name.isalnum()] == []
+
+
+@pytest.mark.parametrize("kind", [None, "application/x-www-form-urlencoded", "text/plain"])
+async def test_json_that_is_not_called_so_is_told_how_to_be(desk: Desk, kind: str | None) -> None:
+    headers = {"Authorization": "Bearer ann-token"} | ({"Content-Type": kind} if kind else {})
+    body = b'{"id": "request-1", "cents": 5}'
+    answer = await desk.client.post("/api/1/cards/1/loads", content=body, headers=headers)
+    told = "the body: send it with the header Content-Type: application/json"
+    assert (answer.status_code, answer.json()["detail"]) == (422, told)
