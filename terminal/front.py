@@ -63,6 +63,8 @@ TYPED_MAX, SCANNED_MAX = 20, 160
 BARCODE_DIGITS_MIN = 8
 """EAN-8 is the shortest bar code; an amount of so many digits is refused in any case."""
 PIN_DIGITS = range(4, 9)
+_RINGS = ("ringing", "done")
+"""Phases in which typed digits are an amount; in another they may be the rest of a PIN, typed too late."""
 
 
 FIELDS = {
@@ -172,7 +174,8 @@ def shown(front: Front, view: View, before: View | None) -> Front:
     if before is not None and view.phase == before.phase:
         return front
     keeps = view.phase == "ringing" and front.page is not Page.SALE
-    typed = front.typed if keeps or view.phase in ("ringing", "done", "not_done") else ""
+    is_pin = before is not None and before.phase == "pin_entry"
+    typed = front.typed if keeps or (view.phase in _RINGS and not is_pin) else ""
     return replace(front, page=front.page if keeps else Page.SALE, form=front.form if keeps else None, typed=typed)
 
 
@@ -264,7 +267,7 @@ def _entered(front: Front, counter: Counter, *, goes_on: bool) -> Pressed:
         return replace(front, typed=""), (command,) if isinstance(command, ShowCode) else ()
     rung = _rung(front, counter)
     if rung is None:
-        return replace(front, said=("?",)), ()
+        return replace(front, said=("?",), typed=typed if front.area is Area.SEARCH else ""), ()
     pays = () if goes_on or isinstance(rung, RingItem) else (Pay(),)
     return replace(_cleared(front), area=front.area), (rung, *pays)
 
@@ -278,8 +281,10 @@ def _entered_nothing(front: Front, counter: Counter) -> Pressed:
 
 
 def _rung(front: Front, counter: Counter) -> Ring | RingItem | None:
-    """What typed signs mean: a product where they are searched for or are a bar code, else an amount."""
+    """What typed signs mean: a bar code at any time; between two sales what is searched for, or an amount."""
     typed, is_barcode = front.typed, front.typed.isdigit() and len(front.typed) >= BARCODE_DIGITS_MIN
+    if counter.view.phase not in _RINGS and not is_barcode:
+        return None
     if front.area is Area.SEARCH or is_barcode:
         products = found(counter.products, typed)
         return RingItem(products[0].id, 1) if len(products) == 1 else None

@@ -30,6 +30,9 @@ LOOK_S = 0.015
 """From one look at keys and glass to the next."""
 STATUS_S = 0.5
 """The bar follows the clock and the line so often."""
+AGAIN_S = 2.0
+"""After this time a screen is drawn again that could not be drawn."""
+_PIN = "pin_entry"
 _KEYS: dict[int, Press] = {
     pygame.K_RETURN: Enter(),
     pygame.K_KP_ENTER: Enter(),
@@ -66,7 +69,6 @@ class Screen:
             raise ScreenUnusable(str(error)) from error
         pygame.display.set_caption("Fanka")
         pygame.mouse.set_visible(not settings.full)
-        pygame.key.set_repeat(500, 60)
         self._metrics: Metrics = SCREENS[settings.size]
         self._words, self._campus = words, campus
         self._front = Front(theme=settings.theme)
@@ -76,6 +78,8 @@ class Screen:
         self.scene: Scene | None = None
         self._drawn_in = settings.theme
         self._changed = True
+        self._presses: asyncio.Queue[tuple[Press, str]] = asyncio.Queue()
+        """What was pressed and not yet taken, each with the phase that was seen then."""
         self.frames = 0
         """So many were drawn."""
 
@@ -94,17 +98,34 @@ class Screen:
         """For programs only."""
 
     async def run(self, glance: Glance, status: Callable[[], Status], do: Callable[[Command], Awaitable[None]]) -> None:
-        """Draw and listen until it is cancelled."""
-        commands: asyncio.Queue[Command] = asyncio.Queue()
+        """Draw and listen until it is cancelled. Raises what `do` raises; whatever fails at the screen is logged."""
         self._glance = glance
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_obey(commands, do))
+            tasks.create_task(self._obey(glance, do))
             tasks.create_task(self._follow(status))
-            while True:
+            tasks.create_task(self._look(glance))
+
+    async def _look(self, glance: Glance) -> None:
+        while True:
+            wait_s = LOOK_S
+            try:
                 for event in pygame.event.get():
-                    self._take(event, glance, commands)
+                    self._take(event)
                 self.draw(glance)
-                await asyncio.sleep(LOOK_S)
+            except Exception:  # noqa: BLE001  a dark screen stops no sale
+                _log.exception("the screen cannot be drawn")
+                self._begin_anew()
+                wait_s = AGAIN_S
+            await asyncio.sleep(wait_s)
+
+    def _begin_anew(self) -> None:
+        """The counter's own page, without anything that was typed or said: that may be what cannot be drawn."""
+        self._front, self.scene, self._changed = Front(theme=self._front.theme), None, True
+
+    def _take(self, event: pygame.event.Event) -> None:
+        what = self._meant(event)
+        if what is not None and self._view is not None:
+            self._presses.put_nowait((what, self._view.phase))
 
     def draw(self, glance: Glance) -> None:
         """A frame, if anything differs from the one before."""
@@ -135,15 +156,29 @@ class Screen:
                 _log.debug("the disk does not answer: the bar stays as it is")
             await asyncio.sleep(STATUS_S)
 
-    def _take(self, event: pygame.event.Event, glance: Glance, commands: asyncio.Queue[Command]) -> None:
-        what = self._meant(event)
-        if what is None or self._view is None or self._status is None:
-            return
+    async def _obey(self, glance: Glance, do: Callable[[Command], Awaitable[None]]) -> None:
+        """One press after the other: each is judged by what the ones before it have done."""
+        while True:
+            for command in self._asked(*await self._presses.get(), glance):
+                await do(command)
+
+    def _asked(self, what: Press, seen: str, glance: Glance) -> tuple[Command, ...]:
+        """What a press asks for. What was meant for a PIN is for nothing else, and nothing else is for a PIN."""
+        if (
+            self._view is None
+            or self._status is None
+            or (seen != self._view.phase and _PIN in (seen, self._view.phase))
+        ):
+            return ()
         before = self._front
-        self._front, asked = press(before, glance.counter(self._view, self._status), what)
+        try:
+            self._front, asked = press(before, glance.counter(self._view, self._status), what)
+        except Exception:  # noqa: BLE001  neither does a press
+            _log.exception("a press means nothing")
+            self._begin_anew()
+            return ()
         self._changed = self._changed or self._front != before
-        for command in asked:
-            commands.put_nowait(command)
+        return asked
 
     def _meant(self, event: pygame.event.Event) -> Press | None:
         """What a key or a touch means now."""
@@ -158,8 +193,3 @@ class Screen:
             sign = event.unicode
             return Plus() if sign == "+" else Type(sign) if len(sign) == 1 and sign.isprintable() else None
         return None
-
-
-async def _obey(commands: asyncio.Queue[Command], do: Callable[[Command], Awaitable[None]]) -> None:
-    while True:
-        await do(await commands.get())

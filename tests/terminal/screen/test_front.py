@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
+from protocol.authorise import Refusal, Refused
 from protocol.basket import Basket
 from protocol.ids import ProductId, Seq, StaffId
 from protocol.money import SALE_CENTS_MAX, Cents
@@ -22,7 +23,7 @@ from terminal.commands import (
     ShowCode,
     TakeTopUp,
 )
-from terminal.desk import AwaitingCard, Done, PinEntry, RepeatAsked, Ringing
+from terminal.desk import AwaitingCard, Done, NotDone, PinEntry, RepeatAsked, Ringing
 from terminal.front import Counter, Front, amount_of, found, press, said, shown
 from terminal.presses import (
     Answer,
@@ -129,6 +130,24 @@ def test_a_pin_is_typed_on_its_own_and_forgotten() -> None:
     front, done = after(front, asking, Type("4"), Enter())
     assert done == [EnterPin("1234")] and not front.typed
     assert "1234" not in repr(replace(front, typed="1234")) and "4" not in repr(Type("4"))
+
+
+def test_what_is_left_of_a_pin_is_neither_shown_nor_rung() -> None:
+    """The customer types on where the card was taken away, the sale was called off, or the PIN was wrong."""
+    pin = counter(PinEntry(purchase(1_250), READ), SENTENCES).view
+    refused = NotDone(purchase(1_250), Refused(Refusal.PIN_WRONG))
+    for phase in (Ringing(rung(1_250)), AwaitingCard(purchase(1_250)), refused, Done(receipt())):
+        at = counter(phase, SENTENCES)
+        assert shown(replace(PAD, typed="12"), at.view, pin).typed == ""
+        if not isinstance(phase, Ringing | Done):
+            assert commands(PAD, at, *typed("1234"), Enter()) == [] == commands(PAD, at, *typed("1234"), Plus())
+
+
+def test_behind_a_bar_code_that_nobody_knows_the_next_one_is_read() -> None:
+    coded = structs.replace(PRODUCTS[0], barcode="6901234567892")
+    at = replace(IDLE, products=(coded, *PRODUCTS[1:]))
+    presses = [*typed("6901234567893"), Enter(), *typed(coded.barcode), Enter()]
+    assert commands(Front(), at, *presses) == [RingItem(coded.id, 1)]
 
 
 def test_a_question_is_never_answered_by_enter() -> None:

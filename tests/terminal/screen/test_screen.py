@@ -153,6 +153,31 @@ async def test_a_card_is_looked_at_and_pays_nothing(at: Desk) -> None:
     await at.shows("Tap a card")
 
 
+@pytest.mark.parametrize("times", [2, 5])
+async def test_the_same_again_pressed_twice_is_rung_once(at: Desk, times: int) -> None:
+    """A key bounces, a finger taps twice, a scanner ends a line with two signs."""
+    bench = issued(Technology.DESFIRE)
+    at.keys("12.5\n")
+    await at.shows("Tap a card")
+    await at.bench.taps(bench.card)
+    await at.bench.takes_off()
+    at.bench.at_ms += 60_000
+    at.keys("\n" * times)
+    await at.shows("Tap a card")
+    await asyncio.sleep(0.1)
+    assert at.bench.face.views[-1].amount_cents == 1_250
+
+
+async def test_what_cannot_be_drawn_stops_no_sale(at: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    await at.until(lambda: at.screen.frames > 0, "a picture")
+    at.screen.say("no font draws this: \0")
+    await at.until(lambda: "cannot be drawn" in caplog.text, "the log")
+    at.keys("12.5\n")
+    await at.shows("Tap a card")
+    await at.touch(Do(Cancel()))
+    await at.shows("Ready")
+
+
 async def test_no_frame_is_drawn_without_a_change(at: Desk) -> None:
     await at.touch(Beside(Area.PAD))
     await at.touch(Type("5"))
