@@ -16,13 +16,13 @@ SETTLED = "it differs from the books no more"
 async def keep_cases(connection: AsyncConnection, cases: Collection[Case], now: UtcMs) -> None:
     """Open what is new, and say in an open one what is different now.
 
-    One that somebody closed is opened again only for another difference.
+    One that somebody closed is opened again only for another difference; one that was over by itself, for any.
     """
     columns = case_file.c
     for case in cases:
         same = columns.cls == case.cls, columns.about == case.about
         known = (await connection.execute(select(case_file).where(*same).order_by(columns.id.desc()).limit(1))).first()
-        if known is None or (known.closed_at and known.cents != case.cents):
+        if known is None or (known.closed_at and (known.outcome == SETTLED or known.cents != case.cents)):
             await open_case(connection, case, now)
         elif not known.closed_at:
             values = {"cents": case.cents, "text": case.text}

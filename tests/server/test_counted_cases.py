@@ -147,3 +147,14 @@ async def test_a_statement_that_differs_is_a_case_until_it_is_right(desk: Desk) 
     await desk.post(f"/days/{TODAY}/proof?dry=false", who="bob")
     (case,) = await cases(desk, "provider_difference")
     assert (case["cents"], case["text"]) == (90, "bank: 'statement' says 0.90, the books say 0.00")
+
+
+async def test_a_difference_that_comes_back_after_it_was_gone_is_a_case_again(desk: Desk) -> None:
+    """Somebody corrects a document by mistake and puts the true one back."""
+    await drawer(desk, 1, "wang", 1_250)
+    desk.clock.pass_ms(DAY_MS)
+    for number, (cents, open_cents) in enumerate(((200, [-50]), (250, []), (200, [-50]))):
+        desk.clock.pass_ms(MINUTE_MS)
+        await desk.put(VAULT, {"cents": cents, "document": f"count {number}"}, who="bob")
+        await desk.post(f"/days/{TODAY}/proof?dry=false", who="bob")
+        assert [case["cents"] for case in await cases(desk)] == open_cents
