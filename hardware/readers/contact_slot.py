@@ -1,7 +1,8 @@
 """A contact slot of a PC/SC reader with a SAM in it, through pyscard's `scard` layer as in `pcsc.py`.
 
 A SAM is found by its reader's name, or by its answer to reset: the chips known say "MIFARE ... SAM" in it
-(LibLogicalAccess, atrparser.cpp). Nothing is held between errors: pulled out and plugged in again, it works again.
+(LibLogicalAccess, atrparser.cpp). Nothing is held between errors: pulled out and plugged in again, it works again. A
+daemon that does not answer is a chip that is missing (`patience.py`).
 """
 
 from contextlib import suppress
@@ -10,6 +11,7 @@ from typing import Any, Self
 from smartcard import scard as _untyped  # pyright: ignore[reportMissingTypeStubs]
 
 from hardware.ports import SamFailed
+from hardware.readers.patience import Patience
 from hardware.readers.picking import pick_reader
 
 scard: Any = _untyped
@@ -22,6 +24,7 @@ class ContactSlot:
         self._wanted = name
         self._context: int | None = None
         self._card: tuple[int, int] | None = None
+        self._patience = Patience(SamFailed)
         self.name = ""
         """The reader that was used last."""
 
@@ -34,12 +37,13 @@ class ContactSlot:
     def power_up(self) -> None:
         """Connect for us alone, which is what powers it up. Raises SamFailed."""
         self.close()
-        result, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
+        result, context = self._asked(scard.SCardEstablishContext, scard.SCARD_SCOPE_USER)
         self._require(result)
         self._context = int(context)
         self.name = self._found()
         either = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
-        result, handle, protocol = scard.SCardConnect(self._context, self.name, scard.SCARD_SHARE_EXCLUSIVE, either)
+        connect, exclusive = scard.SCardConnect, scard.SCARD_SHARE_EXCLUSIVE
+        result, handle, protocol = self._asked(connect, self._context, self.name, exclusive, either)
         self._require(result)
         self._card = int(handle), int(protocol)
 
@@ -47,7 +51,7 @@ class ContactSlot:
         """Return the whole answer. Raises SamFailed; then it is powered up anew or not at all."""
         if self._card is None:
             raise SamFailed("the SAM is not powered")
-        result, answer = scard.SCardTransmit(*self._card, list(apdu))
+        result, answer = self._asked(scard.SCardTransmit, *self._card, list(apdu))
         self._require(result)
         if len(answer) < 2:
             self.close()
@@ -59,14 +63,14 @@ class ContactSlot:
         card, self._card = self._card, None
         context, self._context = self._context, None
         if card is not None:
-            scard.SCardDisconnect(card[0], scard.SCARD_UNPOWER_CARD)
+            self._patience.let_go(scard.SCardDisconnect, card[0], scard.SCARD_UNPOWER_CARD)
         if context is not None:
-            scard.SCardReleaseContext(context)
+            self._patience.let_go(scard.SCardReleaseContext, context)
 
     def _found(self) -> str:
         names: list[str] = []
         with suppress(SystemError):  # pyscard's own answer where the library knows the context no more
-            _, names = scard.SCardListReaders(self._context, [])
+            _, names = self._asked(scard.SCardListReaders, self._context, [])
         found = pick_reader(names, self._wanted) if self._wanted else next(filter(self._holds_a_sam, names), "")
         if not found:
             self.close()
@@ -75,9 +79,18 @@ class ContactSlot:
         return found
 
     def _holds_a_sam(self, name: str) -> bool:
-        result, readers = scard.SCardGetStatusChange(self._context, 0, [(name, scard.SCARD_STATE_UNAWARE)])
+        asked = [(name, scard.SCARD_STATE_UNAWARE)]
+        result, readers = self._asked(scard.SCardGetStatusChange, self._context, 0, asked)
         atr = bytes(readers[0][2]) if result == scard.SCARD_S_SUCCESS else b""
         return b"MIFARE" in atr and b"SAM" in atr
+
+    def _asked(self, function: Any, *args: object) -> Any:
+        """What libpcsclite answers. Raises SamFailed for a daemon that is silent; then all is begun anew."""
+        try:
+            return self._patience.ask(function, *args)
+        except SamFailed:
+            self.close()
+            raise
 
     def _require(self, result: int) -> None:
         if result != scard.SCARD_S_SUCCESS:

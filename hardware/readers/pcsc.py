@@ -2,7 +2,7 @@
 
 Only pyscard's thin `scard` layer is used: its card-monitoring classes poll in a thread and hide which call failed.
 Waiting is one blocking SCardGetStatusChange, for a card and for readers that are plugged in alike, never a loop that
-looks again and again.
+looks again and again. A daemon that does not answer at all is a reader that is gone (`patience.py`).
 """
 
 import time
@@ -14,6 +14,7 @@ from smartcard import scard as _untyped  # pyright: ignore[reportMissingTypeStub
 from hardware.ports import GET_UID, CardLeftField, ReaderUnplugged, Signal
 from hardware.readers.answers_to_reset import is_type_b, technology_of
 from hardware.readers.lamps import is_pseudo_apdu, lamp_commands
+from hardware.readers.patience import Patience
 from hardware.readers.picking import pick_reader
 from protocol.tokens import UID_SIZES
 
@@ -44,8 +45,9 @@ _STATE_READER_GONE: int = scard.SCARD_STATE_UNKNOWN | scard.SCARD_STATE_UNAVAILA
 class PcscChannel:
     """A card in the field of a PC/SC reader, until the reader hands out the next one."""
 
-    def __init__(self, handle: int, protocol: int, atr: bytes) -> None:
+    def __init__(self, patience: Patience, handle: int, protocol: int, atr: bytes) -> None:
         """Ask the reader for the card's UID. Raises CardLeftField and ReaderUnplugged."""
+        self._patience = patience
         self._handle = handle
         self._protocol = protocol
         self.technology = technology_of(atr)
@@ -60,7 +62,7 @@ class PcscChannel:
         After either it is unknown whether the card carried the command out. A card that leaves in the middle can show
         as a success without an answer, so the length decides, not the result code.
         """
-        result, answer = scard.SCardTransmit(self._handle, self._protocol, list(apdu))
+        result, answer = self._patience.ask(scard.SCardTransmit, self._handle, self._protocol, list(apdu))
         if result in _READER_GONE:
             raise ReaderUnplugged(_sentence(result))
         if result != scard.SCARD_S_SUCCESS or len(answer) < 2:
@@ -75,7 +77,7 @@ class PcscChannel:
         """What a card that may make its PUPI anew is called then. Raises CardLeftField and ReaderUnplugged."""
         either = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
         shared, unpower = scard.SCARD_SHARE_EXCLUSIVE, scard.SCARD_UNPOWER_CARD
-        result, self._protocol = scard.SCardReconnect(self._handle, shared, either, unpower)
+        result, self._protocol = self._patience.ask(scard.SCardReconnect, self._handle, shared, either, unpower)
         if result in _READER_GONE:
             raise ReaderUnplugged(_sentence(result))
         if result != scard.SCARD_S_SUCCESS:
@@ -83,13 +85,16 @@ class PcscChannel:
         return self._asked_uid()
 
     def show(self, command: bytes) -> None:
-        """Give the reader a command for its lamps, by escape, or where the card's commands go if it is taken there."""
-        if not _escaped(self._handle, command) and is_pseudo_apdu(command):
-            scard.SCardTransmit(self._handle, self._protocol, list(command))
+        """Give the reader a command for its lamps, by escape, or where the card's commands go if it is taken there.
+
+        Raises ReaderUnplugged.
+        """
+        if not _escaped(self._patience, self._handle, command) and is_pseudo_apdu(command):
+            self._patience.ask(scard.SCardTransmit, self._handle, self._protocol, list(command))
 
     def close(self) -> None:
         """Let go of the card; it stays in the field."""
-        scard.SCardDisconnect(self._handle, scard.SCARD_LEAVE_CARD)
+        self._patience.let_go(scard.SCardDisconnect, self._handle, scard.SCARD_LEAVE_CARD)
 
 
 class PcscReader:
@@ -104,6 +109,7 @@ class PcscReader:
         self._context: int | None = None
         self._readers_state: int = scard.SCARD_STATE_UNAWARE
         self._channel: PcscChannel | None = None
+        self._patience = Patience(ReaderUnplugged)
 
     def __enter__(self) -> Self:
         return self
@@ -144,18 +150,19 @@ class PcscReader:
 
     def signal(self, signal: Signal) -> None:
         """Show and sound it on the reader, which may take 0.4 s; a reader that cannot, or is gone, is no error."""
-        for command in lamp_commands(self._name, signal):
-            if self._channel is not None:
-                self._channel.show(command)
-            elif self._context is not None:
-                self._show_without_card(command)
+        with suppress(ReaderUnplugged):
+            for command in lamp_commands(self._name, signal):
+                if self._channel is not None:
+                    self._channel.show(command)
+                elif self._context is not None:
+                    self._show_without_card(command)
 
     def close(self) -> None:
         """Let go of the card and of the daemon. The reader can be used again afterwards."""
         self._let_go()
         context, self._context = self._context, None
         if context is not None:
-            scard.SCardReleaseContext(context)
+            self._patience.let_go(scard.SCardReleaseContext, context)
 
     def _let_go(self) -> None:
         channel, self._channel = self._channel, None
@@ -163,10 +170,11 @@ class PcscReader:
             channel.close()
 
     def _show_without_card(self, command: bytes) -> None:
-        result, handle, _ = scard.SCardConnect(self._context, self._name, scard.SCARD_SHARE_DIRECT, 0)
+        direct = scard.SCARD_SHARE_DIRECT
+        result, handle, _ = self._patience.ask(scard.SCardConnect, self._context, self._name, direct, 0)
         if result == scard.SCARD_S_SUCCESS:
-            _escaped(handle, command)
-            scard.SCardDisconnect(handle, scard.SCARD_LEAVE_CARD)
+            _escaped(self._patience, handle, command)
+            self._patience.let_go(scard.SCardDisconnect, handle, scard.SCARD_LEAVE_CARD)
 
     def _status(self, known_state: int, timeout_s: float) -> tuple[int, bytes]:
         """Wait until the reader's state differs from the known one; return what it is and the card's ATR.
@@ -175,7 +183,7 @@ class PcscReader:
         """
         name = self._require_reader()
         waited_for = [(name, known_state), (READERS_CHANGED, self._readers_state)]
-        result, readers = scard.SCardGetStatusChange(self._context, int(timeout_s * 1_000), waited_for)
+        result, readers = self._state_change(waited_for, timeout_s)
         if result == scard.SCARD_E_TIMEOUT:
             return known_state, b""
         self._require(result)
@@ -193,10 +201,23 @@ class PcscReader:
             if remaining_s <= 0:
                 raise self._missing()
             waited_for = [(READERS_CHANGED, self._readers_state)]
-            result, readers = scard.SCardGetStatusChange(self._open(), int(remaining_s * 1_000), waited_for)
+            result, readers = self._state_change(waited_for, remaining_s)
             if result != scard.SCARD_E_TIMEOUT:
                 self._require(result)
                 self._readers_changed(readers[0][1])
+
+    def _state_change(self, waited_for: list[tuple[str, int]], timeout_s: float) -> Any:
+        """Raises ReaderUnplugged."""
+        change, timeout_ms = scard.SCardGetStatusChange, int(timeout_s * 1_000)
+        return self._asked(change, self._open(), timeout_ms, waited_for, wait_s=timeout_s)
+
+    def _asked(self, function: Any, *args: object, wait_s: float = 0.0) -> Any:
+        """What libpcsclite answers. Raises ReaderUnplugged for a daemon that is silent; then all is begun anew."""
+        try:
+            return self._patience.ask(function, *args, wait_s=wait_s)
+        except ReaderUnplugged:
+            self.close()
+            raise
 
     def _readers_changed(self, state: int) -> bool:
         """Whether readers came or went; the state is told back, so that it is not told twice."""
@@ -206,14 +227,15 @@ class PcscReader:
     def _connect(self, atr: bytes) -> PcscChannel | None:
         """Open the card for us alone; None when it has left meanwhile."""
         either = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
-        result, handle, protocol = scard.SCardConnect(self._context, self._name, scard.SCARD_SHARE_EXCLUSIVE, either)
+        connect, exclusive = scard.SCardConnect, scard.SCARD_SHARE_EXCLUSIVE
+        result, handle, protocol = self._asked(connect, self._context, self._name, exclusive, either)
         if result in _CARD_GONE:
             return None
         self._require(result)
         try:
-            return PcscChannel(handle, protocol, atr)
+            return PcscChannel(self._patience, handle, protocol, atr)
         except CardLeftField:
-            scard.SCardDisconnect(handle, scard.SCARD_LEAVE_CARD)
+            self._patience.let_go(scard.SCardDisconnect, handle, scard.SCARD_LEAVE_CARD)
             return None
 
     def _require_reader(self) -> str:
@@ -240,7 +262,7 @@ class PcscReader:
         result: int = scard.SCARD_E_INVALID_HANDLE
         names: list[str] = []
         with suppress(SystemError):  # pyscard's own answer where the library knows the context no more
-            result, names = scard.SCardListReaders(self._open(), [])
+            result, names = self._asked(scard.SCardListReaders, self._open(), [])
         if result != scard.SCARD_E_NO_READERS_AVAILABLE:
             self._require(result)
         return names
@@ -248,7 +270,7 @@ class PcscReader:
     def _open(self) -> int:
         """Return the context, made anew after the reader or the daemon was gone. Raises ReaderUnplugged."""
         if self._context is None:
-            result, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
+            result, context = self._patience.ask(scard.SCardEstablishContext, scard.SCARD_SCOPE_USER)
             self._require(result)
             self._context, self._readers_state = int(context), scard.SCARD_STATE_UNAWARE
         return self._context
@@ -260,9 +282,10 @@ class PcscReader:
             raise ReaderUnplugged(_sentence(result))
 
 
-def _escaped(handle: int, command: bytes) -> bool:
+def _escaped(patience: Patience, handle: int, command: bytes) -> bool:
     """Whether the reader's driver passed an escape on; what the reader made of it is nobody's concern."""
-    return any(scard.SCardControl(handle, code, list(command))[0] == scard.SCARD_S_SUCCESS for code in _ESCAPES)
+    told = (patience.ask(scard.SCardControl, handle, code, list(command))[0] for code in _ESCAPES)
+    return any(result == scard.SCARD_S_SUCCESS for result in told)
 
 
 def _sentence(result: int) -> str:

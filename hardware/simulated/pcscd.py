@@ -10,6 +10,7 @@ import contextlib
 import os
 import random
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -104,6 +105,7 @@ class PrivatePcscd:
         if process is None:
             return
         process.terminate()
+        process.send_signal(signal.SIGCONT)
         try:
             process.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
@@ -111,6 +113,16 @@ class PrivatePcscd:
             process.wait()
         for leftover in ("pcscd.comm", "pcscd.pid"):
             (self._directory / "run" / leftover).unlink(missing_ok=True)
+
+    def pause(self) -> None:
+        """Let it hang until `resume` or `stop`: it answers nobody, and nobody is told."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on where it was."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def _launch(self) -> None:
         (self._directory / "readers" / "fanka.conf").write_text(self._configuration())

@@ -12,6 +12,7 @@ from hardware.readers.lamps import lamp_commands
 from hardware.readers.pcsc import PcscReader, scard
 from hardware.readers.picking import pick_reader
 from hardware.simulated.pcscd import PrivatePcscd
+from hardware.simulated.reader import AnsweringCard
 from hardware.simulated.vpcd import VirtualSlot
 from terminal.card_thread import CardThread
 from tests.hardware.card_bench import KINDS, TILL, Kind, issued, sale
@@ -225,3 +226,121 @@ def test_a_card_exchanged_between_read_and_write_is_left_alone(pcscd: PrivatePcs
         channel = reader.wait_for_card(2)
         assert channel is not None and channel.uid == other.uid
         assert open_card(channel, TILL).read().purse == change.purse_before
+
+
+@contextmanager
+def hanging(pcscd: PrivatePcscd) -> Iterator[None]:
+    """The daemon neither answers nor ends."""
+    pcscd.pause()
+    try:
+        yield
+    finally:
+        pcscd.resume()
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("has_card", [True, False])
+async def test_a_daemon_that_hangs_is_said_and_gone_on_with_when_it_answers_again(
+    pcscd: PrivatePcscd, *, has_card: bool
+) -> None:
+    with PcscReader(pcscd.reader_names[0]) as reader, VirtualSlot(pcscd.ports[0]) as field:
+        async with watched(reader) as told:
+            if has_card:
+                field.insert(EchoCard(b"one."))
+                await told.until(lambda: told.uids == [b"one."])
+            with hanging(pcscd):
+                await told.until(lambda: "does not answer" in told.fault and told.left == has_card)
+            await asyncio.to_thread(field.insert, EchoCard(b"two."))
+            await told.until(lambda: told.uids[-1:] == [b"two."] and not told.fault)
+
+
+@pytest.mark.integration
+async def test_a_daemon_that_hangs_and_is_started_anew(pcscd: PrivatePcscd) -> None:
+    with PcscReader(pcscd.reader_names[0]) as reader, called(pcscd, *pcscd.names):
+        async with watched(reader) as told:
+            pcscd.pause()
+            await told.until(lambda: "does not answer" in told.fault)
+            await asyncio.to_thread(restart, pcscd, *pcscd.names)
+            with VirtualSlot(pcscd.ports[0]) as field:
+                field.insert(EchoCard(b"card"))
+                await told.until(lambda: told.uids == [b"card"] and not told.fault)
+
+
+@pytest.mark.integration
+def test_a_command_in_flight_when_the_daemon_hangs_comes_before_all_that_is_asked_later(pcscd: PrivatePcscd) -> None:
+    """Whether it was carried out is unknown, as with a card that is torn away; it never comes behind a later one."""
+    card = Listening()
+    with PcscReader(pcscd.reader_names[0]) as reader, VirtualSlot(pcscd.ports[0]) as field:
+        field.insert(card)
+        channel = reader.wait_for_card(2)
+        assert channel is not None
+        with hanging(pcscd):
+            with pytest.raises(ReaderUnplugged, match="does not answer"):
+                channel.transmit(b"debit")
+            with pytest.raises(ReaderUnplugged):
+                reader.wait_for_card(0)
+            reader.signal(Signal.REFUSED)
+            assert b"debit" not in card.heard
+        again = next(found for found in iter(lambda: _tried(reader), ...) if found is not None)
+        assert again.transmit(b"read") == b"read\x90\x00"
+        assert [apdu for apdu in card.heard if apdu in (b"debit", b"read")] == [b"debit", b"read"]
+
+
+def _tried(reader: PcscReader) -> CardChannel | None:
+    try:
+        return reader.wait_for_card(1)
+    except ReaderUnplugged:
+        return None
+
+
+class Freezing:
+    """A card; when it has answered for the so-manieth time, the daemon hangs with the answer."""
+
+    def __init__(self, card: AnsweringCard, freeze: Callable[[], None]) -> None:
+        self._card, self._freeze = card, freeze
+        self.count = 0
+        self.freezes_at = 0
+
+    @property
+    def atr(self) -> bytes:
+        return self._card.atr
+
+    def reset(self) -> None:
+        self._card.reset()
+
+    def process(self, apdu: bytes) -> bytes:
+        answer = self._card.process(apdu)
+        self.count += 1
+        if self.count == self.freezes_at:
+            self._freeze()
+        return answer
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("before_last", [0, 1, 2])
+def test_a_debit_whose_answer_hangs_in_the_daemon_is_made_definite_afterwards(
+    pcscd: PrivatePcscd, kind: Kind, before_last: int
+) -> None:
+    card = Freezing(issued(kind).card, pcscd.pause)
+    with PcscReader(pcscd.reader_names[0]) as reader, VirtualSlot(pcscd.ports[0]) as field:
+        field.insert(card)
+        channel = reader.wait_for_card(2)
+        assert channel is not None
+        driver = open_card(channel, TILL)
+        first = sale(driver.read(), 1)
+        card.count = 0
+        driver.write(first)
+        exchanges = card.count
+        change = sale(driver.read(), 2)
+        card.count = 0
+        try:
+            card.freezes_at = exchanges - before_last
+            with pytest.raises((ReaderUnplugged, CardError)):
+                driver.write(change)
+        finally:
+            pcscd.resume()
+        card.freezes_at = 0
+        again = next(found for found in iter(lambda: _tried(reader), ...) if found is not None)
+        shown = open_card(again, TILL).make_definite(change.after.mark, change.after.counter, change)
+        assert shown.purse in (change.purse_before, change.after)

@@ -112,3 +112,17 @@ def test_the_virtual_chip_is_powered_up_anew_each_time(pcscd: PrivatePcscd, sam_
         chip.power_up()
         assert len(resets) > before
         assert chip.transmit(bytes.fromhex("8060000000"))[-3:] == b"\xa2\x90\x00"
+
+
+def test_a_daemon_that_hangs_is_a_sam_that_is_missing(pcscd: PrivatePcscd, sam_slot: VirtualSlot) -> None:
+    sam_slot.insert(virtual_sam(3))
+    with powered(ContactSlot()) as chip:
+        pcscd.pause()
+        try:
+            with pytest.raises(SamFailed, match="does not answer"):
+                chip.transmit(b"\x80\x60\x00\x00\x00")
+            with pytest.raises(SamFailed, match="does not answer"):
+                chip.power_up()
+        finally:
+            pcscd.resume()
+        assert powered(chip).transmit(b"\x80\x60\x00\x00\x00")[-2:] == b"\x90\x00"
