@@ -154,7 +154,8 @@ def press(front: Front, counter: Counter, what: Press) -> Pressed:
         case Repeat():
             return _cleared(front), _repeated(counter)
         case Answer(text):
-            return _answered(front, counter, text)
+            is_asked = front.form is not None and front.form.asked is Field.STAFF
+            return _answered(front, counter, text) if is_asked else (front, ())
         case Open() | Turn() | Pick() | Beside() | Begin() | Look():
             return _turned(front, what), ()
         case _:

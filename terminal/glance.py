@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from protocol.entries import Kind, SaleStep
-from protocol.ids import ProductId, Seq
+from protocol.ids import MerchantId, ProductId, Seq
 from protocol.instants import CampusTime, Now
 from protocol.money import Cents
+from protocol.price_list import FREE_AMOUNT
 from terminal.clerk import Rights, basket_of
 from terminal.desk import AwaitingCard, Done, NotDone, Phase, Ringing
 from terminal.front import Counter
@@ -35,6 +36,8 @@ class Glance:
     _rung: Rung = ()
     _last: Rung = ()
     _last_cents: Cents = Cents(0)
+    _last_at: tuple[MerchantId, int] = MerchantId(""), 0
+    """For whom that was sold, and under which price list."""
 
     def counter(self, view: View, status: Status) -> Counter:
         """The counter as it is now."""
@@ -51,7 +54,7 @@ class Glance:
             rights=self.rights,
             staff=shell.lists.staff.staff,
             sold=self._sold(now),
-            last=self._last,
+            last=self._last if self._holds() else (),
             last_cents=self._last_cents,
             undo=self._undo(phase, now),
             training=self.training,
@@ -64,8 +67,18 @@ class Glance:
                 self._rung = tuple((item.product, item.qty, item.typed_cents) for item in basket.items)
             case Done(receipt) if receipt.kind in (Kind.SALE_SETTLED, Kind.CASH_SALE) and self._rung:
                 self._last, self._last_cents, self._rung = self._rung, receipt.amount, ()
+                self._last_at = self._at()
             case _:
                 pass
+
+    def _at(self) -> tuple[MerchantId, int]:
+        return self.shell.desk.merchant, self.shell.desk.prices.version
+
+    def _holds(self) -> bool:
+        """Whether the same is still to be had: a price that somebody changed was for one customer."""
+        return self._last_at == self._at() and all(
+            typed is None or product == FREE_AMOUNT for product, _, typed in self._last
+        )
 
     def _sold(self, now: Now) -> tuple[Sold, ...]:
         today, sold = self.campus.business_day(now.utc_ms), self.shell.derived.sold

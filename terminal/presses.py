@@ -131,7 +131,7 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A form's question, answered by a touch."""
+    """Who sells, answered by a touch; it answers nothing else, so that a second tap is no amount in the drawer."""
 
     text: str
 

@@ -121,6 +121,15 @@ async def test_a_cut_off_frame_is_said(tmp_path: Path) -> None:
     assert found.lines == lines[:-1] and "1 of its pieces could not be read" in found.faults[0]
 
 
+@pytest.mark.parametrize("left", [1, 6, 17, 31, 32, 40])
+async def test_a_log_that_ends_in_its_header_ends_no_rescue(tmp_path: Path, left: int) -> None:
+    card, lines = await dead(tmp_path, 100)
+    log = card / "journal.db-wal"
+    log.write_bytes(log.read_bytes()[:left])
+    found = rescue(card)
+    assert found.lines == lines[: len(found.lines)] and len(found.lines) >= 100
+
+
 async def test_the_log_alone_says_nothing_of_frames_of_an_earlier_round(tmp_path: Path) -> None:
     """What stands behind the end was moved to the journal long ago."""
     card, lines = await dead(tmp_path, 100)

@@ -166,6 +166,11 @@ def test_a_shift_is_opened_with_three_answers_and_closed_with_one() -> None:
     assert commands(Front(), IDLE, Begin(FormName.CLOSE_SHIFT), *typed("242"), Enter()) == [CloseShift(Cents(24_200))]
 
 
+def test_a_second_tap_on_a_name_is_no_amount_in_the_drawer() -> None:
+    front, done = after(Front(page=Page.MENU), IDLE, Begin(FormName.OPEN_SHIFT), Answer("7"), Answer("7"))
+    assert done == [] and front.form is not None and front.form.answers == ("7",)
+
+
 def test_money_back_begins_with_all_that_is_left() -> None:
     newest = SOLD[0]
     begin = Begin(FormName.REFUND, newest.seq, newest.left_cents)

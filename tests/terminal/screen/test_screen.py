@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
@@ -14,6 +15,7 @@ import pytest
 from protocol.entries import Kind
 from protocol.instants import CampusTime
 from protocol.money import Cents
+from protocol.price_list import PriceList
 from protocol.purse import Technology
 from terminal import painter
 from terminal.clerk import Rights
@@ -151,6 +153,33 @@ async def test_a_card_is_looked_at_and_pays_nothing(at: Desk) -> None:
     await at.bench.takes_off()
     at.keys("1\n")
     await at.shows("Tap a card")
+
+
+async def test_nothing_is_sold_again_under_other_prices_or_at_a_price_for_one_customer(at: Desk) -> None:
+    """What is off the list would be left out, and what was made cheaper for one would be dear again."""
+    bench, glance = issued(Technology.DESFIRE), Glance(at.bench.shell, Rights(), CampusTime(), at.bench.now)
+
+    async def pays(*lines: str) -> None:
+        await at.bench.types("cancel", "item rice", *lines)
+        glance.follow()
+        await at.bench.types("pay")
+        glance.follow()
+        await at.bench.taps(bench.card)
+        await at.bench.takes_off()
+        at.bench.at_ms += 60_000
+
+    def last() -> int:
+        return len(glance.counter(at.bench.face.views[-1], at.bench.gauges.status()).last)
+
+    await pays()
+    assert last() == 1
+    await pays("price rice 1 scratched")
+    assert last() == 0
+    await pays()
+    assert last() == 1
+    lists = at.bench.shell.lists
+    await at.bench.shell.apply_lists(replace(lists, prices=PriceList(2, "CNY", ())))
+    assert last() == 0
 
 
 @pytest.mark.parametrize("times", [2, 5])
