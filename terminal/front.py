@@ -176,7 +176,7 @@ def shown(front: Front, view: View, before: View | None) -> Front:
         return front
     keeps = view.phase == "ringing" and front.page is not Page.SALE
     is_pin = before is not None and before.phase == "pin_entry"
-    typed = front.typed if keeps or (view.phase in _RINGS and not is_pin) else ""
+    typed = front.typed if (keeps or view.phase in _RINGS) and not is_pin else ""
     return replace(front, page=front.page if keeps else Page.SALE, form=front.form if keeps else None, typed=typed)
 
 

@@ -233,13 +233,15 @@ async def close_day(connection: AsyncConnection, day: BusinessDay, now: UtcMs) -
 
 
 async def reopen_from(connection: AsyncConnection, day: BusinessDay) -> bool:
-    """This day and all after it are open again; False: it is not closed. Earlier ones that somebody closed stay so."""
+    """This day and all after it are open again; False: it is not closed. Earlier ones stay closed."""
     if day > await closed_through(connection, to_close=True):
         return False
-    columns = business_day.c
+    columns, before = business_day.c, BusinessDay(day - 1)
+    closed_at, _ = await closed_day(connection, before)
     await connection.execute(delete(business_day).where(columns.day >= day))
-    newest = await connection.scalar(select(func.max(columns.day)))
-    await write_setting(connection, CLOSED_THROUGH, str(newest or 0))
+    if not await connection.scalar(select(exists().where(columns.day == before))):
+        await connection.execute(insert(business_day).values(day=before, closed_at=closed_at, revision=1))
+    await write_setting(connection, CLOSED_THROUGH, str(before))
     return True
 
 

@@ -224,6 +224,17 @@ async def test_a_day_that_a_clock_ahead_let_somebody_close_is_opened_again(desk:
     assert (await desk.post(f"/days/{TODAY + 1}/close", who="bob"))["revision"] == 1
 
 
+async def test_days_that_were_closed_with_a_later_one_stay_closed_where_that_is_opened_again(desk: Desk) -> None:
+    """Nobody closed them by themselves, and they are over."""
+    desk.clock.pass_ms(30 * DAY_MS)
+    await desk.post(f"/days/{TODAY + 29}/close", who="bob")
+    desk.clock.pass_ms(-28 * DAY_MS)
+    shut = (await desk.get(f"/days/{TODAY}"))["closed_at"]
+    await desk.post(f"/days/{TODAY + 2}/reopen", who="bob")
+    closed = [(await desk.get(f"/days/{TODAY + day}"))["closed_at"] for day in (0, 1, 2, 29)]
+    assert shut > 0 and closed == [shut, shut, 0, 0]
+
+
 async def test_a_clock_that_is_put_back_a_little_behind_the_night_changes_nothing(desk: Desk) -> None:
     desk.clock.now = UtcMs(CAMPUS.day_starts_at(BusinessDay(TODAY + 1)) + nightly.STARTS_AFTER_MS)
     assert await desk.house.nightly.run_if_due() == TODAY

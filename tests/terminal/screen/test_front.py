@@ -138,7 +138,8 @@ def test_what_is_left_of_a_pin_is_neither_shown_nor_rung() -> None:
     refused = NotDone(purchase(1_250), Refused(Refusal.PIN_WRONG))
     for phase in (Ringing(rung(1_250)), AwaitingCard(purchase(1_250)), refused, Done(receipt())):
         at = counter(phase, SENTENCES)
-        assert shown(replace(PAD, typed="12"), at.view, pin).typed == ""
+        for page in Page:
+            assert shown(replace(PAD, page=page, typed="12"), at.view, pin).typed == ""
         if not isinstance(phase, Ringing | Done):
             assert commands(PAD, at, *typed("1234"), Enter()) == [] == commands(PAD, at, *typed("1234"), Plus())
 
