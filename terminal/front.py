@@ -294,7 +294,8 @@ def _rung(front: Front, counter: Counter) -> Ring | RingItem | None:
 
 
 def _repeated(counter: Counter) -> tuple[Command, ...]:
-    if not counter.last or counter.basket is None or counter.basket.items:
+    """Between two sales only: a top-up or money back that waits for its card is no sale."""
+    if not counter.last or counter.view.phase not in _RINGS or counter.basket is None or counter.basket.items:
         return ()
     rung: list[Command] = [
         Ring(typed) if product == FREE_AMOUNT and typed is not None else RingItem(product, qty)

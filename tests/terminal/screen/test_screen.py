@@ -155,6 +155,25 @@ async def test_a_card_is_looked_at_and_pays_nothing(at: Desk) -> None:
     await at.shows("Tap a card")
 
 
+async def test_a_second_enter_makes_no_sale_of_a_top_up(at: Desk) -> None:
+    """Else the card that the customer gave cash for would pay what the one before has bought."""
+    await at.bench.types("shift open wang 100")
+    at.keys("12.5\n")
+    await at.shows("Tap a card")
+    bench = issued(Technology.DESFIRE)
+    await at.bench.taps(bench.card)
+    await at.bench.takes_off()
+    at.bench.at_ms += 60_000
+    await at.touch(Do(Cancel()))
+    await at.touch(Open(Page.MENU))
+    await at.touch(Begin(FormName.TOPUP))
+    at.keys("50\n\n")
+    await at.until(lambda: at.bench.face.views[-1].amount_cents == 5_000, "the top-up")
+    pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=pygame.K_F5, unicode=""))
+    await asyncio.sleep(0.1)
+    assert at.bench.face.views[-1].amount_cents == 5_000
+
+
 async def test_nothing_is_sold_again_under_other_prices_or_at_a_price_for_one_customer(at: Desk) -> None:
     """What is off the list would be left out, and what was made cheaper for one would be dear again."""
     bench, glance = issued(Technology.DESFIRE), Glance(at.bench.shell, Rights(), CampusTime(), at.bench.now)
