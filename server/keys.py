@@ -66,6 +66,11 @@ def trust_in(directory: Path) -> Trust:
     path = directory / TRUST_FILE
     try:
         return read_trust(path.read_bytes())
+    except FileNotFoundError as error:
+        raise KeysUnusable(
+            f"there is no {path}: a server makes it at its first start, in the `data` of its settings. "
+            "Where it was there, put it back from the backup"
+        ) from error
     except (OSError, ValueError) as error:
         raise KeysUnusable(f"{path}: no keys that its root signed ({error}). Put back the right file.") from error
 

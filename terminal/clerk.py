@@ -54,7 +54,7 @@ from terminal.desk import (
 )
 from terminal.face import Face
 from terminal.hand_in import Close
-from terminal.help import help_text
+from terminal.help import OFFICE, help_text
 from terminal.load import Load
 from terminal.office import CardOffice
 from terminal.office_commands import Erase, Issue, IssueList, IssueRange, OfficeCommand, Rekey
@@ -190,11 +190,17 @@ class Clerk:
             case ShowStatus():
                 self.face.say("\n".join(status_lines(self.status(), self.campus, self.words)))
             case Help():
-                self.face.say(help_text(self.words))
+                self.face.say(help_text(self.words, self._not_here()))
             case Export():
                 await self._export(command, shell)
             case _:
                 assert_never(command)
+
+    def _not_here(self) -> set[str]:
+        """Commands that this terminal has no right to."""
+        may, at_office = self.rights, self.office is not None
+        rights = {"load": may.load, "topup": may.topup, "refund": may.refund, "price": may.override}
+        return {name for name, has in {**rights, **dict.fromkeys(OFFICE, at_office)}.items() if not has}
 
     async def _export(self, command: Export, shell: Shell) -> None:
         path, first = command.path, Seq(1 if command.whole else shell.derived.acked + 1)

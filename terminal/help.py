@@ -1,6 +1,7 @@
 """What `help` prints: each command as it is typed, and what it does, in two columns of one language."""
 
 import unicodedata
+from collections.abc import Collection
 
 from terminal.views import Words
 
@@ -8,9 +9,14 @@ _COLUMN = 30
 """Where the second column starts. A longer usage has a line to itself."""
 
 
-def help_text(words: Words) -> str:
-    """All commands, in the order of the language file."""
-    names = [key.removeprefix("help.") for key in words if key.startswith("help.")]
+OFFICE = ("replace", "batch", "close", "rekey", "erase")
+"""Commands of a card office."""
+
+
+def help_text(words: Words, hidden: Collection[str] = ()) -> str:
+    """All commands but the hidden ones, in the order of the language file."""
+    every = (key.removeprefix("help.") for key in words if key.startswith("help."))
+    names = [name for name in every if name not in hidden]
     return "\n".join(_line(words[f"usage.{name}"], words[f"help.{name}"]) for name in names)
 
 

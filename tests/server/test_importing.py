@@ -1,5 +1,6 @@
 """An old system's cards: read strictly, taken over once, and the sums agree."""
 
+import asyncio
 import csv
 import getpass
 import sqlite3
@@ -11,6 +12,9 @@ from pathlib import Path
 import pytest
 
 from protocol.ids import ChannelId
+from protocol.purse import CardClass
+from server.app import open_house
+from server.config import read_settings
 from server.import_command import NOT_DONE, OK, main
 from server.importing.rules import FileWrong, read_old_cards
 from server.importing.service import Importing, sums_agree
@@ -168,6 +172,18 @@ def test_a_command_line_that_cannot_be_right_is_answered_in_words(
     with pytest.raises(SystemExit):
         main(["old.csv", *config, "--source", "Old System"], print, print)
     assert "'Old System' is no name of a system: write 1 to 16 of a-z" in capsys.readouterr().err
+
+
+async def test_beside_a_server_that_runs_it_says_so_and_leaves_it_alone(tmp_path: Path) -> None:
+    """On SQLite; on PostgreSQL they may run side by side."""
+    config, file, warned = tmp_path / "server.toml", tmp_path / "old.csv", list[str]()
+    config.write_text(f'data = "{tmp_path}/data"\n')
+    file.write_text(GOOD, "utf-8")
+    async with open_house(read_settings(config)) as house:
+        arguments = [str(file), "--config", str(config), "--dry-run"]
+        assert await asyncio.to_thread(main, arguments, lambda _: None, warned.append) == NOT_DONE
+        assert "another server works in" in warned[0] and "Stop it" in warned[0]
+        assert await house.cards.issue(1, CardClass.STUDENT, "", None) == [1]
 
 
 def test_the_command_needs_the_sum_that_a_second_person_read(tmp_path: Path) -> None:

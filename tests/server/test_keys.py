@@ -7,7 +7,7 @@ import pytest
 from protocol.messages import PURPOSES
 from protocol.trust import read_trust
 from server.config import ConfigWrong, read_settings
-from server.keys import KeysUnusable, open_keys
+from server.keys import KeysUnusable, open_keys, trust_in
 
 
 def test_keys_are_made_once_and_are_all_different(tmp_path: Path) -> None:
@@ -93,3 +93,9 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     settings = read_settings(path)
     assert settings.data == str(tmp_path / "d")
     assert settings.database == f"sqlite+aiosqlite:///{tmp_path / 'd' / 'server.db'}"
+
+
+def test_keys_that_were_never_made_are_told_with_what_makes_them(tmp_path: Path) -> None:
+    with pytest.raises(KeysUnusable, match="a server makes it at its first start") as told:
+        trust_in(tmp_path)
+    assert "Errno" not in str(told.value)

@@ -236,6 +236,9 @@ async def test_every_other_command_has_an_answer(counter: CounterBench) -> None:
 
 async def test_a_till_has_no_rights_of_a_station(journal: JournalStore) -> None:
     till = CounterBench(journal, TILL, Rights())
+    shown = await till.answer("help")
+    assert not [word for word in ("load", "topup", "price", "replace", "erase") if f"\n{word}" in shown]
+    assert "\nrefund" in shown and "\npay" in shown
     await till.shell.start()
     for line in ("load", "topup 5", "replace 9 1 student", "rekey"):
         assert "no right" in await till.answer(line)
