@@ -18,7 +18,7 @@ from terminal import views
 from terminal.card_port import CardPort
 from terminal.clerk import Clerk, is_free
 from terminal.commands import Cancel, CloseShift, Command, Confirm, Export, Help, LookAtCard, ShowCode, ShowStatus
-from terminal.desk import AwaitingCard, Ringing, TapAgain, Ticked
+from terminal.desk import AwaitingCard, Cancelled, NotDone, Ringing, TapAgain, Ticked
 from terminal.face import Face
 from terminal.gauges import Gauges
 from terminal.office_views import batch_view, erase_view, office_view, rekey_view
@@ -145,6 +145,8 @@ class Till:
             self._sounded = None if isinstance(command, ShowCode) else self._sounded
             self.looks = isinstance(command, LookAtCard) and is_free(shell.desk) and not self.clerk.office_at_work
             if isinstance(command, LookAtCard):
+                if self.looks and isinstance(shell.desk.phase, NotDone):  # else the next card would pay that
+                    await shell.handle(Cancelled())
                 self.face.say(self.words["said.look" if self.looks else "said.not_now"])
             elif shell.desk.merchant or isinstance(command, _OF_A_SPARE):
                 await self.clerk.do(command, shell)

@@ -226,6 +226,19 @@ async def test_what_cannot_be_drawn_stops_no_sale(at: Desk, caplog: pytest.LogCa
     await at.shows("Ready")
 
 
+async def test_behind_a_look_at_a_card_no_card_pays_what_was_refused_before(at: Desk) -> None:
+    """The screen shows the card, and not that a sale still waits for one."""
+    await at.bench.types("ring 999", "pay")
+    poor, other = issued(Technology.DESFIRE), issued(Technology.DESFIRE)
+    await at.bench.taps(poor.card)
+    await at.bench.takes_off()
+    await at.shows("Not sold")
+    await at.bench.types("card")
+    await at.bench.taps(poor.card)
+    await at.bench.takes_off()
+    assert (await at.bench.taps(other.card)).phase == "ringing"
+
+
 async def test_no_frame_is_drawn_without_a_change(at: Desk) -> None:
     await at.touch(Beside(Area.PAD))
     await at.touch(Type("5"))
