@@ -18,6 +18,8 @@ from server.note import Outcome, note_outcome, note_subject
 _Result = TypeVar("_Result")
 
 Agreed = Callable[[AsyncConnection, Mapping[str, object], object], Awaitable[bool]]
+AgreedOrAlone = Callable[[AsyncConnection, Mapping[str, object], object, bool], Awaitable[bool]]
+"""The last says that one person may do it alone."""
 """Whether two people have agreed on what is asked and what it was found to touch; inside its transaction."""
 
 
@@ -68,6 +70,19 @@ class TwoPeople:
 
         async def agreed(connection: AsyncConnection, wanted: Mapping[str, object], found: object) -> bool:
             return await self.agree_in(connection, operator, action, subject, wanted, found) is not None
+
+        return agreed
+
+    def agreement_or_alone(self, operator: Operator, action: str, subject: str) -> AgreedOrAlone:
+        """The same for what one person may do alone up to some amount; never in the place of what waits."""
+
+        async def agreed(connection: AsyncConnection, wanted: Mapping[str, object], found: object, alone: bool) -> bool:
+            if not alone:
+                return await self.agree_in(connection, operator, action, subject, wanted, found) is not None
+            known = await store.find(connection, action, subject)
+            if known is not None and self._clock() <= known.ends_at:
+                raise _other(known)
+            return True
 
         return agreed
 
@@ -131,15 +146,19 @@ class TwoPeople:
         return Proposal(action, subject, text, operator.name, self._clock())
 
 
+def _other(known: Proposal) -> Conflict:
+    return Conflict(
+        "other_proposed",
+        f"{known.by} proposed something else as {known.action} of {known.subject}, and it waits: GET /proposals shows "
+        "it. Send exactly that to confirm it, use another id, or withdraw it (POST /proposals/withdraw)",
+    )
+
+
 async def _second_of(connection: AsyncConnection, asked: Proposal, outcome: Outcome = Outcome.DONE) -> Proposal | None:
     known = await store.find(connection, asked.action, asked.subject)
     step = two_people(known, asked)
     if step is Step.OTHER and known is not None:
-        raise Conflict(
-            "other_proposed",
-            f"{known.by} proposed something else as {asked.action} of {asked.subject}, and it waits: GET /proposals "
-            "shows it. Send exactly that to confirm it, use another id, or withdraw it (POST /proposals/withdraw)",
-        )
+        raise _other(known)
     if step is Step.CONFIRMED and known is not None:
         note_outcome(outcome, proposed_by=known.by)
         return known

@@ -98,10 +98,9 @@ async def load_card(
     operator: AtDesk, office: Office, together: Together, no: CardNumber, form: LoadForm, response: Response
 ) -> CardView | Proposed:
     """Money taken in for a card: owed to its holder now, on the card with its next load; much takes two people."""
-    subject = f"{no}:{form.id}"
-    agreed = together.agreement(operator, "load", subject)
+    agreed = together.agreement_or_alone(operator, "load", form.id)
     done = await office.load(CardNo(no), form.id, Cents(form.cents), _place_of(form), agreed, form.explains)
-    return await _view(office, CardNo(no)) if done else proposed(response, "load", subject, operator)
+    return await _view(office, CardNo(no)) if done else proposed(response, "load", form.id, operator)
 
 
 @router.post("/{no}/subsidies", responses=TWO_PEOPLE)
@@ -109,10 +108,9 @@ async def subsidise_card(
     operator: AtDesk, office: Office, together: Together, no: CardNumber, form: SubsidyForm, response: Response
 ) -> CardView | Proposed:
     """Grant a subsidy of a period; a large one when two people say so."""
-    subject = f"{no}:{form.id}"
-    agreed = together.agreement(operator, "subsidise", subject)
+    agreed = together.agreement_or_alone(operator, "subsidise", form.id)
     done = await office.subsidise(CardNo(no), form.id, Cents(form.cents), form.period, agreed)
-    return await _view(office, CardNo(no)) if done else proposed(response, "subsidise", subject, operator)
+    return await _view(office, CardNo(no)) if done else proposed(response, "subsidise", form.id, operator)
 
 
 @router.post("/{no}/block")

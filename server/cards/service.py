@@ -13,7 +13,7 @@ from protocol.instants import BusinessDay, CampusTime, UtcMs
 from protocol.load_record import encode_load, sign_load
 from protocol.money import Cents
 from server import due
-from server.auth.service import Agreed
+from server.auth.service import AgreedOrAlone
 from server.cards import store
 from server.cards.giving import give, give_less_debt, give_subsidy
 from server.cards.office import Holding, Office
@@ -126,7 +126,7 @@ class Cards:
         request: str,
         cents: Cents,
         source: Account,
-        agreed: Agreed | None,
+        agreed: AgreedOrAlone | None,
         explains: bool | None = None,
     ) -> bool:
         """Money taken in at a desk: owed to the holder at once, on the card with its next load. Once a request.
@@ -150,7 +150,9 @@ class Cards:
         form = {"cents": cents, "from": str(source), "explains": explains}
         return await self._once(no, f"desk:{request}", form, cents, take, agreed, source=source)
 
-    async def subsidise(self, no: CardNo, request: str, cents: Cents, period: int, agreed: Agreed | None) -> bool:
+    async def subsidise(
+        self, no: CardNo, request: str, cents: Cents, period: int, agreed: AgreedOrAlone | None
+    ) -> bool:
         """A subsidy of a period. What was left of another period's goes back to who pays for it.
 
         `agreed` and what comes of it: as with `load`.
@@ -280,7 +282,7 @@ class Cards:
         form: Mapping[str, object],
         granted: Cents,
         take: Callable[[AsyncConnection, Office], Awaitable[None]],
-        agreed: Agreed | None = None,
+        agreed: AgreedOrAlone | None = None,
         *,
         any_status: bool = False,
         source: Account = VAULT,
@@ -304,7 +306,7 @@ class Cards:
             if refusal:
                 raise Conflict("cannot_load", refusal)
             who = await store.holder_of(connection, no)
-            if agreed is not None and granted > self._alone_cents_max and not await agreed(connection, asked, who):
+            if agreed is not None and not await agreed(connection, asked, who, granted <= self._alone_cents_max):
                 return False
             await done_before(connection, cause, asked)
             await take(connection, office)

@@ -201,10 +201,19 @@ async def test_much_money_for_one_card_takes_two_people(desk: Desk, path: str, m
     pending = "pending_subsidy_cents" if more else "pending_cents"
     url = f"/cards/{no}/{path}"
     assert (await desk.post(url, alone, who="cleo"))[pending] == alone["cents"]
-    assert (await desk.post(url, above, who="cleo", expect=202))["subject"] == f"{no}:above-it"
+    assert (await desk.post(url, above, who="cleo", expect=202))["subject"] == "above-it"
     assert (await desk.post(url, above, who="cleo", expect=202))["by"] == "cleo"
     other = {**above, "cents": above["cents"] + 1}
-    assert (await desk.post(url, other, who="bob", expect=409))["code"] == "other_proposed"
+    (neighbour,) = (await desk.post("/cards", {"count": 1}, expect=201))["numbers"]
+    little = {**above, "cents": 1}
+    for at, form in (
+        (url, other),
+        (url, little),
+        (f"/cards/{neighbour}/{path}", above),
+        (f"/cards/{neighbour}/{path}", little),
+    ):
+        refused = await desk.post(at, form, who="bob", expect=409)
+        assert refused["code"] == "other_proposed", "or what waits could never be confirmed under its id"
     (waits,) = await desk.get("/proposals")
     assert (waits["by"], waits["asked"]["card"], waits["asked"]["cents"]) == ("cleo", no, above["cents"])
     assert waits["found"] == {"person": None}
