@@ -96,6 +96,8 @@ class Front:
 
     page: Page = Page.SALE
     area: Area = Area.DISHES
+    home: Area = Area.DISHES
+    """What was chosen to lie beside the basket; typing shows the pad or the search meanwhile."""
     category: str = ""
     """Empty: all of them."""
     first: int = 0
@@ -217,7 +219,7 @@ def _turned(front: Front, what: Open | Turn | Pick | Beside | Begin | Look) -> F
         case Pick(category):
             return replace(front, category=category, first=0)
         case Beside(area):
-            return replace(front, area=area, typed="", first=0)
+            return replace(front, area=area, home=area, typed="", first=0)
         case Begin(name, receipt, amount):
             typed = f"{amount // 100}.{amount % 100:02}" if amount else ""
             return replace(front, page=Page.FORM, form=Form(name, receipt=receipt), typed=typed, first=0)
@@ -228,15 +230,18 @@ def _turned(front: Front, what: Open | Turn | Pick | Beside | Begin | Look) -> F
 
 
 def _typed(front: Front, sign: str) -> Front:
-    assert len(sign) == 1
-    most = SCANNED_MAX if (front.typed + sign).upper().startswith(PREFIX[: len(front.typed) + 1]) else TYPED_MAX
-    if not sign.isprintable() or len(front.typed) >= most:
+    assert len(sign) in (1, 2), "a key types one sign, or two noughts"
+    most = SCANNED_MAX if (front.typed + sign).upper().startswith(PREFIX[: len(front.typed + sign)]) else TYPED_MAX
+    if not sign.isprintable() or len(front.typed + sign) > most:
         return front
-    return replace(front, typed=front.typed + sign, first=0 if front.area is Area.SEARCH else front.first)
+    area, first = front.area, 0 if front.area is Area.SEARCH else front.first
+    if area is Area.DISHES:
+        area, first = Area.PAD if sign[0] in "0123456789." else Area.SEARCH, 0
+    return replace(front, typed=front.typed + sign, area=area, first=first)
 
 
 def _cleared(front: Front) -> Front:
-    return replace(front, page=Page.SALE, typed="", form=None, first=0)
+    return replace(front, page=Page.SALE, area=front.home, typed="", form=None, first=0)
 
 
 def _done(front: Front, command: Command) -> Pressed:
@@ -248,7 +253,7 @@ def _done(front: Front, command: Command) -> Pressed:
 def _back(front: Front, counter: Counter) -> Pressed:
     """The newest first: digits, then a form, then a page, then what the counter is doing."""
     if front.typed:
-        return replace(front, typed=""), ()
+        return replace(front, typed="", area=front.home), ()
     if front.page is not Page.SALE:
         return _cleared(front), ()
     return front, (Cancel(),) if counter.view.choices or counter.view.phase == "done" else ()
@@ -265,12 +270,12 @@ def _entered(front: Front, counter: Counter, *, goes_on: bool) -> Pressed:
         return _entered_nothing(front, counter)
     if typed.upper().startswith(PREFIX):
         command = read_command(typed)
-        return replace(front, typed=""), (command,) if isinstance(command, ShowCode) else ()
+        return _cleared(front), (command,) if isinstance(command, ShowCode) else ()
     rung = _rung(front, counter)
     if rung is None:
         return replace(front, said=("?",), typed=typed if front.area is Area.SEARCH else ""), ()
     pays = () if goes_on or isinstance(rung, RingItem) else (Pay(),)
-    return replace(_cleared(front), area=front.area), (rung, *pays)
+    return _cleared(front), (rung, *pays)
 
 
 def _entered_nothing(front: Front, counter: Counter) -> Pressed:

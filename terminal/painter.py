@@ -111,8 +111,12 @@ def _rect(box: Box) -> pygame.Rect:
 
 def _changed(scene: Scene, before: Scene) -> list[pygame.Rect]:
     """Boxes of all elements that came or went, joined where they meet."""
-    old, new = set(before.elements), set(scene.elements)
-    return _joined(_rect(element.box) for element in old ^ new)
+    old, new = before.elements, scene.elements
+    most = min(len(old), len(new))
+    first = next((at for at in range(most) if old[at] != new[at]), most)
+    last = next((at for at in range(most - first) if old[-1 - at] != new[-1 - at]), most - first)
+    came_or_went = set(old[first : len(old) - last]) ^ set(new[first : len(new) - last])
+    return _joined(_rect(element.box) for element in came_or_went)
 
 
 def _joined(rects: Iterable[pygame.Rect]) -> list[pygame.Rect]:

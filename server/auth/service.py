@@ -18,7 +18,7 @@ from server.note import Outcome, note_outcome, note_subject
 _Result = TypeVar("_Result")
 
 Agreed = Callable[[AsyncConnection, Mapping[str, object], object], Awaitable[bool]]
-AgreedOrAlone = Callable[[AsyncConnection, Mapping[str, object], object, bool], Awaitable[bool]]
+Assent = Callable[[AsyncConnection, Mapping[str, object], object, bool], Awaitable[bool]]
 """The last says that one person may do it alone."""
 """Whether two people have agreed on what is asked and what it was found to touch; inside its transaction."""
 
@@ -73,7 +73,7 @@ class TwoPeople:
 
         return agreed
 
-    def agreement_or_alone(self, operator: Operator, action: str, subject: str) -> AgreedOrAlone:
+    def agreement_or_alone(self, operator: Operator, action: str, subject: str) -> Assent:
         """The same for what one person may do alone up to some amount; never in the place of what waits."""
 
         async def agreed(connection: AsyncConnection, wanted: Mapping[str, object], found: object, alone: bool) -> bool:

@@ -13,7 +13,7 @@ from protocol.instants import BusinessDay, CampusTime, UtcMs
 from protocol.load_record import encode_load, sign_load
 from protocol.money import Cents
 from server import due
-from server.auth.service import AgreedOrAlone
+from server.auth.service import Assent
 from server.cards import store
 from server.cards.giving import give, give_less_debt, give_subsidy
 from server.cards.office import Holding, Office
@@ -126,7 +126,7 @@ class Cards:
         request: str,
         cents: Cents,
         source: Account,
-        agreed: AgreedOrAlone | None,
+        agreed: Assent | None,
         explains: bool | None = None,
     ) -> bool:
         """Money taken in at a desk: owed to the holder at once, on the card with its next load. Once a request.
@@ -150,9 +150,7 @@ class Cards:
         form = {"cents": cents, "from": str(source), "explains": explains}
         return await self._once(no, f"desk:{request}", form, cents, take, agreed, source=source)
 
-    async def subsidise(
-        self, no: CardNo, request: str, cents: Cents, period: int, agreed: AgreedOrAlone | None
-    ) -> bool:
+    async def subsidise(self, no: CardNo, request: str, cents: Cents, period: int, agreed: Assent | None) -> bool:
         """A subsidy of a period. What was left of another period's goes back to who pays for it.
 
         `agreed` and what comes of it: as with `load`.
@@ -282,7 +280,7 @@ class Cards:
         form: Mapping[str, object],
         granted: Cents,
         take: Callable[[AsyncConnection, Office], Awaitable[None]],
-        agreed: AgreedOrAlone | None = None,
+        agreed: Assent | None = None,
         *,
         any_status: bool = False,
         source: Account = VAULT,

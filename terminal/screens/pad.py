@@ -50,7 +50,7 @@ def draw_pad(
 
 def _draw_digit(drawing: Drawing, cell: Box, sign: str, *, whole: bool) -> None:
     if sign == "00":
-        return drawing.button(cell, Type("0") if not whole else None, "00" if not whole else "", size=Size.TITLE)
+        return drawing.button(cell, Type("00") if not whole else None, "00" if not whole else "", size=Size.TITLE)
     what: Press | None = None if sign == "." and whole else Type(sign)
     return drawing.button(cell, what, sign if what else "", size=Size.TITLE)
 

@@ -42,10 +42,15 @@ def _draw_page(drawing: Drawing, page: Box, front: Front, counter: Counter, camp
             draw_sold(drawing, page, front, counter, words)
         case Page.TEXT:
             draw_text(drawing, page, front, counter, campus, words)
-        case _ if counter.view.phase == "ringing":
+        case _ if counter.view.phase == "ringing" or _rings_on(front, counter):
             draw_ringing(drawing, page, front, counter, words)
         case _:
             draw_moment(drawing, page, front, counter, words)
+
+
+def _rings_on(front: Front, counter: Counter) -> bool:
+    """Somebody types an amount though the last customer's moment is still shown: it must be seen."""
+    return front.typed[:1].isdigit() and counter.view.phase == "done"
 
 
 def _draw_said(drawing: Drawing, screen: Box, said: tuple[str, ...], words: Words) -> None:

@@ -50,7 +50,7 @@ from tests.terminal.test_views import CARD, PRICES, READ, purchase, receipt, run
 
 IDLE = counter(Ringing(Basket(PRICES)), SENTENCES)
 RUNG = counter(Ringing(rung(1_250)), SENTENCES)
-PAD = Front(area=Area.PAD)
+PAD = Front(area=Area.PAD, home=Area.PAD)
 
 
 def typed(text: str) -> list[Press]:
@@ -72,6 +72,17 @@ def commands(front: Front, at: Counter, *presses: Press) -> list[Command]:
 def test_an_amount_and_enter_asks_for_the_card() -> None:
     front, done = after(PAD, IDLE, *typed("12.5"), Enter())
     assert done == [Ring(Cents(1_250)), Pay()] and not front.typed and front.area is Area.PAD
+
+
+def test_what_is_typed_is_seen_and_the_dishes_come_back() -> None:
+    front = after(Front(), IDLE, Type("1"))[0]
+    assert (front.area, front.typed) == (Area.PAD, "1")
+    assert after(front, IDLE, Enter())[0].area is after(front, IDLE, Escape())[0].area is Area.DISHES
+    assert after(Front(), IDLE, Type("r"))[0].area is Area.SEARCH
+
+
+def test_the_key_with_two_noughts_types_two() -> None:
+    assert commands(PAD, IDLE, Type("5"), Type("00"), Enter()) == [Ring(Cents(50_000)), Pay()]
 
 
 def test_plus_rings_and_goes_on_and_enter_then_pays() -> None:
