@@ -126,7 +126,7 @@ def _prepare(settings: Settings) -> int:
 
 
 async def _serve(settings: Settings, role: Role, number: int) -> None:
-    with _listen(settings.http) as listening:
+    with listen(settings.http) as listening:
         async with open_house(settings, role=role, number=number) as house, running(house) as renewing:
             await _answer(house, settings.http, listening, renewing)
 
@@ -149,11 +149,14 @@ async def _answer(
         renewing.result()
 
 
-def _listen(settings: HttpSettings) -> socket.socket:
-    """Take the port before anything else is touched. Raises PortTaken."""
+def listen(settings: HttpSettings) -> socket.socket:
+    """Take the port before anything else is touched; an answer goes out at once. Raises PortTaken."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=2_048)
+        listening = socket.create_server((settings.host, settings.port), family=family, backlog=2_048)
+        # Connections inherit it. Without it a client's delayed ACK costs 40 ms a request; asyncio does it for its own.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return listening
     except OSError as error:
         where = f"{settings.host} port {settings.port}"
         raise PortTaken(

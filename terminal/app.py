@@ -138,6 +138,7 @@ def _screen(config: Config, words: Words) -> "Screen | None":
     """The panel or window that the settings ask for; where there is none to be had, the console goes on alone."""
     if config.screen is None:
         return None
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")  # standard output is the console's
     from terminal.screen import Screen, ScreenUnusable
 
     try:

@@ -301,6 +301,7 @@ class Clerk:
         counted, expected = command.counted_cents, before.expected_cents
         sums = {"counted": counted, "expected": expected, "difference": counted - expected}
         texts = {name: cents_text(cents, self.words) for name, cents in sums.items()}
+        texts["difference"] = "+" * (counted > expected) + texts["difference"]
         return self._say("shift.closed", number=before.number, unsent=self.status().unsent, **texts)
 
     def _at_office(self, command: OfficeCommand, shell: Shell) -> None:

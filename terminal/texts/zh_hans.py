@@ -307,7 +307,7 @@ SENTENCES: Final[dict[str, str]] = {
     "age.minutes": "{count} 分钟",
     "age.hours": "{count} 小时",
     "age.days": "{count} 天",
-    "age.unknown": "很久",
+    "age.unknown": "不知多久",
     # Choices and classes
     "choice.pay": "刷卡",
     "choice.cash": "现金",

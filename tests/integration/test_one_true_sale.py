@@ -91,7 +91,7 @@ def test_it_boots_signs_on_and_sells_without_a_network(campus: Campus, office: T
     assert "Shift 1 is open" in alone.program.ask("shift open Wang 100.00")
     assert alone.sell(card, PRICE)["title"] == "Paid"
     assert "offline (no answer from" in alone.program.ask("status")
-    assert "difference ¥0.50" in alone.program.ask("shift close 100.50")
+    assert "difference +¥0.50" in alone.program.ask("shift close 100.50")
     assert alone.program.stop() == 0
     check_chain(alone)
     assert campus.money_on(card) == START - PRICE and campus.card(no)["main_cents"] == START

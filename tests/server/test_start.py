@@ -13,11 +13,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from server.__main__ import OK, PORT_TAKEN, WRONG_CONFIG, main
+from server.__main__ import OK, PORT_TAKEN, WRONG_CONFIG, listen, main
 from server.app import open_house
 from server.broker.before_start import closed_to
 from server.broker.process import free_port
-from server.config import BrokerTable, ConfigWrong, Settings, read_settings
+from server.config import BrokerTable, ConfigWrong, HttpSettings, Settings, read_settings
 from tests.server.desk import sqlite_url
 
 Say = Callable[..., tuple[int, str]]
@@ -73,6 +73,14 @@ def test_it_says_what_is_wrong_and_ends(started: Say, text: str, told: str) -> N
     line = said.strip().splitlines()[-1]
     assert line.startswith("fanka server: ") and told in line
     assert "Traceback" not in said and "secret" not in said and "regex" not in said
+
+
+def test_an_answer_in_two_pieces_waits_for_nobody() -> None:
+    """Head and body are sent apart: the second would wait 40 ms for a client that delays its ACK (RFC 9293, 3.7.4)."""
+    with listen(HttpSettings(port=0)) as listening, socket.create_connection(listening.getsockname()):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_a_port_that_is_taken_is_told_before_anything_is_touched(started: Say, tmp_path: Path) -> None:

@@ -230,6 +230,8 @@ async def test_every_other_command_has_an_answer(counter: CounterBench) -> None:
     assert "Shift 1 is open: Wang" in await counter.answer("shift open Wang 100")
     assert "Close it first" in await counter.answer("shift open Li 1")
     assert "difference -¥0.50" in await counter.answer("shift close 99.50")
+    await counter.types("shift open Wang 100")
+    assert "difference +¥1.00" in await counter.answer("shift close 101")
     assert "No shift is open" in await counter.answer("shift close 1")
     assert "disk" in await counter.answer("status")
 

@@ -13,7 +13,7 @@ from hardware.cards.read_out import Belongs
 from protocol.authorise import House, Refusal, Refused, Standing
 from protocol.basket import Basket, BasketRefusal
 from protocol.entries import Kind, Operation, RefundStep, RefundTo, SaleStep, TopUpStep, TopUpTo
-from protocol.ids import CardNo, ChannelId, Counter, Generation, MerchantId, ProductId, Seq, ShiftNo, Tno
+from protocol.ids import CardNo, ChannelId, Counter, Generation, MerchantId, ProductId, Seq, ShiftNo, StaffId, Tno
 from protocol.instants import DAY_MS, BusinessDay, CampusTime, ClockSource, MonoMs, Now, UtcMs
 from protocol.limits import NO_LIMITS, When
 from protocol.money import SALE_CENTS_MAX, Cents
@@ -257,7 +257,7 @@ def test_the_card_office_shows_whose_card_it_makes() -> None:
 
 def test_ages_and_classes_in_words() -> None:
     texts = [age_text(ms, SENTENCES) for ms in (0, 119 * 60_000, 7_200_000, 3 * DAY_MS, 2**53 - 1, -1)]
-    assert texts == ["0 min", "119 min", "2 h", "3 days", "of unknown age", "of unknown age"]
+    assert texts == ["0 min old", "119 min old", "2 h old", "3 days old", "of unknown age", "of unknown age"]
     assert (class_text(2, SENTENCES), class_text(9, SENTENCES)) == ("staff", "class 9")
 
 
@@ -283,6 +283,9 @@ def test_a_terminal_that_is_stopped_does_not_say_that_selling_goes_on(words: Wor
 def test_the_status_says_what_is_unsent_and_why() -> None:
     online = "\n".join(status_lines(status(), CampusTime(), SENTENCES))
     assert "online; 3 entries to send" in online and "2026-11-30 00:00" not in online
+    shift = ShiftTotals(ShiftNo(2), StaffId("wang"), sales=1, sales_cents=Cents(600))
+    unsure = "\n".join(status_lines(status(lists_age_ms=2**53, shift=shift), CampusTime(), SENTENCES))
+    assert "(of unknown age)" in unsure and "shift 2: ¥6.00 sold (sales: 1)" in unsure
     asking = "\n".join(status_lines(status(asking=True), CampusTime(), SENTENCES))
     assert "connected, but the server has not answered" in asking and "7 of 10 were confirmed before" in asking
     offline = status(
