@@ -8,6 +8,7 @@ commands; COMMAND --help says more:
   keys               make, change and show the server's keys
   backup             write a backup; the server may run
   restore            make a server from a backup, where there is none
+  accounts           who may use the pages: make accounts, switch them off
   import-cards FILE  take over an old system's cards and balances
 
 What the server has sealed is checked without it: python -m protocol audit --help
@@ -25,7 +26,7 @@ from pathlib import Path
 
 import uvicorn
 
-from server import backup_command, import_command, keys_command
+from server import accounts_command, backup_command, import_command, keys_command
 from server.app import House, authority_of, open_house, prepare_broker, require_own_broker, utc_now
 from server.broker.authority import AuthorityUnusable
 from server.broker.before_start import port_fault, way_fault
@@ -68,6 +69,8 @@ def main() -> int:
     """
     if sys.argv[1:2] == ["keys"]:
         return keys_command.main(sys.argv[2:], print, _warn)
+    if sys.argv[1:2] == ["accounts"]:
+        return accounts_command.main(sys.argv[2:], print, _warn)
     if sys.argv[1:2] in (["backup"], ["restore"]):
         return backup_command.main(sys.argv[1:], print, _warn)
     if sys.argv[1:2] == ["import-cards"]:

@@ -12,9 +12,12 @@ from pathlib import Path
 
 from fastapi import FastAPI, Response
 from fastapi.middleware import Middleware
+from starlette.responses import RedirectResponse
 
 from protocol.instants import UtcMs
 from server import numbers
+from server.accounts.secrets import OTP_KEY, OtpSecrets
+from server.accounts.service import Accounts
 from server.alarms import api as alarms_api
 from server.alarms.service import Alarms
 from server.alone import alone
@@ -57,6 +60,7 @@ from server.metrics import api as metrics_api
 from server.metrics.service import Metrics
 from server.mqtt_link import Hears, MqttLink
 from server.nightly import Nightly
+from server.overview.service import Overview
 from server.people import api as people_api
 from server.people.service import People
 from server.phones import api as phones_api
@@ -82,6 +86,8 @@ from server.tree.service import Tree
 from server.upkeep import api as upkeep_api
 from server.upkeep.service import Upkeep
 from server.watch import Watch
+from server.web.app import pages
+from server.web.door import HOME, PAGES
 
 PREFIX = "/api/1"
 _HAS_BOOKS = "has-books"
@@ -330,6 +336,7 @@ def _mount(house: House, pulse: Pulse) -> None:
     answer_problems(app)
     if house.role.answers:
         _mount_desks(app)
+        _mount_pages(house)
     app.include_router(metrics_api.router)
 
     @app.get("/health", tags=["health"])
@@ -353,6 +360,19 @@ def _mount_desks(app: FastAPI) -> None:
         app.include_router(router, prefix=PREFIX)
     app.include_router(enrolment_api.machines)
     app.include_router(phones_api.holders)
+
+
+def _mount_pages(house: House) -> None:
+    state, campus = house.app.state, campus_of(house.settings)
+    otp = OtpSecrets(Path(house.settings.data) / "keys" / OTP_KEY)
+    state.accounts = Accounts(house.database, otp, house.clock, lambda: time.monotonic_ns() // 1_000_000)
+    state.campus, state.overview = campus, Overview(house.database, campus, house.clock)
+    house.app.mount(PAGES, pages(state, Middleware(Recorder, house.database, house.clock, f"{PAGES}/")))
+
+    @house.app.get("/", include_in_schema=False)
+    async def to_pages() -> RedirectResponse:
+        """Whoever types the bare address wants to see something."""
+        return RedirectResponse(HOME, 303)
 
 
 async def _look(house: House, pulse: Pulse) -> Health:

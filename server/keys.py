@@ -2,6 +2,7 @@
 
     grant.key  ack.key  list.key  load.key    32-byte Ed25519 seeds, base64url; mode 0600
     ack.next.key                              what takes ack.key's place once the root has signed for it
+    otp.key                                   32 bytes, base64url: seals the secrets of one-time codes
     trust.json                                the root's public key and the newest document it signed (SPEC, "Keys")
 
 The root itself belongs on no server (docs/keys.md). Where nobody brought its word before the first start, that start
@@ -77,6 +78,11 @@ def trust_in(directory: Path) -> Trust:
 
 def open_key(path: Path, *, may_create: bool = False) -> SigningKey:
     """One private key. Raises KeysUnusable."""
+    return SigningKey(open_secret(path, may_create=may_create))
+
+
+def open_secret(path: Path, *, may_create: bool = False) -> bytes:
+    """32 bytes that only this account of the machine may read. Raises KeysUnusable."""
     if not path.exists():
         if not may_create:
             raise KeysUnusable(f"{path} is missing, and terminals believe in it. Put it back from the backup.")
@@ -85,10 +91,12 @@ def open_key(path: Path, *, may_create: bool = False) -> SigningKey:
     if mode & ~_SECRET_MODE:
         raise KeysUnusable(f"{path} is open to others (mode {mode:04o}). Run: chmod 600 {path}")
     try:
-        return SigningKey(from_base64url(path.read_bytes().strip()))
+        raw = from_base64url(path.read_bytes().strip())
     except ValueError:
-        # Its cause would show the content.
-        raise KeysUnusable(f"{path} does not hold 32 bytes in base64url. Put back the right file.") from None
+        raw = b""  # its cause would show the content
+    if len(raw) != KEY_BYTES:
+        raise KeysUnusable(f"{path} does not hold 32 bytes in base64url. Put back the right file.")
+    return raw
 
 
 def first_document(directory: Path, at: UtcMs) -> Keys:

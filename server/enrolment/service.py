@@ -35,13 +35,14 @@ from protocol.signing import VerifyKey, to_base64url
 from protocol.trust import trust_file
 from server.alarms.raising import raise_alarm
 from server.alarms.rules import SERVER, AlarmKind
+from server.attempts import Asked, Attempts
 from server.auth.rules import Operator
 from server.auth.service import Agreed
 from server.broker.certificates import NotARequest, Pair, TlsKey, for_terminal, pem, proof_holds, read_request
 from server.db import Database
 from server.enrolment import store
 from server.enrolment.revoking import revoke_certificates, terminal_named
-from server.enrolment.rules import CLAIM_HOLDS_MS, RENEWAL_SKEW_MS, Asked, Attempts, Claim, State, why_closed
+from server.enrolment.rules import CLAIM_HOLDS_MS, RENEWAL_SKEW_MS, Claim, State, why_closed
 from server.errors import Conflict, Forbidden, Invalid, NotFound, TooOften
 from server.ingest.book import TerminalStatus
 from server.keys import ServerKeys

@@ -3,6 +3,7 @@
 from alembic import context
 
 from server import act_tables
+from server.accounts.tables import account
 from server.alarms.tables import alarm
 from server.card_tables import card_event
 from server.enrolment import tables
@@ -15,7 +16,7 @@ from server.tree.tables import tree_head
 
 METADATA = tables.claim.metadata
 TABLES = (
-    act_tables.act, alarm, card_event, imported_card, lease, reconciliation, terminal_state, token, tree_head,
+    account, act_tables.act, alarm, card_event, imported_card, lease, reconciliation, terminal_state, token, tree_head,
 )  # fmt: skip
 assert all(each.metadata is METADATA for each in TABLES), "all tables stand in the same"
 connection = context.config.attributes["connection"]

@@ -15,9 +15,10 @@ from protocol.instants import DAY_MS, HOUR_MS, MINUTE_MS, UtcMs
 from protocol.messages import Grant, ServerTime, verified
 from protocol.signing import SigningKey, to_base64url
 from protocol.state import State, encode_state
+from server.attempts import PER_MINUTE_MAX, Asked, Attempts, origin_of
 from server.broker.certificates import request_pem
 from server.enrolment.admission import admitted, revoked
-from server.enrolment.rules import CLAIM_TRIES_MAX, PER_MINUTE_MAX, Asked, Attempts, origin_of
+from server.enrolment.rules import CLAIM_TRIES_MAX
 from tests.server.desk import Clock
 from tests.server.machines import Machine
 from tests.server.office import Desk, open_desk

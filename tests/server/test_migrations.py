@@ -57,7 +57,7 @@ async def test_the_program_starts_again_on_what_it_has_migrated(database: Databa
     await database.migrate()
     await database.migrate()
     async with database.writing() as connection:
-        assert await connection.run_sync(revision) == "0018"
+        assert await connection.run_sync(revision) == "0019"
 
 
 async def test_rows_stay_when_the_schema_goes_up_and_down(database: Database) -> None:

@@ -1,0 +1,1 @@
+"""Accounts of people who use the pages: passwords, one-time codes, sessions."""

@@ -1,0 +1,1 @@
+"""How business goes right now, in a few figures."""

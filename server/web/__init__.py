@@ -1,0 +1,1 @@
+"""Pages in a browser, for everybody of the house."""

@@ -1,0 +1,188 @@
+"""What every page needs: who looks at it, in which language, and the template that draws it."""
+
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from fastapi import Depends, Request
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from starlette.responses import HTMLResponse, RedirectResponse
+
+from protocol.instants import DAY_MS, MINUTE_MS, SECOND_MS, CampusTime
+from protocol.money import SALE_CENTS_MAX, format_cents, parse_cents
+from server.accounts.rules import Session
+from server.auth.rules import Operator, Permission
+from server.errors import Forbidden
+from server.web.door import PAGES, READING
+from server.web.language import NAMES, SENTENCES, Language, chosen, say
+from server.web.places import PLACES
+
+LANGUAGE_COOKIE, LOOK_COOKIE = "fanka_language", "fanka_look"
+LOOKS: Final = ("auto", "light", "dark", "contrast")
+_HERE = Path(__file__).parent
+_DONE_MAX = 40
+_NOTHING: Final[Mapping[str, object]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One request for a page."""
+
+    request: Request
+    session: Session | None
+    language: Language
+    look: str
+
+    @property
+    def operator(self) -> Operator:
+        """Who looks at it. Only behind the sign-in."""
+        assert self.session is not None
+        return self.session.operator
+
+    @property
+    def house(self) -> Any:
+        """The services, by the names that `server/app.py` gives them."""
+        return self.request.app.state
+
+    @property
+    def campus(self) -> CampusTime:
+        """The campus' civil time."""
+        found: CampusTime = self.house.campus
+        return found
+
+    def say(self, key: str, **what: object) -> str:
+        """A sentence in this page's language."""
+        return say(self.language, key, **what)
+
+    def show(self, template: str, what: Mapping[str, object] = _NOTHING, *, status: int = 200) -> HTMLResponse:
+        """The page as its template draws it."""
+        done = self.request.query_params.get("done", "")[:_DONE_MAX]
+        around: dict[str, object] = {
+            "page": self,
+            "t": self.say,
+            "csrf": csrf_of(self.session) if self.session is not None else "",
+            "done": self.say(f"done.{done}") if f"done.{done}" in SENTENCES else "",
+            "places": [] if self.session is None else [place for place in PLACES if place.is_for(self.operator)],
+            "here": self.request.url.path,
+            "languages": NAMES,
+            "looks": LOOKS,
+            "when": self.when,
+            "day": self.day,
+            "assets": self.house.assets,
+        }
+        return HTMLResponse(_TEMPLATES.get_template(template).render({**around, **what}), status)
+
+    def done(self, key: str, to: str) -> RedirectResponse:
+        """It was done: go to a page, which says so."""
+        assert f"done.{key}" in SENTENCES
+        return RedirectResponse(f"{PAGES}{to}{'&' if '?' in to else '?'}done={key}", 303)
+
+    def when(self, at: int) -> str:
+        """An instant (UTC milliseconds) on the campus' clock; a dash for none."""
+        if not at:
+            return "–"
+        local = (at + self.campus.offset_min * MINUTE_MS) // SECOND_MS
+        return datetime.fromtimestamp(local, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+    def day(self, day: int) -> str:
+        """A business day as a date."""
+        return datetime.fromtimestamp(day * DAY_MS // SECOND_MS, UTC).strftime("%Y-%m-%d")
+
+
+def page_of(request: Request) -> Page:
+    """The page of a request, whoever asks."""
+    cookies = request.cookies
+    look = cookies.get(LOOK_COOKIE, "")
+    language = chosen(cookies.get(LANGUAGE_COOKIE, ""), request.headers.get("accept-language", ""))
+    return Page(request, request.scope.get("session"), language, look if look in LOOKS else LOOKS[0])
+
+
+def page_for(*any_of: Permission) -> Callable[[Request], Page]:
+    """A dependency: the page, for somebody who may."""
+
+    def who(request: Request) -> Page:
+        page = page_of(request)
+        if not any(page.operator.may(permission) for permission in any_of):
+            raise Forbidden("not_allowed", f"this needs the permission {' or '.join(any_of)}")
+        return page
+
+    return who
+
+
+AnyPage = Annotated[Page, Depends(page_of)]
+LookingPage = Annotated[Page, Depends(page_for(Permission.LOOK))]
+CardsPage = Annotated[Page, Depends(page_for(Permission.CARDS))]
+DeskPage = Annotated[Page, Depends(page_for(Permission.DESK_MONEY))]
+FinancePage = Annotated[Page, Depends(page_for(Permission.FINANCE))]
+TerminalsPage = Annotated[Page, Depends(page_for(Permission.TERMINALS))]
+ListsPage = Annotated[Page, Depends(page_for(Permission.LISTS))]
+DecidingPage = Annotated[Page, Depends(page_for(Permission.DECIDE))]
+RegisteringPage = Annotated[Page, Depends(page_for(Permission.TERMINALS, Permission.DECIDE))]
+ProposingPage = Annotated[Page, Depends(page_for(Permission.DESK_MONEY, Permission.TERMINALS, Permission.DECIDE))]
+AuditingPage = Annotated[Page, Depends(page_for(Permission.AUDIT))]
+
+
+def csrf_of(session: Session) -> str:
+    """What a form of this session holds, and no page of somebody else can know."""
+    return hmac.new(session.token.encode(), b"form", sha256).hexdigest()
+
+
+async def require_own_form(request: Request) -> None:
+    """A dependency of all pages: what changes something was sent from a form of this session. Raises Forbidden."""
+    session: Session | None = request.scope.get("session")
+    if request.method in READING or session is None:
+        return
+    shown = (await request.form()).get("csrf", "")
+    if not isinstance(shown, str) or not hmac.compare_digest(shown.encode(), csrf_of(session).encode()):
+        raise Forbidden("stale_form", "this form is not of your present session; load the page again")
+
+
+class Fields(BaseModel):
+    """What a form of a page sends: text, which is read strictly by what each field is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+    csrf: str = ""
+
+
+def _cents(text: object) -> object:
+    return parse_cents(text) if isinstance(text, str) else text
+
+
+def _moves(cents: int) -> int:
+    if not 0 < cents <= SALE_CENTS_MAX:
+        raise ValueError(f"an amount above 0.00 and up to {format_cents(SALE_CENTS_MAX)}")
+    return cents
+
+
+Yuan = Annotated[int, BeforeValidator(_cents), AfterValidator(_moves)]
+"""An amount as people type it, "12.50"; in cents."""
+
+
+def _money(cents: int) -> Markup:
+    """An amount in a column: tabular digits, and a minus that does not break."""
+    shown = format_cents(abs(cents))
+    return Markup('<span class="money">{}</span>').format(f"−{shown}" if cents < 0 else shown)
+
+
+def _environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    known: Any = made
+    known.filters |= {"money": _money, "cents": format_cents}
+    known.globals |= {"base": PAGES}
+    return made
+
+
+_TEMPLATES: Final = _environment()

@@ -1,0 +1,30 @@
+"""What the menu leads to, and for whom."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from server.auth.rules import Operator, Permission
+from server.web.door import HOME
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line of the menu."""
+
+    key: str
+    """Its name is the sentence `place.KEY`."""
+    path: str
+    icon: str
+    """By its name in the Tabler set (`server/web/source/icons.txt`)."""
+    permission: Permission = Permission.LOOK
+
+    def is_for(self, operator: Operator) -> bool:
+        """Whether somebody has business there."""
+        return operator.may(self.permission)
+
+    def holds(self, path: str) -> bool:
+        """Whether a page belongs to it."""
+        return path == self.path or path.startswith(f"{self.path}/")
+
+
+PLACES: Final[tuple[Place, ...]] = (Place("overview", HOME, "layout-dashboard"),)

@@ -1,0 +1,11 @@
+// Runs before anything is drawn: where nobody chose colours, the device's own.
+const root = document.documentElement;
+if (root.dataset.look === "auto") {
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const follow = () => {
+    root.dataset.look = dark.matches ? "dark" : "light";
+    root.dataset.bsTheme = root.dataset.look;
+  };
+  follow();
+  dark.addEventListener("change", follow);
+}
