@@ -2,16 +2,16 @@
 
 PC/SC and PN532 drivers block; so every call to reader or card is made in this thread, one after the other. While the
 field is empty the thread waits in the driver; while a card lies there it looks up often enough to be lent out for
-reading and writing that card.
+reading and writing that card. A driver that hangs in a call keeps nobody waiting (`hardware/readers/patience.py`).
 """
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from functools import partial
 from typing import Protocol, TypeVar
 
 from hardware.ports import CardChannel, CardLeftField, CardReader, DeviceError, Indicator, SeveralCards, Signal
+from hardware.readers.patience import DeviceThread, unheard
 
 WAIT_FOR_CARD_S = 0.5
 """The longest wait in the driver for a card; the program's end waits as long."""
@@ -50,7 +50,8 @@ class CardThread:
     def __init__(self, reader: CardReader, ready: Callable[[], object] | None = None) -> None:
         """`ready` is called before a card is looked for; no card is taken while it raises a DeviceError."""
         self._reader, self._ready = reader, ready
-        self._pool = ThreadPoolExecutor(1, "cards")
+        self._thread = DeviceThread("cards")
+        self._next_look: asyncio.TimerHandle | None = None
         self._lost = False
         self._fault = ""
         self._several = False
@@ -58,7 +59,7 @@ class CardThread:
     async def run(self, work: Callable[[], T]) -> T:
         """Do something with the card in this thread. Raises what it raises."""
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+            return await self._ask(work)
         except CardLeftField:
             self._lost = True
             raise
@@ -70,8 +71,7 @@ class CardThread:
     def signal(self, signal: Signal) -> None:
         """Let the reader show and sound it when its turn comes, where it has lamps or a buzzer; nobody waits for it."""
         if isinstance(self._reader, Indicator):
-            with suppress(RuntimeError):  # the program ends
-                self._pool.submit(self._reader.signal, signal)
+            self._thread.submit(partial(self._reader.signal, signal), unheard)
 
     async def watch(self, field: Field) -> None:
         """Tell about every card that comes and goes, until cancelled. A reader that is gone is waited for."""
@@ -89,7 +89,7 @@ class CardThread:
 
     def close(self) -> None:
         """Let the thread end with what it is doing."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._thread.close()
 
     async def _one_card(self, field: Field) -> None:
         channel = await self._ask(self._next_card)
@@ -114,7 +114,25 @@ class CardThread:
         return self._reader.wait_for_card(WAIT_FOR_CARD_S)
 
     async def _ask(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[T] = loop.create_future()
+
+        def told(result: T, error: BaseException | None) -> None:
+            loop.call_soon_threadsafe(_settle, answer, result, error)
+
+        job = self._thread.submit(work, told)
+        if self._next_look is None:
+            self._look()
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            self._thread.cancel(job)
+            raise
+
+    def _look(self) -> None:
+        """See to it that no call of a driver takes too long, as long as somebody waits."""
+        wait_s = self._thread.look()
+        self._next_look = None if wait_s is None else asyncio.get_running_loop().call_later(wait_s, self._look)
 
     async def _tell_several(self, field: Field, *, there: bool) -> None:
         if there != self._several:
@@ -125,3 +143,12 @@ class CardThread:
         if fault != self._fault:
             self._fault = fault
             await field.reader_changed(fault)
+
+
+def _settle(answer: "asyncio.Future[T]", result: T, error: BaseException | None) -> None:
+    if answer.done():  # who waited is gone
+        return
+    if error is None:
+        answer.set_result(result)
+    else:
+        answer.set_exception(error)

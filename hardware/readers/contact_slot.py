@@ -37,9 +37,7 @@ class ContactSlot:
     def power_up(self) -> None:
         """Connect for us alone, which is what powers it up. Raises SamFailed."""
         self.close()
-        result, context = self._asked(scard.SCardEstablishContext, scard.SCARD_SCOPE_USER)
-        self._require(result)
-        self._context = int(context)
+        self._require(self._asked(self._establish))
         self.name = self._found()
         either = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
         connect, exclusive = scard.SCardConnect, scard.SCARD_SHARE_EXCLUSIVE
@@ -66,6 +64,13 @@ class ContactSlot:
             self._patience.let_go(scard.SCardDisconnect, card[0], scard.SCARD_UNPOWER_CARD)
         if context is not None:
             self._patience.let_go(scard.SCardReleaseContext, context)
+
+    def _establish(self) -> int:
+        """Keep the context, however late it comes; return what the daemon said."""
+        result, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
+        if result == scard.SCARD_S_SUCCESS:
+            self._context = int(context)
+        return int(result)
 
     def _found(self) -> str:
         names: list[str] = []

@@ -171,7 +171,7 @@ class PcscReader:
 
     def _show_without_card(self, command: bytes) -> None:
         direct = scard.SCARD_SHARE_DIRECT
-        result, handle, _ = self._patience.ask(scard.SCardConnect, self._context, self._name, direct, 0)
+        result, handle, _ = self._asked(scard.SCardConnect, self._context, self._name, direct, 0)
         if result == scard.SCARD_S_SUCCESS:
             _escaped(self._patience, handle, command)
             self._patience.let_go(scard.SCardDisconnect, handle, scard.SCARD_LEAVE_CARD)
@@ -270,10 +270,16 @@ class PcscReader:
     def _open(self) -> int:
         """Return the context, made anew after the reader or the daemon was gone. Raises ReaderUnplugged."""
         if self._context is None:
-            result, context = self._patience.ask(scard.SCardEstablishContext, scard.SCARD_SCOPE_USER)
-            self._require(result)
-            self._context, self._readers_state = int(context), scard.SCARD_STATE_UNAWARE
+            self._require(self._patience.ask(self._establish))
+        assert self._context is not None
         return self._context
+
+    def _establish(self) -> int:
+        """Keep the context, however late it comes; return what the daemon said."""
+        result, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
+        if result == scard.SCARD_S_SUCCESS:
+            self._context, self._readers_state = int(context), scard.SCARD_STATE_UNAWARE
+        return int(result)
 
     def _require(self, result: int) -> None:
         """Raise ReaderUnplugged for anything but success; the next call starts from nothing."""

@@ -118,6 +118,7 @@ class PrivatePcscd:
         """Let it hang until `resume` or `stop`: it answers nobody, and nobody is told."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)  # its threads still go on a while
 
     def resume(self) -> None:
         """Let it go on where it was."""
