@@ -85,15 +85,16 @@ class DesfireSession:
         """
         if self._over:
             raise refusal(code, SW_AUTHENTICATION)
-        with self._ending():
+        try:  # as `_ending`, which costs a twentieth of a command
             if self._messaging is None:
                 return exchange(self._channel, code, header + data)
             sent = self._messaging.command(code, header, data, mode, behind)
-            body = exchange(self._channel, code, sent)
-            try:
-                return self._messaging.answer(body, mode)
-            except AnswerForged as forged:
-                raise PurseUnreadable(f"the answer to {name_of(code)} is not the card's") from forged
+            return self._messaging.answer(exchange(self._channel, code, sent), mode)
+        except BaseException as error:
+            self._end()
+            if isinstance(error, AnswerForged):
+                raise PurseUnreadable(f"the answer to {name_of(code)} is not the card's") from error
+            raise
 
     def find_out_generation(self) -> None:
         """Ask the card what it is (GetVersion) and speak EV2 from now on if it can."""
@@ -168,9 +169,12 @@ class DesfireSession:
         try:
             yield
         except BaseException:
-            self._forget()
-            self._over = True
+            self._end()
             raise
+
+    def _end(self) -> None:
+        self._forget()
+        self._over = True
 
     def _forget(self) -> None:
         self._messaging, self.key_no, self._over = None, None, False

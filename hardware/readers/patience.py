@@ -58,12 +58,12 @@ class DeviceThread:
         """Have a job done. `told` is called once, in whatever thread; somebody must `look` until then."""
         job = Job(work, told)
         with self._lock:
-            silence = self._silence()
-            if silence is None:
+            given_up = self._given_up
+            if given_up is None:
                 self._waited_for.add(job)
                 self._put(job)
-        if silence is not None:
-            told(None, silence)
+        if given_up is not None:
+            told(None, _silent(given_up))
         return job
 
     def cancel(self, job: Job) -> None:
@@ -114,18 +114,17 @@ class DeviceThread:
     def call(self, failure: _Failure, allowed_s: float, function: Callable[..., Any], *args: object) -> Any:
         """Make a call in this thread, in one of its jobs. Raises the failure where it was given up, then or before."""
         with self._lock:
-            silence = self._silence()
-            if silence is not None:
-                raise silence
+            if self._given_up is not None:
+                raise _silent(self._given_up)
             self._call = (time.monotonic() + allowed_s, failure)
         try:
             return function(*args)
         finally:
             with self._lock:
                 self._call = None
-                silence = self._silence()
-            if silence is not None:
-                raise silence
+                given_up = self._given_up
+            if given_up is not None:
+                raise _silent(given_up)
 
     def let_go(self, call: Callable[[], object]) -> None:
         """Make a call that gives something back: now, or when the daemon answers again. From any thread."""
@@ -179,9 +178,6 @@ class DeviceThread:
             self._waited_for.discard(job)
         if is_waited_for:
             job.told(result, raised)
-
-    def _silence(self) -> DeviceError | None:
-        return None if self._given_up is None else _silent(self._given_up)
 
 
 class Patience:
