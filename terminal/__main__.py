@@ -13,6 +13,7 @@ import asyncio
 import logging
 import platform
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from protocol.signing import to_base64url
@@ -20,13 +21,14 @@ from protocol.texts import sentence_of
 from terminal import card_keys_command, cards_command, labels_command
 from terminal.app import run
 from terminal.claim import enrol
-from terminal.config import ConfigWrong, read_config
+from terminal.config import Config, ConfigWrong, read_config
 from terminal.console import standard_console
 from terminal.enrol import new_key, take_grant
 from terminal.identity import JOURNAL_FILE, Identity, IdentityError
 from terminal.key_tiers import TierName, keys_of
-from terminal.languages import NoSuchLanguage, words_of
+from terminal.languages import NoSuchLanguage, Spoken
 from terminal.ports import JournalError, JournalInUse
+from terminal.preferences import read_preferences
 from terminal.rescue import NothingToRescue, rescue
 from terminal.server_http import ServerAt
 
@@ -91,12 +93,20 @@ def main() -> int:
 
 def _sell(path: Path, first: str, *, as_json: bool) -> None:
     config = read_config(path)
-    try:
-        words = words_of(config.language)
-    except NoSuchLanguage as error:
-        raise ConfigWrong(f"{path}: {error}") from error
+    words = _spoken(path, config)
     console = standard_console(words, as_json=as_json)
     asyncio.run(run(config, words, console, sys.stdin.fileno(), first=first))
+
+
+def _spoken(path: Path, config: Config) -> Spoken:
+    """What was chosen at the screen, else what the settings say. Raises ConfigWrong."""
+    try:
+        words = Spoken(config.language)
+    except NoSuchLanguage as error:
+        raise ConfigWrong(f"{path}: {error}") from error
+    with suppress(NoSuchLanguage):
+        words.speak(read_preferences(config.directory).language or config.language)
+    return words
 
 
 def _rescue(directory: Path) -> int:

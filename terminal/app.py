@@ -13,7 +13,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from functools import partial
@@ -30,18 +30,21 @@ from terminal.card_look import look
 from terminal.card_port import CardPort
 from terminal.card_reader import reader_of
 from terminal.card_thread import CardThread
+from terminal.claim import validity
 from terminal.clerk import Clerk, Rights
 from terminal.clock import ChipWatch, MachineClock, TerminalClock
 from terminal.config import Config, May
 from terminal.console import Console, Lines, obey, read_typed_file
 from terminal.derived import from_snapshot
 from terminal.face import Face, Faces
+from terminal.floor import Floor, Gate
 from terminal.gauges import Gauges
 from terminal.glance import Glance
-from terminal.identity import JOURNAL_FILE, Identity, load_identity, save_trust
+from terminal.identity import JOURNAL_FILE, Identity, IdentityError, load_identity, save_trust
 from terminal.journal_copy import JournalCopy, name_of
 from terminal.journal_space import JournalSettings
 from terminal.journal_store import JournalStore
+from terminal.languages import Spoken
 from terminal.mqtt_line import TlsUnusable
 from terminal.news import News, chip_stepped, hooks_of, switch_prices, with_time_asked
 from terminal.office import CardOffice
@@ -49,17 +52,22 @@ from terminal.offline import Offline, OfflineCause
 from terminal.policy_store import PolicyStore
 from terminal.ports import JournalBroken, JournalDamaged
 from terminal.post import Post
+from terminal.preferences import Preferences, keep_preferences
 from terminal.questions import Questions
 from terminal.renewal import CertificateKeeper
+from terminal.sdl import prepare_sdl
 from terminal.server_http import ServerAt, ask_time
 from terminal.shell import Shell
+from terminal.status import Outfit
 from terminal.sync_link import SyncLink
 from terminal.till import Till
 from terminal.timekeeper import Timebase, at_boot
+from terminal.training import Practice, begin_practice
 from terminal.views import Words
 
 if TYPE_CHECKING:
     from terminal.screen import Screen
+    from terminal.speaker import Speaker
 
 _log = logging.getLogger(__name__)
 
@@ -67,7 +75,7 @@ TICK_S = 0.2
 
 
 async def run(
-    config: Config, words: Words, console: Console, keyboard: int, reader: CardReader | None = None, first: str = ""
+    config: Config, words: Spoken, console: Console, keyboard: int, reader: CardReader | None = None, first: str = ""
 ) -> None:
     """Sell until `quit`, SIGTERM or SIGINT, then end in order. `keyboard` is a file descriptor with commands.
 
@@ -89,28 +97,33 @@ async def run(
         stack.callback(thread.close)
 
         cards = CardPort(config.card_keys, thread.run, os.urandom)
-        screen = _screen(config, words)
+        speaker = _speaker(config)
+        screen = _screen(config, words, speaker)
         faces: Face = console if screen is None else Faces(console, screen)
-        news = News(faces)
+        news, gate = News(faces), Gate(faces)
         build = f"fanka {version('fanka')}"
         post = Post(grant.tno, config.merchant, config.campus, trust.load, grant.at, build, grant.tid, trust.ack)
         shell = Shell(
             post, journal, cards, policy.active, clock.now, on_appended=news.appended, on_hand_over=news.handed_over
         )
         gauges = Gauges(grant, journal, shell, clock.now)
+        gauges.outfit = _outfit(config, identity, build)
         keys, key_set = config.card_keys, config.key_set_new
         office = CardOffice(keys, key_set, thread.run, link=config.link) if May.OFFICE in may else None
         rights = Rights(May.LOAD in may, May.TOPUP in may, May.REFUND in may, May.OVERRIDE in may)
         clerk = Clerk(
-            office, rights, config.campus, words, faces, clock.now, gauges.status, journal.export, read_typed_file
+            office, rights, config.campus, words, gate, clock.now, gauges.status, journal.export, read_typed_file
         )
-        indicator: Indicator = Both(Bell(sys.stderr.buffer), thread)
+        heard: Indicator = Bell(sys.stderr.buffer) if speaker is None else Both(Bell(sys.stderr.buffer), speaker)
+        indicator: Indicator = Both(heard, thread)
         read_out = partial(look, run=thread.run, keys=keys, key_set_new=key_set, load_key=trust.load, words=words)
-        till = Till(shell, cards, clerk, gauges, config.campus, words, faces, indicator, clock.now, read_out)
+        till = Till(shell, cards, clerk, gauges, config.campus, words, gate, indicator, clock.now, read_out)
+        floor = _floor(config, post, till, gate, faces, heard, words, screen)
 
         await shell.start(from_snapshot(journal.snapshot.state) if journal.snapshot else None)
         if journal.acked is not None:
             shell.acked(journal.acked.seq, journal.ack_jws.decode())
+            gauges.acked_at = journal.acked.at
         await switch_prices(till, policy)
         news.link = gauges.link = _link(config, identity, journal, policy, till, clock)
         shell.server = Questions(news.link, grant) if news.link else None
@@ -118,31 +131,65 @@ async def run(
         stop = asyncio.Event()
         chip = ChipWatch(MachineClock()) if config.clock_chip else None
         works = [
-            thread.watch(till),
-            _tick(till, chip, policy),
+            thread.watch(floor),
+            _tick(floor, chip, policy),
             _verify(journal, gauges),
-            _type(keyboard, first, console, words, till, stop),
+            _type(keyboard, first, console, words, floor, stop),
         ]
         if screen is not None:
-            glance = Glance(shell, rights, config.campus, clock.now)
-            works.append(screen.run(glance, gauges.status, till.do))
+            works.append(screen.run(floor))
         if config.server_url and config.line is not None:
-            works.append(_keeper(config, identity, clock, news.link).run())
+            works.append(_keeper(config, identity, clock, gauges).run())
         if config.second_medium is not None:
             news.copy = gauges.copy = JournalCopy(journal, config.second_medium, name_of(grant))
         works += [more.run() for more in (news.link, news.copy) if more is not None]
         await _work(works, till, stop)
 
 
-def _screen(config: Config, words: Words) -> "Screen | None":
-    """The panel or window that the settings ask for; where there is none to be had, the console goes on alone."""
+def _floor(
+    config: Config,
+    post: Post,
+    till: Till,
+    gate: Gate,
+    faces: Face,
+    heard: Indicator,
+    words: Spoken,
+    screen: "Screen | None",
+) -> Floor:
+    """The counter, and another one to practise at, which is given nothing of the real one's journal, card and line."""
+    shell, clerk = till.shell, till.clerk
+
+    def practise() -> Awaitable[Practice]:
+        return begin_practice(post, shell.lists, clerk, till.gauges, faces, heard, config.campus)
+
+    async def spoken(language: str) -> None:
+        if screen is not None:
+            screen.speak(language)
+        await asyncio.to_thread(keep_preferences, config.directory, Preferences(language))
+
+    selling = Glance(shell, clerk.rights, config.campus, clerk.now)
+    return Floor(till, selling, gate, faces, words, practise, spoken)
+
+
+def _speaker(config: Config) -> "Speaker | None":
+    """The sounds of a terminal with a screen."""
     if config.screen is None:
         return None
-    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")  # standard output is the console's
-    from terminal.screen import Screen, ScreenUnusable
+    prepare_sdl()
+    from terminal.speaker import Speaker
+
+    return Speaker(config.screen.volume)
+
+
+def _screen(config: Config, words: Spoken, speaker: "Speaker | None") -> "Screen | None":
+    """The panel or window that the settings ask for; where there is none to be had, the console goes on alone."""
+    if config.screen is None or speaker is None:
+        return None
+    from terminal.screen import Screen
+    from terminal.window import ScreenUnusable
 
     try:
-        return Screen(config.screen, words, config.campus, language=config.language)
+        return Screen(config.screen, words, config.campus, language=words.language, warn=speaker.warn)
     except ScreenUnusable as error:
         _log.error("no screen: %s", error)
         return None
@@ -163,9 +210,10 @@ async def _work(works: Sequence[Coroutine[object, object, None]], till: Till, st
         raise several.exceptions[0] from several
 
 
-async def _tick(till: Till, chip: ChipWatch | None, policy: PolicyStore) -> None:
+async def _tick(floor: Floor, chip: ChipWatch | None, policy: PolicyStore) -> None:
+    till = floor.till
     while True:
-        await till.tick()
+        await floor.tick()
         await switch_prices(till, policy)
         was = chip.stepped() if chip else None
         if was is not None:
@@ -184,10 +232,10 @@ async def _verify(journal: JournalStore, gauges: Gauges) -> None:
         _log.warning("the journal could not be checked to its end: %s", error)
 
 
-async def _type(keyboard: int, first: str, console: Console, words: Words, till: Till, stop: asyncio.Event) -> None:
-    await obey(Lines(keyboard, first), console, words, till.do, ends=os.isatty(keyboard))
+async def _type(keyboard: int, first: str, console: Console, words: Words, floor: Floor, stop: asyncio.Event) -> None:
+    await obey(Lines(keyboard, first), console, words, floor.do, ends=os.isatty(keyboard))
     with suppress(JournalBroken):
-        console.say(words["said.bye"].format(unsent=till.gauges.status().unsent))
+        console.say(words["said.bye"].format(unsent=floor.till.gauges.status().unsent))
     stop.set()
 
 
@@ -208,8 +256,24 @@ def _built_at() -> UtcMs:
     return UtcMs(int(Path(__file__).stat().st_mtime * 1_000))
 
 
-def _keeper(config: Config, identity: Identity, clock: TerminalClock, link: SyncLink | None) -> CertificateKeeper:
+def _outfit(config: Config, identity: Identity, build: str) -> Outfit:
+    """What stays as it is until the next start, or until the certificate is renewed."""
+    ends, keys = UtcMs(0), config.card_keys
+    if config.line is not None:
+        with suppress(IdentityError):  # the line says what is wrong with it
+            ends = validity(config.directory)[1]
+    site, epoch = identity.grant.site, identity.grant.epoch
+    in_sam = keys.in_sam is not None
+    return Outfit(
+        build=build, site=site, epoch=epoch, key_sets=tuple(keys.key_sets), in_sam=in_sam, certificate_ends=ends
+    )
+
+
+def _keeper(config: Config, identity: Identity, clock: TerminalClock, gauges: Gauges) -> CertificateKeeper:
+    link = gauges.link
+
     def renewed() -> None:
+        gauges.outfit = _outfit(config, identity, gauges.outfit.build)
         if link is None:
             _log.warning("another certificate lies there; start the terminal again to connect with it")
         else:

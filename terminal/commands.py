@@ -11,6 +11,7 @@ from protocol.money import SALE_CENTS_MAX, Cents, parse_cents
 from protocol.pay_codes import PREFIX, PayCode, read_pay_code
 from protocol.purse import CardClass
 from protocol.texts import text_of
+from terminal.floor_commands import FloorCommand, read_language, read_pretend, read_training
 from terminal.office_commands import Erase, Issue, IssueList, IssueRange, OfficeCommand, Rekey
 from terminal.replace import IssueOrder
 
@@ -198,6 +199,7 @@ Command = (
     | Help
     | Quit
 )
+Typed = Command | FloorCommand
 
 
 class _Wrong(Exception):
@@ -205,7 +207,7 @@ class _Wrong(Exception):
         self.key, self.figures = f"mistake.{key}", figures
 
 
-def read_command(line: str) -> Command | Mistake | None:
+def read_command(line: str) -> Typed | Mistake | None:
     """One line as a command; None for an empty one. Whatever is wrong is a `Mistake`, nothing is raised."""
     if len(line) > LINE_CHARS_MAX:
         return Mistake("mistake.too_long", {})
@@ -228,6 +230,8 @@ def read_command(line: str) -> Command | Mistake | None:
         return make(*rest)
     except _Wrong as wrong:
         return Mistake(wrong.key, wrong.figures, command)
+    except ValueError:
+        return Mistake("mistake.usage", {}, command)
 
 
 def mistake_text(mistake: Mistake, words: Mapping[str, str]) -> str:
@@ -363,7 +367,7 @@ def _export(path: str, which: str = "") -> Export:
     return Export(path, whole=bool(which))
 
 
-_COMMANDS: dict[str, tuple[Container[int], Callable[..., Command]]] = {
+_COMMANDS: dict[str, tuple[Container[int], Callable[..., Typed]]] = {
     "ring": ((1,), _ring),
     "item": ((1, 2), _ring_item),
     "drop": ((1,), _drop),
@@ -387,6 +391,9 @@ _COMMANDS: dict[str, tuple[Container[int], Callable[..., Command]]] = {
     "batch": ((1, 3), _batch),
     "rekey": ((0, 1), _rekey),
     "erase": ((0,), Erase),
+    "language": ((1,), read_language),
+    "training": ((1,), read_training),
+    "pretend": ((1,), read_pretend),
     "status": ((0,), ShowStatus),
     "help": ((0,), Help),
     "quit": ((0,), Quit),

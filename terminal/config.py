@@ -94,6 +94,7 @@ class _Screen(_Table, frozen=True):
     size: _ScreenSize = _ScreenSize.USUAL
     full: bool = False
     theme: Theme = Theme.LIGHT
+    volume: Annotated[int, Meta(ge=0, le=100)] = 60
 
 
 class _Server(_Table, frozen=True):
@@ -299,7 +300,7 @@ def _link(path: Path, link: str) -> str:
 
 def _screen(screen: _Screen) -> ScreenSettings:
     width, _, height = screen.size.partition("x")
-    return ScreenSettings((int(width), int(height)), screen.full, screen.theme)
+    return ScreenSettings((int(width), int(height)), screen.full, screen.theme, screen.volume)
 
 
 def _server_url(url: str) -> str:

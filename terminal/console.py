@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from terminal.commands import LINE_CHARS_MAX, Command, Mistake, Quit, mistake_text, read_command
+from terminal.commands import LINE_CHARS_MAX, Mistake, Quit, Typed, mistake_text, read_command
 from terminal.views import Choice, Tone, View, Words, cents_text
 
 _log = logging.getLogger(__name__)
@@ -126,7 +126,7 @@ class Lines:
 
 
 async def obey(
-    lines: Lines, console: Console, words: Words, do: Callable[[Command], Awaitable[None]], *, ends: bool
+    lines: Lines, console: Console, words: Words, do: Callable[[Typed], Awaitable[None]], *, ends: bool
 ) -> None:
     """Do what is typed, until `quit`; the end of the input ends the program only where a person sat there."""
     while (line := await lines.next()) is not None:

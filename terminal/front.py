@@ -29,8 +29,10 @@ from terminal.commands import (
     RingItem,
     ShowCode,
     TakeTopUp,
+    Typed,
     read_command,
 )
+from terminal.floor_commands import Speak, Train
 from terminal.presses import (
     Answer,
     Area,
@@ -136,7 +138,7 @@ class Counter:
     training: bool = False
 
 
-Pressed = tuple[Front, tuple[Command, ...]]
+Pressed = tuple[Front, tuple[Typed, ...]]
 
 
 def press(front: Front, counter: Counter, what: Press) -> Pressed:
@@ -244,8 +246,8 @@ def _cleared(front: Front) -> Front:
     return replace(front, page=Page.SALE, area=front.home, typed="", form=None, first=0)
 
 
-def _done(front: Front, command: Command) -> Pressed:
-    if isinstance(command, LookAtCard):
+def _done(front: Front, command: Typed) -> Pressed:
+    if isinstance(command, LookAtCard | Speak | Train):
         return _cleared(front), (command,)
     return replace(front, typed="" if front.page is Page.SALE else front.typed), (command,)
 

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from protocol.ids import Seq
-from protocol.instants import Now
+from protocol.instants import Now, UtcMs
 from protocol.messages import Grant
 from protocol.sync_sender import Phase
 from terminal.journal_copy import JournalCopy
 from terminal.journal_store import JournalStore
 from terminal.offline import Offline, OfflineCause
 from terminal.shell import Shell
-from terminal.status import Status
+from terminal.status import Outfit, Status
 from terminal.sync_link import SyncLink
 
 
@@ -28,6 +28,9 @@ class Gauges:
     copy: JournalCopy | None = None
     reader_fault: str = ""
     verified: Seq = Seq(0)
+    acked_at: UtcMs = UtcMs(0)
+    """When the server signed its newest ack."""
+    outfit: Outfit = Outfit()
 
     @property
     def offline(self) -> Offline | None:
@@ -46,7 +49,10 @@ class Gauges:
             asking=self.link is not None and self.link.status.phase is Phase.ASKING,
             tip=self.journal.tip.seq,
             acked=self.shell.derived.acked,
+            acked_at=self.acked_at,
             forked=self.shell.derived.forked,
+            versions=lists.versions,
+            prices_later=lists.prices.later.at if lists.prices.later else UtcMs(0),
             lists_as_of=lists.as_of,
             lists_age_ms=self.shell.lists_age_ms(now),
             reader_fault=self.reader_fault,
@@ -59,4 +65,5 @@ class Gauges:
             sale_max=self.shell.offline_sale_max(now),
             texts=lists.texts,
             alarm=self.link.status.alarm if self.link else "",
+            outfit=self.outfit,
         )

@@ -86,6 +86,7 @@ def hooks_of(till: Till, clock: TerminalClock, face: Face) -> Hooks:
     async def acked(ack: Ack, jws: bytes) -> None:
         async def take(shell: Shell) -> None:
             shell.acked(ack.seq, jws.decode())
+            till.gauges.acked_at = ack.at
 
         await till.turn(take)
         face.note("acked", seq=ack.seq)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from protocol.ids import Seq
 from protocol.money import Cents
-from terminal.commands import Cancel, CollectLoad, Command
+from terminal.commands import Cancel, CollectLoad, Typed
 from terminal.theme import Theme
 
 
@@ -17,6 +17,10 @@ class Page(enum.StrEnum):
     FORM = "form"
     SOLD = "sold"
     TEXT = "text"
+    TOOLS = "tools"
+    DOCTOR = "doctor"
+    LISTS = "lists"
+    LANGUAGE = "language"
 
 
 class Area(enum.StrEnum):
@@ -88,7 +92,7 @@ class Escape:
 class Do:
     """A command as it is."""
 
-    command: Command
+    command: Typed
 
 
 @dataclass(frozen=True, slots=True)

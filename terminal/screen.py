@@ -6,23 +6,25 @@ drawn only where a scene differs from the one before. Nothing here stops a sale:
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol
 
 import pygame
 
-from protocol.instants import CampusTime
-from terminal.commands import Clear, Command, Confirm, TakeCash
+from protocol.instants import MINUTE_MS, CampusTime, MonoMs
+from terminal.commands import Clear, Confirm, TakeCash, Typed
 from terminal.front import Front, press, said, shown
 from terminal.glance import Glance
-from terminal.painter import FontsMissing, Painter
 from terminal.ports import JournalBroken
 from terminal.presses import Area, Beside, Do, Enter, Escape, Open, Page, Plus, Press, Repeat, Rub, Type
 from terminal.scene import Scene
+from terminal.screens.bar import warns_of
 from terminal.screens.picture import picture
 from terminal.status import Status
-from terminal.theme import SCREENS, Metrics, ScreenSettings
+from terminal.theme import ScreenSettings
 from terminal.views import View, Words
+from terminal.window import Window
 
 _log = logging.getLogger(__name__)
 
@@ -30,10 +32,12 @@ LOOK_S = 0.015
 """From one look at keys and glass to the next."""
 STATUS_S = 0.5
 """The bar follows the clock and the line so often."""
+WARN_AGAIN_MS = MINUTE_MS
+"""A line that comes and goes is one warning a minute."""
 AGAIN_S = 2.0
 """After this time a screen is drawn again that could not be drawn."""
 _PIN = "pin_entry"
-_KEYS: dict[int, Press] = {
+KEYS: dict[int, Press] = {
     pygame.K_RETURN: Enter(),
     pygame.K_KP_ENTER: Enter(),
     pygame.K_BACKSPACE: Rub(),
@@ -51,42 +55,66 @@ _KEYS: dict[int, Press] = {
 """docs/screen.md lists them."""
 
 
-class ScreenUnusable(Exception):
-    """Nothing can be shown; the text says why."""
+class Behind(Protocol):
+    """The counter behind the screen."""
+
+    @property
+    def glance(self) -> Glance:
+        """Of the counter that is worked at now."""
+        ...
+
+    def status(self) -> Status:
+        """How the terminal is. Raises JournalBroken while the disk fails."""
+        ...
+
+    async def do(self, command: Typed) -> None:
+        """Somebody pressed this."""
+        ...
 
 
 class Screen:
     """Implements the port `Face`."""
 
-    def __init__(self, settings: ScreenSettings, words: Words, campus: CampusTime, *, language: str) -> None:
-        """Opens the window. Raises ScreenUnusable."""
-        flags = pygame.FULLSCREEN | pygame.SCALED if settings.full else 0
-        try:
-            self._painter = Painter(language)
-            pygame.display.init()
-            self.surface = pygame.display.set_mode(settings.size, flags)
-        except (FontsMissing, pygame.error) as error:
-            raise ScreenUnusable(str(error)) from error
-        pygame.display.set_caption("Fanka")
-        pygame.mouse.set_visible(not settings.full)
-        self._metrics: Metrics = SCREENS[settings.size]
-        self._words, self._campus = words, campus
+    def __init__(
+        self,
+        settings: ScreenSettings,
+        words: Words,
+        campus: CampusTime,
+        *,
+        language: str,
+        warn: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Opens the window. `warn` is called when the bar turns yellow. Raises ScreenUnusable."""
+        self._window = Window(settings, language)
+        self._words, self._campus, self._warn = words, campus, warn
         self._front = Front(theme=settings.theme)
         self._view: View | None = None
-        self._glance: Glance | None = None
+        self._behind: Behind | None = None
         self._status: Status | None = None
-        self.scene: Scene | None = None
-        self._drawn_in = settings.theme
+        self._warned_ms = MonoMs(-WARN_AGAIN_MS)
         self._changed = True
         self._presses: asyncio.Queue[tuple[Press, str]] = asyncio.Queue()
         """What was pressed and not yet taken, each with the phase that was seen then."""
-        self.frames = 0
+
+    @property
+    def scene(self) -> Scene | None:
+        """What is on the display."""
+        return self._window.scene
+
+    @property
+    def frames(self) -> int:
         """So many were drawn."""
+        return self._window.frames
+
+    def speak(self, language: str) -> None:
+        """The words that this screen was given are another language's from now on."""
+        self._window.speak(language)
+        self._changed = True
 
     def show(self, view: View) -> None:
         """The counter shows something else."""
-        if self._glance is not None:
-            self._glance.follow()
+        if self._behind is not None:
+            self._behind.glance.follow()
         self._front = shown(self._front, view, self._view)
         self._view, self._changed = view, True
 
@@ -97,21 +125,21 @@ class Screen:
     def note(self, event: str, /, **facts: str | int) -> None:
         """For programs only."""
 
-    async def run(self, glance: Glance, status: Callable[[], Status], do: Callable[[Command], Awaitable[None]]) -> None:
+    async def run(self, behind: Behind) -> None:
         """Draw and listen until it is cancelled. Raises what `do` raises; whatever fails at the screen is logged."""
-        self._glance = glance
+        self._behind = behind
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._obey(glance, do))
-            tasks.create_task(self._follow(status))
-            tasks.create_task(self._look(glance))
+            tasks.create_task(self._obey(behind))
+            tasks.create_task(self._follow(behind))
+            tasks.create_task(self._look(behind))
 
-    async def _look(self, glance: Glance) -> None:
+    async def _look(self, behind: Behind) -> None:
         while True:
             wait_s = LOOK_S
             try:
                 for event in pygame.event.get():
                     self._take(event)
-                self.draw(glance)
+                self.draw(behind.glance)
             except Exception:  # noqa: BLE001  a dark screen stops no sale
                 _log.exception("the screen cannot be drawn")
                 self._begin_anew()
@@ -120,7 +148,8 @@ class Screen:
 
     def _begin_anew(self) -> None:
         """The counter's own page, without anything that was typed or said: that may be what cannot be drawn."""
-        self._front, self.scene, self._changed = Front(theme=self._front.theme), None, True
+        self._front, self._changed = Front(theme=self._front.theme), True
+        self._window.forget()
 
     def _take(self, event: pygame.event.Event) -> None:
         what = self._meant(event)
@@ -133,36 +162,35 @@ class Screen:
             return
         self._changed = False
         counter = glance.counter(self._view, self._status)
-        scene = picture(self._front, counter, self._campus, self._words, self._metrics)
-        theme = self._front.theme
-        before = self.scene if theme is self._drawn_in else None
-        if scene == before:
-            return
-        where = self._painter.paint(self.surface, scene, before, theme)
-        pygame.display.update(where)
-        self.scene, self._drawn_in = scene, theme
-        self.frames += 1
+        scene = picture(self._front, counter, self._campus, self._words, self._window.metrics)
+        self._window.draw(scene, self._front.theme)
 
     def see(self, status: Status) -> None:
         """How the terminal is."""
-        if status != self._status:
-            self._status, self._changed = status, True
+        before, now_ms = self._status, status.now.mono_ms
+        if status == before:
+            return
+        self._status, self._changed = status, True
+        is_news = before is not None and not warns_of(before) and now_ms - self._warned_ms >= WARN_AGAIN_MS
+        if is_news and warns_of(status):
+            self._warned_ms = now_ms
+            self._warn()
 
-    async def _follow(self, status: Callable[[], Status]) -> None:
+    async def _follow(self, behind: Behind) -> None:
         while True:
             try:
-                self.see(status())
+                self.see(behind.status())
             except JournalBroken:
                 _log.debug("the disk does not answer: the bar stays as it is")
             await asyncio.sleep(STATUS_S)
 
-    async def _obey(self, glance: Glance, do: Callable[[Command], Awaitable[None]]) -> None:
+    async def _obey(self, behind: Behind) -> None:
         """One press after the other: each is judged by what the ones before it have done."""
         while True:
-            for command in self._asked(*await self._presses.get(), glance):
-                await do(command)
+            for command in self._asked(*await self._presses.get(), behind.glance):
+                await behind.do(command)
 
-    def _asked(self, what: Press, seen: str, glance: Glance) -> tuple[Command, ...]:
+    def _asked(self, what: Press, seen: str, glance: Glance) -> tuple[Typed, ...]:
         """What a press asks for. What was meant for a PIN is for nothing else, and nothing else is for a PIN."""
         if (
             self._view is None
@@ -182,14 +210,15 @@ class Screen:
 
     def _meant(self, event: pygame.event.Event) -> Press | None:
         """What a key or a touch means now."""
-        if event.type == pygame.MOUSEBUTTONDOWN and event.button == 1 and self.scene is not None:
-            found: Press | None = self.scene.pressed(*event.pos)
+        if event.type == pygame.MOUSEBUTTONDOWN:
+            found = self._window.touched(event)
             if found is None and self._front.said:
                 self._front, self._changed = replace(self._front, said=()), True
             return found
         if event.type == pygame.KEYDOWN:
-            if event.key in _KEYS:
-                return _KEYS[event.key]
-            sign = event.unicode
-            return Plus() if sign == "+" else Type(sign) if len(sign) == 1 and sign.isprintable() else None
+            return KEYS.get(event.key) or _signed(event.unicode)
         return None
+
+
+def _signed(sign: str) -> Press | None:
+    return Plus() if sign == "+" else Type(sign) if len(sign) == 1 and sign.isprintable() else None

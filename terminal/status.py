@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from protocol.ids import Seq, TerminalId, Tno
+from protocol.entries import ListVersions
+from protocol.ids import Epoch, Seq, SiteId, TerminalId, Tno
 from protocol.instants import MINUTE_MS, CampusTime, Now, UtcMs
 from protocol.money import Cents
 from protocol.site_files import TextsFile
@@ -12,6 +13,21 @@ from terminal.offline import Offline
 from terminal.views import Words, age_text, cents_text
 
 MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outfit:
+    """What a terminal was started with."""
+
+    build: str = ""
+    site: SiteId = SiteId("")
+    epoch: Epoch = Epoch(0)
+    key_sets: tuple[int, ...] = ()
+    """The card key sets that it holds, the present one first."""
+    in_sam: bool = False
+    """Whether a chip holds them."""
+    certificate_ends: UtcMs = UtcMs(0)
+    """Until when the broker believes this terminal; 0 where it never was to have a line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +44,13 @@ class Status:
     """The line is there, and the server has not said yet what it holds of this journal."""
     tip: Seq
     acked: Seq
+    acked_at: UtcMs
+    """When the server signed its newest ack; 0 before the first."""
     forked: bool
     """Whether the server was found to hold another history of this chain."""
+    versions: ListVersions
+    prices_later: UtcMs
+    """When other prices hold that are here already; 0: none are."""
     lists_as_of: UtcMs
     lists_age_ms: int
     lists_expire: UtcMs
@@ -47,6 +68,7 @@ class Status:
     alarm: str
     """What somebody must look at; empty if nothing."""
     texts: TextsFile
+    outfit: Outfit
 
     @property
     def sells(self) -> bool:
@@ -63,7 +85,7 @@ def status_lines(status: Status, campus: CampusTime, words: Words) -> tuple[str,
     """The status in sentences."""
     shift, reader = status.shift, words["reader.gone"] if status.reader_fault else words["reader.ready"]
     online = "status.asking" if status.asking else "status.online"
-    sync, cause = ("status.offline", _cause_text(status.offline, words)) if status.offline else (online, "")
+    sync, cause = ("status.offline", cause_text(status.offline, words)) if status.offline else (online, "")
     figures = {"unsent": status.unsent, "acked": status.acked, "tip": status.tip, "cause": cause}
     lists_key = "status.lists" if status.lists_as_of else "status.no_lists"
     staff = shift.staff or words["status.nobody"]
@@ -126,7 +148,8 @@ def limit_text(as_of: UtcMs, most: Cents, campus: CampusTime, words: Words) -> s
     return words["lists.limit" if most else "lists.stop"].format(time=time, cents=cents_text(most, words))
 
 
-def _cause_text(offline: Offline, words: Words) -> str:
+def cause_text(offline: Offline, words: Words) -> str:
+    """Why there is no line to the server, in words."""
     return words[f"cause.{offline.cause}"].format(detail=offline.detail)
 
 

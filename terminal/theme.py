@@ -204,6 +204,8 @@ class ScreenSettings:
     full: bool = False
     """The whole panel, scaled, instead of a window."""
     theme: Theme = Theme.LIGHT
+    volume: int = 60
+    """Of its sounds, 0 (off) to 100."""
 
 
 def css() -> str:

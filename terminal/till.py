@@ -7,6 +7,7 @@ here: selling stops until the journal is whole again.
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from hardware.ports import CardChannel, Indicator, Signal
 from protocol.authorise import SEVERAL_CARDS
@@ -15,7 +16,6 @@ from protocol.instants import CampusTime, Now
 from protocol.money import Cents
 from protocol.texts import text_of
 from terminal import views
-from terminal.card_port import CardPort
 from terminal.clerk import Clerk, is_free
 from terminal.commands import Cancel, CloseShift, Command, Confirm, Export, Help, LookAtCard, ShowCode, ShowStatus
 from terminal.desk import AwaitingCard, Cancelled, NotDone, Ringing, TapAgain, Ticked
@@ -41,12 +41,24 @@ _SIGNALS = {
 }
 
 
+class Holder(Protocol):
+    """Who is handed the card that lies on the reader."""
+
+    def arrived(self, channel: CardChannel) -> None:
+        """A card came into the field."""
+        ...
+
+    def left(self) -> None:
+        """The field is empty."""
+        ...
+
+
 @dataclass(slots=True)
 class Till:
     """Takes turns: every public coroutine waits for the one before it."""
 
     shell: Shell
-    cards: CardPort
+    cards: Holder
     clerk: Clerk
     gauges: Gauges
     campus: CampusTime

@@ -11,7 +11,7 @@ from terminal.views import Words
 def draw_bar(drawing: Drawing, bar: Box, counter: Counter, campus: CampusTime, words: Words) -> None:
     """One line over the whole width; yellow where somebody must know that something is not as always."""
     status, metrics = counter.status, drawing.metrics
-    warns = bool(status.offline or status.alarm or status.reader_fault or status.disk_low or status.forked)
+    warns = counter.training or warns_of(status)
     ground, ink = (Role.WARNING, Role.WARNING_INK) if warns else (Role.SURFACE, Role.TEXT)
     drawing.fill(bar, ground, round_=False)
     inner = bar.inset(metrics.gap, 0)
@@ -25,7 +25,14 @@ def draw_bar(drawing: Drawing, bar: Box, counter: Counter, campus: CampusTime, w
     _item(drawing, lists, Icon.LISTS, _lists_text(status, campus, words), ink)
     unsent, inner = inner.right(metrics.px(Size.BODY) * (5 if narrow else 7), metrics.gap)
     _item(drawing, unsent, Icon.UNSENT, str(status.unsent), ink)
-    _item(drawing, inner, Icon.OFFLINE if status.offline else Icon.ONLINE, state_text(status, words), ink)
+    if counter.training:
+        return _item(drawing, inner, Icon.SCHOOL, words["bar.training"], ink)
+    return _item(drawing, inner, Icon.OFFLINE if status.offline else Icon.ONLINE, state_text(status, words), ink)
+
+
+def warns_of(status: Status) -> bool:
+    """Whether something is not as always."""
+    return bool(status.offline or status.alarm or status.reader_fault or status.disk_low or status.forked)
 
 
 def state_text(status: Status, words: Words) -> str:

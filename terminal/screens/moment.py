@@ -1,6 +1,7 @@
 """A moment of a sale over the whole page: tap, hold, paid, refused, tap again, a question. Seen from two metres."""
 
 from terminal.commands import Cancel, Confirm, GiveBack, TakeCash
+from terminal.floor_commands import Pretend, Trial
 from terminal.front import Counter, Front
 from terminal.presses import NEXT, Do, Press, Repeat
 from terminal.scene import Box, Drawing
@@ -15,6 +16,13 @@ def draw_moment(drawing: Drawing, page: Box, front: Front, counter: Counter, wor
     if view.phase == "pin_entry":
         page, pad = page.left(page.w * 48 // 100, metrics.gap)
         draw_pad(drawing, pad, front.typed, words, hidden=True, whole=True)
+    if counter.training and view.phase in ("awaiting_card", "tap_again", "not_done"):
+        row, page = page.bottom(metrics.touch, metrics.gap)
+        for cell, trial in zip(row.grid(len(Trial), 1, metrics.gap), Trial, strict=True):
+            text = words[f"screen.trial_{trial}"]
+            drawing.button(
+                cell, Do(Pretend(trial)), text, role=Role.WARNING, ink=Role.WARNING_INK, size=Size.BODY, lines=2
+            )
     buttons = _buttons(counter, words)
     if buttons:
         row, page = page.bottom(metrics.touch, metrics.gap)

@@ -1,11 +1,10 @@
 """Pages to read: what can be given back, the X report, how the terminal is, a long answer."""
 
-from math import ceil
-
 from protocol.instants import CampusTime
 from terminal.front import Counter, Front
-from terminal.presses import Begin, Escape, FormName, Report, Turn
+from terminal.presses import Begin, FormName, Report
 from terminal.scene import Box, Drawing
+from terminal.screens.frame import draw_frame, room_of
 from terminal.status import shift_lines, status_lines
 from terminal.theme import Icon, Role, Size
 from terminal.views import Words, cents_text
@@ -14,10 +13,10 @@ from terminal.views import Words, cents_text
 def draw_sold(drawing: Drawing, page: Box, front: Front, counter: Counter, words: Words) -> None:
     """The newest sales of this terminal; a touch asks how much of one is given back."""
     metrics = drawing.metrics
-    room = _draw_frame(drawing, page, words["screen.refund"], front, len(counter.sold))
+    rows = _rows(drawing, page)
+    room = draw_frame(drawing, page, words["screen.refund"], front, range(0, len(counter.sold), rows))
     if not counter.sold:
         return drawing.text(room.inset(metrics.gap), words["screen.none_sold"], Role.SOFT, Size.STRONG, lines=3)
-    rows = _rows(drawing, room)
     for cell, sold in zip(room.grid(1, rows, metrics.gap), counter.sold[front.first :], strict=False):
         text = words["screen.sold_row"].format(
             seq=sold.seq, card=sold.card.no, cents=cents_text(sold.left_cents, words)
@@ -37,28 +36,12 @@ def draw_text(drawing: Drawing, page: Box, front: Front, counter: Counter, campu
         case Report.SAID:
             title, lines = words["screen.answer"], front.told
     metrics = drawing.metrics
-    room = _draw_frame(drawing, page, title, front, len(lines))
-    rows = _rows(drawing, room)
+    rows = _rows(drawing, page)
+    room = draw_frame(drawing, page, title, front, range(0, len(lines), rows))
     drawing.fill(room, Role.SURFACE, edge=Role.LINE)
     for cell, line in zip(room.inset(metrics.gap).grid(1, rows, 0), lines[front.first :], strict=False):
         drawing.text(cell, line, Role.TEXT, Size.STRONG, Size.BODY, lines=3)
 
 
-def _rows(drawing: Drawing, room: Box) -> int:
-    return max(1, room.h // drawing.metrics.touch)
-
-
-def _draw_frame(drawing: Drawing, page: Box, title: str, front: Front, count: int) -> Box:
-    """The way back, the title, and the way on where there is more. Returns the room under it."""
-    metrics = drawing.metrics
-    head, room = page.top(metrics.touch, metrics.gap)
-    back, head = head.left(metrics.touch * 2, metrics.gap * 2)
-    drawing.button(back, Escape(), icon=Icon.BACK)
-    rows = _rows(drawing, room)
-    if count > rows:
-        turn, head = head.right(metrics.touch * 3, metrics.gap)
-        following = front.first + rows
-        number = f"{front.first // rows + 1}/{ceil(count / rows)}"
-        drawing.button(turn, Turn(following if following < count else 0), number, icon=Icon.DOWN)
-    drawing.text(head, title, Role.TEXT, Size.TITLE, Size.STRONG, Size.BODY, bold=True, lines=2)
-    return room
+def _rows(drawing: Drawing, page: Box) -> int:
+    return max(1, room_of(drawing, page).h // drawing.metrics.touch)

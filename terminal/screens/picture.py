@@ -5,8 +5,10 @@ from terminal.front import Counter, Front
 from terminal.presses import Page
 from terminal.scene import Align, Box, Drawing, Scene
 from terminal.screens.bar import draw_bar
+from terminal.screens.doctor import draw_doctor
 from terminal.screens.forms import draw_form
-from terminal.screens.menu import draw_menu
+from terminal.screens.lists import draw_lists
+from terminal.screens.menu import draw_languages, draw_menu, draw_tools
 from terminal.screens.moment import draw_moment
 from terminal.screens.pages import draw_sold, draw_text
 from terminal.screens.ringing import draw_ringing
@@ -23,6 +25,8 @@ def picture(front: Front, counter: Counter, campus: CampusTime, words: Words, me
     draw_bar(drawing, bar, counter, campus, words)
     page = rest.inset(metrics.gap)
     if counter.training:
+        drawing.fill(rest, Role.WARNING, round_=False)
+        drawing.fill(rest.inset(metrics.gap // 2), Role.PAGE, round_=False)
         strip, page = page.top(metrics.px(Size.BODY) + metrics.gap, metrics.gap)
         drawing.fill(strip, Role.WARNING)
         drawing.text(strip, words["screen.training"], Role.WARNING_INK, Size.BODY, bold=True, align=Align.CENTER)
@@ -35,13 +39,21 @@ def picture(front: Front, counter: Counter, campus: CampusTime, words: Words, me
 def _draw_page(drawing: Drawing, page: Box, front: Front, counter: Counter, campus: CampusTime, words: Words) -> None:
     match front.page:
         case Page.MENU:
-            draw_menu(drawing, page, front, counter, words)
+            draw_menu(drawing, page, counter, words)
         case Page.FORM if front.form is not None:
             draw_form(drawing, page, front, counter, words)
         case Page.SOLD:
             draw_sold(drawing, page, front, counter, words)
         case Page.TEXT:
             draw_text(drawing, page, front, counter, campus, words)
+        case Page.TOOLS:
+            draw_tools(drawing, page, front, counter, words)
+        case Page.DOCTOR:
+            draw_doctor(drawing, page, front, counter, campus, words)
+        case Page.LISTS:
+            draw_lists(drawing, page, front, counter, campus, words)
+        case Page.LANGUAGE:
+            draw_languages(drawing, page, words)
         case _ if counter.view.phase == "ringing" or _rings_on(front, counter):
             draw_ringing(drawing, page, front, counter, words)
         case _:

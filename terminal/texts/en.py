@@ -10,6 +10,7 @@ from terminal.screen_texts.en import SCREEN
 
 SENTENCES: Final[dict[str, str]] = {
     "language": "en",
+    "name": "English",
     # What the counter shows
     "title.ready": "Ready",
     "title.rung": "{count} rung",
@@ -348,6 +349,9 @@ SENTENCES: Final[dict[str, str]] = {
     "usage.rekey": "rekey [PIN]",
     "usage.erase": "erase",
     "usage.export": "export FILE [all]",
+    "usage.language": "language en|zh-Hans|zh-Hant",
+    "usage.training": "training on|off",
+    "usage.pretend": "pretend pays|poor|torn|blocked",
     "usage.status": "status",
     "usage.help": "help",
     "usage.quit": "quit",
@@ -373,6 +377,9 @@ SENTENCES: Final[dict[str, str]] = {
     "help.rekey": "bring cards to the newest key set",
     "help.erase": "make blanks of cards that hold nothing",
     "help.export": "write what is unsent (or all) to a file",
+    "help.language": "another language for everybody here",
+    "help.training": "practise: nothing counts, no card is written",
+    "help.pretend": "in training: hold such a card to the reader",
     "help.status": "how the terminal is",
     "help.help": "show these commands",
     "help.quit": "end the program",

@@ -7,6 +7,7 @@ from terminal.screen_texts.zh_hans import SCREEN
 
 SENTENCES: Final[dict[str, str]] = {
     "language": "zh_hans",
+    "name": "简体中文",
     # What the counter shows
     "title.ready": "就绪",
     "title.rung": "已录入 {count} 件",
@@ -344,6 +345,9 @@ SENTENCES: Final[dict[str, str]] = {
     "usage.rekey": "rekey [密码]",
     "usage.erase": "erase",
     "usage.export": "export 文件 [all]",
+    "usage.language": "language en|zh-Hans|zh-Hant",
+    "usage.training": "training on|off",
+    "usage.pretend": "pretend pays|poor|torn|blocked",
     "usage.status": "status",
     "usage.help": "help",
     "usage.quit": "quit",
@@ -369,6 +373,9 @@ SENTENCES: Final[dict[str, str]] = {
     "help.rekey": "把卡换到最新的密钥组",
     "help.erase": "把没有余额的卡擦成空白卡",
     "help.export": "把未上传的（或全部）流水写入文件",
+    "help.language": "换一种语言",
+    "help.training": "培训：一切都不算数，也不写卡",
+    "help.pretend": "培训中：当作刷了这样一张卡",
     "help.status": "终端的状态",
     "help.help": "显示这些命令",
     "help.quit": "结束程序",

@@ -7,6 +7,7 @@ from terminal.screen_texts.zh_hant import SCREEN
 
 SENTENCES: Final[dict[str, str]] = {
     "language": "zh_hant",
+    "name": "繁體中文",
     # What the counter shows
     "title.ready": "就緒",
     "title.rung": "已輸入 {count} 件",
@@ -344,6 +345,9 @@ SENTENCES: Final[dict[str, str]] = {
     "usage.rekey": "rekey [密碼]",
     "usage.erase": "erase",
     "usage.export": "export 檔案 [all]",
+    "usage.language": "language en|zh-Hans|zh-Hant",
+    "usage.training": "training on|off",
+    "usage.pretend": "pretend pays|poor|torn|blocked",
     "usage.status": "status",
     "usage.help": "help",
     "usage.quit": "quit",
@@ -369,6 +373,9 @@ SENTENCES: Final[dict[str, str]] = {
     "help.rekey": "把卡換到最新的金鑰組",
     "help.erase": "把沒有餘額的卡清除成空白卡",
     "help.export": "把未上傳的（或全部）流水寫入檔案",
+    "help.language": "換一種語言",
+    "help.training": "培訓：一切都不算數，也不寫卡",
+    "help.pretend": "培訓中：當作刷了這樣一張卡",
     "help.status": "終端機的狀態",
     "help.help": "顯示這些命令",
     "help.quit": "結束程式",

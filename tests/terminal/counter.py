@@ -21,8 +21,9 @@ from protocol.trust import KeyRing
 from terminal.card_look import look
 from terminal.card_port import CardPort, Run
 from terminal.clerk import Clerk, Rights
-from terminal.commands import Command, Mistake, read_command
+from terminal.commands import Mistake, read_command
 from terminal.console import read_typed_file
+from terminal.floor_commands import Pretend, Speak, Train
 from terminal.gauges import Gauges
 from terminal.journal_store import JournalStore
 from terminal.lists import Lists
@@ -125,8 +126,8 @@ class CounterBench:
     async def types(self, *lines: str) -> View:
         """Type commands; what is shown after the last."""
         for line in lines:
-            command: Command | Mistake | None = read_command(line)
-            assert command is not None and not isinstance(command, Mistake), line
+            command = read_command(line)
+            assert command is not None and not isinstance(command, Mistake | Speak | Train | Pretend), line
             await self.till.do(command)
         return self.face.views[-1]
 

@@ -32,12 +32,12 @@ from protocol.purse import PURSES, CardClass, Technology
 from protocol.signing import to_base64url
 from protocol.site_files import ConfigFile, StaffFile, StaffRole, staff_row
 from protocol.tampering import examine
-from terminal.__main__ import main
+from terminal.__main__ import _spoken, main
 from terminal.app import run
 from terminal.card_thread import CardThread
 from terminal.clerk import Rights
 from terminal.clock import LATE_MS, MachineClock, TerminalClock
-from terminal.commands import Mistake, read_command
+from terminal.commands import Mistake, OpenShift, read_command
 from terminal.config import Config, ConfigWrong, May, _File, read_config
 from terminal.console import Console
 from terminal.derived import from_snapshot
@@ -45,11 +45,13 @@ from terminal.enrol import new_key
 from terminal.identity import IdentityError, save_grant
 from terminal.journal_copy import name_of
 from terminal.journal_store import JournalStore
+from terminal.languages import Spoken
 from terminal.lists import Lists
 from terminal.news import chip_stepped, hooks_of
 from terminal.offline import Offline, OfflineCause
 from terminal.policy_store import PolicyStore
 from terminal.ports import Draft, JournalBroken, JournalInUse
+from terminal.preferences import PREFERENCES_FILE, Preferences, keep_preferences, read_preferences
 from terminal.texts.en import SENTENCES
 from terminal.timekeeper import Timebase
 from tests.hardware.card_bench import KEYS, OFFICE, TILL, WHO, blank, issued
@@ -658,7 +660,7 @@ async def work(config: Config, *lines: str) -> list[dict[str, Any]]:
     out = io.BytesIO()
     try:
         console = Console(SENTENCES, out, as_json=True)
-        await asyncio.wait_for(run(config, SENTENCES, console, reading, SimulatedReader()), 10)
+        await asyncio.wait_for(run(config, Spoken("en"), console, reading, SimulatedReader()), 10)
     finally:
         os.close(writing)
         os.close(reading)
@@ -703,7 +705,7 @@ async def test_where_staff_is_listed_only_these_open_a_shift_with_their_pin(coun
         ("shift open wang 100 90210", "wang"),
     ):
         command = read_command(line)
-        assert command is not None and not isinstance(command, Mistake) and "9021" not in repr(command)
+        assert isinstance(command, OpenShift) and "9021" not in repr(command)
         await counter.till.do(command)
         assert said in counter.face.said[-1]
     assert counter.shell.derived.shift.staff == "wang"
@@ -749,7 +751,7 @@ async def test_a_stick_gets_every_entry_once_more(tmp_path: Path) -> None:
     copy = tmp_path / "stick" / f"{name_of(GRANT)}.jws"
     reading, writing = os.pipe()
     program = asyncio.create_task(
-        run(read_config(path), SENTENCES, Console(SENTENCES, io.BytesIO()), reading, SimulatedReader())
+        run(read_config(path), Spoken("en"), Console(SENTENCES, io.BytesIO()), reading, SimulatedReader())
     )
     os.write(writing, b"shift open Wang 100\n")
     async with asyncio.timeout(5):
@@ -765,7 +767,7 @@ async def test_one_journal_has_one_program(tmp_path: Path) -> None:
     enrolled(data_directory(tmp_path))
     config = read_config(written(tmp_path))
     reading, writing = os.pipe()
-    first = asyncio.create_task(run(config, SENTENCES, Console(SENTENCES, io.BytesIO()), reading, SimulatedReader()))
+    first = asyncio.create_task(run(config, Spoken("en"), Console(SENTENCES, io.BytesIO()), reading, SimulatedReader()))
     await asyncio.sleep(0.5)
     with pytest.raises(JournalInUse, match="Stop it first"):
         await work(config, "quit")
@@ -908,3 +910,20 @@ def test_keys_may_stand_in_a_file_of_their_own(tmp_path: Path) -> None:
     (tmp_path / "keys.toml").write_text("")
     with pytest.raises(ConfigWrong, match="card_keys"):
         read_config(path)
+
+
+async def test_a_language_that_was_chosen_is_spoken_after_a_restart(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = data_directory(tmp_path)
+    enrolled(data)
+    config = read_config(written(tmp_path))
+    await work(config, "language klingon", "language zh-Hant", "quit")
+    assert read_preferences(data) == Preferences("zh-Hant")
+    assert _spoken(tmp_path, config).language == "zh-Hant" and config.language == "en"
+    (data / PREFERENCES_FILE).write_bytes(b"{")
+    assert _spoken(tmp_path, config).language == "en" and "cannot be read" in caplog.text
+    keep_preferences(data, Preferences("klingon"))
+    assert _spoken(tmp_path, config).language == "en", "of a newer program, perhaps"
+    keep_preferences(tmp_path / "nowhere", Preferences("en"))
+    assert "cannot be kept" in caplog.text

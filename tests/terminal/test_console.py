@@ -17,7 +17,6 @@ from terminal.commands import (
     Clear,
     CloseShift,
     CollectLoad,
-    Command,
     EnterPin,
     Export,
     GiveBack,
@@ -29,6 +28,7 @@ from terminal.commands import (
     RingItem,
     TakeCash,
     TakeTopUp,
+    Typed,
     mistake_text,
     read_command,
 )
@@ -71,7 +71,7 @@ VIEW = View("awaiting_card", Tone.WAITING, "Tap a card", "Hold it there.", Cents
         ("   ", None),
     ],
 )
-def test_commands_are_read(line: str, command: Command | None) -> None:
+def test_commands_are_read(line: str, command: Typed | None) -> None:
     assert read_command(line) == command
 
 
@@ -155,15 +155,15 @@ def test_a_console_nobody_reads_stops_nothing() -> None:
     Console(SENTENCES, out).say("hello")
 
 
-async def typed(text: bytes, *, ends: bool = True) -> tuple[list[Command], str]:
+async def typed(text: bytes, *, ends: bool = True) -> tuple[list[Typed], str]:
     """What is done and said when this is typed."""
     reading, writing = os.pipe()
     os.write(writing, text)
     os.close(writing)
-    done: list[Command] = []
+    done: list[Typed] = []
     out = io.BytesIO()
 
-    async def do(command: Command) -> None:
+    async def do(command: Typed) -> None:
         done.append(command)
 
     try:

@@ -21,6 +21,7 @@ from protocol.limits import ClassLimits, LimitRules, Meal
 from protocol.messages import sign
 from protocol.purse import PIN_TRIES_MAX, CardClass, CardRead, Purse, SeenStep
 from protocol.signing import to_base64url
+from terminal.card_port import CardPort
 from terminal.cards_command import OK, main
 from terminal.identity import Identity
 from terminal.views import View
@@ -188,6 +189,7 @@ async def test_no_pin_is_compared_that_is_not_counted_wherever_the_card_is_torn(
     """At each exchange from the PIN on. What the other till sees is what was compared, or one more."""
     x, y, compared = tills.x, tills.y, list[str]()
     await tills.obey(LimitRules((student(pin_above=1_000),)))
+    assert isinstance(x.till.cards, CardPort)
     compare = x.till.cards.pin_is_right
 
     async def counted(read: CardRead, pin: str) -> bool:

@@ -20,6 +20,7 @@ from terminal.clock import MachineClock
 from terminal.config import read_config
 from terminal.console import Console
 from terminal.identity import Identity, IdentityError
+from terminal.languages import Spoken
 from terminal.renewal import CertificateKeeper, is_due
 from terminal.server_http import ServerAt, ask_time
 from terminal.texts.en import SENTENCES
@@ -192,7 +193,7 @@ async def start_and_quit(tmp_path: Path, at: ServerAt, enough: Callable[[], bool
     reading, writing = os.pipe()
     out = io.BytesIO()
     console = Console(SENTENCES, out)
-    program = asyncio.create_task(run(read_config(path), SENTENCES, console, reading, SimulatedReader()))
+    program = asyncio.create_task(run(read_config(path), Spoken("en"), console, reading, SimulatedReader()))
     for _ in range(50):
         await asyncio.sleep(0.02)
         if program.done() or enough():

@@ -12,7 +12,7 @@ import terminal.texts
 from hardware.cards.read_out import Belongs
 from protocol.authorise import House, Refusal, Refused, Standing
 from protocol.basket import Basket, BasketRefusal
-from protocol.entries import Kind, Operation, RefundStep, RefundTo, SaleStep, TopUpStep, TopUpTo
+from protocol.entries import NO_LISTS, Kind, Operation, RefundStep, RefundTo, SaleStep, TopUpStep, TopUpTo
 from protocol.ids import CardNo, ChannelId, Counter, Generation, MerchantId, ProductId, Seq, ShiftNo, StaffId, Tno
 from protocol.instants import DAY_MS, BusinessDay, CampusTime, ClockSource, MonoMs, Now, UtcMs
 from protocol.limits import NO_LIMITS, When
@@ -50,7 +50,7 @@ from terminal.offline import Offline, OfflineCause
 from terminal.purchase import Facts, NotPriced, Purchase
 from terminal.refund import RefundRefusal
 from terminal.shift import ShiftRefusal
-from terminal.status import Status, status_lines
+from terminal.status import Outfit, Status, status_lines
 from terminal.step_draft import Open, StepDraft
 from terminal.texts.en import SENTENCES
 from terminal.topup import TopUp
@@ -268,6 +268,7 @@ def status(offline: Offline | None = None, **changed: object) -> Status:
         "lists_age_ms": 0, "reader_fault": "",
         "disk_bytes": 10**9, "disk_low": False, "verified": Seq(10), "copied": None, "copy_fault": "",
         "alarm": "", "texts": TextsFile(), "lists_expire": UtcMs(0), "sale_max": None,
+        "acked_at": UtcMs(AT.utc_ms), "versions": NO_LISTS, "prices_later": UtcMs(0), "outfit": Outfit(),
     }  # fmt: skip
     return Status(**{**as_it_is, **changed})  # type: ignore[arg-type]
 
@@ -338,7 +339,7 @@ def test_every_language_has_the_same_sentences_with_the_same_figures() -> None:
             assert figures(text) == figures(SENTENCES[key]), f"{name}: {key}"
 
 
-TYPED = {"language", "amount", "line.item"}
+TYPED = {"language", "amount", "line.item", "screen.named"}
 """Signs and figures; the usage of commands is typed, too."""
 SIMPLIFIED_ONLY = "机钱员单这还请输应结号读写余额车门问间时实现发变终线网络联权务种类笔从级处预贴录项册证"
 TRADITIONAL_ONLY = "機錢員單這還請輸應結號讀寫餘額車門問間時實現發變終線網絡聯權務種類筆從級處預貼錄項冊證"

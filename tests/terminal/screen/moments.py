@@ -7,9 +7,9 @@ from msgspec import structs
 
 from protocol.authorise import Refusal, Refused
 from protocol.basket import Basket
-from protocol.entries import LINES_MAX, Operation
-from protocol.ids import ChannelId, ProductId, Seq, ShiftNo, StaffId
-from protocol.instants import DAY_MS, BusinessDay
+from protocol.entries import LINES_MAX, NO_LISTS, ListVersions, Operation
+from protocol.ids import ChannelId, Epoch, ProductId, Seq, ShiftNo, SiteId, StaffId
+from protocol.instants import DAY_MS, BusinessDay, ClockSource, UtcMs
 from protocol.money import SALE_CENTS_MAX, Cents
 from protocol.price_list import Names, PriceList, Product
 from protocol.site_files import StaffRow
@@ -31,7 +31,7 @@ from terminal.front import Counter, Form, Front, press, said
 from terminal.offline import Offline, OfflineCause
 from terminal.presses import Area, Begin, FormName, Page, Report
 from terminal.refund import Sold
-from terminal.status import Status
+from terminal.status import Outfit, Status
 from terminal.step_draft import Open
 from terminal.theme import Theme
 from terminal.topup import TopUp
@@ -116,6 +116,14 @@ def offline(cause: OfflineCause) -> Status:
 
 
 Moment = tuple[Front, Counter]
+_HOST = "broker.north-campus.example:8883"
+_OUTFIT = Outfit(
+    build="fanka 0.1.0", site=SiteId("north-campus"), epoch=Epoch(2), key_sets=(2, 1),
+    certificate_ends=UtcMs(AT.utc_ms + 90 * DAY_MS),
+)  # fmt: skip
+_VERSIONS = ListVersions(
+    **{name: (3 << 32) + 40 + at for at, name in enumerate(("cards", "prices", "limits", "staff", "texts", "config"))}
+)
 _EMPTY, _SOME = Ringing(Basket(PRICES)), Ringing(basket(PRODUCTS, 2, 1, 1))
 _FULL = Ringing(basket(MANY, *([9_999] * LINES_MAX)))
 _AGAIN: dict[str, Any] = {"last": ((ProductId("rice"), 1, None),), "last_cents": Cents(1_250)}
@@ -155,6 +163,8 @@ def _ringing(words: Words) -> dict[str, Moment]:
         "search_none": (Front(area=Area.SEARCH, typed="zzzzzz"), some),
         "said": (Front(said=(words["said.journal_low"],)), idle),
         "training": (Front(), counter(_SOME, words, training=True)),
+        "training_idle": (Front(area=Area.PAD), counter(_EMPTY, words, training=True)),
+        "training_tools": (Front(page=Page.TOOLS), counter(_EMPTY, words, training=True)),
     }
 
 
@@ -183,6 +193,57 @@ def _forms(words: Words) -> dict[str, Moment]:
         "x_report": (Front(page=Page.TEXT, report=Report.SHIFT), idle),
         "status": (Front(page=Page.TEXT, report=Report.STATUS), untrusted),
         "answer": (said(Front(), answer), idle),
+        "menu_till": (Front(page=Page.MENU), replace(idle, rights=Rights())),
+        "tools": (Front(page=Page.TOOLS), idle),
+        "tools_rung": (Front(page=Page.TOOLS), counter(_SOME, words)),
+        "language": (Front(page=Page.LANGUAGE), idle),
+        **_doctor(idle),
+    }
+
+
+def _doctor(idle: Counter) -> dict[str, Moment]:
+    """A terminal that is well, one that is ill in every way at once, one that has nothing yet."""
+    well = replace(idle.status, outfit=_OUTFIT, versions=_VERSIONS, lists_expire=UtcMs(AT.utc_ms + DAY_MS))
+    ill = replace(
+        well,
+        offline=Offline(OfflineCause.CERTIFICATE, "broker.campus.example: self-signed certificate in chain"),
+        reader_fault="ACS ACR122U PICC Interface 00 00: no readers available",
+        disk_low=True,
+        disk_bytes=9_000_000,
+        forked=True,
+        copied=Seq(7),
+        copy_fault="Input/output error",
+        now=replace(AT, clock=ClockSource.NONE),
+        sale_max=Cents(0),
+        alarm="lists: same_version_other_content: prices 4294967301",
+        outfit=replace(_OUTFIT, certificate_ends=UtcMs(AT.utc_ms - 1)),
+        lists_expire=UtcMs(1),
+        prices_later=UtcMs(AT.utc_ms + DAY_MS),
+        tip=Seq(4_321),
+    )
+    new = replace(well, lists_as_of=UtcMs(0), versions=NO_LISTS, acked=Seq(0), acked_at=UtcMs(0), outfit=Outfit())
+    ways = {"well": well, "ill": ill, "new": new}
+    doctor = {f"doctor_{name}": (Front(page=Page.DOCTOR), replace(idle, status=one)) for name, one in ways.items()}
+    more = {
+        f"doctor_ill_{page}": (Front(page=Page.DOCTOR, first=first), replace(idle, status=ill))
+        for page, first in ((2, 3), (3, 6), (4, 9), (5, 99))
+    }
+    lists = {f"lists_{name}": (Front(page=Page.LISTS), replace(idle, status=one)) for name, one in ways.items()}
+    lists["lists_well_2"] = (Front(page=Page.LISTS, first=99), replace(idle, status=well))
+    return {**doctor, **more, **lists}
+
+
+def _practised(at: Counter, words: Words) -> Counter:
+    """The same in training, where everything that is shown says so."""
+    return replace(at, training=True, view=replace(at.view, lines=(*at.view.lines, words["screen.training"])))
+
+
+def causes(words: Words) -> dict[str, Moment]:
+    """The doctor's page for each cause that a line can be gone for; no pictures of their own, they differ in words."""
+    idle = counter(_EMPTY, words, status=status(outfit=_OUTFIT))
+    return {
+        cause: (Front(page=Page.DOCTOR), replace(idle, status=replace(idle.status, offline=Offline(cause, _HOST))))
+        for cause in OfflineCause
     }
 
 
@@ -190,6 +251,7 @@ def _sale(words: Words) -> dict[str, Moment]:
     idle, waiting = counter(_EMPTY, words), counter(AwaitingCard(purchase(1_250)), words)
     lies = structs.replace(desk(AwaitingCard(purchase(1_250))), present=CARD.key, charged=(Charged(CARD.key, AT),))
     torn = TapAgain(purchase(1_250), Open(Seq(9), Operation.SALE, sold(), AT))
+    poor = NotDone(purchase(1_250), Refused(Refusal.BALANCE_TOO_LOW))
     return {
         "tap": (Front(), waiting),
         "tap_largest": (Front(), counter(AwaitingCard(purchase(SALE_CENTS_MAX)), words)),
@@ -203,5 +265,10 @@ def _sale(words: Words) -> dict[str, Moment]:
         "paid": (Front(), counter(_DONE, words)),
         "paid_next": (Front(area=Area.PAD, typed="8"), counter(_DONE, words)),
         "paid_undo": (Front(), counter(_DONE, words, undo=Seq(900), **_AGAIN)),
+        "training_tap": (Front(), _practised(waiting, words)),
+        "training_torn": (Front(), _practised(counter(torn, words), words)),
+        "training_paid": (Front(), _practised(counter(_DONE, words, undo=Seq(900), **_AGAIN), words)),
+        "training_refused": (Front(), _practised(counter(poor, words), words)),
+        "training_pin": (Front(typed="12"), _practised(counter(PinEntry(purchase(12_350), READ), words), words)),
         "disk": (Front(), replace(idle, view=disk_view(words))),
     }

@@ -13,7 +13,6 @@ from protocol.price_list import FREE_AMOUNT
 from terminal.commands import (
     Cancel,
     CloseShift,
-    Command,
     EnterPin,
     GiveBack,
     OpenShift,
@@ -22,6 +21,7 @@ from terminal.commands import (
     RingItem,
     ShowCode,
     TakeTopUp,
+    Typed,
 )
 from terminal.desk import AwaitingCard, Done, NotDone, PinEntry, RepeatAsked, Ringing
 from terminal.front import Counter, Front, amount_of, found, press, said, shown
@@ -57,15 +57,15 @@ def typed(text: str) -> list[Press]:
     return [Type(sign) for sign in text]
 
 
-def after(front: Front, at: Counter, *presses: Press) -> tuple[Front, list[Command]]:
-    done = list[Command]()
+def after(front: Front, at: Counter, *presses: Press) -> tuple[Front, list[Typed]]:
+    done = list[Typed]()
     for what in presses:
         front, commands = press(front, at, what)
         done += commands
     return front, done
 
 
-def commands(front: Front, at: Counter, *presses: Press) -> list[Command]:
+def commands(front: Front, at: Counter, *presses: Press) -> list[Typed]:
     return after(front, at, *presses)[1]
 
 

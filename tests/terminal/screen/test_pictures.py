@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from protocol.instants import CampusTime
+from terminal.doctor import findings
 from terminal.languages import LANGUAGES
 from terminal.painter import Painter
 from terminal.scene import Box, Scene, Sign, Text
 from terminal.screens.picture import picture
 from terminal.theme import COLOURS, ICON_CODES, SCREENS, TONE_ICONS, TONE_ROLES, Icon, Role, Theme, contrast, css
 from terminal.views import Tone
-from tests.terminal.screen.moments import moments
+from tests.terminal.screen.moments import causes, moments
 from tests.terminal.screen.sums import SUMS, drawn, read_sums, sum_of
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
@@ -44,6 +45,17 @@ def test_no_text_is_cut_and_nothing_lies_outside(size: str, language: str) -> No
             assert box.x >= 0 and box.y >= 0 and box.x + box.w <= width and box.y + box.h <= height, (name, element)
             assert not isinstance(element, Text) or painter.fits(element), (name, element)
             assert not isinstance(element, Sign) or element.px <= min(box.w, box.h), (name, element)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_doctor_has_room_for_each_cause_and_says_what_to_do(language: str) -> None:
+    painter, words = Painter(language), LANGUAGES[language]
+    for metrics in SCREENS.values():
+        for cause, (front, counter) in causes(words).items():
+            scene = picture(front, counter, CampusTime(), words, metrics)
+            assert all(painter.fits(one) for one in scene.elements if isinstance(one, Text)), (cause, metrics)
+            advised = [one.advice for one in findings(counter.status, CampusTime(), words) if one.advice]
+            assert all(advised) and bool(advised) == (cause != "no_broker"), cause
 
 
 def overlap(one: Box, other: Box) -> bool:

@@ -2,9 +2,10 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
@@ -12,30 +13,56 @@ os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 import pygame
 import pytest
 
+from hardware.simulated.indicator import SimulatedIndicator
 from protocol.entries import Kind
-from protocol.instants import CampusTime
+from protocol.ids import MerchantId, StaffId, TerminalId, Tno
+from protocol.instants import CampusTime, UtcMs
+from protocol.limits import LimitRules, OfflineStep
 from protocol.money import Cents
 from protocol.price_list import PriceList
 from protocol.purse import Technology
 from terminal import painter
+from terminal.card_look import look
 from terminal.clerk import Rights
-from terminal.commands import Cancel, GiveBack, LookAtCard, Pay, Remove, RingItem
+from terminal.commands import (
+    Cancel,
+    Clear,
+    GiveBack,
+    LookAtCard,
+    OpenShift,
+    Pay,
+    Remove,
+    Ring,
+    RingItem,
+    TakeTopUp,
+)
 from terminal.face import Faces
+from terminal.floor import Floor, Gate
+from terminal.floor_commands import Pretend, Speak, Train, Trial
 from terminal.glance import UNDO_MS, Glance
+from terminal.languages import Spoken
+from terminal.post import Post
 from terminal.presses import Area, Begin, Beside, Do, Enter, FormName, Open, Page, Press, Repeat, Type
-from terminal.screen import Screen, ScreenUnusable
+from terminal.scene import Text
+from terminal.screen import Screen
 from terminal.texts.en import SENTENCES
 from terminal.theme import ScreenSettings
-from tests.hardware.card_bench import OFFICE, issued
-from tests.terminal.counter import RICE, CounterBench
+from terminal.training import Practice, begin_practice
+from terminal.window import ScreenUnusable
+from tests.hardware.card_bench import OFFICE, SERVER, issued
+from tests.terminal.counter import RICE, CounterBench, inline
 from tests.terminal.journals import open_store
 
 
 class Desk:
     """Somebody with a finger and a keyboard, and customers."""
 
-    def __init__(self, bench: CounterBench, screen: Screen) -> None:
-        self.bench, self.screen = bench, screen
+    def __init__(self, bench: CounterBench, screen: Screen, floor: Floor, directory: Path) -> None:
+        self.bench, self.screen, self.floor, self.directory = bench, screen, floor, directory
+
+    def practises(self) -> bool:
+        """Whether this is training."""
+        return self.floor.practice is not None
 
     async def until(self, fits: Callable[[], bool], what: str) -> None:
         for _ in range(1_000):
@@ -67,14 +94,28 @@ class Desk:
 async def at(tmp_path: Path) -> AsyncIterator[Desk]:
     journal = await open_store(tmp_path)
     bench = CounterBench(journal, OFFICE)
-    screen = Screen(ScreenSettings(), SENTENCES, CampusTime(), language="en")
-    bench.till.face = Faces(bench.face, screen)
-    object.__setattr__(bench.till.clerk, "face", bench.till.face)
+    spoken = Spoken("en")
+    screen = Screen(ScreenSettings(), spoken, CampusTime(), language="en")
+    faces = Faces(bench.face, screen)
+    gate = Gate(faces)
+    bench.till.face, bench.till.words = gate, spoken
+    bench.till.clerk = replace(bench.till.clerk, face=gate, words=spoken)
+    bench.till.read_out = partial(look, run=inline, keys=OFFICE, key_set_new=1, load_key=SERVER.public, words=spoken)
     await bench.shell.start()
     await bench.till.tick()
-    glance = Glance(bench.shell, Rights(load=True, topup=True), CampusTime(), bench.now)
-    running = asyncio.create_task(screen.run(glance, bench.gauges.status, bench.till.do))
-    yield Desk(bench, screen)
+    post = Post(Tno(2), MerchantId("m1"), CampusTime(), SERVER.public, UtcMs(0), tid=TerminalId("till-07"))
+
+    def practise() -> Awaitable[Practice]:
+        clerk, sounds = bench.till.clerk, SimulatedIndicator()
+        return begin_practice(post, bench.shell.lists, clerk, bench.gauges, faces, sounds, CampusTime())
+
+    async def says(language: str) -> None:
+        screen.speak(language)
+
+    selling = Glance(bench.shell, Rights(load=True, topup=True), CampusTime(), bench.now)
+    floor = Floor(bench.till, selling, gate, faces, spoken, practise, says)
+    running = asyncio.create_task(screen.run(floor))
+    yield Desk(bench, screen, floor, tmp_path)
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running
@@ -247,6 +288,104 @@ async def test_no_frame_is_drawn_without_a_change(at: Desk) -> None:
     before = at.screen.frames
     await asyncio.sleep(0.3)
     assert at.screen.frames == before
+
+
+async def test_in_training_nothing_reaches_journal_card_or_server(at: Desk) -> None:
+    """Sales, a refusal, a torn card, a refund, a shift and a top-up: neither a byte on the disk nor on a card."""
+    bench = issued(Technology.DESFIRE)
+    store, card = {path: path.read_bytes() for path in at.directory.iterdir()}, bench.card.snapshot()
+    exchanges, entries, lamps = bench.card.field.exchange_count, len(at.bench.entries), len(at.bench.indicator.signals)
+    await at.touch(Open(Page.MENU))
+    await at.touch(Open(Page.TOOLS))
+    await at.touch(Do(Train(on=True)))
+    await at.until(lambda: at.floor.practice is not None, "training")
+    practice = at.floor.practice
+    assert practice is not None
+    phases = [(Trial.PAYS, "Paid"), (Trial.POOR, "Not sold"), (Trial.BLOCKED, "Not sold")]
+    for trial, title in [*phases, (Trial.TORN, "Tap the SAME card again"), (Trial.PAYS, "Paid")]:
+        if at.bench.face.views[-1].phase != "tap_again":
+            at.keys("12.5\n")
+            await at.shows("Tap a card")
+        await at.touch(Do(Pretend(trial)))
+        await at.shows(title)
+        assert "TRAINING: nothing here is real" in at.bench.face.views[-1].lines
+        if title == "Not sold":
+            await at.touch(Do(Cancel()))
+            await at.shows("Ready")
+    newest = max(practice.till.shell.derived.sold)
+    await at.touch(Do(GiveBack(newest, Cents(1_250))))
+    await at.shows("Give back: tap the card that paid")
+    await at.touch(Do(Pretend(Trial.PAYS)))
+    await at.shows("Given back")
+    await at.floor.do(OpenShift(StaffId("7"), Cents(10_000)))
+    await at.floor.do(TakeTopUp(Cents(5_000)))
+    at.bench.reader.place(bench.card)
+    channel = at.bench.reader.wait_for_card(0)
+    assert channel is not None
+    await at.floor.card_arrived(channel)
+    await at.shows("Topped up")
+    await at.floor.do(Train(on=False))
+    assert at.practises(), "a card lies there"
+    at.bench.reader.take_away()
+    await at.floor.card_left()
+    await at.floor.do(Ring(Cents(100)))
+    await at.floor.do(Train(on=False))
+    assert at.practises(), "something is rung"
+    await at.floor.do(Clear())
+    await at.floor.do(Train(on=False))
+    assert not at.practises() and at.bench.face.said[-1].startswith("Training is over")
+    assert at.bench.face.views[-1].title == "Ready" and not at.bench.face.views[-1].lines
+    assert {path: path.read_bytes() for path in at.directory.iterdir()} == store
+    assert bench.card.snapshot() == card and bench.card.field.exchange_count == exchanges
+    assert len(at.bench.entries) == entries and at.bench.handed_over == 0 and not at.bench.shell.derived.shift.number
+    assert len(at.bench.indicator.signals) == lamps, "not even the reader's lamps are told"
+    assert all(note["event"] == "card" for note in at.bench.face.notes), "programs hear nothing of it"
+
+
+async def test_training_begins_only_where_nothing_is_rung_and_no_card_lies(at: Desk) -> None:
+    await at.floor.do(Ring(Cents(100)))
+    await at.floor.do(Train(on=True))
+    assert at.floor.practice is None and "First finish" in at.bench.face.said[-1]
+    await at.floor.do(Clear())
+    at.bench.reader.place(issued(Technology.DESFIRE).card)
+    channel = at.bench.reader.wait_for_card(0)
+    assert channel is not None
+    await at.floor.card_arrived(channel)
+    await at.floor.do(Train(on=True))
+    assert at.floor.practice is None
+    await at.floor.card_left()
+    await at.floor.do(Pretend(Trial.PAYS))
+    assert "for training only" in at.bench.face.said[-1]
+    await at.floor.do(Train(on=True))
+    assert at.floor.practice is not None
+
+
+async def test_what_the_real_counter_shows_meanwhile_is_seen_after_training(at: Desk) -> None:
+    await at.floor.do(Train(on=True))
+    shown = len(at.bench.face.views)
+    at.bench.shell.lists = replace(at.bench.shell.lists, rules=LimitRules(offline=(OfflineStep(1, Cents(0)),)))
+    await at.floor.tick()
+    assert len(at.bench.face.views) == shown
+    await at.floor.do(Train(on=False))
+    assert "nothing but for cash" in at.bench.face.views[-1].lines[0]
+
+
+async def test_another_language_is_spoken_at_once_and_everywhere(at: Desk) -> None:
+    await at.touch(Open(Page.MENU))
+    await at.touch(Open(Page.LANGUAGE))
+    await at.touch(Do(Speak("zh-Hans")))
+    await at.shows("就绪")
+    await at.until(lambda: "再来" not in words_on(at.screen) and "就绪" in words_on(at.screen), "Chinese on the screen")
+    at.keys("999\n")
+    await at.until(lambda: at.bench.face.views[-1].phase == "awaiting_card", "the sale goes on")
+    await at.bench.taps(issued(Technology.DESFIRE).card)
+    assert at.bench.face.views[-1].title == "未成交"
+    await at.floor.do(Speak("klingon"))
+    assert "zh-Hans" in at.bench.face.said[-1]
+
+
+def words_on(screen: Screen) -> str:
+    return " ".join(one.text for one in (screen.scene.elements if screen.scene else ()) if isinstance(one, Text))
 
 
 def test_without_its_fonts_it_says_what_brings_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
