@@ -139,6 +139,7 @@ class Accounts:
         token = secrets.token_urlsafe(32)
 
         async def begin(connection: AsyncConnection) -> None:
+            await store.uncount(connection, name)
             await store.forget_before(connection, self._clock() - WHOLE_MS)
             await store.begin(connection, self._session(token, name, Stage.PASSWORD))
 

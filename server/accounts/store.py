@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import RowMapping, delete, insert, select, update
+from sqlalchemy import RowMapping, case, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.accounts.tables import account, session
@@ -27,6 +27,12 @@ async def add(connection: AsyncConnection, values: Mapping[str, object]) -> None
 async def change(connection: AsyncConnection, name: str, values: Mapping[str, object]) -> None:
     """Change an account."""
     await connection.execute(update(account).where(account.c.name == name).values(**values))
+
+
+async def uncount(connection: AsyncConnection, name: str) -> None:
+    """A try that was counted was right; those before it still count."""
+    fewer = case((account.c.failures > 0, account.c.failures - 1), else_=0)
+    await connection.execute(update(account).where(account.c.name == name).values(failures=fewer, locked_until=0))
 
 
 async def begin(connection: AsyncConnection, values: Mapping[str, object]) -> None:

@@ -20,7 +20,8 @@ PAGES = "/desk"
 HOME, STATIC = f"{PAGES}/overview", f"{PAGES}/static/"
 SIGN_IN, CODE, SET_UP = f"{PAGES}/sign-in", f"{PAGES}/code", f"{PAGES}/set-up"
 COOKIE = "fanka_session"
-_OPEN = frozenset({SIGN_IN, f"{PAGES}/look"})
+OPEN = frozenset({SIGN_IN, f"{PAGES}/look"})
+"""For whoever comes; a form there may be older than the session."""
 READING = frozenset({"GET", "HEAD"})
 
 HEADERS = {
@@ -66,8 +67,9 @@ class PageDoor:
             return
         session = await _session(request)
         scope["session"] = session
-        scope["operator"] = session.operator if session is not None and session.stage is Stage.FULL else None
-        if (elsewhere := _elsewhere(path, session)) and path not in _OPEN:
+        is_in = session is not None and session.stage is Stage.FULL and path not in OPEN
+        scope["operator"] = session.operator if session is not None and is_in else None
+        if (elsewhere := _elsewhere(path, session)) and path not in OPEN:
             response = RedirectResponse(elsewhere, 303)
             if request.headers.get("HX-Request"):  # a fragment of an old page: the whole page goes there
                 response.status_code = 204

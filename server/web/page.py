@@ -19,7 +19,7 @@ from protocol.money import SALE_CENTS_MAX, format_cents, parse_cents
 from server.accounts.rules import Session
 from server.auth.rules import Operator, Permission
 from server.errors import Forbidden
-from server.web.door import PAGES, READING
+from server.web.door import OPEN, PAGES, READING
 from server.web.language import NAMES, SENTENCES, Language, chosen, say
 from server.web.places import PLACES
 
@@ -136,7 +136,7 @@ def csrf_of(session: Session) -> str:
 async def require_own_form(request: Request) -> None:
     """A dependency of all pages: what changes something was sent from a form of this session. Raises Forbidden."""
     session: Session | None = request.scope.get("session")
-    if request.method in READING or session is None:
+    if request.method in READING or session is None or request.url.path in OPEN:
         return
     shown = (await request.form()).get("csrf", "")
     if not isinstance(shown, str) or not hmac.compare_digest(shown.encode(), csrf_of(session).encode()):
