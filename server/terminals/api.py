@@ -1,6 +1,5 @@
 """Terminals over HTTP: register, grant, revoke, declare lost, import journals, book holes."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
 
@@ -10,7 +9,7 @@ from sqlalchemy import RowMapping
 
 from protocol.ids import Epoch, Seq, SiteId, TerminalId, Tno
 from protocol.instants import UtcMs
-from protocol.signing import sha256_of, to_base64url
+from protocol.signing import to_base64url
 from protocol.trust import trust_file
 from server.auth.api import AtTerminals, Deciding, Looking, Registering, Together, proposed
 from server.auth.rules import Permission
@@ -33,7 +32,8 @@ from server.terminals.schemas import (
     TerminalView,
 )
 from server.terminals.service import Parked, Particulars, Registered, Terminals, card_of
-from server.upkeep.service import Place, Upkeep
+from server.upkeep import deciding
+from server.upkeep.service import Upkeep
 
 router = APIRouter(tags=["terminals"], responses=PROBLEMS)
 
@@ -136,47 +136,32 @@ async def revoke(_: AtTerminals, upkeep: Later, register: Register, tid: Id) -> 
 
 @router.post("/terminals/{tid}/reinstate", responses=TWO_PEOPLE)
 async def reinstate(
-    operator: Deciding, together: Together, upkeep: Later, register: Register, tid: Id, response: Response
+    operator: Deciding, together: Together, upkeep: Later, tid: Id, response: Response
 ) -> Done | Proposed:
     """Two people: end the revocation of its revoked epochs and post what was kept aside of them until now, the same
     for both. An epoch that was declared lost stays as it is.
 
     Its certificates stay revoked: to reach the broker again it is enrolled again, with a claim code.
     """
-    await register.get(TerminalId(tid))
-    of_epochs = await upkeep.revoked_of(TerminalId(tid))
-    places = [place for its in of_epochs.values() for place in its]
-
-    async def end() -> int:
-        count = await upkeep.release(places)
-        await upkeep.reinstate(TerminalId(tid), of_epochs.keys())
-        return count
-
-    count = await together.decide(operator, "reinstate", tid, {"epochs": sorted(of_epochs), **_these(places)}, end)
-    if count is None:
+    done = await deciding.reinstate(upkeep, together, operator, TerminalId(tid))
+    if done is None:
         return proposed(response, "reinstate", tid, operator)
-    which = ", ".join(str(epoch) for epoch in sorted(of_epochs))
+    which, count = ", ".join(str(epoch) for epoch in done.epochs), done.count
     return Done(count=count, says=f"reinstated: epoch {which}; {count} of its entries that were kept aside are posted")
 
 
 @router.post("/terminals/{tid}/accept-quarantined", responses=TWO_PEOPLE)
 async def accept_quarantined(
-    operator: Deciding, together: Together, upkeep: Later, register: Register, tid: Id, response: Response
+    operator: Deciding, together: Together, upkeep: Later, tid: Id, response: Response
 ) -> Done | Proposed:
     """Two people: post what a revoked terminal sent, or what it had no right to do; that changes no right.
 
     Both mean the same entries: where more came in since the first one looked, it is proposed anew.
     """
-    await register.get(TerminalId(tid))
-    places = await upkeep.waiting_of(TerminalId(tid))
-
-    async def release() -> int:
-        return await upkeep.release(places)
-
-    count = await together.decide(operator, "accept-quarantined", tid, _these(places), release)
-    if count is None:
+    done = await deciding.accept_quarantined(upkeep, together, operator, TerminalId(tid))
+    if done is None:
         return proposed(response, "accept-quarantined", tid, operator)
-    return Done(count=count, says=f"{count} of {len(places)} entries that waited are posted")
+    return Done(count=done.count, says=f"{done.count} of {done.waited} entries that waited are posted")
 
 
 @router.post("/terminals/{tid}/declare-lost", responses=TWO_PEOPLE)
@@ -234,11 +219,6 @@ async def book_hole(
     if hole is None:
         return proposed(response, "book-hole", subject, operator)
     return HoleView(tno=hole.tno, first=hole.first, last=hole.last, asked=hole.asked, status=hole.status)
-
-
-def _these(places: Sequence[Place]) -> dict[str, object]:
-    """What two people agree on, however many entries there are."""
-    return {"entries": len(places), "sha256": sha256_of(msgspec.json.encode(places)).hex()}
 
 
 def _lost(subject: str, count: int) -> Done:

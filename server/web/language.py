@@ -18,7 +18,7 @@ class Language(enum.StrEnum):
 
 
 NAMES: Final = {Language.EN: "English", Language.ZH_HANS: "简体中文", Language.ZH_HANT: "繁體中文"}
-_FILES: Final = ("layout", "sign_in", "account", "overview", "problems")
+_FILES: Final = ("layout", "sign_in", "account", "overview", "problems", "books", "proposals")
 _TRADITIONAL: Final = ("hant", "tw", "hk", "mo")
 
 

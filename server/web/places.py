@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from server.auth.rules import Operator, Permission
-from server.web.door import HOME
+from server.web.door import HOME, PAGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,4 +27,7 @@ class Place:
         return path == self.path or path.startswith(f"{self.path}/")
 
 
-PLACES: Final[tuple[Place, ...]] = (Place("overview", HOME, "layout-dashboard"),)
+PLACES: Final[tuple[Place, ...]] = (
+    Place("overview", HOME, "layout-dashboard"),
+    Place("proposals", f"{PAGES}/proposals", "users"),
+)
