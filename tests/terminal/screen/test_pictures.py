@@ -26,6 +26,7 @@ from tests.terminal.screen.wording import WORDING, wording
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 SIZES = [f"{width}x{height}" for width, height in SCREENS]
 NAMES = sorted(scenes(LANGUAGES["en"], SCREENS[800, 480]))
+_TYPING = {"enrol_server", "enrol_no_address", "enrol_code", "enrol_no_code"}
 MM_9 = {(800, 480): 47, (1024, 600): 60, (480, 320): 58}
 """Pixels of nine millimetres on panels of 7, 7 and 3.5 inches."""
 
@@ -72,14 +73,14 @@ def overlap(one: Box, other: Box) -> bool:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_every_key_is_its_own_and_large_enough_for_a_finger(size: str) -> None:
-    """On the small panel the letters of the search are smaller: ten stand in a row; and a basket's minus signs."""
+    """On the small panel letters of the search and of an enrolment are smaller, and a basket's minus signs."""
     width, height = (int(part) for part in size.split("x"))
     least = MM_9[width, height]
     for name in NAMES:
         touches = scene_of(name, size, "zh-Hans").touches
         for one, other in itertools.combinations(touches, 2):
             assert not overlap(one.box, other.box), (name, one, other)
-        if name.startswith("search") or name in ("enrol_server", "enrol_no_address"):
+        if name.startswith("search") or name in _TYPING:
             continue
         for touch in touches:
             is_minus = type(touch.press).__name__ == "Do" and type(touch.press.command).__name__ == "Remove"
