@@ -366,7 +366,7 @@ def _mount_pages(house: House) -> None:
     state, campus = house.app.state, campus_of(house.settings)
     otp = OtpSecrets(Path(house.settings.data) / "keys" / OTP_KEY)
     state.accounts = Accounts(house.database, otp, house.clock, lambda: time.monotonic_ns() // 1_000_000)
-    state.campus, state.overview = campus, Overview(house.database, campus, house.clock)
+    state.clock, state.campus, state.overview = house.clock, campus, Overview(house.database, campus, house.clock)
     house.app.mount(PAGES, pages(state, Middleware(Recorder, house.database, house.clock, f"{PAGES}/")))
 
     @house.app.get("/", include_in_schema=False)

@@ -9,7 +9,8 @@ BODY_BYTES_MAX = 8 * 1_024 * 1_024
 STRANGER_BYTES_MAX = 16 * 1_024
 """Outside of `/api/`, where nobody has to say who he is."""
 JOURNAL_BYTES_MAX = 32 * 1_024 * 1_024
-_JOURNAL = re.compile(r"/api/1/terminals/[a-z0-9-]{3,32}/journal")
+"""Both doors, of the API and of the pages, turn strangers away before they read anything."""
+_JOURNAL = re.compile(r"/(api/1|desk)/terminals/[a-z0-9-]{3,32}/journal")
 assert BODY_BYTES_MAX <= JOURNAL_BYTES_MAX
 
 
@@ -38,6 +39,6 @@ class BodyLimit:
 
 
 def _most(path: str) -> int:
-    if not path.startswith("/api/"):
-        return STRANGER_BYTES_MAX
-    return JOURNAL_BYTES_MAX if _JOURNAL.fullmatch(path) else BODY_BYTES_MAX
+    if _JOURNAL.fullmatch(path):
+        return JOURNAL_BYTES_MAX
+    return BODY_BYTES_MAX if path.startswith("/api/") else STRANGER_BYTES_MAX

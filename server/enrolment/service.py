@@ -8,7 +8,7 @@ certificate are written in that transaction, and the machine fetches them with i
 import secrets
 import ssl
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -194,6 +194,16 @@ class Enrolments:
         async with self._database.reading() as connection:
             rows = await store.in_state(connection, State.WAITING)
         return [(row, four_words(self._proven(row)), max(0, now - row["asked_at"])) for row in rows]
+
+    async def certificates(self, tid: TerminalId, limit: int) -> Sequence[RowMapping]:
+        """A terminal's certificates, newest first: `serial` (hex), `epoch`, `issued_at`, `ends_at`, `revoked_at`."""
+        async with self._database.reading() as connection:
+            return await store.certificates_of(connection, tid, limit)
+
+    async def open_claim(self, tid: TerminalId) -> RowMapping | None:
+        """Whether a claim code of this terminal still opens something: `made_by`, `made_at`, `ends_at`, `tries`."""
+        async with self._database.reading() as connection:
+            return await store.open_claim(connection, tid, self._clock())
 
     async def approve(
         self, number: int, words: str, operator: Operator, agreed: Agreed, *, alone: bool

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, RowMapping, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.enrolment.rules import State
+from server.enrolment.rules import CLAIM_TRIES_MAX, State
 from server.enrolment.tables import certificate, claim, enrolment
 from server.tables import chain
 
@@ -88,3 +88,19 @@ async def decide(connection: AsyncConnection, number: int, values: dict[str, Any
 async def add_certificate(connection: AsyncConnection, values: dict[str, Any]) -> None:
     """A certificate that was signed."""
     await connection.execute(insert(certificate).values(**values))
+
+
+async def certificates_of(connection: AsyncConnection, tid: str, limit: int) -> Sequence[RowMapping]:
+    """The certificates of a terminal, newest first, without the PEM."""
+    columns = [certificate.c[name] for name in ("serial", "epoch", "issued_at", "ends_at", "revoked_at")]
+    query = select(*columns).where(certificate.c.tid == tid)
+    query = query.order_by(certificate.c.issued_at.desc(), certificate.c.serial).limit(limit)
+    return (await connection.execute(query)).mappings().all()
+
+
+async def open_claim(connection: AsyncConnection, tid: str, at: int) -> RowMapping | None:
+    """The claim of a terminal whose code still opens something: who made it, until when."""
+    columns = [claim.c[name] for name in ("made_by", "made_at", "ends_at", "tries")]
+    still = claim.c.tid == tid, claim.c.used_at == 0, claim.c.ends_at > at, claim.c.tries < CLAIM_TRIES_MAX
+    query = select(*columns).where(*still).order_by(claim.c.made_at.desc()).limit(1)
+    return (await connection.execute(query)).mappings().one_or_none()

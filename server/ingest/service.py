@@ -143,6 +143,10 @@ class Ingest:
             self._shown.pop((tid, epoch), None)
         return taken
 
+    def told(self, tno: Tno) -> Seq | None:
+        """How many entries a chain said it has, at its newest hello to this process; None: it said none."""
+        return self._meter.told.get(tno)
+
     async def take_file(self, tid: TerminalId, lines: Sequence[bytes]) -> TakenFile:
         """Take in an exported journal as far as it holds; it may go through several epochs."""
         return await take_journal(lambda some: self.take_lines(tid, some, of_file=True), tid, lines)

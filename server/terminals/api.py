@@ -5,7 +5,6 @@ from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Body, Depends, Request, Response
-from sqlalchemy import RowMapping
 
 from protocol.ids import Epoch, Seq, SiteId, TerminalId, Tno
 from protocol.instants import UtcMs
@@ -14,7 +13,6 @@ from protocol.trust import trust_file
 from server.auth.api import AtTerminals, Deciding, Looking, Registering, Together, proposed
 from server.auth.rules import Permission
 from server.fields import TWO_PEOPLE, EpochNumber, Id, Limit, Proposed, SeqNumber, TnoNumber
-from server.ingest.book import TerminalStatus
 from server.ingest.service import Ingest
 from server.problems import PROBLEMS
 from server.terminals.schemas import (
@@ -31,9 +29,10 @@ from server.terminals.schemas import (
     TerminalForm,
     TerminalView,
 )
-from server.terminals.service import Parked, Particulars, Registered, Terminals, card_of
-from server.upkeep import deciding
+from server.terminals.service import Parked, Particulars, Registered, Terminals, card_of, standing_of
 from server.upkeep.service import Upkeep
+from server.upkeep.together import accept as accepted
+from server.upkeep.together import reinstate as reinstated
 
 router = APIRouter(tags=["terminals"], responses=PROBLEMS)
 
@@ -136,32 +135,35 @@ async def revoke(_: AtTerminals, upkeep: Later, register: Register, tid: Id) -> 
 
 @router.post("/terminals/{tid}/reinstate", responses=TWO_PEOPLE)
 async def reinstate(
-    operator: Deciding, together: Together, upkeep: Later, tid: Id, response: Response
+    operator: Deciding, together: Together, upkeep: Later, register: Register, tid: Id, response: Response
 ) -> Done | Proposed:
     """Two people: end the revocation of its revoked epochs and post what was kept aside of them until now, the same
     for both. An epoch that was declared lost stays as it is.
 
     Its certificates stay revoked: to reach the broker again it is enrolled again, with a claim code.
     """
-    done = await deciding.reinstate(upkeep, together, operator, TerminalId(tid))
+    await register.get(TerminalId(tid))
+    done = await reinstated(together, upkeep, operator, TerminalId(tid))
     if done is None:
         return proposed(response, "reinstate", tid, operator)
-    which, count = ", ".join(str(epoch) for epoch in done.epochs), done.count
-    return Done(count=count, says=f"reinstated: epoch {which}; {count} of its entries that were kept aside are posted")
+    which = ", ".join(map(str, done.epochs))
+    says = f"reinstated: epoch {which}; {done.posted} of its entries that were kept aside are posted"
+    return Done(count=done.posted, says=says)
 
 
 @router.post("/terminals/{tid}/accept-quarantined", responses=TWO_PEOPLE)
 async def accept_quarantined(
-    operator: Deciding, together: Together, upkeep: Later, tid: Id, response: Response
+    operator: Deciding, together: Together, upkeep: Later, register: Register, tid: Id, response: Response
 ) -> Done | Proposed:
     """Two people: post what a revoked terminal sent, or what it had no right to do; that changes no right.
 
     Both mean the same entries: where more came in since the first one looked, it is proposed anew.
     """
-    done = await deciding.accept_quarantined(upkeep, together, operator, TerminalId(tid))
+    await register.get(TerminalId(tid))
+    done = await accepted(together, upkeep, operator, TerminalId(tid))
     if done is None:
         return proposed(response, "accept-quarantined", tid, operator)
-    return Done(count=done.count, says=f"{done.count} of {done.waited} entries that waited are posted")
+    return Done(count=done.posted, says=f"{done.posted} of {done.waited} entries that waited are posted")
 
 
 @router.post("/terminals/{tid}/declare-lost", responses=TWO_PEOPLE)
@@ -250,18 +252,13 @@ def _parked(known: Parked) -> ParkedView:
     )
 
 
-def _status(chain: RowMapping) -> str:
-    is_revoked = chain["revoked_at"] and chain["status"] == TerminalStatus.ACTIVE
-    return "revoked" if is_revoked else str(chain["status"])
-
-
 def _view(known: Registered) -> TerminalView:
     row = known.row
     epochs = [
         ChainView(
             tno=chain["tno"],
             epoch=chain["epoch"],
-            status=_status(chain),
+            status=standing_of(chain),
             revoked_at=chain["revoked_at"],
             tip=chain["tip_seq"],
             head=f"{chain['tip_seq']}:{to_base64url(chain['tip_hash'])}",

@@ -5,6 +5,8 @@ A grant closes nothing: entries that continue an older epoch are welcome wheneve
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import TypedDict
 
 from sqlalchemy import RowMapping
@@ -74,6 +76,12 @@ def card_of(body: Body | None) -> CardNo | None:
     """The number of the card that an entry is about."""
     card = getattr(body, "card", None)
     return card.no if isinstance(card, CardId) else None
+
+
+def standing_of(chain: RowMapping) -> str:
+    """Of an epoch: active, revoked or lost; one that is both is lost."""
+    is_revoked = chain["revoked_at"] and chain["status"] == TerminalStatus.ACTIVE
+    return "revoked" if is_revoked else str(chain["status"])
 
 
 class Terminals:
@@ -249,14 +257,36 @@ class Terminals:
         """All terminals with their chains."""
         async with self._database.reading() as connection:
             rows, chains = await store.every(connection), await store.chains(connection)
-        return [Registered(row, [known for known in chains if known["tid"] == row["tid"]]) for row in rows]
+        of_terminals = {tid: list(its) for tid, its in groupby(chains, itemgetter("tid"))}
+        return [Registered(row, of_terminals.get(row["tid"], [])) for row in rows]
 
     async def get(self, tid: TerminalId) -> Registered:
         """One terminal. Raises NotFound."""
-        found = next((known for known in await self.every() if known.row["tid"] == tid), None)
-        if found is None:
+        async with self._database.reading() as connection:
+            row, chains = await store.look(connection, tid), await store.chains(connection, tid)
+        if row is None:
             raise NotFound("no_such_terminal", f"no terminal is called {tid}")
-        return found
+        return Registered(row, chains)
+
+    async def is_registered(self, tid: TerminalId) -> bool:
+        """Whether a terminal is in the register."""
+        async with self._database.reading() as connection:
+            return await store.look(connection, tid) is not None
+
+    async def tid_of(self, tno: Tno) -> TerminalId:
+        """Whose chain it is. Raises NotFound."""
+        async with self._database.reading() as connection:
+            chain = await store.chain_numbered(connection, tno)
+        if chain is None:
+            raise NotFound("no_such_chain", f"no chain has the number {tno}")
+        return TerminalId(chain["tid"])
+
+    async def batches(self, tno: Tno, limit: int) -> Sequence[RowMapping]:
+        """The batches that brought a chain's newest entries, newest first: `received_at`, `first`, `last`, `entries`
+        and how many of them wait to be posted (`waiting`).
+        """
+        async with self._database.reading() as connection:
+            return await store.batches(connection, tno, limit)
 
     async def parked(self, tid: TerminalId, limit: int) -> list[Parked]:
         """Entries of a terminal that wait to be posted, and why: with all that somebody must know who lets them be."""

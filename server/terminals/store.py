@@ -3,10 +3,13 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy import RowMapping, case, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.tables import branch, card, chain, entry, parked, posting, terminal
+
+BATCHED_ENTRIES_MAX = 1_000
+"""Of a chain's newest entries so many are looked at for how they came in."""
 
 
 async def find(connection: AsyncConnection, tid: str) -> RowMapping | None:
@@ -16,6 +19,11 @@ async def find(connection: AsyncConnection, tid: str) -> RowMapping | None:
         .mappings()
         .one_or_none()
     )
+
+
+async def look(connection: AsyncConnection, tid: str) -> RowMapping | None:
+    """One terminal, to be looked at."""
+    return (await connection.execute(select(terminal).where(terminal.c.tid == tid))).mappings().one_or_none()
 
 
 async def add(connection: AsyncConnection, values: dict[str, Any]) -> None:
@@ -56,6 +64,18 @@ async def add_chain(connection: AsyncConnection, values: dict[str, Any]) -> None
     await connection.execute(insert(chain).values(values))
     start = {"tno": values["tno"], "branch": 0, "tip_seq": 0, "tip_hash": values["start_hash"]}
     await connection.execute(insert(branch).values(start))
+
+
+async def batches(connection: AsyncConnection, tno: int, limit: int) -> Sequence[RowMapping]:
+    """What came together of a chain's first history, newest first; of so many entries only."""
+    tip = select(branch.c.tip_seq).where(branch.c.tno == tno, branch.c.branch == 0).scalar_subquery()
+    newest = (entry.c.tno == tno, entry.c.branch == 0, entry.c.seq > tip - BATCHED_ENTRIES_MAX)
+    seqs = func.min(entry.c.seq).label("first"), func.max(entry.c.seq).label("last"), func.count().label("entries")
+    waiting = func.sum(case((entry.c.parked != "", 1), else_=0)).label("waiting")
+    query = select(entry.c.received_at, *seqs, waiting).where(*newest).group_by(entry.c.received_at)
+    query = query.order_by(entry.c.received_at.desc()).limit(limit)
+    found: Sequence[RowMapping] = (await connection.execute(query)).mappings().all()
+    return found
 
 
 async def parked_of(connection: AsyncConnection, tid: str, limit: int) -> Sequence[RowMapping]:

@@ -18,7 +18,17 @@ class Language(enum.StrEnum):
 
 
 NAMES: Final = {Language.EN: "English", Language.ZH_HANS: "简体中文", Language.ZH_HANT: "繁體中文"}
-_FILES: Final = ("layout", "sign_in", "account", "overview", "problems", "books", "proposals")
+_FILES: Final = (
+    "layout",
+    "sign_in",
+    "account",
+    "overview",
+    "problems",
+    "entry_kinds",
+    "terminals",
+    "terminal_acts",
+    "enrolments",
+)
 _TRADITIONAL: Final = ("hant", "tw", "hk", "mo")
 
 

@@ -17,6 +17,8 @@ class Place:
     icon: str
     """By its name in the Tabler set (`server/web/source/icons.txt`)."""
     permission: Permission = Permission.LOOK
+    also: tuple[str, ...] = ()
+    """Pages elsewhere that belong to it."""
 
     def is_for(self, operator: Operator) -> bool:
         """Whether somebody has business there."""
@@ -24,10 +26,10 @@ class Place:
 
     def holds(self, path: str) -> bool:
         """Whether a page belongs to it."""
-        return path == self.path or path.startswith(f"{self.path}/")
+        return path == self.path or path.startswith(f"{self.path}/") or path in self.also
 
 
 PLACES: Final[tuple[Place, ...]] = (
     Place("overview", HOME, "layout-dashboard"),
-    Place("proposals", f"{PAGES}/proposals", "users"),
+    Place("terminals", f"{PAGES}/terminals", "device-desktop", also=(f"{PAGES}/enrolments",)),
 )

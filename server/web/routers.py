@@ -4,6 +4,13 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from server.web.pages import account, overview, proposals, sign_in
+from server.web.pages import account, enrolments, overview, sign_in, terminal_acts, terminals
 
-ROUTERS: Final[tuple[APIRouter, ...]] = (sign_in.router, account.router, overview.router, proposals.router)
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    sign_in.router,
+    account.router,
+    overview.router,
+    terminals.router,
+    terminal_acts.router,
+    enrolments.router,
+)

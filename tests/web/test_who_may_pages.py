@@ -22,11 +22,17 @@ MAY_CHANGE = {
     "ann bob cleo eve tom uma": """
         POST /sign-out, POST /account/password, POST /account/sessions
     """,
-    "ann bob cleo tom": """
-        POST /proposals/confirm, POST /proposals/withdraw
-    """,
     "ann tom": """
-        POST /alarms/{number}/acknowledge
+        POST /alarms/{number}/acknowledge, POST /terminals/{tid}/claims, POST /terminals/{tid}/revoke
+        POST /terminals/{tid}/journal, POST /enrolments/{number}/refuse
+    """,
+    "ann bob tom": """
+        POST /terminals, POST /terminals/{tid}/particulars, POST /terminals/{tid}/spare
+        POST /enrolments/{number}/approve
+    """,
+    "ann bob": """
+        POST /terminals/{tid}/reinstate, POST /terminals/{tid}/accept-quarantined, POST /terminals/{tid}/declare-lost
+        POST /terminals/{tid}/epochs/{epoch}/declare-lost, POST /holes/{tno}/{first}/book
     """,
 }
 """ann is admin, bob finance, cleo card office, eve a viewer, tom a technician, uma an auditor."""

@@ -34,3 +34,23 @@ document.addEventListener("submit", (event) => {
     event.stopImmediatePropagation();
   }
 }, true);
+
+// A file that is too large is refused before it travels: the server would hang up on it.
+document.addEventListener("change", (event) => {
+  const most = Number(event.target.dataset?.bytesMax ?? 0);
+  if (!most) return;
+  const file = event.target.files[0];
+  event.target.setCustomValidity(file && file.size > most ? event.target.dataset.tooLarge : "");
+  event.target.reportValidity();
+});
+
+// The server cannot be reached: nothing else would say so.
+document.addEventListener("htmx:sendError", (event) => {
+  const problem = document.getElementById("problem");
+  if (event.detail.elt.id === "live" || !problem?.dataset.unreachable) return;
+  const said = document.createElement("div");
+  said.className = "said said-problem";
+  said.textContent = problem.dataset.unreachable;
+  problem.replaceChildren(said);
+  problem.focus();
+});

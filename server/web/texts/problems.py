@@ -9,6 +9,11 @@ SENTENCES = {
         "服务器出错（{kind}），详情见其日志。没有任何操作只做了一半。",
         "伺服器出錯（{kind}），詳情見其日誌。沒有任何操作只做了一半。",
     ),
+    "problem.unreachable": (
+        "The server cannot be reached. Nothing was done as far as can be seen here; look again before you repeat it.",
+        "无法连接服务器。就此处所见未做任何更改；重试前请先核实。",
+        "無法連線伺服器。就此處所見未做任何更改；重試前請先核實。",
+    ),
     "problem.database_busy": (
         "The database cannot be used now; nothing was done. Try again in a few seconds.",
         "数据库暂时不可用，未做任何更改。请过几秒再试。",
