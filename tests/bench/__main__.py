@@ -25,6 +25,7 @@ NAMES: Final = (
     "reconcile",
     "fleet",
     "backlog",
+    "pages",
 )
 QUICK_SCALE: Final = 0.01
 

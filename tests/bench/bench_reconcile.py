@@ -22,7 +22,7 @@ from typing import Any
 
 from sqlalchemy import Select, func, select, text
 
-from protocol.instants import BusinessDay, CampusTime, UtcMs
+from protocol.instants import DAY_MS, BusinessDay, CampusTime, UtcMs
 from server import tables
 from server.db import Database
 from server.ledger.accounts import AccountKind
@@ -67,8 +67,8 @@ class Spent:
     peak_bytes: int = 0
 
 
-async def fill(database: Database, steps: int) -> int:
-    """Honest histories of as many steps, a few of them torn open; how many cards that are."""
+async def fill(database: Database, steps: int, days: int = 1) -> int:
+    """Honest histories of as many steps on the last so many days, a few of them torn open; how many cards that are."""
     cards = steps // STEPS_OF_CARD
     async with database.writing() as connection:
         await insert_rows(connection, tables.chain, [_chain(till) for till in range(1, TILLS + 1)])
@@ -77,11 +77,11 @@ async def fill(database: Database, steps: int) -> int:
         for start in range(0, cards, ROWS_AT_ONCE):
             await insert_rows(connection, tables.card, rows[start : start + ROWS_AT_ONCE])
         for card in range(1, cards + 1):
-            await insert_rows(connection, tables.posting, _postings(card))
+            await insert_rows(connection, tables.posting, _postings(card, days))
         batch: list[dict[str, Any]] = []
         for counter in range(STEPS_OF_CARD):  # by time, as entries arrive: the rows of a card lie far apart
             for card in range(1, cards + 1):
-                batch.append(_step(card, counter))
+                batch.append(_step(card, counter, days))
                 if len(batch) == ROWS_AT_ONCE:
                     await insert_rows(connection, tables.step, batch)
                     batch = []
@@ -171,17 +171,24 @@ def _card(card: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _postings(card: int) -> list[dict[str, Any]]:
+def _days_ago(counter: int, days: int) -> int:
+    return (STEPS_OF_CARD - 1 - counter) * days // STEPS_OF_CARD
+
+
+def _postings(card: int, days: int) -> list[dict[str, Any]]:
     """The opening and every step that was made, two lines each."""
-    made = STEPS_OF_CARD - _is_odd(card)
-    moved = [(f"issue:{card}", OPENING), *((f"entry:{_tno(card)}/0/{_seq(card, n)}", -AMOUNT) for n in range(made))]
+    made = range(STEPS_OF_CARD - _is_odd(card))
+    moved = [
+        (f"issue:{card}", OPENING, DAY - days + 1),
+        *((f"entry:{_tno(card)}.0.{_seq(card, n)}", -AMOUNT, DAY - _days_ago(n, days)) for n in made),
+    ]
     accounts = ((AccountKind.PURSE, f"{card}/1", 1), (AccountKind.MERCHANT, "canteen-1", -1))
     return [
         {
-            "cause": cause, "line": line, "day": DAY, "period_day": DAY, "account_kind": kind, "owner": owner,
-            "cents": sign * cents, "at": NOON,
+            "cause": cause, "line": line, "day": day, "period_day": day, "account_kind": kind, "owner": owner,
+            "cents": sign * cents, "at": NOON - (DAY - day) * DAY_MS,
         }
-        for cause, cents in moved
+        for cause, cents, day in moved
         for line, (kind, owner, sign) in enumerate(accounts)
     ]  # fmt: skip
 
@@ -194,14 +201,14 @@ def _seq(card: int, counter: int) -> int:
     return card * STEPS_OF_CARD + counter
 
 
-def _step(card: int, counter: int) -> dict[str, Any]:
+def _step(card: int, counter: int, days: int) -> dict[str, Any]:
     """A sale; the last one of an odd card is still open."""
     is_open = _is_odd(card) and counter == STEPS_OF_CARD - 1
-    main = OPENING - AMOUNT * counter
+    main, ago = OPENING - AMOUNT * counter, _days_ago(counter, days)
     return {
         "tno": _tno(card), "branch": 0, "seq": _seq(card, counter), "operation": "sale",
         "stage": "prepared" if is_open else "settled", "shape": "sale", "body": "", "last": "[]",
         "tid": f"till-{_tno(card)}", "card": card, "generation": 1, "counter": counter,
         "counter_after": counter + 1, "amount": AMOUNT, "main": main, "main_after": main - AMOUNT, "subsidy": 0,
-        "subsidy_after": 0, "use": None if is_open else "first", "day": DAY, "at": NOON + counter,
+        "subsidy_after": 0, "use": None if is_open else "first", "day": DAY - ago, "at": NOON - ago * DAY_MS + counter,
     }  # fmt: skip

@@ -1,0 +1,79 @@
+"""Pages of a server with a year of business beside the same pages of one that has only begun, in one run.
+
+A year is a million sales on 250 days (`FANKA_BENCH_STEPS` says how many). The clock of each request runs from the call
+of the application to its whole answer, with the session looked up and everything drawn. Weight is what a browser
+fetches the first time: the page, style and script as they travel, compressed.
+"""
+
+import asyncio
+import gzip
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+from pyotp.totp import TOTP
+
+from protocol.instants import UtcMs
+from server.accounts.service import Accounts
+from server.app import House, open_house
+from server.auth.rules import Role
+from server.config import Settings
+from server.web.door import COOKIE
+from tests.bench.bench_reconcile import NOON, STEPS, STEPS_OF_CARD, fill
+from tests.bench.figures import Line, cost, on_disk, undisturbed
+
+DAYS, ROUNDS = 250, 30
+TID = "till-2"
+PATHS = ("/overview", "/alarms", "/account")
+STATIC = Path(__file__).resolve().parents[2] / "server" / "web" / "static"
+
+
+def run(scale: float = 1.0) -> Iterator[Line]:
+    """Milliseconds and bytes of each page."""
+    steps = max(10 * STEPS_OF_CARD, int(STEPS * scale))
+    with on_disk() as directory:
+        yield from asyncio.run(_measure(Path(directory), steps, max(3, int(ROUNDS * min(1.0, 10 * scale)))))
+
+
+async def _measure(directory: Path, steps: int, rounds: int) -> list[Line]:
+    lines: list[Line] = []
+    async with _opened(directory / "new", 10 * STEPS_OF_CARD) as new, _opened(directory / "year", steps) as year:
+        for path in PATHS:
+            spent: dict[bool, list[float]] = {False: [], True: []}
+            body = b""
+            for _ in range(rounds):
+                for is_year, client in ((False, new), (True, year)):
+                    started = time.perf_counter()
+                    answer = await client.get(f"/desk{path}")
+                    spent[is_year].append(time.perf_counter() - started)
+                    assert answer.status_code == 200, f"{path}: {answer.text}"
+                    body = answer.content
+            value, baseline = (undisturbed(spent[is_year]) / 1_000 for is_year in (True, False))
+            name = path.strip("/").replace("/", "_")
+            lines.append(cost(f"page_{name}", value, baseline, "ms", None, page_bytes=len(body)))
+    around = sum(len(gzip.compress((STATIC / name).read_bytes())) for name in ("app.css", "app.js", "look.js"))
+    around += sum(path.stat().st_size for path in STATIC.glob("*.woff2"))
+    largest = max(int(line["page_bytes"]) for line in lines)
+    return [*lines, cost("page_weight", around + largest, largest, "bytes")]
+
+
+@asynccontextmanager
+async def _opened(directory: Path, steps: int) -> AsyncIterator[httpx.AsyncClient]:
+    """A filled server, and an administrator's browser."""
+    now = NOON + 60_000
+    settings = Settings(str(directory), f"sqlite+aiosqlite:///{directory / 'server.db'}")
+    async with open_house(settings, lambda: UtcMs(now)) as house:
+        await fill(house.database, steps, DAYS)
+        transport = httpx.ASGITransport(house.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
+            client.cookies.set(COOKIE, await _session(house, now), path="/desk")
+            yield client
+
+
+async def _session(house: House, now: int) -> str:
+    accounts: Accounts = house.app.state.accounts
+    handed = await accounts.add("ann", [Role.ADMIN], ready=True)
+    half = await accounts.sign_in(handed.name, handed.password, "127.0.0.1")
+    return await accounts.confirm(half, TOTP(handed.otp).at(now // 1_000))
