@@ -24,13 +24,15 @@ from terminal.claim import enrol
 from terminal.config import Config, ConfigWrong, read_config
 from terminal.console import standard_console
 from terminal.enrol import new_key, take_grant
-from terminal.identity import JOURNAL_FILE, Identity, IdentityError
+from terminal.identity import GRANT_FILE, JOURNAL_FILE, Identity, IdentityError
 from terminal.key_tiers import TierName, keys_of
 from terminal.languages import NoSuchLanguage, Spoken
 from terminal.ports import JournalError, JournalInUse
-from terminal.preferences import read_preferences
+from terminal.preferences import Preferences, keep_preferences, read_preferences
 from terminal.rescue import NothingToRescue, rescue
+from terminal.sdl import prepare_sdl
 from terminal.server_http import ServerAt
+from terminal.theme import ScreenSettings
 
 OK, WRONG_CONFIG, NO_IDENTITY, IN_USE, JOURNAL = 0, 2, 3, 4, 5
 
@@ -92,10 +94,44 @@ def main() -> int:
 
 
 def _sell(path: Path, first: str, *, as_json: bool) -> None:
+    if not _is_terminal(path):
+        return
     config = read_config(path)
     words = _spoken(path, config)
     console = standard_console(words, as_json=as_json)
     asyncio.run(run(config, words, console, sys.stdin.fileno(), first=first))
+
+
+def _is_terminal(path: Path) -> bool:
+    """Whether it may sell now: where there is a screen and nobody has enrolled it, that is done there first."""
+    config = read_config(path, with_card_keys=False)
+    if config.screen is None or (config.directory / GRANT_FILE).exists():
+        return True
+    prepare_sdl()
+    from terminal.enrol_screen import EnrolScreen
+    from terminal.window import ScreenUnusable
+
+    def missing() -> str:
+        try:
+            read_config(path).card_keys.close()
+        except ConfigWrong as error:
+            return str(error)
+        return ""
+
+    words = _spoken(path, config)
+
+    async def enrolled() -> bool:
+        return await EnrolScreen(config, config.screen or ScreenSettings(), words).run(missing)
+
+    try:
+        may_sell = asyncio.run(enrolled())
+    except ScreenUnusable as error:
+        raise ConfigWrong(
+            f"{path}: screen: {error}. Enrol at the console: --enrol URL --code CODE --data DIR"
+        ) from error
+    if may_sell:
+        keep_preferences(config.directory, Preferences(words.language))
+    return may_sell
 
 
 def _spoken(path: Path, config: Config) -> Spoken:

@@ -74,6 +74,14 @@ class _Believed:
         return trust_digest(self.trust.root.raw, self.trust.jws, self.authority.public_bytes(Encoding.DER))
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Who waits for the approval: is told sentences, and shown the words."""
+
+    say: Callable[[str], None]
+    show: Callable[[str], None]
+
+
 class _Certificate(msgspec.Struct, frozen=True):
     certificate: str
 
@@ -86,10 +94,12 @@ def enrol(
     say: Callable[[str], None],
     wait: Callable[[float], None] = time.sleep,
     keys: JournalKeys = IN_A_FILE,
+    show: Callable[[str], None] = lambda _: None,
 ) -> Identity:
     """Become the terminal that a claim code is for; returns when a person has approved.
 
-    Raises IdentityError, JournalMissing, OSError.
+    `show` is given the four words alone, for who draws them. What `wait` raises ends the wait, and what was begun is
+    kept. Raises IdentityError, JournalMissing, OSError.
     """
     try:
         code = read_code(typed)
@@ -107,7 +117,7 @@ def enrol(
         pending = _begin(server, code, journal.public.raw, keys.tier, device)
         keep_pending(directory, pending)
     try:
-        identity = _wait_for_approval(directory, server, keys, pending, say, wait)
+        identity = _wait_for_approval(directory, server, keys, pending, _Told(say, show), wait)
     except NoAnswer:
         raise
     except IdentityError:
@@ -130,7 +140,7 @@ def _wait_for_approval(
     server: ServerAt,
     keys: JournalKeys,
     pending: Pending,
-    say: Callable[[str], None],
+    told: _Told,
     wait: Callable[[float], None],
 ) -> Identity:
     opened, tls, journal = pending.opened, _key_of(pending), keys.open(directory)
@@ -140,8 +150,10 @@ def _wait_for_approval(
     server.tell(
         "/enrol/proof", {"ticket": opened.ticket, **{name: to_base64url(proof) for name, proof in proofs.items()}}
     )
-    say(f"Compare these words with those at the desk: {four_words(text)}")
-    return _keep(directory, keys, tls, believed, _until_approved(server, opened.ticket, say, wait))
+    words = four_words(text)
+    told.say(f"Compare these words with those at the desk: {words}")
+    told.show(words)
+    return _keep(directory, keys, tls, believed, _until_approved(server, opened.ticket, told.say, wait))
 
 
 def renew(directory: Path, server: ServerAt, identity: Identity, at: UtcMs) -> None:
@@ -190,7 +202,7 @@ def _until_approved(
             if found.state == "refused":
                 raise IdentityError(
                     "the desk turned this machine away, or another one used the code. If the desk typed other words, "
-                    "run the same command again; else ask for a new code."
+                    "begin once more with the same code; else ask for a new one."
                 )
         wait(LOOK_EVERY_S)
 

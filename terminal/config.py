@@ -195,7 +195,7 @@ def read_config(path: Path, *, with_card_keys: bool = True) -> Config:
         reader_name=file.reader.name,
         reader_path=_reader_path(path, file.reader),
         line=_line(file.broker, base, directory) if file.broker else None,
-        server_url=_server_url(file.server.url) if file.server else "",
+        server_url=server_url(file.server.url) if file.server else "",
         campus=CampusTime(file.campus.offset_min, file.campus.day_starts_min),
         card_keys=CardKeys((_master_keys(keys_path, row, frozenset(file.may)) for row in rows), in_sam),
         key_set_new=key_sets[0] if key_sets else 0,
@@ -303,7 +303,8 @@ def _screen(screen: _Screen) -> ScreenSettings:
     return ScreenSettings((int(width), int(height)), screen.full, screen.theme, screen.volume)
 
 
-def _server_url(url: str) -> str:
+def server_url(url: str) -> str:
+    """An address of the server's HTTP. Raises ConfigWrong."""
     try:
         found = urlsplit(url)
         host, is_bare = found.hostname or "", found.port != 0 and not (found.query or found.fragment)

@@ -216,9 +216,10 @@ class Screen:
                 self._front, self._changed = replace(self._front, said=()), True
             return found
         if event.type == pygame.KEYDOWN:
-            return KEYS.get(event.key) or _signed(event.unicode)
+            return KEYS.get(event.key) or typed_sign(event.unicode)
         return None
 
 
-def _signed(sign: str) -> Press | None:
+def typed_sign(sign: str) -> Press | None:
+    """What a key with a sign on it means."""
     return Plus() if sign == "+" else Type(sign) if len(sign) == 1 and sign.isprintable() else None

@@ -30,9 +30,8 @@ from server.terminals.schemas import (
     TerminalView,
 )
 from server.terminals.service import Parked, Particulars, Registered, Terminals, card_of, standing_of
+from server.upkeep import deciding
 from server.upkeep.service import Upkeep
-from server.upkeep.together import accept as accepted
-from server.upkeep.together import reinstate as reinstated
 
 router = APIRouter(tags=["terminals"], responses=PROBLEMS)
 
@@ -135,35 +134,32 @@ async def revoke(_: AtTerminals, upkeep: Later, register: Register, tid: Id) -> 
 
 @router.post("/terminals/{tid}/reinstate", responses=TWO_PEOPLE)
 async def reinstate(
-    operator: Deciding, together: Together, upkeep: Later, register: Register, tid: Id, response: Response
+    operator: Deciding, together: Together, upkeep: Later, tid: Id, response: Response
 ) -> Done | Proposed:
     """Two people: end the revocation of its revoked epochs and post what was kept aside of them until now, the same
     for both. An epoch that was declared lost stays as it is.
 
     Its certificates stay revoked: to reach the broker again it is enrolled again, with a claim code.
     """
-    await register.get(TerminalId(tid))
-    done = await reinstated(together, upkeep, operator, TerminalId(tid))
+    done = await deciding.reinstate(upkeep, together, operator, TerminalId(tid))
     if done is None:
         return proposed(response, "reinstate", tid, operator)
-    which = ", ".join(map(str, done.epochs))
-    says = f"reinstated: epoch {which}; {done.posted} of its entries that were kept aside are posted"
-    return Done(count=done.posted, says=says)
+    which, count = ", ".join(str(epoch) for epoch in done.epochs), done.count
+    return Done(count=count, says=f"reinstated: epoch {which}; {count} of its entries that were kept aside are posted")
 
 
 @router.post("/terminals/{tid}/accept-quarantined", responses=TWO_PEOPLE)
 async def accept_quarantined(
-    operator: Deciding, together: Together, upkeep: Later, register: Register, tid: Id, response: Response
+    operator: Deciding, together: Together, upkeep: Later, tid: Id, response: Response
 ) -> Done | Proposed:
     """Two people: post what a revoked terminal sent, or what it had no right to do; that changes no right.
 
     Both mean the same entries: where more came in since the first one looked, it is proposed anew.
     """
-    await register.get(TerminalId(tid))
-    done = await accepted(together, upkeep, operator, TerminalId(tid))
+    done = await deciding.accept_quarantined(upkeep, together, operator, TerminalId(tid))
     if done is None:
         return proposed(response, "accept-quarantined", tid, operator)
-    return Done(count=done.posted, says=f"{done.posted} of {done.waited} entries that waited are posted")
+    return Done(count=done.count, says=f"{done.count} of {done.waited} entries that waited are posted")
 
 
 @router.post("/terminals/{tid}/declare-lost", responses=TWO_PEOPLE)

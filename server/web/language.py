@@ -28,6 +28,8 @@ _FILES: Final = (
     "terminals",
     "terminal_acts",
     "enrolments",
+    "books",
+    "proposals",
 )
 _TRADITIONAL: Final = ("hant", "tw", "hk", "mo")
 

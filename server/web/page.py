@@ -171,6 +171,11 @@ def _money(cents: int) -> Markup:
     return Markup('<span class="money">{}</span>').format(f"−{shown}" if cents < 0 else shown)
 
 
+def _change(cents: int) -> Markup:
+    """By how much something grows or shrinks, with its sign."""
+    return Markup('<span class="money">{}</span>').format(f"{'−' if cents < 0 else '+'}{format_cents(abs(cents))}")
+
+
 def _version(number: int) -> str:
     """A list's version as people compare it: the life of the server that made it, then the count."""
     return f"{number >> 32}.{number & 0xFFFF_FFFF}" if number else "–"
@@ -185,7 +190,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     known: Any = made
-    known.filters |= {"money": _money, "cents": format_cents, "version": _version}
+    known.filters |= {"money": _money, "change": _change, "cents": format_cents, "version": _version}
     known.globals |= {"base": PAGES}
     return made
 

@@ -32,4 +32,5 @@ class Place:
 PLACES: Final[tuple[Place, ...]] = (
     Place("overview", HOME, "layout-dashboard"),
     Place("terminals", f"{PAGES}/terminals", "device-desktop", also=(f"{PAGES}/enrolments",)),
+    Place("proposals", f"{PAGES}/proposals", "users"),
 )

@@ -173,4 +173,17 @@ SCREEN: Final[dict[str, str]] = {
         "Does the settings' host name the right broker? If so, its certificate is "
         "another site's: ask the server's desk."
     ),
+    "enrol.title": "Make this machine a terminal",
+    "enrol.ask_server": "The address of the server, as the desk gave it:",
+    "enrol.no_address": "That is no address. It looks like fanka.campus.example, perhaps with :8080 behind it.",
+    "enrol.ask_code": "The claim code from the desk, such as 4T7QX-W2M9K. Server: {server}",
+    "enrol.no_code": "A claim code has ten letters and digits, such as 4T7QX-W2M9K. Server: {server}",
+    "enrol.asking": "Asking the server …",
+    "enrol.compare": (
+        "Read these words to the desk. If the desk has the same, it approves, and this goes on by "
+        "itself. If it has others, somebody sits between: go back, and ask for a new code."
+    ),
+    "enrol.failed": "This machine is no terminal yet",
+    "enrol.again": "Type the code again",
+    "enrol.keys": "Enrolled. Before cards can be read, card keys must be installed; this goes on by itself then.",
 }

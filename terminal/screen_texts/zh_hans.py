@@ -157,4 +157,17 @@ SCREEN: Final[dict[str, str]] = {
     "list_then.texts": "各有期限。",
     "list_then.config": "收到新的之前沿用。",
     "doctor_help.untrusted": "设置中的服务器名是否正确？若正确，则其证书属于另一站点：请询问服务器管理员。",
+    "enrol.title": "把本机注册为终端",
+    "enrol.ask_server": "服务器地址（由管理员提供）：",
+    "enrol.no_address": "这不是地址。地址形如 fanka.campus.example，后面可加 :8080。",
+    "enrol.ask_code": "管理员给的注册码，例如 4T7QX-W2M9K。服务器：{server}",
+    "enrol.no_code": "注册码由十个字母和数字组成，例如 4T7QX-W2M9K。服务器：{server}",
+    "enrol.asking": "正在询问服务器……",
+    "enrol.compare": (
+        "请把这四个词读给管理员。"
+        "若与管理员看到的相同，由其批准，本机自动继续。若不同，说明有人从中作梗：请返回，并索取新的注册码。"
+    ),
+    "enrol.failed": "本机还不是终端",
+    "enrol.again": "重新输入注册码",
+    "enrol.keys": "注册完成。读卡之前还须安装卡密钥；安装后自动继续。",
 }

@@ -157,4 +157,17 @@ SCREEN: Final[dict[str, str]] = {
     "list_then.texts": "各有期限。",
     "list_then.config": "收到新的之前沿用。",
     "doctor_help.untrusted": "設定中的伺服器名是否正確？若正確，則其憑證屬於另一站點：請詢問伺服器管理員。",
+    "enrol.title": "把本機註冊為終端",
+    "enrol.ask_server": "伺服器位址（由管理員提供）：",
+    "enrol.no_address": "這不是位址。位址形如 fanka.campus.example，後面可加 :8080。",
+    "enrol.ask_code": "管理員給的註冊碼，例如 4T7QX-W2M9K。伺服器：{server}",
+    "enrol.no_code": "註冊碼由十個字母和數字組成，例如 4T7QX-W2M9K。伺服器：{server}",
+    "enrol.asking": "正在詢問伺服器……",
+    "enrol.compare": (
+        "請把這四個詞讀給管理員。"
+        "若與管理員看到的相同，由其批准，本機自動繼續。若不同，說明有人從中作梗：請返回，並索取新的註冊碼。"
+    ),
+    "enrol.failed": "本機還不是終端",
+    "enrol.again": "重新輸入註冊碼",
+    "enrol.keys": "註冊完成。讀卡之前還須安裝卡密鑰；安裝後自動繼續。",
 }

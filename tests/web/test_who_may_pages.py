@@ -22,6 +22,9 @@ MAY_CHANGE = {
     "ann bob cleo eve tom uma": """
         POST /sign-out, POST /account/password, POST /account/sessions
     """,
+    "ann bob cleo tom": """
+        POST /proposals/confirm, POST /proposals/withdraw
+    """,
     "ann tom": """
         POST /alarms/{number}/acknowledge, POST /terminals/{tid}/claims, POST /terminals/{tid}/revoke
         POST /terminals/{tid}/journal, POST /enrolments/{number}/refuse

@@ -62,6 +62,12 @@ class Visitor:
         """Type an address of the pages."""
         self.page.goto(f"/desk{path}")
 
+    def choose(self, *, look: str = "", language: str = "") -> None:
+        """Colours and language from the next page on, as the form at the foot of the menu keeps them."""
+        wanted = {"fanka_look": look, "fanka_language": language}
+        chosen = [{"name": name, "value": value, "url": self.house.url} for name, value in wanted.items() if value]
+        self.page.context.add_cookies(chosen)  # type: ignore[arg-type]
+
     def expect_problem(self, status: int) -> AbstractContextManager[Any]:
         """Meanwhile one request is refused with this status."""
         return self.page.expect_response(lambda response: response.status == status)

@@ -18,8 +18,8 @@ from server.fields import EpochNumber, Id, Instant, SeqNumber, TnoNumber, WordsO
 from server.ingest.service import Ingest
 from server.note import note_subject
 from server.terminals.service import Particulars, Terminals
+from server.upkeep import deciding
 from server.upkeep.service import Upkeep
-from server.upkeep.together import accept, reinstate
 from server.web.page import DecidingPage, Fields, Page, RegisteringPage, TerminalsPage
 
 router = APIRouter()
@@ -96,14 +96,14 @@ async def revoke_from_page(page: TerminalsPage, tid: Id) -> Response:
 @router.post("/terminals/{tid}/reinstate")
 async def reinstate_from_page(page: DecidingPage, tid: Id) -> Response:
     """Two people: its entries are posted again, and what was kept aside."""
-    done = await reinstate(_together(page), _upkeep(page), page.operator, TerminalId(tid))
+    done = await deciding.reinstate(_upkeep(page), _together(page), page.operator, TerminalId(tid))
     return page.done("terminal_proposed" if done is None else "terminal_reinstated", f"/terminals/{tid}")
 
 
 @router.post("/terminals/{tid}/accept-quarantined")
 async def accept_quarantined_from_page(page: DecidingPage, tid: Id) -> Response:
     """Two people: what waits is posted."""
-    done = await accept(_together(page), _upkeep(page), page.operator, TerminalId(tid))
+    done = await deciding.accept_quarantined(_upkeep(page), _together(page), page.operator, TerminalId(tid))
     return page.done("terminal_proposed" if done is None else "terminal_accepted", f"/terminals/{tid}")
 
 

@@ -31,4 +31,13 @@ SENTENCES = {
     "state.revoked": ("Revoked", "已吊销", "已撤銷"),
     "state.lost": ("Declared lost", "已报失", "已報失"),
     "state.replaced": ("Replaced", "已被替换", "已被替換"),
+    "list.cards": ("cards", "卡", "卡"),
+    "list.prices": ("prices", "价格", "價格"),
+    "list.promotions": ("promotions", "促销", "促銷"),
+    "list.limits": ("limits", "限额", "限額"),
+    "list.loads": ("loads", "充值", "加值"),
+    "list.floors": ("floors", "计数下限", "計數下限"),
+    "list.staff": ("staff", "员工", "員工"),
+    "list.texts": ("texts", "文字", "文字"),
+    "list.config": ("settings", "设置", "設定"),
 }

@@ -9,7 +9,7 @@ from protocol.authorise import Refusal, Refused
 from protocol.basket import Basket
 from protocol.entries import LINES_MAX, NO_LISTS, ListVersions, Operation
 from protocol.ids import ChannelId, Epoch, ProductId, Seq, ShiftNo, SiteId, StaffId
-from protocol.instants import DAY_MS, BusinessDay, ClockSource, UtcMs
+from protocol.instants import DAY_MS, BusinessDay, CampusTime, ClockSource, UtcMs
 from protocol.money import SALE_CENTS_MAX, Cents
 from protocol.price_list import Names, PriceList, Product
 from protocol.site_files import StaffRow
@@ -27,13 +27,17 @@ from terminal.desk import (
     Ringing,
     TapAgain,
 )
+from terminal.enrolling import Enrolling, Step
 from terminal.front import Counter, Form, Front, press, said
 from terminal.offline import Offline, OfflineCause
 from terminal.presses import Area, Begin, FormName, Page, Report
 from terminal.refund import Sold
+from terminal.scene import Scene
+from terminal.screens.enrolling import draw_enrolling
+from terminal.screens.picture import picture
 from terminal.status import Outfit, Status
 from terminal.step_draft import Open
-from terminal.theme import Theme
+from terminal.theme import Metrics, Theme
 from terminal.topup import TopUp
 from terminal.views import Words, disk_view, several_cards_view, view_of
 from tests.terminal.test_views import AT, CARD, MERCHANT, READ, desk, purchase, receipt, sold, status
@@ -272,3 +276,27 @@ def _sale(words: Words) -> dict[str, Moment]:
         "training_pin": (Front(typed="12"), _practised(counter(PinEntry(purchase(12_350), READ), words), words)),
         "disk": (Front(), replace(idle, view=disk_view(words))),
     }
+
+
+def enrolling() -> dict[str, Enrolling]:
+    """The screens of a machine that is no terminal yet."""
+    server = "https://fanka.north-campus.example:8443"
+    words = "kubik dovan zilot marun"
+    why = "the desk turned this machine away, or another one used the code. If the desk typed other words, begin once "
+    keys = "/etc/fanka/terminal.toml: no card keys. Without them no card can be read: ask the vault (docs/card-keys.md)"
+    return {
+        "enrol_server": Enrolling(Step.SERVER, typed="fanka.north-campus.example:8443"),
+        "enrol_no_address": Enrolling(Step.SERVER, typed=":", is_wrong=True),
+        "enrol_code": Enrolling(Step.CODE, server, typed="4T7QXW2"),
+        "enrol_no_code": Enrolling(Step.CODE, server, typed="4T7QXW2", is_wrong=True),
+        "enrol_asking": Enrolling(Step.WAITING, server),
+        "enrol_words": Enrolling(Step.WAITING, server, four_words=words),
+        "enrol_failed": Enrolling(Step.FAILED, server, why=why + "more with the same code; else ask for a new one."),
+        "enrol_keys": Enrolling(Step.KEYS, server, why=keys + ", or add [[card_keys]] tables."),
+    }
+
+
+def scenes(words: Words, metrics: Metrics) -> dict[str, Scene]:
+    """Every picture by name."""
+    found = {name: picture(*moment, CampusTime(), words, metrics) for name, moment in moments(words).items()}
+    return found | {name: draw_enrolling(now, words, metrics) for name, now in enrolling().items()}

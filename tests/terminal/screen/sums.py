@@ -1,4 +1,6 @@
-"""Draws every picture of the till and keeps the sums of their pixels: `python -m tests.terminal.screen.sums [DIR]`.
+"""Draws every picture of the till, keeps the sums of their pixels, and writes them down in words.
+
+`python -m tests.terminal.screen.sums [DIR]`
 
 With a directory the pictures are written there, to be looked at.
 """
@@ -13,13 +15,12 @@ os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 
 import pygame
 
-from protocol.instants import CampusTime
 from terminal.languages import LANGUAGES
 from terminal.painter import Painter
 from terminal.scene import Scene
-from terminal.screens.picture import picture
 from terminal.theme import SCREENS, Theme
-from tests.terminal.screen.moments import moments
+from tests.terminal.screen.moments import scenes
+from tests.terminal.screen.wording import write_wording
 
 SUMS = Path(__file__).parents[2] / "golden" / "screens.txt"
 
@@ -49,8 +50,7 @@ def main() -> None:
     lines = list[str]()
     for (size, metrics), (language, words) in itertools.product(SCREENS.items(), LANGUAGES.items()):
         painter = Painter(language)
-        for name, (front, counter) in sorted(moments(words).items()):
-            scene = picture(front, counter, CampusTime(), words, metrics)
+        for name, scene in sorted(scenes(words, metrics).items()):
             for theme in Theme:
                 surface = drawn(painter, scene, theme)
                 key = f"{name} {size[0]}x{size[1]} {language} {theme}"
@@ -58,6 +58,7 @@ def main() -> None:
                 if directory is not None:
                     pygame.image.save(surface, directory / f"{key.replace(' ', '-')}.png")
     SUMS.write_text("".join(sorted(lines)))
+    write_wording()
     print(f"{len(lines)} pictures")
 
 

@@ -6,6 +6,7 @@ directory. `python -m tests.terminal.screen.sums` writes them anew, after somebo
 
 import itertools
 import os
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,20 +19,26 @@ from terminal.scene import Box, Scene, Sign, Text
 from terminal.screens.picture import picture
 from terminal.theme import COLOURS, ICON_CODES, SCREENS, TONE_ICONS, TONE_ROLES, Icon, Role, Theme, contrast, css
 from terminal.views import Tone
-from tests.terminal.screen.moments import causes, moments
+from tests.terminal.screen.moments import causes, scenes
 from tests.terminal.screen.sums import SUMS, drawn, read_sums, sum_of
+from tests.terminal.screen.wording import WORDING, wording
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 SIZES = [f"{width}x{height}" for width, height in SCREENS]
-NAMES = sorted(moments(LANGUAGES["en"]))
+NAMES = sorted(scenes(LANGUAGES["en"], SCREENS[800, 480]))
+_TYPING = {"enrol_server", "enrol_no_address", "enrol_code", "enrol_no_code"}
 MM_9 = {(800, 480): 47, (1024, 600): 60, (480, 320): 58}
 """Pixels of nine millimetres on panels of 7, 7 and 3.5 inches."""
 
 
 def scene_of(name: str, size: str, language: str) -> Scene:
+    return _scenes(size, language)[name]
+
+
+@cache
+def _scenes(size: str, language: str) -> dict[str, Scene]:
     width, _, height = size.partition("x")
-    front, counter = moments(LANGUAGES[language])[name]
-    return picture(front, counter, CampusTime(), LANGUAGES[language], SCREENS[int(width), int(height)])
+    return scenes(LANGUAGES[language], SCREENS[int(width), int(height)])
 
 
 @pytest.mark.parametrize(("size", "language"), [*itertools.product(SIZES, LANGUAGES)])
@@ -66,14 +73,14 @@ def overlap(one: Box, other: Box) -> bool:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_every_key_is_its_own_and_large_enough_for_a_finger(size: str) -> None:
-    """On the small panel the letters of the search are smaller: ten stand in a row; and a basket's minus signs."""
+    """On the small panel letters of the search and of an enrolment are smaller, and a basket's minus signs."""
     width, height = (int(part) for part in size.split("x"))
     least = MM_9[width, height]
     for name in NAMES:
         touches = scene_of(name, size, "zh-Hans").touches
         for one, other in itertools.combinations(touches, 2):
             assert not overlap(one.box, other.box), (name, one, other)
-        if name.startswith("search"):
+        if name.startswith("search") or name in _TYPING:
             continue
         for touch in touches:
             is_minus = type(touch.press).__name__ == "Do" and type(touch.press.command).__name__ == "Remove"
@@ -133,6 +140,16 @@ def test_it_looks_as_it_did(size: str, language: str, tmp_path: Path) -> None:
 
                 pygame.image.save(surface, path)
     assert not wrong, f"{len(wrong)} pictures differ from {SUMS.name}, see {tmp_path}: {wrong[:5]}"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_it_says_what_it_said(language: str) -> None:
+    """The same in words, so that a change can be read: `python -m tests.terminal.screen.sums` writes them anew."""
+    kept = {path.stem: path.read_text() for path in (WORDING / language).glob("*.txt")}
+    found = wording(language)
+    assert set(kept) == set(found)
+    for name, text in found.items():
+        assert text == kept[name], f"{name} differs from {WORDING / language / name}.txt"
 
 
 def test_the_sums_are_of_these_pictures_alone() -> None:

@@ -1,4 +1,4 @@
-"""What two people decide about entries that are kept aside: both mean the very same ones."""
+"""What two people decide about entries that are held back: work of many transactions, about the same for both."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ from server.upkeep.service import Place, Upkeep
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """What was posted of the entries that waited, and the epochs that are reinstated."""
+    """How many of the entries that waited are posted, and which epochs are reinstated."""
 
-    posted: int
+    count: int
     waited: int
     epochs: tuple[Epoch, ...] = ()
 
 
-async def reinstate(together: TwoPeople, upkeep: Upkeep, operator: Operator, tid: TerminalId) -> Released | None:
-    """End the revocation of a terminal's revoked epochs and post what was kept aside of them; None: it is proposed.
+async def reinstate(upkeep: Upkeep, together: TwoPeople, operator: Operator, tid: TerminalId) -> Released | None:
+    """End the revocation of a terminal's revoked epochs and post what was kept aside of them. None: it is proposed.
 
-    Raises NotFound; Conflict where no epoch is revoked.
+    Raises Conflict where no epoch of it is revoked, NotFound.
     """
     of_epochs = await upkeep.revoked_of(tid)
     places = [place for its in of_epochs.values() for place in its]
@@ -38,10 +38,12 @@ async def reinstate(together: TwoPeople, upkeep: Upkeep, operator: Operator, tid
     return None if count is None else Released(count, len(places), tuple(sorted(of_epochs)))
 
 
-async def accept(together: TwoPeople, upkeep: Upkeep, operator: Operator, tid: TerminalId) -> Released | None:
-    """Post what waits of a terminal; that changes no right. None: it is proposed, anew where more came in since.
+async def accept_quarantined(
+    upkeep: Upkeep, together: TwoPeople, operator: Operator, tid: TerminalId
+) -> Released | None:
+    """Post what a revoked terminal sent, or what it had no right to do. None: it is proposed.
 
-    Raises NotFound; Conflict for a terminal that was never enrolled.
+    Both mean the same entries: where more came in since the first one looked, it is proposed anew. Raises NotFound.
     """
     places = await upkeep.waiting_of(tid)
 
