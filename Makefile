@@ -37,5 +37,5 @@ mutants: setup   ## planted bugs that the simulation must catch
 	$(PYTHON) -m tests.simulation.mutants
 
 clean:           ## remove what can be made again
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	rm -rf .venv demo-data .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

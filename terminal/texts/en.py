@@ -269,10 +269,10 @@ SENTENCES: Final[dict[str, str]] = {
     "status.terminal": "terminal {tid}, number {tno}; operator {staff}, shift {shift}",
     "status.nobody": "nobody",
     "status.clock": "time {time} ({clock})",
-    "status.online": "online; {unsent} entries to send, {acked} of {tip} confirmed",
+    "status.online": "online; entries to send: {unsent}, confirmed: {acked} of {tip}",
     "status.asking": "connected, but the server has not answered what it holds; "
-    "{unsent} entries to send, {acked} of {tip} were confirmed before",
-    "status.offline": "offline ({cause}); {unsent} entries to send, {acked} of {tip} confirmed",
+    "entries to send: {unsent}, confirmed before: {acked} of {tip}",
+    "status.offline": "offline ({cause}); entries to send: {unsent}, confirmed: {acked} of {tip}",
     "status.lists": "lists of {time} ({age})",
     "status.no_lists": "no lists yet: typed amounts only",
     "status.reader": "reader {reader}",

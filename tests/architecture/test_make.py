@@ -25,7 +25,8 @@ def test_help_names_every_target_and_no_other() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [("DEMO_SECONDS", wrong) for wrong in ("nan", "-5", "inf", "0", "soon")]
-    + [("DEMO_SEED", wrong) for wrong in ("abc", "-1", "1.5")],
+    + [("DEMO_SEED", wrong) for wrong in ("abc", "-1", "1.5")]
+    + [("DEMO_STUDENTS", wrong) for wrong in ("39", "401", "all")],
 )
 def test_the_demo_refuses_figures_that_are_none(name: str, value: str) -> None:
     program = [sys.executable, "-m", "tests.demo"]

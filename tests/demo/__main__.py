@@ -1,7 +1,8 @@
-"""A campus in a box: `make demo`, or `python -m tests.demo`. Ends with one line of JSON and leaves nothing behind.
+"""A campus in a box: `make demo`, or `python -m tests.demo`. Ends with one line of JSON.
 
-DEMO_SECONDS bounds the time in which the tills sell (default 45); given, the program ends by itself. DEMO_SEED chooses
-the crowd.
+DEMO_SECONDS bounds the time in which the tills sell (default 60); given, the program ends by itself. DEMO_SEED chooses
+the crowd, DEMO_STUDENTS how large it is (default 200). What remains, a list of all charges and pictures of the tills,
+is written into `demo-data`, or where DEMO_DIRECTORY says.
 """
 
 import json
@@ -17,11 +18,12 @@ from pathlib import Path
 
 from tests.demo.commentary import Commentary
 from tests.demo.story import Demo
-from tests.integration.campus import Campus
 from tests.integration.programs import ProgramFailed
 
-SELLING_S = 45.0
+SELLING_S = 60.0
 SELLING_S_MAX = 86_400.0
+STUDENTS, STUDENTS_MIN, STUDENTS_MAX = 200, 40, 400
+OUTPUT = "demo-data"
 
 
 def main() -> int:
@@ -29,14 +31,15 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits that it is ignored
     try:
-        given, selling_s, seed = os.environ.get("DEMO_SECONDS", ""), _selling_s(), _seed()
+        given, selling_s, seed, students = os.environ.get("DEMO_SECONDS", ""), _selling_s(), _seed(), _students()
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fanka-")))
-        demo = Demo(directory / "campus", selling_s, Commentary(), seed)
-        demo.say.line(f"seed {seed} (DEMO_SEED={seed} makes the same crowd)")
+        output = Path(os.environ.get("DEMO_DIRECTORY") or OUTPUT).absolute()
+        demo = Demo(directory / "campus", output, selling_s, Commentary(), seed, students)
+        _introduce(demo)
         try:
             summary = demo.run(stack)
         except KeyboardInterrupt:
@@ -50,21 +53,18 @@ def main() -> int:
                 print(f"--- {log.name}\n{log.read_text(errors='replace')[-2_000:]}", file=sys.stderr)
             return 1
         if not given and sys.stdin.isatty():
-            print(_how_to_look(demo.campus), flush=True)
+            demo.say.plain(*demo.stage.desk.how_to_look(), "Press Enter to end it all.")
             sys.stdin.readline()
     print(json.dumps(summary))
     good = not (summary["lost"] or summary["doubled"] or summary["unexplained_cents"])
     return 0 if good and summary["planted"] == summary["found"] else 1
 
 
-def _how_to_look(campus: Campus) -> str:
-    """What to do with a server that stays up. The token itself is shown to nobody."""
-    url = f"{campus.server.url}/api/1"
-    return (
-        f"\nThe server stays up: {campus.server.url} ({campus.server.url}/openapi.json names all it can do).\n"
-        f"The administrator's token is in {campus.token_file}; for example:\n"
-        f'  curl -H "Authorization: Bearer $(cat {campus.token_file})" {url}/ledger/trial-balance\n'
-        "Press Enter to end it all."
+def _introduce(demo: Demo) -> None:
+    demo.say.plain(
+        "A campus in a box: two canteen tills, a shop, a vending machine and a card office.",
+        "Mosquitto, server, PC/SC daemon and terminals are the real programs; cards, readers and people are not.",
+        f"{demo.student_count} students, seed {demo.seed} (DEMO_SEED={demo.seed} makes the same crowd).",
     )
 
 
@@ -83,6 +83,13 @@ def _seed() -> int:
     given = os.environ.get("DEMO_SEED", "") or str(random.SystemRandom().randrange(10**6))
     if not (given.isascii() and given.isdigit()):
         raise ValueError(f"DEMO_SEED is a whole number, not {given!r}")
+    return int(given)
+
+
+def _students() -> int:
+    given = os.environ.get("DEMO_STUDENTS", "") or str(STUDENTS)
+    if not (given.isascii() and given.isdigit() and STUDENTS_MIN <= int(given) <= STUDENTS_MAX):
+        raise ValueError(f"DEMO_STUDENTS is a whole number from {STUDENTS_MIN} to {STUDENTS_MAX}, not {given!r}")
     return int(given)
 
 

@@ -2,16 +2,22 @@
 
 import sqlite3
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from protocol.entries import Kind, SaleStep, ShiftClosed, ShiftOpened
+from protocol.entries import CashSale, Kind, SaleStep, ShiftClosed, ShiftOpened
+from protocol.ids import Tno
 from protocol.journal import Break, Sealed, verify_chain
+from protocol.purse import Technology
 from terminal.identity import load_identity
+from tests.demo.crowd import PURSE_CENTS, Student
 from tests.integration.campus import Campus, Till
-from tests.integration.fuse import Card
+
+Journals = Mapping[Tno, list[Sealed]]
+"""Every terminal's, by its number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,37 +27,20 @@ class Books:
     entries: int
     sales: int
     sold_cents: int
+    cash_cents: int
+    """Of what was sold, paid in notes and coins."""
     lost: int
     """Entries of a journal that the server has not, or has otherwise."""
     doubled: int
     """Entries the server has more than once, or that stand in no journal; and sales paid to a merchant twice."""
 
 
-def books_of(tills: list[Till], server_db: Path) -> Books:
-    """Compare every single entry, byte for byte. The terminals must not run."""
-    journals = {(till.tno, sealed.seq): sealed for till in tills for sealed in whole_chain(till)}
-    with closing(sqlite3.connect(f"file:{server_db}?mode=ro", uri=True)) as db:
-        held = Counter(db.execute("SELECT tno, seq, jws FROM entry").fetchall())
-        paid = db.execute(
-            "SELECT cause, SUM(cents), COUNT(*) FROM posting WHERE account_kind = 'merchant' GROUP BY cause"
-        ).fetchall()
-    in_journals = {(tno, seq, sealed.jws) for (tno, seq), sealed in journals.items()}
-    settled = [sealed.entry.body for sealed in journals.values() if sealed.entry.kind is Kind.SALE_SETTLED]
-    sold_cents = sum(body.amount for body in settled if isinstance(body, SaleStep))
-    strangers = sum(count for row, count in held.items() if row not in in_journals)
-    twice = sum(count - 1 for row, count in held.items() if row in in_journals)
-    overpaid = sum(count - 1 for _, _, count in paid if count > 1)
-    return Books(
-        entries=len(journals),
-        sales=len(settled),
-        sold_cents=sold_cents,
-        lost=len(in_journals - set(held)),
-        doubled=strangers + twice + overpaid,
-    )
+def journals_of(tills: Iterable[Till]) -> Journals:
+    """Every chain, each signature verified. The terminals must not run. Raises AssertionError where one breaks."""
+    return {Tno(till.tno): _whole_chain(till) for till in tills}
 
 
-def whole_chain(till: Till) -> list[Sealed]:
-    """The journal of a till, verified with every signature. Raises AssertionError where it breaks."""
+def _whole_chain(till: Till) -> list[Sealed]:
     identity, entries = load_identity(till.directory / "data"), till.entries()
     broken = [
         item
@@ -62,21 +51,69 @@ def whole_chain(till: Till) -> list[Sealed]:
     return entries
 
 
-def cash_in_drawers(tills: list[Till]) -> int:
+def books_of(journals: Journals, server_db: Path) -> Books:
+    """Compare every single entry, byte for byte."""
+    in_journals = {(tno, sealed.seq, sealed.jws) for tno, entries in journals.items() for sealed in entries}
+    with closing(sqlite3.connect(f"file:{server_db}?mode=ro", uri=True)) as db:
+        held = Counter(db.execute("SELECT tno, seq, jws FROM entry").fetchall())
+        paid = db.execute("SELECT COUNT(*) FROM posting WHERE account_kind = 'merchant' GROUP BY cause").fetchall()
+    by_card = [sealed.entry.body for sealed in _all(journals) if sealed.entry.kind is Kind.SALE_SETTLED]
+    card_cents = [body.amount for body in by_card if isinstance(body, SaleStep)]
+    cash = [sealed.entry.body.amount for sealed in _all(journals) if isinstance(sealed.entry.body, CashSale)]
+    strangers = sum(count for row, count in held.items() if row not in in_journals)
+    twice = sum(count - 1 for row, count in held.items() if row in in_journals)
+    overpaid = sum(count - 1 for (count,) in paid)
+    return Books(
+        entries=len(in_journals),
+        sales=len(card_cents) + len(cash),
+        sold_cents=sum(card_cents) + sum(cash),
+        cash_cents=sum(cash),
+        lost=len(in_journals - set(held)),
+        doubled=strangers + twice + overpaid,
+    )
+
+
+def cash_in_drawers(journals: Journals) -> int:
     """What was counted when shifts were closed, less what they were opened with."""
-    bodies = [sealed.entry.body for till in tills for sealed in whole_chain(till)]
+    bodies = [sealed.entry.body for sealed in _all(journals)]
     counted = sum(body.counted for body in bodies if isinstance(body, ShiftClosed))
     return counted - sum(body.drawer for body in bodies if isinstance(body, ShiftOpened))
 
 
-def money_differences(campus: Campus, cards: dict[int, Card], books: Books) -> dict[str, int]:
-    """Cents that cards and ledger, or journals and ledger, do not agree on. `cards` are those that shall agree."""
+def money_differences(campus: Campus, students: Iterable[Student], journals: Journals, books: Books) -> dict[str, int]:
+    """Cents that cards and ledger, phones' sales and ledger, or journals and ledger do not agree on."""
     merchants = campus.ledger()["cents_by_kind"].get("merchant", 0)
-    off = {no: campus.money_on(card) - campus.card(no)["main_cents"] for no, card in cards.items()}
-    differences = {f"card {no}": cents for no, cents in off.items() if cents}
-    return differences | ({"merchants": merchants - books.sold_cents} if merchants != books.sold_cents else {})
+    in_ledger, spent = _in_ledger(campus), _spent(journals)
+    holds = {
+        one.no: PURSE_CENTS - spent[one.no] if one.technology is Technology.TOKEN else campus.money_on(one.plastic)
+        for one in students
+    }
+    off = {f"card {no}": cents - in_ledger[no] for no, cents in holds.items() if cents != in_ledger[no]}
+    return off | ({"merchants": merchants - books.sold_cents} if merchants != books.sold_cents else {})
 
 
 def found_classes(proof: dict[str, Any]) -> dict[str, int]:
     """How many differences of each class the night's proof found."""
     return {row["cls"]: row["count"] for row in proof["classes"]}
+
+
+def _all(journals: Journals) -> Iterable[Sealed]:
+    return (sealed for entries in journals.values() for sealed in entries)
+
+
+def _in_ledger(campus: Campus) -> dict[int, int]:
+    """What the books say is on each card."""
+    found: dict[int, int] = {}
+    while page := campus.ask("GET", f"/cards?after={max(found, default=0)}&limit=100"):
+        found |= {row["no"]: row["main_cents"] for row in page}
+    return found
+
+
+def _spent(journals: Journals) -> Counter[int]:
+    """What journals say that each card or phone has paid."""
+    spent = Counter[int]()
+    for sealed in _all(journals):
+        body = sealed.entry.body
+        if isinstance(body, SaleStep) and sealed.entry.kind is Kind.SALE_SETTLED:
+            spent[body.card.no] += body.amount
+    return spent

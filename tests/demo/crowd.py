@@ -1,29 +1,24 @@
-"""Thirty students with cards, and two cashiers who serve whoever comes next."""
+"""Two hundred students: most with a card, some with a phone, and the queue that they make."""
 
 import random
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import Any
 
 from protocol.purse import Technology
-from tests.demo.commentary import Commentary
-from tests.integration.campus import Campus, Till
 from tests.integration.fuse import Card
 
-NAMES = (
-    "Wang Wei", "Li Na", "Zhang Min", "Liu Yang", "Chen Jing", "Yang Lei", "Zhao Yan", "Huang Tao", "Zhou Jie",
-    "Wu Xia", "Xu Ming", "Sun Li", "Ma Chao", "Zhu Ping", "Hu Bin", "Guo Fang", "He Qiang", "Lin Yue", "Gao Peng",
-    "Luo Dan", "Zheng Kai", "Liang Hui", "Xie Rui", "Song Jia", "Tang Bo", "Deng Lin", "Han Xue", "Feng Hao",
-    "Cao Yu", "Peng Fei",
+_FAMILY = (
+    "Wang", "Li", "Zhang", "Liu", "Chen", "Yang", "Zhao", "Huang", "Zhou", "Wu", "Xu", "Sun", "Ma", "Zhu", "Hu",
+    "Guo", "He", "Lin", "Gao", "Luo", "Zheng", "Liang", "Xie", "Song", "Tang", "Deng", "Han", "Feng", "Cao", "Peng",
 )  # fmt: skip
-MENU = (
-    ("rice", "Rice", "米饭", "米飯", 100),
-    ("mapo-tofu", "Mapo tofu", "麻婆豆腐", "麻婆豆腐", 600),
-    ("noodles", "Beef noodles", "牛肉面", "牛肉麵", 1_200),
-    ("greens", "Greens", "青菜", "青菜", 300),
-    ("soy-milk", "Soy milk", "豆浆", "豆漿", 250),
-)
+_GIVEN = (
+    "Wei", "Na", "Min", "Yang", "Jing", "Lei", "Yan", "Tao", "Jie", "Xia", "Ming", "Li", "Chao", "Ping", "Bin", "Fang",
+    "Qiang", "Yue", "Peng", "Dan", "Kai", "Hui", "Rui", "Jia", "Bo", "Lin", "Xue", "Hao", "Yu", "Fei",
+)  # fmt: skip
+KIND_OF = {Technology.CLASSIC: "MIFARE Classic", Technology.DESFIRE: "DESFire", Technology.TOKEN: "phone"}
+SHARES = {Technology.CLASSIC: 45, Technology.DESFIRE: 45, Technology.TOKEN: 10}
+"""Of a hundred students."""
 PURSE_CENTS = 6_000
 AGAIN_AFTER_S = 11.0
 """A till asks before it charges the same card twice within ten seconds."""
@@ -31,34 +26,56 @@ AGAIN_AFTER_S = 11.0
 
 @dataclass
 class Student:
-    """Somebody with a card."""
+    """Somebody with a number, money on it, and a card or a phone to pay with."""
 
     name: str
-    no: int
-    card: Card
+    person: str
     technology: Technology
+    no: int = 0
+    card: Card | None = None
+    secret: str = ""
+    """What the phone shows to the server to get pay codes."""
     is_free: bool = True
     served_at_s: float = -100.0
-    has_paid: bool = False
+
+    @property
+    def plastic(self) -> Card:
+        """The card; whoever has a phone has none."""
+        assert self.card is not None
+        return self.card
+
+    def __str__(self) -> str:
+        return f"{self.name} ({KIND_OF[self.technology]} {self.no})"
+
+
+def students(count: int, dice: random.Random) -> list[Student]:
+    """So many, each with a name of their own."""
+    names = dice.sample([f"{family} {given}" for family in _FAMILY for given in _GIVEN if family != given], count)
+    phones, classics = (count * SHARES[one] // 100 for one in (Technology.TOKEN, Technology.CLASSIC))
+    kinds = [Technology.TOKEN] * phones + [Technology.CLASSIC] * classics
+    kinds += [Technology.DESFIRE] * (count - len(kinds))
+    dice.shuffle(kinds)
+    return [
+        Student(name, f"s{number:03d}", kind) for number, (name, kind) in enumerate(zip(names, kinds, strict=True), 1)
+    ]
 
 
 @dataclass
 class Crowd:
-    """Who is hungry. Students join as they get their cards."""
+    """Who is hungry. Students join as they get something to pay with."""
 
     students: list[Student] = field(default_factory=list[Student])
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def join(self, student: Student) -> None:
-        """One more with a card."""
+        """One more who can pay."""
         with self._lock:
             self.students.append(student)
 
     def next(self) -> Student | None:
         """Whoever was served longest ago, if anybody may be served now."""
         with self._lock:
-            free = [one for one in self.students if one.is_free and time.monotonic() - one.served_at_s > AGAIN_AFTER_S]
-            student = min(free, key=lambda one: one.served_at_s, default=None)
+            student = min(self._free(), key=lambda one: one.served_at_s, default=None)
             if student is not None:
                 student.is_free = False
             return student
@@ -69,77 +86,11 @@ class Crowd:
             student.served_at_s, student.is_free = time.monotonic(), True
 
     def take(self, technology: Technology) -> Student:
-        """Somebody who has paid before, for a scene; never served by a cashier again."""
-        while True:
-            with self._lock:
-                for student in self.students:
-                    fits = student.is_free and student.technology is technology and student.has_paid
-                    if fits and time.monotonic() - student.served_at_s > AGAIN_AFTER_S:
-                        student.is_free = False
-                        return student
-            time.sleep(0.1)
+        """Somebody for a scene of the story, who has not eaten yet; never served by a cashier."""
+        with self._lock:
+            student = next(one for one in self._free() if one.technology is technology)
+            student.is_free = False
+            return student
 
-
-class Cashier:
-    """Serves one student after the other in a thread of its own; `lock` gives the till to a scene in between."""
-
-    def __init__(self, till: Till, crowd: Crowd, say: Commentary, seed: int) -> None:
-        self.till, self._crowd, self._say = till, crowd, say
-        self._dice = random.Random(seed)
-        self.lock = threading.Lock()
-        self.sold, self.sold_cents = 0, 0
-        self.failure: Exception | None = None
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=till.tid, daemon=True)
-
-    def start(self) -> None:
-        """Open the counter."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Close it after the student who is there."""
-        self._stop.set()
-        self._thread.join()
-
-    def count(self, view: dict[str, Any]) -> None:
-        """Take what a tap ended with into the till's sums: every sale counts, in a scene as well."""
-        if view["phase"] == "done":
-            self.sold += 1
-            self.sold_cents += view["amount"]
-
-    def _run(self) -> None:
-        try:
-            while not self._stop.is_set():
-                student = self._crowd.next()
-                if student is None:
-                    time.sleep(0.05)
-                    continue
-                with self.lock:
-                    self.serve(student)
-                self._crowd.back(student)
-        except Exception as failure:  # noqa: BLE001  the director raises it where it can be seen
-            self.failure = failure
-
-    def serve(self, student: Student) -> None:
-        """Ring a lunch, take the card."""
-        program = self.till.program
-        for product, *_ in self._dice.sample(MENU, self._dice.randint(1, 3)):
-            program.type(f"item {product}")
-        program.wait("view", since=program.type("pay"), phase="awaiting_card")
-        view = self.till.tap(student.card)
-        self.count(view)
-        if view["phase"] == "done":
-            student.has_paid = True
-            return
-        self._say.line(f"{self.till.tid}: {student.name} is not served: {' '.join(view['lines'])}")
-        student.has_paid, student.served_at_s = False, float("inf")
-        program.wait("view", since=program.type("cancel"), phase="ringing")
-
-
-def open_menu(campus: Campus, site: str) -> None:
-    """The canteen's prices, signed by the server and pushed to every till."""
-    products = [
-        {"id": one, "names": {"en": english, "zh-Hans": simple, "zh-Hant": full}, "price": cents}
-        for one, english, simple, full, cents in MENU
-    ]
-    campus.ask("PUT", f"/sites/{site}/prices", {"products": products})
+    def _free(self) -> list[Student]:
+        return [one for one in self.students if one.is_free and time.monotonic() - one.served_at_s > AGAIN_AFTER_S]

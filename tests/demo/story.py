@@ -1,49 +1,55 @@
 """A lunch hour on a small campus: what happens, in order. Only cards, readers and people are not the real thing."""
 
-import threading
+import os
+import random
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hardware.simulated.classic_card import VirtualClassic
-from protocol.instants import CampusTime, UtcMs
-from protocol.purse import PURSES, Technology
-from tests.demo.audit import Books, books_of, cash_in_drawers, found_classes, money_differences
-from tests.demo.commentary import Commentary, yuan
-from tests.demo.crowd import NAMES, PURSE_CENTS, Cashier, Crowd, Student, open_menu
-from tests.integration.campus import SITE, Campus, Till, wait_until
-from tests.integration.fuse import Card, Fuse, torn_off
-from tests.integration.programs import Program, ProgramFailed
+from tests.demo import night, scenes
+from tests.demo.cable import Cable
+from tests.demo.card_office import CardOffice, open_readers
+from tests.demo.commentary import Commentary, counted, yuan
+from tests.demo.counter import DRAWER_CENTS, Counter
+from tests.demo.crowd import PURSE_CENTS, Crowd, students
+from tests.demo.desk import Desk
+from tests.demo.places import EVERYWHERE, MACHINE, OFFICE, PLACES, THE_SHOP, TILL_A
+from tests.demo.scenes import Stage, expect
+from tests.demo.tables import progress
+from tests.integration.campus import Campus, Till, wait_until
+from tests.integration.programs import Program
 
 SHORT_CENTS = 500
 """Missing in a drawer when its shift is closed."""
-PRICE = "6.00"
-NAME_OF = {Technology.CLASSIC: "MIFARE Classic", Technology.DESFIRE: "DESFire"}
+TOLD_EVERY_S = 8.0
 
 
 @dataclass
 class Demo:
-    """One run. `selling_s` bounds the time in which the cashiers serve the crowd."""
+    """One run. `selling_s` bounds the time in which the tills sell; `output` gets what remains of it."""
 
     directory: Path
+    output: Path
     selling_s: float
     say: Commentary
     seed: int
-    planted: dict[str, int] = field(default_factory=dict[str, int])
-    crowd: Crowd = field(default_factory=Crowd)
-    set_apart: set[int] = field(default_factory=set[int])
-    """Cards whose balance is a class of its own: cloned, or torn and not tapped again."""
-    failures: list[Exception] = field(default_factory=list[Exception])
-    """Of the card desks, which work in threads of their own."""
+    student_count: int
+    stage: Stage = field(init=False)
+    offices: list[Till] = field(default_factory=list[Till])
+    _told_s: float = 0.0
+    """When it was said last how far lunch is."""
 
     def run(self, stack: ExitStack) -> dict[str, Any]:
         """From the first program's start to the summary. `stack` ends whatever was started."""
-        self._open(stack)
+        (self.output / "pictures").mkdir(parents=True, exist_ok=True)
+        for old in (self.output / "pictures").glob("*.png"):
+            old.unlink()
+        self._morning(stack)
         self._lunch()
-        self._close()
-        return self._night()
+        self._after_lunch()
+        return night.prove(self.stage, self.offices, self.output)
 
     @property
     def programs(self) -> list[Program]:
@@ -53,199 +59,164 @@ class Demo:
 
     # Before lunch -------------------------------------------------------------------------------------------------
 
-    def _open(self, stack: ExitStack) -> None:
+    def _morning(self, stack: ExitStack) -> None:
         say = self.say
-        say.title("A campus in a box: real broker, server, PC/SC daemon, terminals; cards and readers are virtual")
-        self.campus = stack.enter_context(Campus(self.directory, 4))
-        say.line(f"Mosquitto, the server ({self.campus.server.url}) and pcscd with four readers are up")
-        rights = ("refund", "load", "topup", "office")
-        self.offices = [self.campus.add_till(f"office-{number + 1}", number, may=rights) for number in range(2)]
-        tills = [self.campus.add_till("till-1", 2), self.campus.add_till("till-2", 3)]
-        open_menu(self.campus, SITE)
-        for till in tills:
-            till.program.ask(f"shift open {till.tid} 100.00")
-        self._wait_for_menu(tills)
-        say.line("two card office desks and two tills have signed on and hold today's prices, signed by the server")
-        self.cashiers = [Cashier(till, self.crowd, say, self.seed + number) for number, till in enumerate(tills)]
-        halves = [list(enumerate(NAMES, 1))[number::2] for number in range(2)]
-        self.card_desks = [
-            threading.Thread(target=self._issue_cards, args=(office, half), name=office.tid, daemon=True)
-            for office, half in zip(self.offices, halves, strict=True)
-        ]
-        for desk in self.card_desks:
-            desk.start()
+        say.title("Morning: the programs start, and the card office makes cards")
+        self.campus = stack.enter_context(Campus(self.directory, len(PLACES), lists_ms=500))
+        say.line(
+            f"Mosquitto (mutual TLS), the server ({self.campus.server.url}) and pcscd with {len(PLACES)} readers are up"
+        )
+        everybody = students(self.student_count, random.Random(self.seed))
+        self.stage = Stage(self.campus, Desk(self.campus), Crowd(), say, self.output / "pictures")
+        readers = open_readers(self.campus, stack)
+        self.offices = [reader.till for reader in readers]
+        say.line(f"the card office is open, with {counted(len(readers), 'reader')}")
+        self.card_office = CardOffice(self.campus, self.stage.crowd, everybody, readers, say)
+        self.card_office.wait_for_desk()
+        for number, place in enumerate(PLACES):
+            self._open(stack, number)
+            self._check()
+            say.line(f"{place.title} has signed on" + (f"; {place.staff} works there" if place.staff else ""))
+        self.stage.desk.open_menu()
+        for counter in self.stage.counters.values():
+            self._wait_for_menu(counter)
+        say.line("all of them hold today's prices, signed by the server")
+        self.card_office.wait()
+        self._check()
+        say.line(f"{counted(len(everybody), 'student')} can pay, each with {yuan(PURSE_CENTS)}")
 
-    def _wait_for_menu(self, tills: list[Till]) -> None:
-        for till in tills:
+    def _open(self, stack: ExitStack, number: int) -> None:
+        """A terminal on a reader of pcscd, with a screen; in a window where there is somewhere to show one."""
+        place, port = PLACES[number], 0
+        if place.behind_the_switch:
+            cable = self.stage.cables[place] = Cable(self.campus.broker.settings.port, stack)
+            port = cable.port
+        self.campus.clock_chip = place.clock_chip
+        is_window = place is TILL_A and bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+        till = self.campus.add_till(
+            place.tid,
+            number,
+            title=place.title,
+            merchant=place.merchant,
+            broker_port=port,
+            screen={} if is_window else {"SDL_VIDEODRIVER": "dummy"},
+        )
+        self.stage.counters[place] = Counter(
+            place, till, self.campus, self.stage.crowd, self.say, self.seed * len(PLACES) + number
+        )
+        if place.staff:
+            till.program.ask(f"shift open {place.staff} {DRAWER_CENTS / 100:.2f}")
 
-            def knows_rice(till: Till = till) -> bool:
-                view = till.program.wait("view", since=till.program.type("item rice"))
-                return bool(view["lines"])
+    def _wait_for_menu(self, counter: Counter) -> None:
+        program = counter.till.program
 
-            wait_until(knows_rice, f"the prices at {till.tid}")
-            till.program.wait("view", since=till.program.type("clear"), phase="ringing")
+        def knows_price() -> bool:
+            return bool(program.wait("view", since=program.type(f"item {EVERYWHERE}"))["lines"])
 
-    def _issue_cards(self, office: Till, students: list[tuple[int, str]]) -> None:
-        """One student after the other: a number and cash at the desk, the plastic and the money on it right here."""
-        try:
-            for number, name in students:
-                person, technology = f"s{number:03d}", list(PURSES)[number // 2 % 2]
-                self.campus.ask("PUT", f"/people/{person}", {"name": name, "card_class": 1})
-                no, card = self.campus.issue(office, technology, PURSE_CENTS)
-                self.campus.ask("PUT", f"/cards/{no}/holder", {"person": person})
-                self.crowd.join(Student(name, no, card, technology))
-        except Exception as failure:  # noqa: BLE001  raised where it can be seen
-            self.failures.append(failure)
+        wait_until(knows_price, f"the prices at {counter.place}")
+        program.wait("view", since=program.type("clear"), phase="ringing")
 
     # Lunch --------------------------------------------------------------------------------------------------------
 
     def _lunch(self) -> None:
-        say = self.say
-        say.title(f"Lunch: {len(NAMES)} students get a card with {yuan(PURSE_CENTS)} each, and queue at two tills")
+        say, stage = self.say, self.stage
+        say.title(f"Lunch: {counted(len(stage.crowd.students), 'student')} at {len(PLACES)} places")
         ends_s = say.seconds + self.selling_s
-        for cashier in self.cashiers:
-            cashier.start()
-        self._serve_until(say.seconds + 0.3 * self.selling_s)
-        for desk in self.card_desks:
-            desk.join()
-        self._check()
-        say.line(f"the card office is done: {len(self.crowd.students)} cards, half MIFARE Classic, half DESFire")
-        self._blocked_card()
-        self._cut()
-        self._serve_until(say.seconds + 0.1 * self.selling_s)
-        self._torn_cards()
-        self._clone()
-        self._walk_away()
-        self._serve_until(ends_s - 0.15 * self.selling_s)
-        self._mend()
+        stage.choose_cast()
+        for counter in stage.counters.values():
+            counter.start()
+
+        def eat(share: float) -> None:
+            self._serve_until(min(ends_s, say.seconds + share * self.selling_s))
+
+        eat(0.1)
+        scenes.blocked_card(stage)
+        eat(0.05)
+        scenes.torn_and_tapped_again(stage)
+        eat(0.05)
+        scenes.network_is_cut(stage)
+        scenes.phone_pays_offline(stage)
+        eat(0.05)
+        changed = scenes.price_changes(stage)
+        scenes.copy_pays(stage)
+        scenes.walks_away(stage)
+        eat(0.1)
+        scenes.till_is_killed(stage)
+        self._serve_until(ends_s - 0.1 * self.selling_s)
+        scenes.network_returns(stage, changed)
         self._serve_until(ends_s)
-        for cashier in self.cashiers:
-            cashier.stop()
+        for counter in stage.counters.values():
+            counter.stop()
         self._check()
         say.line(f"lunch is over: {self._sold()}")
 
     def _serve_until(self, at_s: float) -> None:
-        """Let the cashiers work, and say now and then how far they are."""
+        """Let everybody work, and say now and then how far they are."""
+        self._check()
         while self.say.seconds < at_s:
-            time.sleep(min(5.0, max(0.0, at_s - self.say.seconds)))
+            time.sleep(min(0.5, max(0.0, at_s - self.say.seconds)))
             self._check()
-            self.say.line(f"{self._sold()}; not sent yet: {', '.join(self._unsent())}")
+            if self.say.seconds > self._told_s + TOLD_EVERY_S:
+                self._told_s = self.say.seconds
+                self.say.line(self._sold())
 
     def _sold(self) -> str:
-        return f"{sum(one.sold for one in self.cashiers)} sales, {yuan(sum(one.sold_cents for one in self.cashiers))}"
-
-    def _unsent(self) -> list[str]:
-        texts: list[str] = []
-        for cashier in self.cashiers:
-            events = cashier.till.program.events
-            newest = max((event["seq"] for event in events if event["event"] == "entry"), default=0)
-            acked = max((event["seq"] for event in events if event["event"] == "acked"), default=0)
-            texts.append(f"{cashier.till.tid} {newest - acked}")
-        return texts
+        counters = self.stage.counters.values()
+        sold = {counter.place.title: counter.sold for counter in counters}
+        unsent = {counter.place.title: counter.unsent for counter in counters}
+        return progress(sold, sum(counter.sold_cents for counter in counters), unsent)
 
     def _check(self) -> None:
-        for failure in (*self.failures, *(cashier.failure for cashier in self.cashiers)):
+        for failure in (*self.card_office.failures, *(one.failure for one in self.stage.counters.values())):
             if failure is not None:
                 raise failure
 
-    # What can go wrong --------------------------------------------------------------------------------------------
-
-    def _blocked_card(self) -> None:
-        student = self.crowd.take(Technology.DESFIRE)
-        self.say.line(f"{student.name} reports card {student.no} lost; the desk blocks it")
-        cashier = self.cashiers[0]
-        with cashier.lock:
-            mark = cashier.till.program.mark()
-            self.campus.ask("POST", f"/cards/{student.no}/block")
-            cashier.till.program.wait("lists", since=mark)
-            view = self._pay_with(cashier, student.card)
-            self._expect(view, "not_done")
-        self.say.line(f"somebody tries it at {cashier.till.tid}: {view['lines'][0]} {view['advice']}")
-
-    def _cut(self) -> None:
-        self.campus.broker.stop()
-        self.say.line("THE NETWORK IS CUT: the broker is stopped; the tills go on selling from the cards")
-
-    def _mend(self) -> None:
-        self.campus.broker.start()
-        self.say.line("the broker is back")
-        for cashier in self.cashiers:
-            before = self._unsent()
-            self.campus.wait_online(cashier.till)
-            self.say.line(f"{cashier.till.tid}: the backlog is at the server ({', '.join(before)} entries before)")
-
-    def _torn_cards(self) -> None:
-        for technology in PURSES:
-            student, cashier = self.crowd.take(technology), self.cashiers[technology is Technology.DESFIRE]
-            with cashier.lock:
-                before = self.campus.money_on(student.card)
-                self._expect(self._pay_with(cashier, torn_off(student.card)), "tap_again")
-                self.say.line(
-                    f"{student.name} pulls a {NAME_OF[technology]} card away in the middle of the write: tap it again"
-                )
-                view = cashier.till.tap(student.card)
-                cashier.count(view)
-                if view["phase"] != "done":
-                    raise ProgramFailed(f"the second tap did not end the sale: {view}")
-            taken = before - self.campus.money_on(student.card)
-            self.say.line(
-                f"the same card again: {view['title']} {yuan(view['amount'])}; the card has {yuan(taken)} less"
-            )
-            if taken != view["amount"]:
-                raise ProgramFailed(f"charged {taken} instead of {view['amount']}")
-
-    def _clone(self) -> None:
-        """CRYPTO1 is broken: a MIFARE Classic card can be copied. Both copies pay, each at a till that is offline."""
-        student = self.crowd.take(Technology.CLASSIC)
-        assert isinstance(student.card, VirtualClassic)
-        copy = VirtualClassic(student.card.snapshot())
-        for cashier, one in zip(self.cashiers, (student.card, copy), strict=True):
-            with cashier.lock:
-                self._expect(self._pay_with(cashier, one), "done")
-        self.say.line(f"card {student.no} was copied: original and copy both pay, at tills that cannot ask anybody")
-        self._plant("fork", student)
-
-    def _walk_away(self) -> None:
-        student, cashier = self.crowd.take(Technology.DESFIRE), self.cashiers[1]
-        with cashier.lock:
-            self._expect(self._pay_with(cashier, torn_off(student.card)), "tap_again")
-            cashier.till.program.wait("view", since=cashier.till.program.type("cancel"), phase="ringing")
-        self.say.line(f"{student.name} pulls card {student.no} away, too, and runs to class: that sale stays open")
-        self._plant("open", student)
-
-    def _pay_with(self, cashier: Cashier, card: Card | Fuse) -> dict[str, Any]:
-        program = cashier.till.program
-        program.type(f"ring {PRICE}")
-        program.wait("view", since=program.type("pay"), phase="awaiting_card")
-        view = cashier.till.tap(card)
-        cashier.count(view)
-        return view
-
-    def _expect(self, view: dict[str, Any], phase: str) -> None:
-        if view["phase"] != phase:
-            raise ProgramFailed(f"expected {phase}, got {view}")
-
-    def _plant(self, cls: str, student: Student | None = None) -> None:
-        self.planted[cls] = self.planted.get(cls, 0) + 1
-        if student is not None:
-            self.set_apart.add(student.no)
-
     # After lunch --------------------------------------------------------------------------------------------------
 
-    def _close(self) -> None:
-        say = self.say
-        say.title("After lunch")
-        first = self.cashiers[0].till
-        counted = f"{(10_000 - SHORT_CENTS) / 100:.2f}"
-        say.line(f"till-1: {first.program.ask(f'shift close {counted}')}")
-        self._plant("shift_difference")
-        say.line(f"till-2: {self.cashiers[1].till.program.ask('shift close 100.00')}")
-        self.tills = [*self.offices, *(cashier.till for cashier in self.cashiers)]
-        for till in self.tills:
+    def _after_lunch(self) -> None:
+        self.say.title("After lunch: what is still open, and the drawers")
+        self._torn_sale_ends()
+        for number, (place, counter) in enumerate(self.stage.counters.items(), 1):
+            self.stage.photograph(counter, f"till-{number}-{place.tid}")
+        for place, counter in self.stage.counters.items():
+            if place.staff:
+                short = SHORT_CENTS if place is THE_SHOP else 0
+                in_drawer = (DRAWER_CENTS + counter.cash_cents - short) / 100
+                said = counter.till.program.ask(f"shift close {in_drawer:.2f}")
+                self.say.line(f"{place.title}, {place.staff}: {said.partition(' Not sent')[0]}")
+        self.stage.planted["shift_difference"] = 1
+        for till in self.campus.tills.values():
             self.campus.wait_online(till)
             till.program.stop()
             self._carry_the_rest(till)
-        say.line("all terminals are switched off; what they wrote last went to the server as a file")
+        self.say.line("all terminals are switched off; what they wrote last went to the server as a file")
+
+    def _torn_sale_ends(self) -> None:
+        """The machine gives up, the card's next tap proves the debit, and the money goes back onto the card."""
+        stage, student = self.stage, self.stage.walked_away
+        machine, canteen = stage.counters[MACHINE].till, stage.counters[TILL_A]
+        assert student is not None
+        mark = machine.program.mark()
+        machine.program.stop()
+        machine.program.start()
+        torn = machine.program.wait("entry", since=mark, kind="sale_torn")
+        self.campus.wait_online(machine)
+        view = expect(canteen.sell(student, "greens"), "done")
+        self.campus.wait_online(canteen.till)
+        back = int(torn["amount"])
+        wait_until(
+            lambda: self.campus.ask("GET", f"/cards/{student.no}")["pending_cents"] == back, "the credit at the server"
+        )
+        before = self.campus.money_on(student.plastic)
+        self.offices[0].put_on(student.plastic)
+        self.campus.collect(self.offices[0])
+        self.offices[0].away()
+        self.say.line(
+            f"TORN SALE {MACHINE} is switched off and on; it cannot tell how long that took, and gives the sale up",
+            f"{student} pays {yuan(view['amount'])} at {TILL_A}: that tap proves that {yuan(back)} had left the card",
+            f"the server owes it back, and the {OFFICE.lower()} puts it onto the card: balance before {yuan(before)}, "
+            f"after {yuan(self.campus.money_on(student.plastic))}",
+        )
 
     def _carry_the_rest(self, till: Till) -> None:
         """The checkpoint of the clean end was written after the line was closed: it travels on a stick."""
@@ -253,42 +224,3 @@ class Demo:
         lines = b"\n".join(sealed.jws for sealed in till.entries() if sealed.seq > held)
         if lines:
             self.campus.send_text(f"/terminals/{till.tid}/journal", lines)
-
-    def _night(self) -> dict[str, Any]:
-        say = self.say
-        say.title("Night: the server proves every cent")
-        today = CampusTime().business_day(UtcMs(time.time_ns() // 1_000_000))
-        counted = len(self.crowd.students) * PURSE_CENTS + cash_in_drawers(self.tills)
-        self.campus.ask("PUT", f"/days/{today}/documents/vault", {"cents": counted, "document": "vault count"})
-        till, drawer = self.cashiers[1].till, {"cents": 10_000, "document": "count of the drawer that waits for a card"}
-        self.campus.ask("PUT", f"/days/{today}/documents/drawer?owner={till.tid}/{till.tno}/1", drawer)
-        proof = self.campus.ask("POST", f"/days/{today}/proof")
-        for row in proof["findings"]:
-            whose = f"card {row['card']}, " if row["card"] else ""
-            say.line(f"{row['cls']}: {whose}{row['text']} ({yuan(row['amount'])})")
-        books = books_of(self.tills, self.directory / "server" / "data" / "server.db")
-        agreeing = {one.no: one.card for one in self.crowd.students if one.no not in self.set_apart}
-        differences = money_differences(self.campus, agreeing, books)
-        for what, cents in differences.items():
-            say.line(f"UNEXPLAINED: {what}: {yuan(cents)}")
-        say.line(f"{books.entries} entries compared byte for byte: {books.lost} lost, {books.doubled} doubled")
-        apart = " and ".join(map(str, sorted(self.set_apart)))
-        say.line(
-            f"{len(agreeing) - sum(what.startswith('card') for what in differences)} of {len(self.crowd.students)} "
-            f"cards show what the ledger says; cards {apart} are among the findings above"
-        )
-        return self._summary(books, proof, differences)
-
-    def _summary(self, books: Books, proof: dict[str, Any], differences: dict[str, int]) -> dict[str, Any]:
-        classes = found_classes(proof)
-        return {
-            "sales": books.sales,
-            "entries": books.entries,
-            "lost": books.lost,
-            "doubled": books.doubled,
-            "unexplained_cents": abs(proof["unexplained_cents"]) + sum(map(abs, differences.values())),
-            "classes": classes,
-            "seconds": round(self.say.seconds, 1),
-            "planted": dict(sorted(self.planted.items())),
-            "found": {cls: count for cls, count in sorted(classes.items()) if count},
-        }

@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,7 +87,8 @@ class Till:
     def away(self) -> None:
         """The field is empty, whether the card was taken or tore itself away."""
         self.slot.remove()
-        self.program.wait_for(lambda _: not self.card_there, since=0, what="an empty field")
+        newest = max(0, self.program.mark() - 1)
+        self.program.wait_for(lambda _: not self.card_there, since=newest, what="an empty field")
         self.gone_at = time.monotonic()
 
     def comes_back(self) -> None:
@@ -100,8 +101,8 @@ class Till:
     @property
     def card_there(self) -> bool:
         """Whether the terminal sees a card."""
-        cards = [event for event in self.program.events if event["event"] == "card"]
-        return bool(cards) and cards[-1]["state"] == "arrived"
+        newest = next((event for event in reversed(self.program.events) if event["event"] == "card"), None)
+        return newest is not None and newest["state"] == "arrived"
 
     def ring(self, cents: int) -> None:
         """Ring an amount and ask for the card."""
@@ -270,25 +271,30 @@ class Campus:
         site: str = SITE,
         spare: bool = False,
         pn532: bool = False,
+        title: str = "",
+        merchant: str = MERCHANT,
+        screen: Mapping[str, str] | None = None,
     ) -> Till:
         """Register a terminal, grant it an epoch, configure it, start it. A spare has no merchant.
 
-        `pn532`: it has a reader of its own, behind nfcpy, instead of one of pcscd's.
+        `pn532`: it has a reader of its own, behind nfcpy, instead of one of pcscd's. `screen`: it has one, in this
+        environment, and can be photographed.
         """
         directory = self.directory / tid
         (directory / "data").mkdir(parents=True)
         can_load = bool({"load", "topup"} & set(may))
         rights = {"can_load": can_load, "can_issue": "office" in may}
-        merchant = "" if spare else MERCHANT
-        particulars = {"site": site, "title": tid, "merchant": merchant, "spare": spare, **rights}
+        merchant = "" if spare else merchant
+        particulars = {"site": site, "title": title or tid, "merchant": merchant, "spare": spare, **rights}
         if "proposed" in self.ask("PUT", f"/terminals/{tid}", particulars):
             self.ask("PUT", f"/terminals/{tid}", particulars, token=self._second_token)
         tno = self.enrol(tid, directory / "data").grant.tno
         line = directory / "pn532"
         named = f'kind = "pn532"\npath = "{line}"' if pn532 else f'name = "{self.pcscd.reader_names[reader]}"'
-        program = TerminalProgram(
-            directory, self._terminal_config(directory, named, may, broker_port, merchant), self.pcscd.socket_path
-        )
+        config = self._terminal_config(directory, named, may, broker_port, merchant)
+        if screen is not None:
+            config.write_text(config.read_text() + "[screen]\n")
+        program = TerminalProgram(directory, config, self.pcscd.socket_path, screen=screen)
         slot: VirtualSlot | FakePn532 = FakePn532(line) if pn532 else VirtualSlot(self.pcscd.ports[reader])
         self._stack.enter_context(slot)
         till = self.tills[tid] = Till(tid, tno, directory, program, slot)

@@ -16,10 +16,13 @@ from pathlib import Path
 from typing import Any, Self
 
 ROOT = Path(__file__).resolve().parents[2]
+WATCHED_TILL = Path(__file__).with_name("watched_till.py")
 DYING_SERVER = Path(__file__).with_name("dying_server.py")
 SERVER_OF_THE_PAST = Path(__file__).with_name("server_of_the_past.py")
 STOP_S = 15.0
 WAIT_S = 60.0
+PHOTOGRAPH_S, REDRAW_S = 5.0, 0.3
+"""The longest wait for a picture; from a change to when it is on the screen, at the most."""
 
 Event = dict[str, Any]
 
@@ -155,9 +158,15 @@ class ServerProgram(Program):
 class TerminalProgram(Program):
     """`python -m terminal --json`: commands in, events out."""
 
-    def __init__(self, directory: Path, config: Path, socket_path: Path | None) -> None:
+    def __init__(
+        self, directory: Path, config: Path, socket_path: Path | None, *, screen: Mapping[str, str] | None = None
+    ) -> None:
+        """With a screen in this environment it can be photographed (`watched_till.py`)."""
         environment = {"PCSCLITE_CSOCK_NAME": str(socket_path)} if socket_path else {}
-        super().__init__(directory, ["-m", "terminal", "--config", str(config), "--json", "--verbose"], environment)
+        program = ["-m", "terminal"] if screen is None else [str(WATCHED_TILL)]
+        arguments = [*program, "--config", str(config), "--json", "--verbose"]
+        super().__init__(directory, arguments, environment | dict(screen or {}))
+        self._wish = config.with_name("photograph")
         self.events: list[Event] = []
         self._grown = threading.Condition()
         self.on_event: Callable[[Event], None] = lambda _: None
@@ -179,6 +188,18 @@ class TerminalProgram(Program):
         finally:
             self._arguments = plain
         return mark
+
+    def photograph(self, path: Path) -> bool:
+        """Let a terminal with a screen write what it shows as a PNG, without the newest answer; whether it did."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGUSR2)
+        time.sleep(REDRAW_S)
+        self._wish.write_text(str(path))
+        self.process.send_signal(signal.SIGUSR1)
+        deadline = time.monotonic() + PHOTOGRAPH_S
+        while self._wish.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return path.exists()
 
     def type(self, line: str) -> int:
         """Type a command; the place in the events from which to look for what comes of it."""

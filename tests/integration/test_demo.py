@@ -1,7 +1,10 @@
 """`make demo` shows what it claims, ends by itself, and leaves nothing behind, also when it is interrupted."""
 
+import csv
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,12 +12,15 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.integration.programs import ROOT
 
 pytestmark = pytest.mark.integration
+
+STUDENTS = 40
 
 
 @pytest.fixture
@@ -24,12 +30,18 @@ def directory() -> Iterator[Path]:
         yield Path(directory)
 
 
-def start(directory: Path, seconds: str) -> subprocess.Popen[str]:
+def start(directory: Path, seconds: str, output: Path) -> subprocess.Popen[str]:
     """The demo as a user starts it, but for the directory of temporary files."""
     return subprocess.Popen(
         [sys.executable, "-m", "tests.demo"],
         cwd=ROOT,
-        env={**os.environ, "DEMO_SECONDS": seconds, "TMPDIR": str(directory)},
+        env={
+            **os.environ,
+            "DEMO_SECONDS": seconds,
+            "DEMO_STUDENTS": str(STUDENTS),
+            "DEMO_DIRECTORY": str(output),
+            "TMPDIR": str(directory),
+        },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -52,24 +64,49 @@ def left_behind(directory: Path) -> list[str]:
 
 
 def test_the_demo_proves_what_it_shows(directory: Path) -> None:
-    demo = start(directory, "10")
-    out, err = demo.communicate(timeout=180)
+    """From what it prints alone: who was charged what, which card was cloned, what became of the torn sale."""
+    temporary, output = directory / "tmp", directory / "out"
+    temporary.mkdir()
+    demo = start(temporary, "10", output)
+    out, err = demo.communicate(timeout=240)
     assert demo.returncode == 0, out + err
     summary = json.loads(out.splitlines()[-1])
-    assert summary["planted"] == summary["found"] == {"fork": 1, "open": 1, "shift_difference": 1}
-    assert (summary["lost"], summary["doubled"], summary["unexplained_cents"]) == (0, 0, 0)
-    assert f"lunch is over: {summary['sales']} sales, " in out, "the story and the books count the same"
-    assert "28 of 30 cards show what the ledger says" in out
-    assert summary["sales"] > 10 and summary["entries"] > 2 * summary["sales"]
-    assert list(directory.iterdir()) == [] and left_behind(directory) == []
+    planted = {"debited_not_delivered": 1, "fork": 1, "shift_difference": 1}
+    assert summary["planted"] == summary["found"] == planted
+    assert not any(summary[name] for name in ("lost", "doubled", "unexplained_cents", "missing_cents"))
+    assert f"lunch is over: {summary['sales'] - 1} sales, " in out, "the story and the books count the same"
+    assert f"{STUDENTS} of {STUDENTS} cards and phones hold what the ledger says" in out
+    assert summary["sales"] > 20 and summary["entries"] > 2 * summary["sales"]
+    assert "No cent is missing: ¥" in out
+    told = " ".join(out.split())
+    assert f"Cloned card: {summary['cloned_card']}, of " in told and "the card is blocked now" in told
+    assert re.search(r"Torn sale: ¥2.00 left card \d+, .* nothing was handed out; ¥2.00 went back", told)
+    assert list(temporary.iterdir()) == [] and left_behind(directory) == []
+    _tells_the_same_in_files(output, summary, told)
+
+
+def _tells_the_same_in_files(output: Path, summary: dict[str, Any], told: str) -> None:
+    with (output / "charges.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    sales = [row for row in rows if row["what"] in ("sale", "cash")]
+    assert len(sales) == summary["sales"]
+    assert sum(round(float(row["amount"]) * 100) for row in sales) == summary["sold_cents"]
+    assert {row["pays with"] for row in sales} == {"MIFARE Classic", "DESFire", "phone", "cash"}
+    cloned = [row for row in sales if row["number"] == str(summary["cloned_card"])]
+    assert {row["where"] for row in cloned} == {"Shop", "Vending machine"}
+    assert all(f"{row['where']} (¥{row['amount']} for" in told and f"entry {row['entry']})" in told for row in cloned)
+    pictures = {path.name for path in (output / "pictures").iterdir()}
+    assert len([name for name in pictures if name.startswith("till-")]) == 4, pictures
+    assert all((output / "pictures" / name).read_bytes().startswith(b"\x89PNG") for name in pictures)
 
 
 def test_the_demo_can_be_interrupted(directory: Path) -> None:
-    demo = start(directory, "30")
+    demo = start(directory, "30", directory / "out")
     assert demo.stdout is not None
     for line in demo.stdout:
         if "signed on" in line:
             break
+    shutil.rmtree(directory / "out")
     demo.send_signal(signal.SIGINT)
     demo.communicate(timeout=60)
     assert demo.returncode == 130

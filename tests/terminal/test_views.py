@@ -283,12 +283,12 @@ def test_a_terminal_that_is_stopped_does_not_say_that_selling_goes_on(words: Wor
 
 def test_the_status_says_what_is_unsent_and_why() -> None:
     online = "\n".join(status_lines(status(), CampusTime(), SENTENCES))
-    assert "online; 3 entries to send" in online and "2026-11-30 00:00" not in online
+    assert "online; entries to send: 3, confirmed: 7 of 10" in online and "2026-11-30 00:00" not in online
     shift = ShiftTotals(ShiftNo(2), StaffId("wang"), sales=1, sales_cents=Cents(600))
     unsure = "\n".join(status_lines(status(lists_age_ms=2**53, shift=shift), CampusTime(), SENTENCES))
     assert "(of unknown age)" in unsure and "shift 2: ¥6.00 sold (sales: 1)" in unsure
     asking = "\n".join(status_lines(status(asking=True), CampusTime(), SENTENCES))
-    assert "connected, but the server has not answered" in asking and "7 of 10 were confirmed before" in asking
+    assert "connected, but the server has not answered" in asking and "confirmed before: 7 of 10" in asking
     offline = status(
         Offline(OfflineCause.NO_ANSWER, "b:1883"),
         shift=ShiftTotals(ShiftNo(2)),

@@ -1,0 +1,37 @@
+"""The operator's desk during lunch: blocks a card, changes a price."""
+
+from dataclasses import dataclass, field
+
+from tests.demo.places import products
+from tests.integration.campus import SITE, Campus
+
+
+@dataclass
+class Desk:
+    """One operator, through the server's API as its administrator."""
+
+    campus: Campus
+    _changed: dict[str, int] = field(default_factory=dict[str, int])
+
+    def open_menu(self) -> None:
+        """Today's prices for every place, and how much a phone may spend where the server cannot be asked."""
+        self.campus.ask("PUT", f"/sites/{SITE}/prices", {"products": products({})})
+        self.campus.ask("PUT", f"/sites/{SITE}/limits", {"rules": {"stand_in": 5_000}})
+
+    def block(self, no: int) -> None:
+        """A card was reported lost."""
+        self.campus.ask("POST", f"/cards/{no}/block")
+
+    def change_price(self, product: str, cents: int) -> None:
+        """From now on it costs this much."""
+        self._changed[product] = cents
+        self.campus.ask("PUT", f"/sites/{SITE}/prices", {"products": products(self._changed)})
+
+    def how_to_look(self) -> tuple[str, ...]:
+        """Where a person can look on, and as whom."""
+        url, token = self.campus.server.url, self.campus.token_file
+        return (
+            f"The server stays up: {url} ({url}/openapi.json names all it can do).",
+            f"The administrator's token is in {token}; for example:",
+            f'  curl -H "Authorization: Bearer $(cat {token})" {url}/api/1/ledger/trial-balance',
+        )
