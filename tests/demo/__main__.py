@@ -16,6 +16,8 @@ import traceback
 from contextlib import ExitStack
 from pathlib import Path
 
+import httpx
+
 from tests.demo.commentary import Commentary
 from tests.demo.story import Demo
 from tests.integration.programs import ProgramFailed
@@ -42,19 +44,18 @@ def main() -> int:
         _introduce(demo)
         try:
             summary = demo.run(stack)
+            if not given and sys.stdin.isatty():
+                demo.stay()
         except KeyboardInterrupt:
             print("\nstopped; every program of the demo is ended", file=sys.stderr)
             return 130
-        except (ProgramFailed, AssertionError, OSError):
+        except (ProgramFailed, AssertionError, OSError, httpx.HTTPError):
             traceback.print_exc()
             for program in demo.programs:
                 print(f"--- {program.log.parent.name}\n{program.said()}", file=sys.stderr)
             for log in directory.glob("campus/*/*.log"):
                 print(f"--- {log.name}\n{log.read_text(errors='replace')[-2_000:]}", file=sys.stderr)
             return 1
-        if not given and sys.stdin.isatty():
-            demo.say.plain(*demo.stage.desk.how_to_look(), "Press Enter to end it all.")
-            sys.stdin.readline()
     print(json.dumps(summary))
     good = not (summary["lost"] or summary["doubled"] or summary["unexplained_cents"])
     return 0 if good and summary["planted"] == summary["found"] else 1

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from tests.demo.account import Account
 from tests.demo.places import products
 from tests.integration.campus import SITE, Campus
 
@@ -11,6 +12,8 @@ class Desk:
     """One operator, through the server's API as its administrator."""
 
     campus: Campus
+    account: Account
+    """Under which a person can look on through the pages."""
     _changed: dict[str, int] = field(default_factory=dict[str, int])
 
     def open_menu(self) -> None:
@@ -26,12 +29,3 @@ class Desk:
         """From now on it costs this much."""
         self._changed[product] = cents
         self.campus.ask("PUT", f"/sites/{SITE}/prices", {"products": products(self._changed)})
-
-    def how_to_look(self) -> tuple[str, ...]:
-        """Where a person can look on, and as whom."""
-        url, token = self.campus.server.url, self.campus.token_file
-        return (
-            f"The server stays up: {url} ({url}/openapi.json names all it can do).",
-            f"The administrator's token is in {token}; for example:",
-            f'  curl -H "Authorization: Bearer $(cat {token})" {url}/api/1/ledger/trial-balance',
-        )

@@ -248,10 +248,11 @@ def till_is_killed(stage: Stage) -> None:
         wait_until(lambda: not program.running, f"the end of {TILL_A}")
         killed_s, written = time.monotonic(), max(one["seq"] for one in program.events if one["event"] == "entry")
         counter.till.comes_back()
-        found, back_s = _TIP.search(line_of(counter)), time.monotonic() - killed_s
+        back_s = time.monotonic() - killed_s
+        stage.photograph(counter, "4-killed-and-back")
+        found = _TIP.search(line_of(counter))
         if found is None or int(found[1]) < written:
             raise ProgramFailed(f"{written} entries before the kill: {found}")
-        stage.photograph(counter, "4-killed-and-back")
         view = counter.recover(student.plastic)
     after = stage.campus.money_on(student.plastic)
     if before - after != view["amount"]:

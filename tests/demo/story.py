@@ -2,6 +2,8 @@
 
 import os
 import random
+import select
+import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.demo import night, scenes
+from tests.demo.account import open_account
 from tests.demo.cable import Cable
 from tests.demo.card_office import CardOffice, open_readers
 from tests.demo.commentary import Commentary, counted, yuan
@@ -23,7 +26,7 @@ from tests.integration.programs import Program
 
 SHORT_CENTS = 500
 """Missing in a drawer when its shift is closed."""
-TOLD_EVERY_S = 8.0
+TOLD_EVERY_S, LOOK_S = 8.0, 1.0
 
 
 @dataclass
@@ -57,6 +60,17 @@ class Demo:
         campus = getattr(self, "campus", None)
         return [campus.server, *(till.program for till in campus.tills.values())] if campus else []
 
+    def stay(self) -> None:
+        """The tills are switched on once more, and everything is there until somebody presses Enter."""
+        for counter in self.stage.counters.values():
+            counter.till.program.start()
+        account = self.stage.desk.account
+        self.say.plain("The server and the tills stay up. The operator's pages:", *account.lines())
+        self.say.plain("Press Enter to end it all.")
+        while not select.select([sys.stdin], [], [], LOOK_S)[0]:
+            print(f"\rthe code now: {account.code()} ", end="", flush=True)
+        sys.stdin.readline()
+
     # Before lunch -------------------------------------------------------------------------------------------------
 
     def _morning(self, stack: ExitStack) -> None:
@@ -66,8 +80,10 @@ class Demo:
         say.line(
             f"Mosquitto (mutual TLS), the server ({self.campus.server.url}) and pcscd with {len(PLACES)} readers are up"
         )
+        account = open_account(self.campus)
+        say.line("whoever wants to look on in a browser signs in here:", *account.lines())
         everybody = students(self.student_count, random.Random(self.seed))
-        self.stage = Stage(self.campus, Desk(self.campus), Crowd(), say, self.output / "pictures")
+        self.stage = Stage(self.campus, Desk(self.campus, account), Crowd(), say, self.output / "pictures")
         readers = open_readers(self.campus, stack)
         self.offices = [reader.till for reader in readers]
         say.line(f"the card office is open, with {counted(len(readers), 'reader')}")
@@ -121,7 +137,8 @@ class Demo:
     def _lunch(self) -> None:
         say, stage = self.say, self.stage
         say.title(f"Lunch: {counted(len(stage.crowd.students), 'student')} at {len(PLACES)} places")
-        ends_s = say.seconds + self.selling_s
+        self._told_s = say.seconds
+        ends_s = self._told_s + self.selling_s
         stage.choose_cast()
         for counter in stage.counters.values():
             counter.start()
