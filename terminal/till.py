@@ -11,14 +11,14 @@ from typing import Protocol
 
 from hardware.ports import CardChannel, Indicator, Signal
 from protocol.authorise import SEVERAL_CARDS
-from protocol.entries import Fault, Kind, SaleRefused
+from protocol.entries import Fault, Kind, SaleRefused, SaleStep
 from protocol.instants import CampusTime, Now
 from protocol.money import Cents
 from protocol.texts import text_of
 from terminal import views
 from terminal.clerk import Clerk, is_free
 from terminal.commands import Cancel, CloseShift, Command, Confirm, Export, Help, LookAtCard, ShowCode, ShowStatus
-from terminal.desk import AwaitingCard, Cancelled, NotDone, Ringing, TapAgain, Ticked
+from terminal.desk import AwaitingCard, Cancelled, Done, NotDone, Receipt, Ringing, TapAgain, Ticked
 from terminal.face import Face
 from terminal.gauges import Gauges
 from terminal.office_views import batch_view, erase_view, office_view, rekey_view
@@ -224,6 +224,11 @@ class Till:
         view = self._view_of_what_is_done()
         return views.several_cards_view(view, self.words) if self.several else view
 
+    def _has_more(self, receipt: Receipt) -> bool:
+        """Whether a top-up waits for the card that has just paid, as of the lists."""
+        body = receipt.body
+        return isinstance(body, SaleStep) and self.shell.lists.book.standing(body.card.key).topup_waiting
+
     def _view_of_what_is_done(self) -> View:
         office = self.clerk.office
         if office is not None and office.phase is not None:
@@ -241,6 +246,8 @@ class Till:
             view = replace(view, lines=(*view.lines, self.words["said.revoked"]))
         if not self.shell.desk.merchant:
             return replace(view, lines=(*view.lines, self.words["said.spare"]))
+        if isinstance(self.shell.desk.phase, Done) and self._has_more(self.shell.desk.phase.receipt):
+            return replace(view, lines=(*view.lines, self.words["line.load_waits"]))
         most = self.shell.offline_sale_max(now)
         if most is None or not isinstance(self.shell.desk.phase, Ringing | AwaitingCard):
             return view

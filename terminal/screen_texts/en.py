@@ -186,4 +186,5 @@ SCREEN: Final[dict[str, str]] = {
     "enrol.failed": "This machine is no terminal yet",
     "enrol.again": "Type the code again",
     "enrol.keys": "Enrolled. Before cards can be read, card keys must be installed; this goes on by itself then.",
+    "line.load_waits": "A top-up waits for this card: it is collected at a top-up station.",
 }

@@ -170,4 +170,5 @@ SCREEN: Final[dict[str, str]] = {
     "enrol.failed": "本机还不是终端",
     "enrol.again": "重新输入注册码",
     "enrol.keys": "注册完成。读卡之前还须安装卡密钥；安装后自动继续。",
+    "line.load_waits": "此卡有一笔充值待领：请到充值点领取。",
 }

@@ -170,4 +170,5 @@ SCREEN: Final[dict[str, str]] = {
     "enrol.failed": "本機還不是終端",
     "enrol.again": "重新輸入註冊碼",
     "enrol.keys": "註冊完成。讀卡之前還須安裝卡密鑰；安裝後自動繼續。",
+    "line.load_waits": "此卡有一筆充值待領：請到充值點領取。",
 }

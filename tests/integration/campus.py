@@ -278,7 +278,7 @@ class Campus:
         """Register a terminal, grant it an epoch, configure it, start it. A spare has no merchant.
 
         `pn532`: it has a reader of its own, behind nfcpy, instead of one of pcscd's. `screen`: it has one, in this
-        environment, and can be photographed.
+        environment, can be photographed, and has somebody who presses its keys.
         """
         directory = self.directory / tid
         (directory / "data").mkdir(parents=True)

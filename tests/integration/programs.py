@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 ROOT = Path(__file__).resolve().parents[2]
 WATCHED_TILL = Path(__file__).with_name("watched_till.py")
@@ -87,9 +87,13 @@ class Program:
         assert process.stdin is not None
         with contextlib.suppress(OSError):
             process.stdin.close()
+        self._ended()
         if threading.current_thread() is not self._reader:
             self._reader.join()
         return status
+
+    def _ended(self) -> None:
+        """Let go of what only the program that ended needed."""
 
     def said(self) -> str:
         """The end of what it wrote to its log."""
@@ -161,8 +165,13 @@ class TerminalProgram(Program):
     def __init__(
         self, directory: Path, config: Path, socket_path: Path | None, *, screen: Mapping[str, str] | None = None
     ) -> None:
-        """With a screen in this environment it can be photographed (`watched_till.py`)."""
+        """With a screen in this environment it can be photographed, and its keys are pressed (`watched_till.py`)."""
         environment = {"PCSCLITE_CSOCK_NAME": str(socket_path)} if socket_path else {}
+        self._hands = directory / "hands"
+        self._pipe: TextIO | None = None
+        if screen is not None:
+            os.mkfifo(self._hands)
+            environment["FANKA_TEST_HANDS"] = str(self._hands)
         program = ["-m", "terminal"] if screen is None else [str(WATCHED_TILL)]
         arguments = [*program, "--config", str(config), "--json", "--verbose"]
         super().__init__(directory, arguments, environment | dict(screen or {}))
@@ -177,6 +186,12 @@ class TerminalProgram(Program):
         mark = self.mark()
         super().start()
         self.wait("view", since=mark)
+
+    def _ended(self) -> None:
+        pipe, self._pipe = self._pipe, None
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()
 
     def start_for(self, work: str) -> int:
         """End it, and start it for some work with cards; the place in the events from which to look."""
@@ -208,6 +223,15 @@ class TerminalProgram(Program):
         with contextlib.suppress(OSError):  # it was killed; whoever waits for an answer will say so
             self.process.stdin.write(line.encode() + b"\n")
             self.process.stdin.flush()
+        return mark
+
+    def press(self, *lines: str) -> int:
+        """Press keys at its screen; the place in the events from which to look for what comes of it."""
+        mark = self.mark()
+        if self._pipe is None:
+            self._pipe = self._hands.open("w")
+        self._pipe.write("".join(f"{line}\n" for line in lines))
+        self._pipe.flush()
         return mark
 
     def mark(self) -> int:

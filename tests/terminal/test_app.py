@@ -95,6 +95,18 @@ async def test_a_sale_from_the_keyboard_to_the_tick(counter: CounterBench) -> No
     assert (await counter.types("ring 1")).title == "1 rung", "the next customer begins with nothing"
 
 
+async def test_a_top_up_that_waits_for_the_card_is_said_with_its_sale(counter: CounterBench) -> None:
+    card, said = issued(Technology.DESFIRE).card, SENTENCES["line.load_waits"]
+    await counter.types("ring 1", "pay")
+    assert said not in (await counter.taps(card)).lines
+    await counter.takes_off()
+    counter.at_ms += 60_000
+    waits = replace(counter.shell.lists, book=CardBook(CardsFile(waiting=(WHO.card,))))
+    await counter.till.turn(lambda shell: shell.apply_lists(waits))
+    await counter.types("ring 1", "pay")
+    assert said in (await counter.taps(card)).lines
+
+
 async def test_notes_and_coins_pay_for_what_is_rung(counter: CounterBench) -> None:
     assert "Ring an amount first" in await counter.answer("cash")
     await counter.answer("shift open Wang 100")
