@@ -15,6 +15,7 @@ NAMES: Final = (
     "entry",
     "sale",
     "tap",
+    "screen",
     "token",
     "bytes",
     "verify",

@@ -1,8 +1,8 @@
 """The terminal program with a screen that can be photographed: at SIGUSR1 it writes what it shows as a PNG.
 
 The file `photograph` beside its configuration names the picture, and is gone when that is written. At SIGUSR2 somebody
-presses F2, so that an answer which lies over the page goes away. What comes through the pipe that FANKA_TEST_HANDS names
-is pressed:
+presses F2, so that an answer which lies over the page goes away. What comes through the pipe of FANKA_TEST_HANDS is
+pressed:
 
     keys 12.5     typed, one sign after the other; `enter`, `escape`, `menu` and `rub` are keys of their own
     touch Pay     the key with these words on it is touched, once it is on the screen
