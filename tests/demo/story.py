@@ -5,6 +5,7 @@ import random
 import select
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,13 +81,15 @@ class Demo:
         say.line(
             f"Mosquitto (mutual TLS), the server ({self.campus.server.url}) and pcscd with {len(PLACES)} readers are up"
         )
-        account = open_account(self.campus)
+        with ThreadPoolExecutor(1) as beside:
+            opening = beside.submit(open_account, self.campus)
+            readers = open_readers(self.campus, stack)
+            account = opening.result()
+        self.offices = [reader.till for reader in readers]
+        say.line(f"the card office is open, with {counted(len(readers), 'reader')}")
         say.line("whoever wants to look on in a browser signs in here:", *account.lines())
         everybody = students(self.student_count, random.Random(self.seed))
         self.stage = Stage(self.campus, Desk(self.campus, account), Crowd(), say, self.output / "pictures")
-        readers = open_readers(self.campus, stack)
-        self.offices = [reader.till for reader in readers]
-        say.line(f"the card office is open, with {counted(len(readers), 'reader')}")
         self.card_office = CardOffice(self.campus, self.stage.crowd, everybody, readers, say)
         self.card_office.wait_for_desk()
         for number, place in enumerate(PLACES):
