@@ -212,13 +212,21 @@ class Upkeep:
         async with self._database.reading() as connection:
             return await store.cases(connection, cls, still_open=still_open, before=before, limit=limit)
 
+    async def case(self, number: int) -> RowMapping:
+        """One case, open or closed. Raises NotFound."""
+        async with self._database.reading() as connection:
+            found = await store.case_numbered(connection, number)
+        if found is None:
+            raise _no_such_case(number)
+        return found
+
     async def close_case(self, number: int, by: str, outcome: str) -> None:
         """A person has looked into it. Closing moves no money: corrections are decisions of their own."""
 
         async def close(connection: AsyncConnection) -> None:
             known = await store.case(connection, number)
             if known is None:
-                raise NotFound("no_such_case", f"no case has the number {number}")
+                raise _no_such_case(number)
             if known["closed_at"]:
                 raise Conflict("closed_before", f"{known['closed_by']} closed this case")
             await store.close_case(connection, number, by, outcome, self._clock())
@@ -359,3 +367,7 @@ def _reach_of_steps(steps: Iterable[StepRow]) -> Reach:
     counters = {reached for step in known for reached in counters_near(step.body)}
     below = {(step.card, step.counter - 1) for step in known if step.counter}
     return Reach(frozenset(step.card for step in known), frozenset(counters | below), frozenset(s.id[2] for s in known))
+
+
+def _no_such_case(number: int) -> NotFound:
+    return NotFound("no_such_case", f"no case has the number {number}")

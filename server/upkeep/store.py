@@ -152,6 +152,12 @@ async def case(connection: AsyncConnection, number: int) -> RowMapping | None:
     return rows[0] if rows else None
 
 
+async def case_numbered(connection: AsyncConnection, number: int) -> RowMapping | None:
+    """One case, to look at."""
+    rows = await fetched(connection, select(tables.case_file).where(tables.case_file.c.id == number))
+    return rows[0] if rows else None
+
+
 async def close_case(connection: AsyncConnection, number: int, by: str, outcome: str, at: UtcMs) -> None:
     """It is closed, by whom and how."""
     values = {"closed_at": at, "closed_by": by, "outcome": outcome}

@@ -30,6 +30,8 @@ _FILES: Final = (
     "enrolments",
     "books",
     "proposals",
+    "classes",
+    "days",
 )
 _TRADITIONAL: Final = ("hant", "tw", "hk", "mo")
 

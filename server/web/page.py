@@ -1,6 +1,7 @@
 """What every page needs: who looks at it, in which language, and the template that draws it."""
 
 import hmac
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +26,8 @@ from server.web.places import PLACES
 
 LANGUAGE_COOKIE, LOOK_COOKIE = "fanka_language", "fanka_look"
 LOOKS: Final = ("auto", "light", "dark", "contrast")
+CAUSE = r"^[a-z:]+:[A-Za-z0-9._/@-]{1,70}$"
+"""How a cause of postings is spelled."""
 _HERE = Path(__file__).parent
 _DONE_MAX = 40
 _NOTHING: Final[Mapping[str, object]] = {}
@@ -62,6 +65,10 @@ class Page:
 
     def show(self, template: str, what: Mapping[str, object] = _NOTHING, *, status: int = 200) -> HTMLResponse:
         """The page as its template draws it."""
+        return HTMLResponse(self.drawn(template, what), status)
+
+    def drawn(self, template: str, what: Mapping[str, object] = _NOTHING) -> str:
+        """What a template draws for this page."""
         done = self.request.query_params.get("done", "")[:_DONE_MAX]
         around: dict[str, object] = {
             "page": self,
@@ -76,7 +83,7 @@ class Page:
             "day": self.day,
             "assets": self.house.assets,
         }
-        return HTMLResponse(_TEMPLATES.get_template(template).render({**around, **what}), status)
+        return _TEMPLATES.get_template(template).render({**around, **what})
 
     def done(self, key: str, to: str) -> RedirectResponse:
         """It was done: go to a page, which says so."""
@@ -181,6 +188,11 @@ def _version(number: int) -> str:
     return f"{number >> 32}.{number & 0xFFFF_FFFF}" if number else "–"
 
 
+def _is_cause(text: str) -> bool:
+    """Whether there can be postings of this name."""
+    return re.fullmatch(CAUSE, text) is not None
+
+
 def _environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(_HERE / "templates"),
@@ -191,6 +203,7 @@ def _environment() -> Environment:
     )
     known: Any = made
     known.filters |= {"money": _money, "change": _change, "cents": format_cents, "version": _version}
+    known.filters |= {"is_cause": _is_cause}
     known.globals |= {"base": PAGES}
     return made
 

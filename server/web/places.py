@@ -32,5 +32,6 @@ class Place:
 PLACES: Final[tuple[Place, ...]] = (
     Place("overview", HOME, "layout-dashboard"),
     Place("terminals", f"{PAGES}/terminals", "device-desktop", also=(f"{PAGES}/enrolments",)),
+    Place("days", f"{PAGES}/days", "scale", also=(f"{PAGES}/cases", f"{PAGES}/postings")),
     Place("proposals", f"{PAGES}/proposals", "users"),
 )

@@ -4,7 +4,7 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from server.web.pages import account, enrolments, overview, proposals, sign_in, terminal_acts, terminals
+from server.web.pages import account, days, enrolments, overview, proposals, sign_in, terminal_acts, terminals
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     sign_in.router,
@@ -14,4 +14,5 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     terminal_acts.router,
     enrolments.router,
     proposals.router,
+    days.router,
 )

@@ -34,6 +34,8 @@ MAY_CHANGE = {
         POST /enrolments/{number}/approve
     """,
     "ann bob": """
+        POST /days/{day}/proof, POST /days/{day}/close, POST /days/{day}/reopen
+        POST /days/{day}/documents, POST /days/{day}/documents/withdraw
         POST /terminals/{tid}/reinstate, POST /terminals/{tid}/accept-quarantined, POST /terminals/{tid}/declare-lost
         POST /terminals/{tid}/epochs/{epoch}/declare-lost, POST /holes/{tno}/{first}/book
     """,
