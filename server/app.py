@@ -73,6 +73,7 @@ from server.reconcile import api as reconcile_api
 from server.reconcile.days import Days
 from server.reconcile.service import Around, Reconcile
 from server.roles import Role, fault_of
+from server.shifts.service import Shifts
 from server.states import api as states_api
 from server.states.service import States
 from server.terminals import api as terminals_api
@@ -366,6 +367,7 @@ def _mount_desks(app: FastAPI) -> None:
 def _mount_pages(house: House) -> None:
     state, campus = house.app.state, campus_of(house.settings)
     otp = OtpSecrets(Path(house.settings.data) / "keys" / OTP_KEY)
+    state.shifts = Shifts(house.database)
     state.accounts = Accounts(house.database, otp, house.clock, lambda: time.monotonic_ns() // 1_000_000)
     state.days = Days(house.database, campus, house.clock)
     state.clock, state.campus, state.overview = house.clock, campus, Overview(house.database, campus, house.clock)

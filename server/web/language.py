@@ -28,6 +28,7 @@ _FILES: Final = (
     "terminals",
     "terminal_acts",
     "enrolments",
+    "shifts",
     "books",
     "proposals",
     "classes",

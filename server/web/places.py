@@ -33,5 +33,6 @@ PLACES: Final[tuple[Place, ...]] = (
     Place("overview", HOME, "layout-dashboard"),
     Place("terminals", f"{PAGES}/terminals", "device-desktop", also=(f"{PAGES}/enrolments",)),
     Place("days", f"{PAGES}/days", "scale", also=(f"{PAGES}/cases", f"{PAGES}/postings")),
+    Place("shifts", f"{PAGES}/shifts", "cash-register"),
     Place("proposals", f"{PAGES}/proposals", "users"),
 )

@@ -4,7 +4,7 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from server.web.pages import account, days, enrolments, overview, proposals, sign_in, terminal_acts, terminals
+from server.web.pages import account, days, enrolments, overview, proposals, shifts, sign_in, terminal_acts, terminals
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     sign_in.router,
@@ -13,6 +13,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     terminals.router,
     terminal_acts.router,
     enrolments.router,
+    shifts.router,
     proposals.router,
     days.router,
 )

@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 from fastapi.routing import APIRoute
 
+from protocol.enrolment import KeyTier
+from protocol.entries import Kind, ListVersions, Operation
 from server.accounts import rules
 from server.alarms.rules import AlarmKind
 from server.auth.rules import Role
+from server.ingest.book import HoleStatus
 from server.web.language import SENTENCES, Language, chosen, say
 from server.web.page import LOOKS
+from server.web.pages.terminals import Shown
 from server.web.places import PLACES
 from server.web.routers import ROUTERS
 
@@ -26,6 +30,12 @@ MADE: dict[str, Sequence[str]] = {
     "look.": LOOKS,
     "alarm.": list(AlarmKind),
     "state.": ["revoked", "lost", "replaced"],
+    "kind.": list(Kind),
+    "operation.": list(Operation),
+    "tier.": [f"{tier:d}" for tier in KeyTier],
+    "hole.": [HoleStatus.ASKED, HoleStatus.OFFERED, HoleStatus.BOOKED],
+    "terminals.show.": list(Shown),
+    "list.": ListVersions.__struct_fields__,
     "problem.": ["database_busy", "password_short", "password_long", "password_easy"],
 }
 """Keys that are put together, and what is put behind them."""

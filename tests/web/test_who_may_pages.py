@@ -38,6 +38,7 @@ MAY_CHANGE = {
         POST /days/{day}/documents, POST /days/{day}/documents/withdraw
         POST /terminals/{tid}/reinstate, POST /terminals/{tid}/accept-quarantined, POST /terminals/{tid}/declare-lost
         POST /terminals/{tid}/epochs/{epoch}/declare-lost, POST /holes/{tno}/{first}/book
+        POST /shifts/{tid}/{tno}/{number}/count
     """,
 }
 """ann is admin, bob finance, cleo card office, eve a viewer, tom a technician, uma an auditor."""

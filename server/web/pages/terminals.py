@@ -2,7 +2,7 @@
 
 import enum
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -28,6 +28,9 @@ from server.web.page import LookingPage, Page
 router = APIRouter()
 
 A_PAGE = 100
+_ABOUT_TERMINALS = frozenset(
+    ("put-terminal", "grant-epoch", "place-spare", "reinstate", "accept-quarantined", "declare-lost", "book-hole")
+)
 _PARKED_SHOWN, _BATCHES_SHOWN, _CERTIFICATES_SHOWN = 100, 10, 20
 
 
@@ -95,22 +98,6 @@ class Held:
     """Neither time nor people change that."""
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A proposal about a terminal, and the form that confirms it."""
-
-    proposal: Proposal
-    tid: str
-    to: str
-    """Where the form goes; empty: nobody confirms it on a page."""
-    fields: dict[str, str]
-
-    @property
-    def asked(self) -> dict[str, Any]:
-        """What the first person asked for."""
-        return self.proposal.meant.asked if self.proposal.meant else {}
-
-
 @router.get("/terminals")
 async def show_terminals(
     page: LookingPage, state: Shown = Shown.ALL, start: Annotated[int, Query(ge=0, le=1_000_000)] = 0
@@ -118,9 +105,8 @@ async def show_terminals(
     """The list, which looks after itself, and the form for a new one."""
     found = await _list(page, state, start)
     sites = sorted({line.known.row["site"] for line in found["lines"]})
-    waiting = await waiting_about(page, lambda one: bool(one.tid))
     enrolments: Enrolments = page.house.enrolments
-    more = {"sites": sites, "waiting": waiting, "machines": len(await enrolments.waiting())}
+    more = {"sites": sites, "waiting": await _proposals(page), "machines": len(await enrolments.waiting())}
     return page.show("terminals/terminals.html", {**found, **more})
 
 
@@ -154,7 +140,7 @@ async def show_terminal(page: LookingPage, tid: Id) -> HTMLResponse:
             "holes": await _holes(page, tnos),
             "batches": await register.batches(newest, _BATCHES_SHOWN) if newest is not None else [],
             "spares": await _spares_for(page, line.known.row),
-            "waiting": await waiting_about(page, lambda one: one.tid == tid or one.asked.get("instead_of") == tid),
+            "waiting": [one for one in await _proposals(page) if _is_about(one, tid, tnos)],
             "file_bytes_max": JOURNAL_BYTES_MAX,
         },
     )
@@ -175,13 +161,18 @@ async def line_of(page: Page, tid: str) -> Line:
     return Line(known, registered.chains, _told(page, registered.chains))
 
 
-async def waiting_about(page: Page, wanted: Callable[[Waiting], bool]) -> list[Waiting]:
-    """What waits for a second person and is `wanted`."""
-    register: Terminals = page.house.terminals
+async def _proposals(page: Page) -> list[Proposal]:
+    """What waits for a second person and is about terminals."""
     together: TwoPeople = page.house.two_people
-    proposals = await together.waiting()
-    tids = {chain["tno"]: chain["tid"] for one in await register.every() for chain in one.chains} if proposals else {}
-    return [found for found in (_waiting(one, tids) for one in proposals) if wanted(found)]
+    return [one for one in await together.waiting() if one.action in _ABOUT_TERMINALS]
+
+
+def _is_about(proposal: Proposal, tid: str, tnos: Collection[int]) -> bool:
+    """Whether it is about this terminal, one epoch of it, its place or a hole in one of its journals."""
+    asked = proposal.meant.asked if proposal.meant else {}
+    if proposal.action == "book-hole":
+        return int(proposal.subject.partition(".")[0]) in tnos
+    return tid in (proposal.subject.partition("/")[0], asked.get("instead_of"))
 
 
 async def _list(page: Page, state: Shown, start: int) -> dict[str, Any]:
@@ -241,32 +232,3 @@ async def _spares_for(page: Page, row: RowMapping) -> list[RowMapping]:
 
 def _is_usable(chain: RowMapping) -> bool:
     return standing_of(chain) == "active"
-
-
-def _waiting(proposal: Proposal, tids: dict[int, str]) -> Waiting:
-    """By what the API calls it; what is about no terminal has none."""
-    subject, asked = proposal.subject, proposal.meant.asked if proposal.meant else {}
-    match proposal.action:
-        case "put-terminal":
-            return Waiting(proposal, subject, f"/terminals/{subject}/particulars", _as_fields(asked))
-        case "place-spare":
-            fields = {"spare": subject, "since": str(asked.get("since", 0))}
-            return Waiting(proposal, subject, f"/terminals/{asked.get('instead_of', '')}/spare", fields)
-        case "grant-epoch":
-            return Waiting(proposal, subject, "", {})
-        case "reinstate" | "accept-quarantined":
-            return Waiting(proposal, subject, f"/terminals/{subject}/{proposal.action}", {})
-        case "declare-lost":
-            tid, _, epoch = subject.partition("/")
-            of_epoch = f"/epochs/{epoch}" if epoch else ""
-            return Waiting(proposal, tid, f"/terminals/{tid}{of_epoch}/declare-lost", {})
-        case "book-hole":
-            tno, _, first = subject.partition(".")
-            return Waiting(proposal, tids.get(int(tno), ""), f"/holes/{tno}/{first}/book", {})
-        case _:
-            return Waiting(proposal, "", "", {})
-
-
-def _as_fields(asked: dict[str, Any]) -> dict[str, str]:
-    """As a form would send it: a box that is not ticked sends nothing."""
-    return {name: "yes" if value is True else str(value) for name, value in asked.items() if value is not False}

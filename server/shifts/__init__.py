@@ -1,0 +1,1 @@
+"""Cashiers' shifts as the journals and the books have them."""
