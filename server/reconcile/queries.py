@@ -29,7 +29,7 @@ from protocol.ids import CardKey, CardNo, Generation
 from protocol.instants import MINUTE_MS, BusinessDay
 from protocol.purse import Technology
 from server.ingest.book import CaseClass
-from server.ledger.accounts import AccountKind
+from server.ledger.accounts import WE_HAVE, AccountKind
 from server.ledger.rules import Use
 from server.reconcile.facts import CAUSES_OF_STEPS
 from server.reconcile.tables import reconciliation
@@ -54,31 +54,26 @@ def linked_steps() -> Subquery:
     """Every step that counts, with its place among them and the balances of the one before it on the same card.
 
     Place and counter agree on a card without a gap or a second use from its first step on. Both purses travel as one
-    number, and a step that is not simply settled carries a counter that agrees with nothing: fewer columns to sort.
+    number, and a step that is not simply settled carries a counter that agrees with nothing. SQLite keeps what a
+    select with a window names as it stands in the table; as columns of `made` they are worked out before: fewer.
     """
-    columns = step.c
-    window: dict[str, Any] = {
-        "partition_by": (columns.card, columns.generation),
-        "order_by": (columns.counter_after,),
-    }
-    is_plain = or_(and_(columns.use == Use.FIRST, columns.resolved.is_(None)), columns.shape == "pin")
-    query = select(
-        columns.card,
-        columns.generation,
-        case((is_plain, columns.counter_after), else_=literal_column("-1", Integer)).label("counter_after"),
-        _both_purses(columns.main, columns.subsidy).label("balance"),
-        func.lag(_both_purses(columns.main_after, columns.subsidy_after)).over(**window).label("balance_before"),
+    made = _made_steps().c
+    window: dict[str, Any] = {"partition_by": (made.card, made.generation), "order_by": (made.counter_after,)}
+    return select(
+        made.card,
+        made.generation,
+        made.settled_counter,
+        made.balance,
+        func.lag(made.balance_after).over(**window).label("balance_before"),
         func.row_number().over(**window).label("place"),
-    )
-    was_made = or_(columns.use.is_not(None), columns.stage != Stage.VOIDED, columns.resolved.is_not(None))
-    return query.where(columns.counter_after != columns.counter, was_made).subquery("linked")
+    ).subquery("linked")
 
 
 def cards_to_prove(after: CardKey = BEFORE_ALL) -> Executable:
     """The cards that must be looked at, in order, from the one after `after` on."""
     linked = linked_steps().c
     unlinked = select(linked.card, linked.generation).where(
-        or_(linked.balance_before != linked.balance, linked.place != linked.counter_after)
+        or_(linked.balance_before != linked.balance, linked.place != linked.settled_counter)
     )
     found = union(unlinked, *_cards_with_something_special()).subquery("found").c
     is_later = or_(found.card > after[0], and_(found.card == after[0], found.generation > after[1]))
@@ -116,12 +111,14 @@ def unbalanced_cards() -> Executable:
 
 
 def totals_until(day: BusinessDay) -> Executable:
-    """The balance of every account at the end of a day, in the order of the index, so that nothing is sorted."""
+    """The balance at the end of a day of each account that others have documents about, and of all others by kind."""
     columns = posting.c
-    cents = func.sum(columns.cents).label("cents")
     in_time = columns.period_day + 0 <= day  # without the sum SQLite seeks the day anew in each account
-    return (
-        select(columns.account_kind, columns.owner, cents).where(in_time).group_by(columns.account_kind, columns.owner)
+    accounts = select(columns.account_kind, columns.owner, func.sum(columns.cents).label("cents")).where(in_time)
+    account = accounts.group_by(columns.account_kind, columns.owner).subquery("account").c  # as the index has them
+    owner = case((account.account_kind.in_(sorted(WE_HAVE)), account.owner), else_="").label("owner")
+    return select(account.account_kind, owner, func.sum(account.cents).label("cents")).group_by(
+        account.account_kind, owner
     )
 
 
@@ -143,6 +140,22 @@ def refusals_until(day: BusinessDay) -> Select[Any]:
     query = select(entry, chain.c.tid).join_from(entry, chain, chain.c.tno == columns.tno)
     query = query.where(IS_REFUSAL, columns.parked == "", columns.day <= day, is_new)
     return query.order_by(columns.tno + 0, columns.branch, columns.seq)  # without the sum SQLite walks all entries
+
+
+def _made_steps() -> Subquery:
+    """What `linked_steps` needs of each step that counts."""
+    columns = step.c
+    is_plain = or_(and_(columns.use == Use.FIRST, columns.resolved.is_(None)), columns.shape == "pin")
+    query = select(
+        columns.card,
+        columns.generation,
+        columns.counter_after,
+        case((is_plain, columns.counter_after), else_=literal_column("-1", Integer)).label("settled_counter"),
+        _both_purses(columns.main, columns.subsidy).label("balance"),
+        _both_purses(columns.main_after, columns.subsidy_after).label("balance_after"),
+    )
+    was_made = or_(columns.use.is_not(None), columns.stage != Stage.VOIDED, columns.resolved.is_not(None))
+    return query.where(columns.counter_after != columns.counter, was_made).subquery("made")
 
 
 def _posted_to(kind: AccountKind) -> Subquery:

@@ -1,7 +1,7 @@
 """Keep proofs, business days and outside documents, and sum up accounts."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from protocol.ids import CardKey
 from protocol.instants import BusinessDay, UtcMs
 from server.ledger.accounts import WE_HAVE, Account, AccountKind
 from server.numbers import CLOSED_THROUGH, closed_through, write_setting
-from server.reconcile import queries
+from server.reconcile import queries, streaming
 from server.reconcile.columns import digest_of, finding_columns
 from server.reconcile.facts import Finding
 from server.reconcile.float_proof import Line, Standing
@@ -46,10 +46,8 @@ class Claim:
 
 async def totals_until(connection: AsyncConnection, day: BusinessDay) -> dict[Account, int]:
     """The balance of every account that others have documents about, and of all others by kind, at the end of a day."""
-    totals = Counter[Account]()
-    async for kind, owner, cents in await connection.stream(queries.totals_until(day)):
-        totals[Account(AccountKind(kind), owner if kind in WE_HAVE else "")] += int(cents)
-    return dict(totals)
+    async with aclosing(streaming.rows_of(connection, queries.totals_until(day))) as rows:
+        return {Account(AccountKind(row["account_kind"]), row["owner"]): int(row["cents"]) async for row in rows}
 
 
 async def find_proof(
