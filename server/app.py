@@ -47,7 +47,9 @@ from server.config import (
 from server.db import Database
 from server.enrolment import api as enrolment_api
 from server.enrolment.service import Enrolments
+from server.entries.service import Entries
 from server.fields import View
+from server.finding.service import Finding
 from server.ingest.service import Ingest
 from server.keys import ServerKeys, open_keys
 from server.leases.rules import Self
@@ -371,6 +373,7 @@ def _mount_pages(house: House) -> None:
     state.accounts = Accounts(house.database, otp, house.clock, lambda: time.monotonic_ns() // 1_000_000)
     state.days = Days(house.database, campus, house.clock)
     state.clock, state.campus, state.overview = house.clock, campus, Overview(house.database, campus, house.clock)
+    state.finding, state.entries = Finding(house.database), Entries(house.database)
     house.app.mount(PAGES, pages(state, Middleware(Recorder, house.database, house.clock, f"{PAGES}/")))
 
     @house.app.get("/", include_in_schema=False)

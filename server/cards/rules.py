@@ -15,11 +15,13 @@ from protocol.limits import LimitRules
 from protocol.money import PURSE_CENTS_MAX, SALE_CENTS_MAX, Cents
 from protocol.policy import NotAList, read_file
 from protocol.purse import LoadRecord
-from server.ingest.book import CardRow, CardStatus, TerminalStatus
+from server.ingest.book import CardRow, CardStatus, CaseClass, TerminalStatus
 from server.ingest.on_tokens import is_token
 from server.ingest.totals import uncollected
 from server.ledger.accounts import FUNDER, OPERATOR_LOSS, Postings, balanced, pending, pending_subsidy, purse, subsidy
 
+KEEP_LOADS_AWAY = (CaseClass.CARD_ABOVE_LEDGER, CaseClass.FORK)
+"""While such a case is open its card gets no value."""
 WAITING_MAX_MS = 7 * DAY_MS
 REPORTS_WITHIN_MS = 10 * MINUTE_MS
 """A terminal that is online has said something since; what it asked about and has not told is held back as long."""

@@ -9,15 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from protocol.ids import U16_MAX, CardKey, CardNo, Generation
 from protocol.instants import UtcMs
 from server.card_tables import card_event
-from server.cards.rules import Plastic
+from server.cards.rules import KEEP_LOADS_AWAY, Plastic
 from server.ingest.book import CardRow, CardStatus, CaseClass
 from server.ingest.rows import card_of
 from server.ledger.accounts import AccountKind
 from server.numbers import CARD_NUMBER, next_number
 from server.tables import card, case_file, load, person, posting, step
-
-KEEP_LOADS_AWAY = (CaseClass.CARD_ABOVE_LEDGER, CaseClass.FORK)
-"""While such a case is open its card gets no value."""
 
 
 async def add(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:

@@ -181,6 +181,12 @@ class Tree:
         async with self._database.reading() as connection:
             return await store.heads(connection, before=before, limit=limit)
 
+    async def sealed_by(self, name: Name) -> Head | None:
+        """The head of the night that sealed a row; None: no night has yet."""
+        async with self._database.reading() as connection:
+            position = await store.position_of(connection, name)
+            return None if position is None else await store.first_over(connection, position)
+
     async def prove_row(self, number: int, name: Name) -> Included:
         """That a row is sealed under a head. Raises NotFound; Conflict where it cannot be proven any more."""
         async with self._database.reading() as connection:

@@ -111,6 +111,13 @@ async def head_numbered(connection: AsyncConnection, number: int) -> Head | None
     return None if row is None else _head(row)
 
 
+async def first_over(connection: AsyncConnection, position: int) -> Head | None:
+    """The oldest head of a tree that holds a position."""
+    query = select(tree_head).where(tree_head.c.size > position).order_by(tree_head.c.number).limit(1)
+    row = (await connection.execute(query)).one_or_none()
+    return None if row is None else _head(row)
+
+
 async def heads_behind(connection: AsyncConnection, number: int, size_max: int) -> list[Head]:
     """The heads behind one, oldest first, of trees no larger than this."""
     query = select(tree_head).where(tree_head.c.number > number, tree_head.c.size <= size_max)

@@ -33,6 +33,9 @@ _FILES: Final = (
     "proposals",
     "classes",
     "days",
+    "steps",
+    "cards",
+    "proof",
 )
 _TRADITIONAL: Final = ("hant", "tw", "hk", "mo")
 

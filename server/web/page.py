@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 from fastapi import Depends, Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from protocol.instants import DAY_MS, MINUTE_MS, SECOND_MS, CampusTime
@@ -89,6 +89,12 @@ class Page:
         """It was done: go to a page, which says so."""
         assert f"done.{key}" in SENTENCES
         return RedirectResponse(f"{PAGES}{to}{'&' if '?' in to else '?'}done={key}", 303)
+
+    def show_once(self, template: str, what: Mapping[str, object]) -> HTMLResponse:
+        """What a form brought and nobody can ask for again: the address stays that of the form."""
+        response = self.show(template, what)
+        response.headers["HX-Push-Url"] = "false"
+        return response
 
     def when(self, at: int) -> str:
         """An instant (UTC milliseconds) on the campus' clock; a dash for none."""
@@ -170,6 +176,8 @@ def _moves(cents: int) -> int:
 
 Yuan = Annotated[int, BeforeValidator(_cents), AfterValidator(_moves)]
 """An amount as people type it, "12.50"; in cents."""
+YuanOrNone = Annotated[int, BeforeValidator(_cents), Field(ge=0, le=SALE_CENTS_MAX)]
+"""The same where it may be nothing."""
 
 
 def _money(cents: int) -> Markup:

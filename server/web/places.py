@@ -26,7 +26,7 @@ class Place:
 
     def holds(self, path: str) -> bool:
         """Whether a page belongs to it."""
-        return path == self.path or path.startswith(f"{self.path}/") or path in self.also
+        return any(path == mine or path.startswith(f"{mine}/") for mine in (self.path, *self.also))
 
 
 PLACES: Final[tuple[Place, ...]] = (
@@ -34,5 +34,6 @@ PLACES: Final[tuple[Place, ...]] = (
     Place("terminals", f"{PAGES}/terminals", "device-desktop", also=(f"{PAGES}/enrolments",)),
     Place("days", f"{PAGES}/days", "scale", also=(f"{PAGES}/cases", f"{PAGES}/postings")),
     Place("shifts", f"{PAGES}/shifts", "cash-register"),
+    Place("cards", f"{PAGES}/cards", "id-badge-2", also=(f"{PAGES}/people", f"{PAGES}/entries")),
     Place("proposals", f"{PAGES}/proposals", "users"),
 )

@@ -4,7 +4,21 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from server.web.pages import account, days, enrolments, overview, proposals, shifts, sign_in, terminal_acts, terminals
+from server.web.pages import (
+    account,
+    card_money,
+    cards,
+    days,
+    enrolments,
+    holders,
+    overview,
+    proof,
+    proposals,
+    shifts,
+    sign_in,
+    terminal_acts,
+    terminals,
+)
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     sign_in.router,
@@ -16,4 +30,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     shifts.router,
     proposals.router,
     days.router,
+    cards.router,
+    card_money.router,
+    holders.router,
+    proof.router,
 )

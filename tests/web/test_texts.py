@@ -10,11 +10,15 @@ import pytest
 from fastapi.routing import APIRoute
 
 from protocol.enrolment import KeyTier
-from protocol.entries import Kind, ListVersions, Operation
+from protocol.entries import Kind, ListVersions, Operation, Stage
+from protocol.purse import CardClass, Technology
 from server.accounts import rules
 from server.alarms.rules import AlarmKind
 from server.auth.rules import Role
-from server.ingest.book import HoleStatus
+from server.cards.rules import KEEP_LOADS_AWAY
+from server.ingest.book import CardStatus, HoleStatus
+from server.ledger.accounts import AccountKind
+from server.ledger.rules import Resolution, Use
 from server.web.language import SENTENCES, Language, chosen, say
 from server.web.page import LOOKS
 from server.web.pages.terminals import Shown
@@ -32,10 +36,19 @@ MADE: dict[str, Sequence[str]] = {
     "state.": ["revoked", "lost", "replaced"],
     "kind.": list(Kind),
     "operation.": list(Operation),
+    "step.": [*Operation, "pin"],
     "tier.": [f"{tier:d}" for tier in KeyTier],
     "hole.": [HoleStatus.ASKED, HoleStatus.OFFERED, HoleStatus.BOOKED],
     "terminals.show.": list(Shown),
     "list.": ListVersions.__struct_fields__,
+    "stage.": [*Stage, ""],
+    "resolved.": list(Resolution),
+    "use.": [use for use in Use if use is not Use.FIRST],
+    "technology.": [*Technology, ""],
+    "cards.class.": [str(int(one)) for one in CardClass],
+    "account.": list(AccountKind),
+    "cards.": list(CardStatus),
+    "cards.case.": KEEP_LOADS_AWAY,
     "problem.": ["database_busy", "password_short", "password_long", "password_easy"],
 }
 """Keys that are put together, and what is put behind them."""

@@ -33,6 +33,14 @@ MAY_CHANGE = {
         POST /terminals, POST /terminals/{tid}/particulars, POST /terminals/{tid}/spare
         POST /enrolments/{number}/approve
     """,
+    "ann cleo": """
+        POST /cards, POST /cards/{no}/block, POST /cards/{no}/unblock, POST /cards/{no}/replace
+        POST /cards/{no}/holder, POST /cards/{no}/uid, POST /cards/{no}/uid/{uid}/unbind
+        POST /cards/{no}/phone, POST /cards/{no}/phone/unbind, POST /people, POST /people/{person}
+    """,
+    "ann bob cleo": """
+        POST /cards/{no}/loads, POST /cards/{no}/subsidies, POST /cards/{no}/close, POST /cards/{no}/payouts
+    """,
     "ann bob": """
         POST /days/{day}/proof, POST /days/{day}/close, POST /days/{day}/reopen
         POST /days/{day}/documents, POST /days/{day}/documents/withdraw
@@ -42,7 +50,9 @@ MAY_CHANGE = {
     """,
 }
 """ann is admin, bob finance, cleo card office, eve a viewer, tom a technician, uma an auditor."""
-MAY_LOOK: dict[str, str] = {}
+MAY_LOOK = {
+    "ann uma": "GET /entries/{tno}/{branch}/{seq}/row.json",
+}
 """Anything else that is only looked at, everybody of the house may see."""
 ENDS_SESSIONS = ("POST /account/sessions", "POST /sign-out")
 HALF_WAY = {"GET /code", "POST /code", "GET /set-up", "POST /set-up"}
