@@ -29,6 +29,7 @@ _FILES: Final = (
     "terminal_acts",
     "enrolments",
     "shifts",
+    "trail",
     "books",
     "proposals",
     "classes",

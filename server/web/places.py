@@ -36,4 +36,5 @@ PLACES: Final[tuple[Place, ...]] = (
     Place("shifts", f"{PAGES}/shifts", "cash-register"),
     Place("cards", f"{PAGES}/cards", "id-badge-2", also=(f"{PAGES}/people", f"{PAGES}/entries")),
     Place("proposals", f"{PAGES}/proposals", "users"),
+    Place("trail", f"{PAGES}/trail", "list-search", Permission.AUDIT),
 )

@@ -18,6 +18,7 @@ from server.web.pages import (
     sign_in,
     terminal_acts,
     terminals,
+    trail,
 )
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
@@ -28,6 +29,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     terminal_acts.router,
     enrolments.router,
     shifts.router,
+    trail.router,
     proposals.router,
     days.router,
     cards.router,

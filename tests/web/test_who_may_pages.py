@@ -51,7 +51,9 @@ MAY_CHANGE = {
 }
 """ann is admin, bob finance, cleo card office, eve a viewer, tom a technician, uma an auditor."""
 MAY_LOOK = {
-    "ann uma": "GET /entries/{tno}/{branch}/{seq}/row.json",
+    "ann uma": """
+        GET /trail, GET /trail/heads, GET /trail/heads/{number}.jws, GET /entries/{tno}/{branch}/{seq}/row.json
+    """,
 }
 """Anything else that is only looked at, everybody of the house may see."""
 ENDS_SESSIONS = ("POST /account/sessions", "POST /sign-out")
