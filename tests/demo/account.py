@@ -2,19 +2,19 @@
 
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import httpx
 from pyotp.totp import TOTP
 
+from tests.demo.browser import Browser
 from tests.integration.campus import Campus
 from tests.integration.programs import ROOT, ProgramFailed
 
 NAME, ROLE = "lin", "admin"
-HOME = "/desk/overview"
+HOME, SIGN_IN, CODE = "/desk/overview", "/desk/sign-in", "/desk/code"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class Account:
     """Somebody who may use the pages of a server."""
 
@@ -24,6 +24,16 @@ class Account:
     password: str
     otp: str
     """The secret of the one-time codes, for any authenticator."""
+    browser: Browser = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.browser = Browser(self.url.removesuffix("/desk"))
+
+    def sign_in(self) -> None:
+        """Name and password, then the code, and there is the first page. Raises ProgramFailed."""
+        self.browser.submit(SIGN_IN, SIGN_IN, name=self.name, password=self.password)
+        if (here := self.browser.submit(CODE, CODE, code=self.code())) != HOME:
+            raise ProgramFailed(f"{self.name} cannot sign in: {here}")
 
     def code(self) -> str:
         """What the authenticator shows now; each code counts once."""
@@ -43,17 +53,5 @@ def open_account(campus: Campus) -> Account:
         raise ProgramFailed(done.stderr)
     said = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
     account = Account(f"{campus.server.url}/desk", said["name"], said["password"], said["codes"])
-    _sign_in(account)
+    account.sign_in()
     return account
-
-
-def _sign_in(account: Account) -> None:
-    """As a browser does: name and password, then the code, and there is the first page."""
-    origin = account.url.removesuffix("/desk")
-    with httpx.Client(base_url=origin, headers={"Origin": origin}, follow_redirects=True, timeout=30) as browser:
-        form = {"name": account.name, "password": account.password}
-        page = browser.post("/desk/sign-in", data=form)
-        csrf = page.text.partition('name="csrf" value="')[2].partition('"')[0]
-        page = browser.post("/desk/code", data={"code": account.code(), "csrf": csrf})
-    if page.status_code != httpx.codes.OK or page.url.path != HOME:
-        raise ProgramFailed(f"{account.name} cannot sign in: {page.status_code} {page.url}")
