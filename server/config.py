@@ -4,6 +4,7 @@ Relative paths are relative to the file. Without `database` it is SQLite in `dat
 in `[mqtt]` instead of `[broker]`; without either only HTTP is there.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -148,10 +149,11 @@ def read_settings(path: Path) -> Settings:
     names = [operator.name for operator in settings.operators]
     if settings.mqtt and settings.broker:
         raise ConfigWrong(f"{path}: [broker] is Mosquitto on this machine, [mqtt] one elsewhere; there is one broker")
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+    same = Counter(name.casefold() for name in names)
+    if twice := sorted(name for name in names if same[name.casefold()] > 1):
         raise ConfigWrong(
             f"{path}: two operators have the same name, {twice[0]}: the trail, and what takes two people, tell them "
-            "apart by it; add something to one of them"
+            "apart by it, and capital letters do not count; add something to one of them"
         )
     if len(set(tokens)) != len(tokens):
         raise ConfigWrong(f"{path}: two operators have the same token; each has one of their own")

@@ -79,8 +79,8 @@ async def leave_note(connection: AsyncConnection) -> Note | None:
 
 
 @contextmanager
-def noted(note: Note) -> Generator[None]:
-    """What is changed meanwhile is changed for this."""
+def noted(note: Note | None) -> Generator[None]:
+    """What is changed meanwhile is changed for this; None: it is nothing that the trail need say."""
     before = NOTE.set(note)
     try:
         yield

@@ -1,7 +1,8 @@
 """Makes accounts, and signs people in with a password and a one-time code.
 
 A try is counted before it is looked at, so that many at once are no more than one after the other. Whether a name, a
-password or a code was wrong nobody learns from the answer or from the time it takes.
+password or a code was wrong nobody learns from the answer or from the time it takes. What was true before a
+password was looked at is asked once more in the transaction that acts on it: an account may be taken back meanwhile.
 """
 
 import asyncio
@@ -32,10 +33,12 @@ from server.accounts.rules import (
     wait_ms,
 )
 from server.accounts.secrets import OtpSecrets
+from server.accounts.strangers import Strangers
 from server.attempts import Asked, Attempts
 from server.auth.rules import Operator, Role
 from server.db import Database
 from server.errors import Conflict, Forbidden, Invalid, NotFound, TooOften
+from server.keys import KeysUnusable
 from server.note import Note, Outcome, note_outcome, noted
 
 log = logging.getLogger(__name__)
@@ -67,6 +70,7 @@ class Accounts:
     ) -> None:
         self._database, self._otp, self._clock, self._mono_ms = database, otp, clock, mono_ms
         self._attempts, self._hashing = Attempts(), asyncio.Semaphore(_AT_ONCE)
+        self._strangers = Strangers()
 
     # By whoever runs the server -----------------------------------------------------------------------------------
 
@@ -86,9 +90,9 @@ class Accounts:
         }
 
         async def add(connection: AsyncConnection) -> None:
-            if await store.find(connection, name) is not None:
+            if (there := await store.find_alike(connection, name)) is not None:
                 raise Conflict(
-                    "account_there", f"there is an account {name}; `accounts reset {name}` gives it a password"
+                    "account_there", f"there is an account {there}; `accounts reset {there}` gives it a password"
                 )
             await store.add(connection, values)
 
@@ -130,7 +134,9 @@ class Accounts:
         """A session's token, good for nothing but the one-time code. Raises Forbidden, TooOften."""
         if not self._attempts.allows(Asked.SIGN_IN, address, self._mono_ms()):
             raise TooOften("too_often", "too many attempts from this address; wait a minute")
-        known = await self._database.transact(lambda connection: self._count(connection, name))
+        known = await self._counted(name)
+        if known is None and not self._strangers.may_try(name, self._clock()):
+            raise _locked()
         is_right = await self._is_right(known["password"] if known is not None else _NOBODYS, password)
         if known is None or known["is_off"] or not is_right:
             if known is not None:
@@ -139,6 +145,7 @@ class Accounts:
         token = secrets.token_urlsafe(32)
 
         async def begin(connection: AsyncConnection) -> None:
+            await _require_as_it_was(connection, known)
             await store.uncount(connection, name)
             await store.forget_before(connection, self._clock() - WHOLE_MS)
             await store.begin(connection, self._session(token, name, Stage.PASSWORD))
@@ -146,13 +153,18 @@ class Accounts:
         await self._database.transact(begin)
         return token
 
+    async def _counted(self, name: str) -> RowMapping | None:
+        """One more try, in a transaction of its own; in the trail stands only what comes of it."""
+        with noted(None):
+            return await self._database.transact(lambda connection: self._count(connection, name))
+
     async def _count(self, connection: AsyncConnection, name: str) -> RowMapping | None:
         """One more try, whatever comes of it."""
         known, now = await store.find(connection, name), self._clock()
         if known is None:
             return None
         if now < known["locked_until"]:
-            raise TooOften("account_locked", "too many wrong passwords or codes; wait a quarter of an hour")
+            raise _locked()
         failures = known["failures"] + 1
         values = {"failures": failures, "locked_until": now + wait_ms(failures) if wait_ms(failures) else 0}
         await store.change(connection, name, values)
@@ -164,8 +176,9 @@ class Accounts:
 
         async def confirm(connection: AsyncConnection) -> str:
             known = await self._count(connection, half.operator.name)
+            await _require_still(connection, token, Stage.PASSWORD, is_new=False)
             assert known is not None, "a session has an account"
-            step = self._step(self._otp.open(known["otp"], known["name"]), code, known["otp_step"])
+            step = self._step(self._opened(known["otp"], known["name"]), code, known["otp_step"])
             if step is None:
                 note_outcome(Outcome.REFUSED)
                 return ""
@@ -186,7 +199,7 @@ class Accounts:
             known = await store.of_token(connection, _digest(token))
             assert known is not None
             if known["otp"]:
-                return self._otp.open(known["otp"], half.operator.name)
+                return self._opened(known["otp"], half.operator.name)
             made = self._otp.make()
             await store.see(connection, _digest(token), {"otp": self._otp.seal(made, half.operator.name)})
             return made
@@ -201,14 +214,15 @@ class Accounts:
         hashed = await self._hash(password)
 
         async def set_up(connection: AsyncConnection) -> str:
-            known = await self._count(connection, name)
-            assert known is not None
+            await self._count(connection, name)
+            await _require_still(connection, token, Stage.PASSWORD, is_new=True)
             step = self._step(secret, code, 0)
             if step is None:
                 note_outcome(Outcome.REFUSED)
                 return ""
             values = {"password": hashed, "otp": self._otp.seal(secret, name), "otp_step": step, "is_new": False}
             await store.change(connection, name, {**values, **_UNLOCKED})
+            await store.end_all(connection, name)
             return await self._whole(connection, token, name)
 
         with noted(self._note(half.operator)):
@@ -221,12 +235,14 @@ class Accounts:
         """A new password; all other sessions end. Raises Forbidden, Invalid, TooOften."""
         name = session.operator.name
         _require_good(password, again, name)
-        known = await self._database.transact(lambda connection: self._count(connection, name))
+        known = await self._counted(name)
         if known is None or not await self._is_right(known["password"], present):
             raise _wrong()
         hashed = await self._hash(password)
 
         async def change(connection: AsyncConnection) -> None:
+            await _require_as_it_was(connection, known)
+            await _require_still(connection, session.token, Stage.FULL, is_new=False)
             await store.change(connection, name, {"password": hashed, **_UNLOCKED})
             await store.end_all(connection, name, but=_digest(session.token))
 
@@ -261,8 +277,18 @@ class Accounts:
         """Somebody whose password was right. Raises Forbidden."""
         found = await self.session_of(token)
         if found is None or found.stage is not Stage.PASSWORD or found.is_new is not is_new:
-            raise Forbidden("sign_in_again", "sign in again")
+            raise _again()
         return found
+
+    def _opened(self, sealed: str, name: str) -> str:
+        """The secret of somebody's codes. Raises Conflict where the key is not the one that sealed it."""
+        try:
+            return self._otp.open(sealed, name)
+        except KeysUnusable as error:
+            log.error("the codes of %s cannot be checked: %s", name, error)
+            raise Conflict(
+                "codes_unreadable", f"the server has lost what codes are checked with: `accounts reset {name}` helps"
+            ) from error
 
     async def _whole(self, connection: AsyncConnection, half: str, name: str) -> str:
         """What a half session was known by is worth nothing from now on."""
@@ -315,6 +341,28 @@ def _require_good(password: str, again: str, name: str) -> None:
         raise Invalid("passwords_differ", "the two new passwords are not the same")
     if fault := password_fault(password, name):
         raise Invalid(fault, "the new password must have 12 to 128 characters, not the same few, and not your name")
+
+
+async def _require_as_it_was(connection: AsyncConnection, before: RowMapping) -> None:
+    """Its password is still the one that was looked at. Locks the account; raises Forbidden."""
+    known = await store.find(connection, before["name"])
+    if known is None or known["is_off"] or known["password"] != before["password"]:
+        raise _again()
+
+
+async def _require_still(connection: AsyncConnection, token: str, stage: Stage, *, is_new: bool) -> None:
+    """The session has not ended; to be asked with the account locked. Raises Forbidden."""
+    known = await store.of_token(connection, _digest(token))
+    if known is None or known["is_off"] or known["stage"] != stage or known["is_new"] is not is_new:
+        raise _again()
+
+
+def _again() -> Forbidden:
+    return Forbidden("sign_in_again", "sign in again")
+
+
+def _locked() -> TooOften:
+    return TooOften("account_locked", "too many wrong passwords or codes; wait a quarter of an hour")
 
 
 def _wrong() -> Forbidden:

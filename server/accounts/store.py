@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import RowMapping, case, delete, insert, select, update
+from sqlalchemy import RowMapping, case, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.accounts.tables import account, session
@@ -12,6 +12,14 @@ async def find(connection: AsyncConnection, name: str) -> RowMapping | None:
     """An account, locked."""
     rows = await connection.execute(select(account).where(account.c.name == name).with_for_update())
     return rows.mappings().one_or_none()
+
+
+async def find_alike(connection: AsyncConnection, name: str) -> str | None:
+    """The name of an account that differs from this one in capital letters at most."""
+    name_of: str | None = await connection.scalar(
+        select(account.c.name).where(func.lower(account.c.name) == name.lower())
+    )
+    return name_of
 
 
 async def every(connection: AsyncConnection) -> Sequence[RowMapping]:

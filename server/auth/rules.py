@@ -95,6 +95,11 @@ class Step(enum.StrEnum):
     """Something else waits under that name."""
 
 
+def is_same_person(name: str, other: str) -> bool:
+    """Whether two names are one person's: capital letters make nobody else of somebody, at the API or at the pages."""
+    return name.casefold() == other.casefold()
+
+
 def two_people(known: Proposal | None, asked: Proposal) -> Step:
     """Whether a request proposes something or is the second person's yes to the very same thing.
 
@@ -104,7 +109,7 @@ def two_people(known: Proposal | None, asked: Proposal) -> Step:
     if known is None or before is None or asked.at > known.ends_at:
         return Step.PROPOSED
     if known.body == asked.body:
-        return Step.REPEATED if known.by == asked.by else Step.CONFIRMED
+        return Step.REPEATED if is_same_person(known.by, asked.by) else Step.CONFIRMED
     return Step.PROPOSED if asked.meant is not None and before.asked == asked.meant.asked else Step.OTHER
 
 

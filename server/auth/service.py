@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.instants import UtcMs
 from server.auth import store
-from server.auth.rules import Operator, Permission, Proposal, Step, two_people
+from server.auth.rules import Operator, Permission, Proposal, Step, is_same_person, two_people
 from server.db import Database
 from server.errors import Conflict, Forbidden, NotFound
 from server.note import Outcome, note_outcome, note_subject
@@ -131,7 +131,7 @@ class TwoPeople:
             known = await store.find(connection, action, subject)
             if known is None:
                 raise NotFound("no_such_proposal", f"nothing waits as {action} of {subject}; GET /proposals lists all")
-            if known.by != operator.name and not operator.may(Permission.DECIDE):
+            if not is_same_person(known.by, operator.name) and not operator.may(Permission.DECIDE):
                 raise Forbidden(
                     "not_allowed", f"{known.by} proposed this; to withdraw it needs the permission {Permission.DECIDE}"
                 )

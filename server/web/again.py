@@ -5,7 +5,7 @@ from typing import assert_never
 from protocol.ids import CardNo, Epoch, Seq, SiteId, TerminalId, Tno
 from protocol.instants import UtcMs
 from protocol.money import Cents
-from server.auth.rules import Operator, Permission, Proposal
+from server.auth.rules import Operator, Permission, Proposal, is_same_person
 from server.auth.service import TwoPeople
 from server.booking.rules import MOVEMENTS
 from server.booking.service import Bookings
@@ -50,7 +50,7 @@ def needs(asked: Asked) -> Permission:
 
 def may_confirm(operator: Operator, proposal: Proposal, asked: Asked) -> bool:
     """Whether this person can be the second one."""
-    return operator.name != proposal.by and operator.may(needs(asked))
+    return not is_same_person(operator.name, proposal.by) and operator.may(needs(asked))
 
 
 async def again(page: Page, proposal: Proposal, asked: Asked, words: str) -> bool:

@@ -20,7 +20,7 @@ from starlette.types import Scope
 
 from server.errors import ServerError
 from server.problems import RETRY_AFTER_S
-from server.web.door import PAGES, STATIC, PageDoor
+from server.web.door import PAGES, STATIC, PageDoor, protect
 from server.web.language import SENTENCES
 from server.web.page import page_of, require_own_form
 from server.web.routers import ROUTERS
@@ -110,4 +110,6 @@ def _unexpected(request: Request, error: Exception) -> Response:
     """A mistake of ours; whoever runs the server logs it with its traceback."""
     page = page_of(request)
     told = page.say("problem.unexpected", kind=type(error).__name__)
-    return page.show("problem.html", {"told": told}, status=500)
+    response = page.show("problem.html", {"told": told}, status=500)
+    protect(response.headers)  # this one is made outside of the door
+    return response

@@ -18,7 +18,7 @@ from server.problems import problem
 
 PAGES = "/desk"
 HOME, STATIC = f"{PAGES}/overview", f"{PAGES}/static/"
-SIGN_IN, CODE, SET_UP = f"{PAGES}/sign-in", f"{PAGES}/code", f"{PAGES}/set-up"
+SIGN_IN, CODE, SET_UP, SIGN_OUT = f"{PAGES}/sign-in", f"{PAGES}/code", f"{PAGES}/set-up", f"{PAGES}/sign-out"
 COOKIE = "fanka_session"
 OPEN = frozenset({SIGN_IN, f"{PAGES}/look"})
 """For whoever comes; a form there may be older than the session."""
@@ -50,10 +50,7 @@ class PageDoor:
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-                headers.setdefault("Cache-Control", "no-store")
+                protect(MutableHeaders(scope=message))
             await send(message)
 
         if path.startswith(STATIC):
@@ -79,11 +76,22 @@ class PageDoor:
         await self._app(scope, receive, answer)
 
 
+def protect(headers: MutableHeaders) -> None:
+    """What every answer tells a browser."""
+    for name, value in HEADERS.items():
+        headers.setdefault(name, value)
+    headers.setdefault("Cache-Control", "no-store")
+
+
 def _is_from_here(request: Request) -> bool:
     """By what the browser itself says: Fetch Metadata where it has it, the origin in any case."""
     if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
         return False
-    return urlsplit(request.headers.get("origin", "")).netloc == request.headers.get("host", "") != ""
+    try:
+        origin = urlsplit(request.headers.get("origin", "")).netloc
+    except ValueError:
+        return False
+    return origin == request.headers.get("host", "") != ""
 
 
 async def _session(request: Request) -> Session | None:
@@ -99,4 +107,4 @@ def _elsewhere(path: str, session: Session | None) -> str:
     if session.stage is Stage.FULL:
         return ""
     due = SET_UP if session.is_new else CODE
-    return "" if path == due else due
+    return "" if path in (due, SIGN_OUT) else due

@@ -9,7 +9,7 @@ import msgspec
 
 from protocol.ids import TerminalId
 from protocol.money import format_cents
-from server.auth.rules import Permission, Proposal
+from server.auth.rules import Permission, Proposal, is_same_person
 from server.booking.rules import MOVEMENTS, OWNED
 from server.enrolment.service import Enrolments
 from server.ledger.accounts import Account, AccountKind
@@ -94,7 +94,7 @@ async def judged(page: Page, waiting: Sequence[Proposal]) -> list[Judged]:
 
 
 async def _judged(page: Page, known: Proposal, names: Names) -> Judged:
-    asked, is_own = read(known), known.by == page.operator.name
+    asked, is_own = read(known), is_same_person(known.by, page.operator.name)
     around = (known, kind_of(known), seen_of(known), is_own)
     may_withdraw = is_own or page.operator.may(Permission.DECIDE)
     if asked is None:

@@ -149,10 +149,10 @@ def csrf_of(session: Session) -> str:
 async def require_own_form(request: Request) -> None:
     """A dependency of all pages: what changes something was sent from a form of this session. Raises Forbidden."""
     session: Session | None = request.scope.get("session")
-    if request.method in READING or session is None or request.url.path in OPEN:
+    if request.method in READING or session is None or request.scope["path"] in OPEN:
         return
     shown = (await request.form()).get("csrf", "")
-    if not isinstance(shown, str) or not hmac.compare_digest(shown.encode(), csrf_of(session).encode()):
+    if not isinstance(shown, str) or not hmac.compare_digest(shown.encode(errors="replace"), csrf_of(session).encode()):
         raise Forbidden("stale_form", "this form is not of your present session; load the page again")
 
 

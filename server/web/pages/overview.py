@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Path
+from fastapi import APIRouter, Form
 from pydantic import Field
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from server.alarms.service import Alarms
+from server.fields import RowNumber
 from server.overview.service import Overview
 from server.states.service import States
 from server.web.door import HOME
@@ -51,7 +52,7 @@ async def show_alarms(page: LookingPage) -> HTMLResponse:
 
 @router.post("/alarms/{number}/acknowledge")
 async def acknowledge_from_page(
-    page: TerminalsPage, number: Annotated[int, Path(ge=1)], form: Annotated[AnswerFields, Form()]
+    page: TerminalsPage, number: RowNumber, form: Annotated[AnswerFields, Form()]
 ) -> Response:
     """Somebody looks after an alarm."""
     alarms: Alarms = page.house.alarms

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Form
 from pydantic import Field
 from starlette.responses import HTMLResponse, Response
 
-from server.auth.rules import Proposal
+from server.auth.rules import Proposal, is_same_person
 from server.auth.service import TwoPeople
 from server.errors import Conflict, Forbidden, NotFound
 from server.note import note_subject
@@ -47,7 +47,7 @@ async def confirm_from_page(page: ProposingPage, form: Annotated[ConfirmFields, 
     """The second person agrees to what the page showed."""
     note_subject(f"{form.action} {form.subject}")
     known = await _waiting(page, form)
-    if known.by == page.operator.name:
+    if is_same_person(known.by, page.operator.name):
         raise Forbidden("own_proposal", "who proposed it cannot confirm it")
     if seen_of(known) != form.seen:
         raise Conflict("proposal_changed", "something else is proposed under this name by now")

@@ -34,6 +34,11 @@ SENTENCES = {
         "该地址尝试次数过多。请等待一分钟后再试。",
         "此位址嘗試次數過多。請等待一分鐘後再試。",
     ),
+    "problem.codes_unreadable": (
+        "The server cannot check your codes any more. Whoever runs it gives you a new password and a new code to scan.",
+        "服务器已无法核对您的验证码。请联系服务器管理人员，重新领取密码并扫描新的二维码。",
+        "伺服器已無法核對您的驗證碼。請聯絡伺服器管理人員，重新領取密碼並掃描新的二維碼。",
+    ),
     "problem.sign_in_again": ("Sign in again.", "请重新登录。", "請重新登入。"),
     "problem.stale_form": (
         "This form is not of your present session. Load the page again, then repeat it.",
