@@ -89,7 +89,7 @@ async def show_heads(
 
 
 @router.get("/trail/heads/{number}.jws")
-async def download_head(page: AuditingPage, number: Annotated[int, Path(ge=1, le=2**32 - 1)]) -> Response:
+async def download_sealed_root(page: AuditingPage, number: Annotated[int, Path(ge=1, le=2**32 - 1)]) -> Response:
     """A signed root as a file, to keep where this server's people cannot reach it."""
     tree: Tree = page.house.tree
     found = await tree.heads(before=number + 1, limit=1)
