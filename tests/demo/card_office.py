@@ -89,7 +89,7 @@ class CardOffice:
         for reader in self._readers:
             reader.till.program.wait_for(partial(_is_list_of, ready_ms), since=0, what="the loads at the card office")
             reader.cable.pull()
-        self._say.line("the card office has its list, unplugs its network, and makes cards: that takes none")
+        self._say.line("the card office has its list, unplugs its network, and makes cards: they need no network")
         works = [
             self._begin(partial(self._make, reader.till, self._cards[number :: len(self._readers)]))
             for number, reader in enumerate(self._readers)

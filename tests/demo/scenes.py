@@ -260,7 +260,7 @@ def till_is_killed(stage: Stage) -> None:
     stage.told[receipt_of(view)] = "till killed, charged once"
     stage.say.line(
         f"KILLED    {TILL_A} is killed (SIGKILL) while {student} pays: the card is debited, and nothing says so",
-        f"{back_s:.1f} s later it is back with all {counted(written, 'entry', 'entries')} of its journal, "
+        f"it took {back_s:.1f} s to come back with all {counted(written, 'entry', 'entries')} of its journal, "
         "and asks for the same card",
         f"tapped again: {yuan(view['amount'])} charged once; balance before {yuan(before)}, after {yuan(after)}",
     )
@@ -280,6 +280,6 @@ def network_returns(stage: Stage, changed: tuple[float, int]) -> None:
         price_s = lists_since(counter, *changed)
         told.append(
             f"{place}: {counted(before, 'entry', 'entries')} had not been sent; {drained_s:.1f} s later all of them "
-            f"were, {counter.unsent} wait. It has the new price {price_s:.0f} s after the desk changed it"
+            f"were. It has the new price {price_s:.0f} s after the desk changed it"
         )
     stage.say.line("BACK      The network is there again", *told)

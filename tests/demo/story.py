@@ -198,6 +198,7 @@ class Demo:
         self._torn_sale_ends()
         for number, (place, counter) in enumerate(self.stage.counters.items(), 1):
             self.stage.photograph(counter, f"till-{number}-{place.tid}")
+        self.say.line(f"each drawer began with {yuan(DRAWER_CENTS)} of change, which is counted with it")
         for place, counter in self.stage.counters.items():
             if place.staff:
                 short = SHORT_CENTS if place is THE_SHOP else 0

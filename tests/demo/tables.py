@@ -62,7 +62,7 @@ def charged(
 
 
 def _known(cents: int | None) -> str:
-    return "?" if cents is None else yuan(cents)
+    return "not seen" if cents is None else yuan(cents)
 
 
 def totals(charges: Iterable[Charge], people: Mapping[int, Student], places: Sequence[str]) -> list[str]:
@@ -106,10 +106,10 @@ def night(findings: Iterable[Mapping[str, Any]], people: Mapping[int, Student], 
         )
         for found in findings
     ]
-    head = ("Difference", "Money", "Off", "Whose card", "Evidence: where, entry", "What it is")
+    head = ("Difference", "Money", "Unexplained", "Whose card", "Evidence: where, entry", "What it is")
     return [
         *table(head, rows, {1, 2}),
-        f"{GAP}Money: what it is about. Off: card minus books, nothing where the books know it all.",
+        f"{GAP}Money: what it is about. Unexplained: what the card holds and the books do not account for.",
     ]
 
 
@@ -151,10 +151,10 @@ def sentence(money: Money) -> str:
     """Whether a cent is missing, with the sums."""
     signs = (("- " if cents < 0 else "+ ", yuan(abs(cents)), where) for cents, where in money.terms)
     sums = " ".join(f"{sign}{amount} {where}" for sign, amount, where in signs).removeprefix("+ ")
-    found = f"{yuan(abs(money.missing))} IS MISSING" if money.missing else "No cent is missing"
+    found = f"{yuan(abs(money.missing))} IS MISSING" if money.missing else "No cent is missing in the books"
     of, drawers = money.cents_by_kind, -money.cents_by_kind.get("operator_loss", 0)
     vault = f"Of that {yuan(-of.get('vault', 0))} was counted in the vault"
-    vault += f", and {yuan(drawers)} is what a drawer is short of." if drawers else "."
+    vault += f", and {yuan(drawers)} is missing in a drawer, by its count." if drawers else "."
     both = f"{yuan(money.paid_at_desk)} at the card office, {yuan(money.paid_at_tills)} in cash at the tills"
     return f"{found}: {sums} = {yuan(money.paid_in - money.missing)} paid in ({both}). {vault}"
 

@@ -69,9 +69,11 @@ def test_no_cent_is_missing_where_the_sums_say_so() -> None:
     money = Money(of, paid_at_desk=5_780, paid_at_tills=220)
     assert (money.paid_in, money.missing) == (6_000, 0)
     said = sentence(money)
-    assert said.startswith("No cent is missing: ¥50.00 on cards and phones + ¥14.00 at merchants - ¥4.00 spent by")
+    assert said.startswith(
+        "No cent is missing in the books: ¥50.00 on cards and phones + ¥14.00 at merchants - ¥4.00 spent by"
+    )
     assert "= ¥60.00 paid in (¥57.80 at the card office, ¥2.20 in cash at the tills)" in said
-    assert "¥55.00 was counted in the vault, and ¥5.00 is what a drawer is short of" in said
+    assert "¥55.00 was counted in the vault, and ¥5.00 is missing in a drawer, by its count" in said
 
 
 @pytest.mark.parametrize("kind", ["purse", "merchant", "fraud_loss"])

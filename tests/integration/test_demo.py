@@ -78,7 +78,7 @@ def test_the_demo_proves_what_it_shows(directory: Path) -> None:
     assert f"lunch is over: {summary['sales'] - 1} sales, " in out, "the story and the books count the same"
     assert f"{STUDENTS} of {STUDENTS} cards and phones hold what the ledger says" in out
     assert summary["sales"] > 20 and summary["entries"] > 2 * summary["sales"]
-    assert "No cent is missing: ¥" in out
+    assert "No cent is missing in the books: ¥" in out
     told = " ".join(out.split())
     assert f"Cloned card: {summary['cloned_card']}, of " in told and "the card is blocked now" in told
     assert re.search(r"Torn sale: ¥2.00 left card \d+, .* nothing was handed out; ¥2.00 went back", told)
