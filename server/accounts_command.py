@@ -48,11 +48,13 @@ def main(arguments: list[str], say: Say, warn: Say) -> int:
 
 async def _do(given: argparse.Namespace, say: Say) -> None:
     settings = read_settings(given.config)
-    async with Database(settings.database) as database:
+    key = Path(settings.data) / "keys" / OTP_KEY
+    async with Database(settings.database, is_guest=True) as database:
         if await database.is_new():
             raise ConfigWrong(f"{given.config}: its database is empty. Start the server once, then make accounts")
-        await database.migrate()
-        otp = OtpSecrets(Path(settings.data) / "keys" / OTP_KEY)
+        if not (await database.is_current() and await asyncio.to_thread(key.exists)):
+            raise ConfigWrong(f"{given.config}: the server of this version has not run. Start it once, then try again")
+        otp = OtpSecrets(key)
         accounts = Accounts(database, otp, utc_now, lambda: time.monotonic_ns() // 1_000_000)
         await _carry_out(given, accounts, say)
 

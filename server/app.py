@@ -168,6 +168,8 @@ async def open_house(
                 keys = await asyncio.to_thread(open_keys, Path(settings.data) / "keys", clock(), may_create=may_create)
                 await database.migrate()
                 await asyncio.to_thread((Path(settings.data) / _HAS_BOOKS).touch)
+                if role.answers:
+                    await asyncio.to_thread(_otp_of, settings)
                 authority = await asyncio.to_thread(authority_of, settings, clock(), may_create=may_create)
                 site = await asyncio.to_thread(prepare_broker, settings, authority, clock())
             yield _compose(_Place(settings, role, number, site), clock, database, keys, authority)
@@ -176,6 +178,11 @@ async def open_house(
 def authority_of(settings: Settings, at: UtcMs, *, may_create: bool) -> Pair:
     """The site's authority, in its place. Raises AuthorityUnusable."""
     return open_authority(_authority_in(settings), at, may_create=may_create)
+
+
+def _otp_of(settings: Settings) -> OtpSecrets:
+    """Raises KeysUnusable."""
+    return OtpSecrets(Path(settings.data) / "keys" / OTP_KEY)
 
 
 def _authority_in(settings: Settings) -> Path:
@@ -368,7 +375,7 @@ def _mount_desks(app: FastAPI) -> None:
 
 def _mount_pages(house: House) -> None:
     state, campus = house.app.state, campus_of(house.settings)
-    otp = OtpSecrets(Path(house.settings.data) / "keys" / OTP_KEY)
+    otp = _otp_of(house.settings)
     state.shifts = Shifts(house.database)
     state.accounts = Accounts(house.database, otp, house.clock, lambda: time.monotonic_ns() // 1_000_000)
     state.days = Days(house.database, campus, house.clock)

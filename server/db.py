@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from server.fence import hold_fence
 from server.note import leave_note
 from server.numbers import CLOSED_THROUGH, read_setting, write_setting
-from server.schema import SchemaUnknown, upgrade
+from server.schema import SchemaUnknown, is_current, upgrade
 
 _DRIVERS = ("sqlite+aiosqlite", "postgresql+psycopg")
 READERS_MAX = 8
@@ -34,7 +34,8 @@ WAIT_FOR_WRITER_S = 60
 ATTEMPTS_MAX = 5
 _FORGETFUL = ("off", "local", "remote_write")
 SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000")
-SQLITE_READER_PRAGMAS = ("query_only=ON", "wal_autocheckpoint=0")
+SQLITE_GUEST_PRAGMAS = ("wal_autocheckpoint=0",)
+SQLITE_READER_PRAGMAS = ("query_only=ON", *SQLITE_GUEST_PRAGMAS)
 
 _Result = TypeVar("_Result")
 
@@ -46,15 +47,18 @@ class DatabaseUnusable(Exception):
 class Database:
     """Transactions on the server's tables."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, is_guest: bool = False) -> None:
         """Take `sqlite+aiosqlite:///file` or `postgresql+psycopg://…`. Nothing is opened yet.
 
-        Raises DatabaseUnusable for anything else.
+        `is_guest`: a server may have it open, which does the checkpoints. Raises DatabaseUnusable for anything else.
         """
+        guest = SQLITE_GUEST_PRAGMAS if is_guest else ()
         self._shown = _shown(url)
         self.is_sqlite = url.startswith("sqlite")
         if self.is_sqlite:
-            self._writer = _sqlite_engine(url, connections=1, begin="BEGIN IMMEDIATE", pragmas=SQLITE_PRAGMAS)
+            self._writer = _sqlite_engine(
+                url, connections=1, begin="BEGIN IMMEDIATE", pragmas=(*SQLITE_PRAGMAS, *guest)
+            )
             self._reader = _sqlite_engine(
                 url, connections=READERS_MAX, begin="BEGIN", pragmas=(*SQLITE_PRAGMAS, *SQLITE_READER_PRAGMAS)
             )
@@ -114,6 +118,11 @@ class Database:
                 raise DatabaseUnusable(f"the database {self._shown}: {error}") from error
             if await read_setting(connection, CLOSED_THROUGH) is None:  # a row that is not there cannot be locked
                 await write_setting(connection, CLOSED_THROUGH, "0")
+
+    async def is_current(self) -> bool:
+        """Whether its schema is this program's."""
+        async with self.writing() as connection:
+            return await connection.run_sync(is_current)
 
     async def close(self) -> None:
         """Close every connection, the writer last."""

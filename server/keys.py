@@ -92,6 +92,8 @@ def open_secret(path: Path, *, may_create: bool = False) -> bytes:
         raise KeysUnusable(f"{path} is open to others (mode {mode:04o}). Run: chmod 600 {path}")
     try:
         raw = from_base64url(path.read_bytes().strip())
+    except OSError as error:
+        raise KeysUnusable(f"{path}: {error.strerror}. It belongs to the user that the server runs as") from error
     except ValueError:
         raw = b""  # its cause would show the content
     if len(raw) != KEY_BYTES:

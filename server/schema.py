@@ -26,6 +26,11 @@ def upgrade(connection: Connection, to: str = HEAD) -> None:
     command.upgrade(_config(connection), to)
 
 
+def is_current(connection: Connection) -> bool:
+    """Whether the schema is this program's own."""
+    return revision(connection) == ScriptDirectory.from_config(_config(connection)).get_current_head()
+
+
 def downgrade(connection: Connection, to: str) -> None:
     """Go down to a step; what only newer steps keep is gone then."""
     command.downgrade(_config(connection), to)

@@ -27,7 +27,7 @@ class Wanted:
     begins: str
     """The beginning of one; empty where it is so short that it would find half the campus."""
     name: str
-    """A part of a name, in lower case; empty for none."""
+    """A part of a name, in lower case; empty for none. NUL, which PostgreSQL takes in no text, is in no name anyway."""
 
 
 def wanted(text: str) -> Wanted:
@@ -40,7 +40,7 @@ def wanted(text: str) -> Wanted:
         uid=uid if _UID.fullmatch(uid) else "",
         person=text if _ID.fullmatch(text) else "",
         begins=text if _ID.fullmatch(text) and len(text) >= _BEGINS_MIN else "",
-        name=text.lower(),
+        name=text.lower().replace("\0", "\ufffd"),
     )
 
 
