@@ -26,7 +26,7 @@ from tests.bench.figures import Line, cost, on_disk, undisturbed
 
 DAYS, ROUNDS = 250, 30
 TID = "till-2"
-PATHS = ("/overview", "/alarms", "/account")
+PATHS = ("/overview", "/alarms", "/account", "/terminals", "/shifts", "/trail")
 STATIC = Path(__file__).resolve().parents[2] / "server" / "web" / "static"
 
 
