@@ -4,11 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from protocol.ids import SiteId
+from msgspec import structs
+
+from protocol.ids import ProductId, SiteId
 from protocol.instants import UtcMs
 from protocol.limits import OfflineStep
 from protocol.messages import PART_BYTES_MAX, ListFile, Manifest
+from protocol.price_list import LaterPrices, PriceList, Product
 from protocol.signing import sha256_of
+
+PriceChanges = Mapping[ProductId, Product | None]
+"""New products, or new particulars of known ones; None: not on sale any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,27 @@ def ladder_fault(steps: Sequence[OfflineStep]) -> str:
         if after.sale > before.sale:
             return f"offline: from {after.age_ms} ms on more would be sold than before"
     return ""
+
+
+def edited(prices: PriceList, changes: PriceChanges, later: LaterPrices | None) -> PriceList:
+    """These prices with some products changed, added (at the end) or taken away (None).
+
+    `later`: its version and instant, where the change waits for one; what waits already is part of it. A change at
+    once is one of what waits too: it would be gone when that takes its place.
+    """
+    waiting = prices.later.products if prices.later is not None else prices.products
+    if later is not None:
+        return structs.replace(prices, later=structs.replace(later, products=_changed(waiting, changes)))
+    still = structs.replace(prices.later, products=_changed(waiting, changes)) if prices.later is not None else None
+    return structs.replace(prices, products=_changed(prices.products, changes), later=still)
+
+
+def _changed(products: Sequence[Product], changes: PriceChanges) -> tuple[Product, ...]:
+    kept = [changes.get(product.id, product) for product in products]
+    known = {product.id for product in products}
+    return tuple(
+        one for one in (*kept, *(new for name, new in changes.items() if name not in known)) if one is not None
+    )
 
 
 def parts_of(body: bytes) -> dict[str, bytes]:

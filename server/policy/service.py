@@ -1,9 +1,10 @@
 """Makes the lists of a site and their signed manifest; what is published is in the database first."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct, structs
+from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.card_status import CardBase, encode_base
@@ -20,11 +21,11 @@ from server.cards.service import Cards
 from server.db import Database
 from server.due import Due
 from server.due_now import took
-from server.errors import Invalid, NotFound
+from server.errors import Conflict, Invalid, NotFound
 from server.keys import ServerKeys
 from server.numbers import LIST_NUMBER, hold, next_number, server_epoch
 from server.policy import store
-from server.policy.rules import Publication, ladder_fault, manifest, parts_of
+from server.policy.rules import PriceChanges, Publication, edited, ladder_fault, manifest, parts_of
 from server.policy.store import StoredFile
 
 OLD_PARTS_STAY_MS = 7 * DAY_MS
@@ -53,28 +54,96 @@ class Policy:
 
     async def put_prices(self, site: SiteId, products: tuple[Product, ...], valid_from: UtcMs = _AT_ONCE) -> int:
         """New prices of a site, at once or from an instant ahead on. Returns the version of the list that says so."""
+        self._require_ahead(valid_from)
+
+        def change(present: PriceList, following: int) -> PriceList:
+            later = present.later
+            if valid_from:
+                return structs.replace(present, later=LaterPrices(following, valid_from, products))
+            return structs.replace(
+                present, products=products, later=structs.replace(later, version=following) if later else None
+            )
+
+        return await self._put_prices(site, change, [product.id for product in products])
+
+    async def change_prices(
+        self, site: SiteId, made_from: int, changes: PriceChanges, valid_from: UtcMs = _AT_ONCE
+    ) -> int:
+        """Change, add or take away (None) some products, at once or from an instant ahead on. Returns the version.
+
+        `made_from`: the version of the prices that were looked at. Raises Conflict where there are others by now.
+        """
+        self._require_ahead(valid_from)
+
+        def change(present: PriceList, following: int) -> PriceList:
+            _require_same(present, made_from)
+            made = edited(present, changes, LaterPrices(following, valid_from, ()) if valid_from else None)
+            return structs.replace(made, later=structs.replace(made.later, version=following)) if made.later else made
+
+        return await self._put_prices(site, change, [name for name, new in changes.items() if new is not None])
+
+    async def start_prices(self, site: SiteId, made_from: int) -> int:
+        """Prices that wait for their time hold at once. Raises Conflict."""
+
+        def change(present: PriceList, _: int) -> PriceList:
+            _require_same(present, made_from)
+            return structs.replace(present, products=_waiting(present).products, later=None)
+
+        return await self._put_prices(site, change)
+
+    async def drop_prices(self, site: SiteId, made_from: int) -> int:
+        """Prices that wait for their time are not wanted any more. Raises Conflict."""
+
+        def change(present: PriceList, _: int) -> PriceList:
+            _require_same(present, made_from)
+            _waiting(present)
+            return structs.replace(present, later=None)
+
+        return await self._put_prices(site, change)
+
+    async def prices(self, site: SiteId, version: int | None = None) -> PriceList:
+        """The prices in force with what waits, or those of an earlier version as they were put. Raises NotFound."""
+        async with self._database.reading() as connection:
+            if version is None:
+                known = await store.newest(connection, site, "prices")
+                return decode_prices(known.body).at(self._clock()) if known else NO_PRICES
+            found = await store.of_version(connection, site, "prices", version)
+        if found is None:
+            raise NotFound("no_such_list", f"{site} has no prices of version {version}")
+        return decode_prices(found.body)
+
+    async def history(self, site: SiteId, name: str, before: int | None, limit: int) -> Sequence[RowMapping]:
+        """The versions of a list, newest first: `version`, `sha256`, `at`."""
+        async with self._database.reading() as connection:
+            return await store.history(connection, site, name, before, limit)
+
+    async def merchants(self, site: SiteId) -> list[str]:
+        """For whom the terminals of a site sell."""
+        async with self._database.reading() as connection:
+            return sorted(await store.merchants(connection, site) - {""})
+
+    async def _put_prices(
+        self, site: SiteId, change: Callable[[PriceList, int], PriceList], products: Sequence[str] = ()
+    ) -> int:
+        """Store what `change` makes of the prices in force; it gets a version for what waits, too."""
         now = self._clock()
-        if valid_from and valid_from <= now:
-            raise Invalid("not_ahead", "valid_from lies in the past; 0 means at once")
 
         async def make(connection: AsyncConnection) -> tuple[int, bytes]:
             version, following = await self._version(connection), await self._version(connection)
             known = await store.newest(connection, site, "prices")
             present = decode_prices(known.body).at(now) if known else NO_PRICES
-            later = present.later
-            if valid_from:
-                later = LaterPrices(following, valid_from, products)
-            elif later:
-                later = structs.replace(later, version=following)
             try:
-                prices = PriceList(version, "CNY", present.products if valid_from else products, later)
-                raw = encode_prices(prices)
+                raw = encode_prices(structs.replace(change(present, following), version=version))
                 decode_prices(raw)
             except ValueError as error:
                 raise Invalid("not_a_price_list", str(error)) from error
             return version, raw
 
-        return await self._put(site, "prices", make, tuple(product.id for product in products))
+        return await self._put(site, "prices", make, tuple(products))
+
+    def _require_ahead(self, valid_from: UtcMs) -> None:
+        if valid_from and valid_from <= self._clock():
+            raise Invalid("not_ahead", "valid_from lies in the past; 0 means at once")
 
     async def put_limits(self, site: SiteId, rules: LimitRules) -> int:
         """New spending rules of a site. Returns their version. Raises Invalid."""
@@ -298,3 +367,14 @@ class Policy:
 
 def _file(version: int, body: bytes) -> StoredFile:
     return StoredFile(version, sha256_of(body).hex(), body)
+
+
+def _require_same(present: PriceList, made_from: int) -> None:
+    if present.version != made_from:
+        raise Conflict("prices_changed", "somebody has changed these prices meanwhile: look at them and do it again")
+
+
+def _waiting(present: PriceList) -> LaterPrices:
+    if present.later is None:
+        raise Conflict("nothing_waits", "no prices wait for their time")
+    return present.later

@@ -1,9 +1,9 @@
 """Versions of list files, which parts lie at the broker, and what the `cards` list is made of."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, delete, insert, or_, select, update
+from sqlalchemy import RowMapping, and_, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.authorise import Listed
@@ -34,6 +34,24 @@ async def newest(connection: AsyncConnection, site: str, name: str) -> StoredFil
     where = (list_file.c.site == site, list_file.c.name == name)
     query = select(list_file).where(*where).order_by(list_file.c.version.desc()).limit(1)
     row = (await connection.execute(query)).one_or_none()
+    return None if row is None else StoredFile(row.version, row.sha256, bytes(row.body))
+
+
+async def history(
+    connection: AsyncConnection, site: str, name: str, before: int | None, limit: int
+) -> Sequence[RowMapping]:
+    """The versions of a file, newest first, without what stands in them."""
+    query = select(list_file.c.version, list_file.c.sha256, list_file.c.at)
+    query = query.where(list_file.c.site == site, list_file.c.name == name)
+    if before is not None:
+        query = query.where(list_file.c.version < before)
+    return (await connection.execute(query.order_by(list_file.c.version.desc()).limit(limit))).mappings().all()
+
+
+async def of_version(connection: AsyncConnection, site: str, name: str, version: int) -> StoredFile | None:
+    """A file as it once was."""
+    where = (list_file.c.site == site, list_file.c.name == name, list_file.c.version == version)
+    row = (await connection.execute(select(list_file).where(*where))).one_or_none()
     return None if row is None else StoredFile(row.version, row.sha256, bytes(row.body))
 
 

@@ -37,6 +37,8 @@ _FILES: Final = (
     "steps",
     "cards",
     "proof",
+    "cases",
+    "prices",
 )
 _TRADITIONAL: Final = ("hant", "tw", "hk", "mo")
 

@@ -32,6 +32,7 @@ class Place:
 PLACES: Final[tuple[Place, ...]] = (
     Place("overview", HOME, "layout-dashboard"),
     Place("terminals", f"{PAGES}/terminals", "device-desktop", also=(f"{PAGES}/enrolments",)),
+    Place("prices", f"{PAGES}/prices", "tags"),
     Place("days", f"{PAGES}/days", "scale", also=(f"{PAGES}/cases", f"{PAGES}/postings")),
     Place("shifts", f"{PAGES}/shifts", "cash-register"),
     Place("cards", f"{PAGES}/cards", "id-badge-2", also=(f"{PAGES}/people", f"{PAGES}/entries")),

@@ -15,10 +15,13 @@ from protocol.purse import CardClass, Technology
 from server.accounts import rules
 from server.alarms.rules import AlarmKind
 from server.auth.rules import Role
+from server.booking.rules import MOVEMENTS
 from server.cards.rules import KEEP_LOADS_AWAY
-from server.ingest.book import CardStatus, HoleStatus
+from server.ingest.book import CardStatus, CaseClass, HoleStatus
 from server.ledger.accounts import AccountKind
 from server.ledger.rules import Resolution, Use
+from server.reconcile.facts import Difference
+from server.web.asked import KINDS
 from server.web.language import SENTENCES, Language, chosen, say
 from server.web.page import LOOKS
 from server.web.pages.terminals import Shown
@@ -47,6 +50,11 @@ MADE: dict[str, Sequence[str]] = {
     "technology.": [*Technology, ""],
     "cards.class.": [str(int(one)) for one in CardClass],
     "account.": list(AccountKind),
+    "movement.": list(MOVEMENTS),
+    "proposal.": KINDS,
+    "class.": [*Difference, *CaseClass],
+    "todo.": list(CaseClass),
+    "prices.class.": ["0", *(str(int(one)) for one in CardClass)],
     "cards.": list(CardStatus),
     "cards.case.": KEEP_LOADS_AWAY,
     "problem.": ["database_busy", "password_short", "password_long", "password_easy"],

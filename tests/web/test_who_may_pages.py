@@ -26,6 +26,8 @@ MAY_CHANGE = {
         POST /proposals/confirm, POST /proposals/withdraw
     """,
     "ann tom": """
+        GET /prices/{site}/product, POST /prices/{site}/product, POST /prices/{site}/remove
+        POST /prices/{site}/start, POST /prices/{site}/drop
         POST /alarms/{number}/acknowledge, POST /terminals/{tid}/claims, POST /terminals/{tid}/revoke
         POST /terminals/{tid}/journal, POST /enrolments/{number}/refuse
     """,
@@ -42,6 +44,7 @@ MAY_CHANGE = {
         POST /cards/{no}/loads, POST /cards/{no}/subsidies, POST /cards/{no}/close, POST /cards/{no}/payouts
     """,
     "ann bob": """
+        POST /cases/{number}/close, POST /cases/{number}/correction, POST /cases/{number}/movement
         POST /days/{day}/proof, POST /days/{day}/close, POST /days/{day}/reopen
         POST /days/{day}/documents, POST /days/{day}/documents/withdraw
         POST /terminals/{tid}/reinstate, POST /terminals/{tid}/accept-quarantined, POST /terminals/{tid}/declare-lost

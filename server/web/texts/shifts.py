@@ -112,9 +112,9 @@ SENTENCES = {
         "終端機仍在寫入該日誌：請在終端機上交班，或將終端機報失。",
     ),
     "problem.drawer_counted": (
-        "This drawer was counted before.",
-        "该钱箱已清点过。",
-        "該錢箱已清點過。",
+        "This drawer was counted before: its cash is in the vault, the difference is an operating loss.",
+        "该钱箱已清点过：现金在金库，差额在运营损失。",
+        "該錢箱已清點過：現金在金庫，差額在營運損失。",
     ),
     "problem.no_such_date": ("There is no such date.", "没有这个日期。", "沒有這個日期。"),
     "problem.no_such_shift": ("There is no such shift.", "没有这个班次。", "沒有這個班次。"),
