@@ -27,7 +27,15 @@ class Wanted:
     begins: str
     """The beginning of one; empty where it is so short that it would find half the campus."""
     name: str
-    """A part of a name, in lower case; empty for none. NUL, which PostgreSQL takes in no text, is in no name anyway."""
+    """A part of a name, in lower case; empty for none: digits name a card or an id, not visitor 12.
+
+    NUL, which PostgreSQL takes in no text, is in no name anyway.
+    """
+
+    @property
+    def is_anything(self) -> bool:
+        """Whether it means something at all."""
+        return bool(self.number or self.uid or self.person or self.name)
 
 
 def wanted(text: str) -> Wanted:
@@ -40,7 +48,7 @@ def wanted(text: str) -> Wanted:
         uid=uid if _UID.fullmatch(uid) else "",
         person=text if _ID.fullmatch(text) else "",
         begins=text if _ID.fullmatch(text) and len(text) >= _BEGINS_MIN else "",
-        name=text.lower().replace("\0", "\ufffd"),
+        name="" if text.isdigit() else text.lower().replace("\0", "\ufffd"),
     )
 
 

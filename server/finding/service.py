@@ -43,7 +43,7 @@ class Finding:
     async def find(self, text: str) -> Found:
         """Cards by number and UID, people by id and name; with the people found come their cards."""
         sought = wanted(text)
-        if not sought.name:
+        if not sought.is_anything:
             return Found([], [])
         async with self._database.reading() as connection:
             people = await store.people(connection, sought.person, sought.begins, sought.name, FOUND_MAX)

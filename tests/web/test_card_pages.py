@@ -7,8 +7,10 @@ import pytest
 from playwright.sync_api import Locator, Page
 
 from protocol.ids import CardNo
+from protocol.kinds import Kind
 from server.app import House
 from tests.server.desk import Clock
+from tests.server.world import pin_of
 from tests.web.conftest import Visit
 from tests.web.house import WebHouse
 from tests.web.story import Story, lunch
@@ -271,6 +273,24 @@ def test_a_token_gets_its_phone_and_its_uid(visit: Visit, house: WebHouse, story
     form.get_by_role("button", name="Bind a UID").click()
     page.get_by_text("The UID is bound.").wait_for()
     assert house.do(lambda served: served.tokens.of("04c0ffee112233"))["card"] == story.token
+
+
+def test_a_pin_that_was_tried_is_no_sale(visit: Visit, house: WebHouse, story: Story) -> None:
+    till, card = story.tills["second"], story.street.cards["aided"]
+
+    async def tried(_: House) -> None:
+        body = pin_of(card)
+        card.write(till.tno, body, story.street.write(till, Kind.PIN_TRIED, body))
+        await story.street.deliver(till)
+
+    house.do(tried)
+    visitor = visit("eve")
+    visitor.go(f"/cards/{card.id.no}")
+    newest = visitor.page.get_by_role("region", name="History").locator("tbody tr").first
+    assert newest.locator("td").all_inner_texts()[:3] == ["PIN tried", "Done", "0.00"]
+    newest.get_by_role("link").click()
+    visitor.page.get_by_role("heading", name="Proof of entry").wait_for()
+    visitor.check()
 
 
 def test_many_cards_come_page_by_page(visit: Visit, house: WebHouse, story: Story) -> None:

@@ -44,7 +44,7 @@ MADE: dict[str, Sequence[str]] = {
     "hole.": [HoleStatus.ASKED, HoleStatus.OFFERED, HoleStatus.BOOKED],
     "terminals.show.": list(Shown),
     "list.": ListVersions.__struct_fields__,
-    "stage.": [*Stage, ""],
+    "stage.": list(Stage),
     "resolved.": list(Resolution),
     "use.": [use for use in Use if use is not Use.FIRST],
     "technology.": [*Technology, ""],

@@ -11,7 +11,6 @@ SENTENCES = {
     "stage.settled": ("Done", "已完成", "已完成"),
     "stage.voided": ("Given up", "已作废", "已作廢"),
     "stage.torn": ("Torn off: waits for the card", "已中断：等待再次刷卡", "已中斷：等待再次感應"),
-    "stage.": ("Done", "已完成", "已完成"),
     "resolved.on_card": ("Decided: on the card", "已判定：卡上已扣", "已判定：卡上已扣"),
     "resolved.not_on_card": ("Decided: not on the card", "已判定：卡上未扣", "已判定：卡上未扣"),
     "resolved.student": ("Decided in the holder's favour", "已判定：有利于持卡人", "已判定：有利於持卡人"),
