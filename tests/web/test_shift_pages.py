@@ -48,7 +48,7 @@ def test_a_day_s_drawers_are_set_beside_the_books_and_add_up(visit: Visit) -> No
     assert foot[-3:] == ["477.00", "482.00", "−5.00"]
     page.get_by_label("Terminal").select_option("till-03")
     page.get_by_role("button", name="Show").click()
-    page.get_by_role("row", name="till-03").first.wait_for()
+    page.wait_for_url("**terminal=till-03")
     assert not page.get_by_role("row", name="till-02").count()
     page.get_by_role("link", name="till-03 · 1").click()
     page.get_by_role("heading", name="Shift 1 of till-03").wait_for()
