@@ -15,6 +15,8 @@ async def test_the_story_is_booked_to_the_cent_and_leaves_what_pages_show(tmp_pa
     async with open_house(settings_in(tmp_path), clock) as house:
         story = await lunch(house, clock)
         await assert_balances_are_sums(house.database)
+        cards = await house.cards.page((0, 0), None, 100)
+        assert len(cards) == 21 and all(row["main_cents"] >= 0 for row in cards), "no card gives more than it has"
         for till in story.tills.values():
             assert list(await house.terminals.parked(till.tid, 10)) == []
         found = await house.upkeep.cases(None, still_open=True, before=None, limit=10)
