@@ -12,8 +12,9 @@ class _Forms(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: dict[str, dict[str, str]] = {}
-        self._form: dict[str, str] | None = None
+        self.found: dict[str, dict[str, list[str]]] = {}
+        self._form: dict[str, list[str]] | None = None
+        self._chosen: str | None = None
         self._select = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -24,16 +25,18 @@ class _Forms(HTMLParser):
         elif self._form is None:
             return
         elif tag == "select":
-            self._select = name
-        elif tag == "option" and self._select and ("selected" in given or self._select not in self._form):
-            self._form[self._select] = given.get("value", "")
+            self._select, self._chosen = name, None
+        elif tag == "option" and self._select:
+            if "selected" in given or self._chosen is None:
+                self._chosen = given.get("value", "")
         elif tag == "input" and name and (given.get("type") not in ("checkbox", "radio") or "checked" in given):
-            self._form[name] = given.get("value", "")
+            self._form.setdefault(name, []).append(given.get("value", ""))
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":
             self._form = None
-        elif tag == "select":
+        elif tag == "select" and self._form is not None:
+            self._form.setdefault(self._select, []).append(self._chosen or "")
             self._select = ""
 
 
@@ -51,7 +54,9 @@ class Browser:
         forms.feed(shown.text)
         if action not in forms.found or not typed.keys() <= forms.found[action].keys():
             raise ProgramFailed(f"{page} has no form for {action} with {sorted(typed)}: {forms.found}")
-        answer = self._client.post(action, data={**forms.found[action], **typed})
+        answer = self._client.post(
+            action, data={**forms.found[action], **{name: [text] for name, text in typed.items()}}
+        )
         if answer.status_code != httpx.codes.OK:
             raise ProgramFailed(f"{action} was refused: {answer.status_code} {answer.text[-2_000:]}")
         return answer.url.path

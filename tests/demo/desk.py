@@ -1,6 +1,6 @@
 """The operator's desk during lunch: blocks a card, changes a price."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tests.demo.account import Account
 from tests.demo.places import products
@@ -14,11 +14,10 @@ class Desk:
     campus: Campus
     account: Account
     """Under which a person can look on through the pages."""
-    _changed: dict[str, int] = field(default_factory=dict[str, int])
 
     def open_menu(self) -> None:
         """Today's prices for every place, and how much a phone may spend where the server cannot be asked."""
-        self.campus.ask("PUT", f"/sites/{SITE}/prices", {"products": products({})})
+        self.campus.ask("PUT", f"/sites/{SITE}/prices", {"products": products()})
         self.campus.ask("PUT", f"/sites/{SITE}/limits", {"rules": {"stand_in": 5_000}})
 
     def block(self, no: int) -> None:
@@ -28,5 +27,5 @@ class Desk:
 
     def change_price(self, product: str, cents: int) -> None:
         """From now on it costs this much."""
-        self._changed[product] = cents
-        self.campus.ask("PUT", f"/sites/{SITE}/prices", {"products": products(self._changed)})
+        page = f"/desk/prices/{SITE}/product"
+        self.account.browser.submit(f"{page}?product={product}", page, price=f"{cents / 100:.2f}")

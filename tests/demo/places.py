@@ -1,6 +1,5 @@
 """Where students buy, and what: two canteen tills, a shop and a vending machine, each an ordinary terminal."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,13 +56,13 @@ PLACES = (TILL_A, TILL_B, THE_SHOP, MACHINE)
 OFFICE = "Card office"
 
 
-def products(changed: Mapping[str, int]) -> list[dict[str, Any]]:
-    """Everything on sale on this campus as the server takes it, some of it at another price."""
+def products() -> list[dict[str, Any]]:
+    """Everything on sale on this campus as the server takes it."""
     return [
         {
             "id": name,
             "names": {"en": english, "zh-Hans": simple, "zh-Hant": full},
-            "price": changed.get(name, price),
+            "price": price,
         }
         | ({"merchant": merchant} if merchant else {})
         for name, english, simple, full, price, merchant in _GOODS
