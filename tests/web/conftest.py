@@ -12,9 +12,12 @@ CHROMIUM = "/usr/bin/chromium"
 Visit = Callable[..., Visitor]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium. Root may not use its sandbox, and what it opens is our own."""
+    """Debian's Chromium, which root may not use with its sandbox; what it opens is our own.
+
+    Playwright has a loop of its own in this thread, so the browser ends with the file: another file's tests want theirs.
+    """
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
         yield opened
