@@ -16,7 +16,7 @@ Visit = Callable[..., Visitor]
 def browser() -> Iterator[Browser]:
     """Debian's Chromium, which root may not use with its sandbox; what it opens is our own.
 
-    Playwright has a loop of its own in this thread, so the browser ends with the file: another file's tests want theirs.
+    Playwright has a loop of its own in this thread, so it ends with the file: tests of other files want theirs.
     """
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
