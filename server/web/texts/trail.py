@@ -68,6 +68,12 @@ _ACTIONS = {
     "withdraw": ("Withdraw a proposal", "撤回待复核事项", "撤回待覆核事項"),
     "withdraw_document": ("Take back a document", "撤回凭证", "撤回憑證"),
     "withdraw_proposal": ("Withdraw a proposal", "撤回待复核事项", "撤回待覆核事項"),
+    "correct_case": ("Correct a case", "更正差异", "更正差異"),
+    "move_for_case": ("Book a movement for a case", "为差异记账调拨", "為差異記帳調撥"),
+    "put_product": ("Add or change a product", "新增或修改商品", "新增或修改商品"),
+    "remove_product": ("Remove a product", "删除商品", "刪除商品"),
+    "start_prices": ("Publish waiting prices now", "立即发布待生效价格", "立即發布待生效價格"),
+    "drop_prices": ("Drop waiting prices", "撤销待生效价格", "撤銷待生效價格"),
 }
 """By the name of the API's operation; what a page does in its place is the same."""
 
