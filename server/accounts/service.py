@@ -11,6 +11,7 @@ import logging
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 
 from argon2 import PasswordHasher
@@ -134,10 +135,11 @@ class Accounts:
         """A session's token, good for nothing but the one-time code. Raises Forbidden, TooOften."""
         if not self._attempts.allows(Asked.SIGN_IN, address, self._mono_ms()):
             raise TooOften("too_often", "too many attempts from this address; wait a minute")
+        nobodys = await asyncio.to_thread(_nobodys)
         known = await self._counted(name)
         if known is None and not self._strangers.may_try(name, self._clock()):
             raise _locked()
-        is_right = await self._is_right(known["password"] if known is not None else _NOBODYS, password)
+        is_right = await self._is_right(known["password"] if known is not None else nobodys, password)
         if known is None or known["is_off"] or not is_right:
             if known is not None:
                 log.warning("a wrong password for %s, or it is switched off", name)
@@ -325,8 +327,12 @@ class Accounts:
 
 
 _UNLOCKED: dict[str, object] = {"failures": 0, "locked_until": 0}
-_NOBODYS = _HASHER.hash(secrets.token_urlsafe(16))
-"""Looked at where there is no such account."""
+
+
+@cache
+def _nobodys() -> str:
+    """The hash that is looked at where there is no such account; made at the first sign-in, whoever's it is."""
+    return _HASHER.hash(secrets.token_urlsafe(16))
 
 
 def _verified(hashed: str, password: str) -> bool:
