@@ -21,7 +21,6 @@ from starlette.types import Scope
 from server.errors import ServerError
 from server.problems import RETRY_AFTER_S
 from server.web.door import PAGES, STATIC, PageDoor, protect
-from server.web.language import SENTENCES
 from server.web.page import page_of, require_own_form
 from server.web.routers import ROUTERS
 from server.words import faults_in_words
@@ -81,7 +80,7 @@ def _problem(request: Request, error: Exception) -> Response:
     """A problem in words: over the page that is open, or as a page of its own."""
     page = page_of(request)
     status, code, text = _what(error)
-    told = page.say(f"problem.{code}") if f"problem.{code}" in SENTENCES else text
+    told = page.problem(code, text)
     fragment = bool(request.headers.get("HX-Request"))
     response = page.show("fragments/problem.html" if fragment else "problem.html", {"told": told}, status=status)
     if fragment:
@@ -98,7 +97,7 @@ def _what(error: Exception) -> tuple[int, str, str]:
         case ServerError():
             return error.status, error.code, error.text
         case RequestValidationError():
-            return 422, "", faults_in_words(error.errors())
+            return 422, "faulty_fields", faults_in_words(error.errors())
         case HTTPException():
             return error.status_code, f"http_{error.status_code}", str(error.detail)
         case _:

@@ -39,6 +39,11 @@ _FILES: Final = (
     "proof",
     "cases",
     "prices",
+    "refused",
+    "said_findings",
+    "said_entries",
+    "said_alarms",
+    "said_by_terminals",
 )
 _TRADITIONAL: Final = ("hant", "tw", "hk", "mo")
 
@@ -56,9 +61,14 @@ SENTENCES: Final = _all()
 _PLACES: Final = {language: place for place, language in enumerate(Language)}
 
 
+def sentence(language: Language, key: str) -> str:
+    """One sentence with its braces. Raises KeyError for one that is nowhere: a mistake of ours."""
+    return SENTENCES[key][_PLACES[language]]
+
+
 def say(language: Language, key: str, **what: object) -> str:
-    """One sentence. Raises KeyError for one that is nowhere: a mistake of ours."""
-    return SENTENCES[key][_PLACES[language]].format(**what)
+    """One sentence with what differs. Raises KeyError for one that is nowhere: a mistake of ours."""
+    return sentence(language, key).format(**what)
 
 
 def chosen(cookie: str, accepted: str) -> Language:

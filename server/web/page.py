@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.responses import HTMLResponse, RedirectResponse
 
@@ -21,8 +21,9 @@ from server.accounts.rules import Session
 from server.auth.rules import Operator, Permission
 from server.errors import Forbidden
 from server.web.door import OPEN, PAGES, READING
-from server.web.language import NAMES, SENTENCES, Language, chosen, say
+from server.web.language import NAMES, SENTENCES, Language, chosen, say, sentence
 from server.web.places import PLACES
+from server.web.said import said
 
 LANGUAGE_COOKIE, LOOK_COOKIE = "fanka_language", "fanka_look"
 LOOKS: Final = ("auto", "light", "dark", "contrast")
@@ -63,6 +64,23 @@ class Page:
         """A sentence in this page's language."""
         return say(self.language, key, **what)
 
+    def said(self, text: str) -> Markup:
+        """What a service wrote in English, in this page's language."""
+        return said(self.language, text)
+
+    def coded(self, kind: str, code: str) -> Markup:
+        """A code of a kind in words; what is no code of it, as `said` has it."""
+        key = f"{kind}.{code}"
+        return escape(self.say(key)) if key in SENTENCES else self.said(code)
+
+    def problem(self, code: str, text: str) -> str:
+        """What went wrong, by its code; `text` is what the server says of it in English."""
+        if f"problem.{code}" in SENTENCES:
+            return self.say(f"problem.{code}")
+        if f"refused.{code}" in SENTENCES and self.language is not Language.EN:
+            return Markup(sentence(self.language, f"refused.{code}")).format(told=self.said(text))  # noqa: S704  ours
+        return self.said(text)
+
     def show(self, template: str, what: Mapping[str, object] = _NOTHING, *, status: int = 200) -> HTMLResponse:
         """The page as its template draws it."""
         return HTMLResponse(self.drawn(template, what), status)
@@ -73,6 +91,8 @@ class Page:
         around: dict[str, object] = {
             "page": self,
             "t": self.say,
+            "said": self.said,
+            "coded": self.coded,
             "csrf": csrf_of(self.session) if self.session is not None else "",
             "done": self.say(f"done.{done}") if f"done.{done}" in SENTENCES else "",
             "places": [] if self.session is None else [place for place in PLACES if place.is_for(self.operator)],

@@ -14,7 +14,6 @@ from server.errors import ServerError
 from server.reconcile.results import DayProof
 from server.reconcile.service import Progress, Reconcile
 from server.web.books import names_of
-from server.web.language import SENTENCES
 from server.web.page import Page
 
 log = logging.getLogger(__name__)
@@ -56,9 +55,7 @@ async def _outcome(page: Page, work: asyncio.Task[DayProof]) -> str:
     try:
         made = await work
     except ServerError as error:
-        key = f"problem.{error.code}"
-        told = page.say(key) if key in SENTENCES else error.text
-        return page.drawn("fragments/problem.html", {"told": told})
+        return page.drawn("fragments/problem.html", {"told": page.problem(error.code, error.text)})
     except Exception as error:
         log.exception("a proof failed")
         return page.drawn("fragments/problem.html", {"told": page.say("problem.unexpected", kind=type(error).__name__)})
