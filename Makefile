@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 SEEDS ?= 100
 
-.PHONY: help setup demo test test-long check simulate bench mutants clean
+.PHONY: help setup demo test test-long check simulate bench mutants models clean
 
 help:            ## list the targets
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -35,6 +35,9 @@ bench: setup     ## measure; prints JSON
 
 mutants: setup   ## planted bugs that the simulation must catch
 	$(PYTHON) -m tests.simulation.mutants
+
+models: setup    ## every state of the models of sync and torn cards
+	$(PYTHON) -m tests.models
 
 clean:           ## remove what can be made again
 	rm -rf .venv demo-data .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
