@@ -341,8 +341,8 @@ def _mount(house: House, pulse: Pulse) -> None:
     state.keys, state.ingest, state.upkeep, state.ledger = house.keys, house.ingest, house.upkeep, house.ledger
     state.terminals, state.people, state.cards, state.policy = house.terminals, house.people, house.cards, house.policy
     state.states, state.alarms, state.tokens = house.states, house.alarms, house.tokens
-    state.reconcile, state.trail, state.enrolments = house.reconcile, Trail(house.database), house.enrolments
-    state.tree, state.phones = house.tree, Phones(house.database, house.keys, house.clock)
+    state.reconcile, state.enrolments, state.tree = house.reconcile, house.enrolments, house.tree
+    state.trail, state.phones = Trail(house.database, house.clock), Phones(house.database, house.keys, house.clock)
     state.metrics_settings = house.settings.metrics
     answer_problems(app)
     if house.role.answers:

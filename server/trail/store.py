@@ -31,3 +31,10 @@ async def page(
         (await connection.execute(query.order_by(trail.c.number.desc()).limit(limit))).mappings().all()
     )
     return found
+
+
+async def is_noted(connection: AsyncConnection, operator: str, action: str, subject: str, since: int) -> bool:
+    """Whether an operator has left this since an instant."""
+    same = trail.c.subject == subject, trail.c.operator == operator, trail.c.action == action
+    query = select(trail.c.number).where(*same, trail.c.at > since).limit(1)
+    return await connection.scalar(query) is not None

@@ -58,14 +58,19 @@ async def person_named(page: Page, person: str | None) -> str:
         return person
 
 
-async def holder_named(page: Page, no: int) -> str:
-    """Who has the card of a number."""
+async def holder_of(page: Page, no: int) -> str | None:
+    """The id of who has the card of a number."""
     office: Cards = page.house.cards
     try:
-        rows = (await office.get(CardNo(no))).rows
+        found: str | None = (await office.get(CardNo(no))).rows[-1]["person"]
     except NotFound:
-        return page.say("books.nobody")
-    return await person_named(page, rows[-1]["person"])
+        return None
+    return found
+
+
+async def holder_named(page: Page, no: int) -> str:
+    """Who has the card of a number."""
+    return await person_named(page, await holder_of(page, no))
 
 
 async def account_named(page: Page, account: Account, names: Names) -> str:

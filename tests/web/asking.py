@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from http.cookies import SimpleCookie
 
 import httpx
 
@@ -21,6 +22,8 @@ class Asking:
     """The pages of a desk, for whoever of its operators is named."""
 
     desk: Desk
+    kept: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
+    """Cookies beside the session's, by who has them."""
     _signed_in: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
 
     async def _session(self, who: str) -> tuple[str, str]:
@@ -42,10 +45,25 @@ class Asking:
         assert session is not None
         return token, csrf_of(session)
 
+    def _cookies(self, who: str, token: str) -> dict[str, str]:
+        """What this person's browser sends."""
+        kept = {COOKIE: token, **self.kept.get(who, {})}
+        return {"Cookie": "; ".join(f"{name}={value}" for name, value in kept.items())}
+
+    def _keep(self, who: str, answer: httpx.Response) -> None:
+        """What this person's browser keeps and drops."""
+        kept = self.kept.setdefault(who, {})
+        for line in answer.headers.get_list("set-cookie"):
+            for name, morsel in SimpleCookie(line).items():
+                kept[name] = morsel.value
+                if morsel["max-age"] == "0":
+                    del kept[name]
+
     async def read(self, path: str, who: str = "ann", status: int = 200) -> str:
         """A page, as text."""
         token, _ = await self._session(who)
-        answer = await self.desk.client.get(f"/desk{path}", headers={"Cookie": f"{COOKIE}={token}"})
+        answer = await self.desk.client.get(f"/desk{path}", headers=self._cookies(who, token))
+        self._keep(who, answer)
         assert answer.status_code == status, answer.text
         return answer.text
 
@@ -55,7 +73,8 @@ class Asking:
         """A form of a page."""
         token, csrf = await self._session(who)
         data = {"csrf": csrf, **(form or {})}
-        headers = {"Cookie": f"{COOKIE}={token}", "Origin": "http://server"}
+        headers = {**self._cookies(who, token), "Origin": "http://server"}
         answer = await self.desk.client.post(f"/desk{path}", data=data, headers=headers)
+        self._keep(who, answer)
         assert answer.status_code == status, answer.text
         return answer

@@ -23,6 +23,7 @@ from server.people.service import People
 from server.phones.service import Phones
 from server.tokens.service import Tokens
 from server.web.door import PAGES
+from server.web.looking import looked_at_card
 from server.web.page import CardsPage, Fields, LookingPage, Page
 
 router = APIRouter()
@@ -78,6 +79,7 @@ async def show_card(
     held = await office.get(CardNo(no))
     newest = held.rows[-1]
     steps = await office.history(CardNo(no), before, _ROWS + 1)
+    await looked_at_card(page, no, newest["person"])
     return page.show(
         "cards/card.html",
         {

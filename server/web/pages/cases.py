@@ -17,7 +17,8 @@ from server.fields import RequestId, Words
 from server.ingest.book import CaseClass
 from server.ledger.accounts import Account, AccountKind
 from server.upkeep.service import Upkeep
-from server.web.books import account_named, change_of, holder_named, names_of
+from server.web.books import account_named, change_of, holder_of, names_of, person_named
+from server.web.looking import looked_at_card
 from server.web.page import DecidingPage, Fields, FinancePage, LookingPage, Yuan
 from server.web.suggesting import account_of, suggested
 
@@ -102,11 +103,13 @@ async def show_case(page: LookingPage, number: CaseNumber) -> HTMLResponse:
     case, names = await upkeep.case(number), await names_of(page)
     about, counted = suggested(case), account_of(case)
     lines = [*about, *[(None, 0)] * (LEGS_SHOWN - len(about))]
+    holder = await holder_of(page, case["card"]) if case["card"] is not None else None
+    await looked_at_card(page, case["card"], holder)
     waiting = [one for one in await together.waiting() if one.subject.partition(":")[2].startswith(f"case-{number}-")]
     what = {
         "case": case,
         "account": await account_named(page, counted, names) if counted else "",
-        "holder": await holder_named(page, case["card"]) if case["card"] is not None else "",
+        "holder": await person_named(page, holder) if case["card"] is not None else "",
         "terminal": names.by_tno.get(case["tno"], ""),
         "names": names,
         "lines": lines,

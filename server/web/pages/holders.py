@@ -15,6 +15,7 @@ from server.people.service import People
 from server.phones.service import Phones
 from server.tokens.schemas import Uid
 from server.tokens.service import Tokens
+from server.web.looking import looked_at_person
 from server.web.page import CardsPage, Fields, LookingPage
 
 router = APIRouter()
@@ -72,6 +73,7 @@ async def show_person(page: LookingPage, person: Who) -> HTMLResponse:
     people: People = page.house.people
     finding: Finding = page.house.finding
     known = await people.get(PersonId(person))
+    await looked_at_person(page, person)
     return page.show("cards/person.html", {"person": known, "cards": await finding.cards_of(PersonId(person))})
 
 

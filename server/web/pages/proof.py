@@ -23,6 +23,7 @@ from server.tree.rules import Head, Name, Source
 from server.tree.schemas import RowProofView
 from server.tree.service import Tree
 from server.web.language import Language
+from server.web.looking import looked_at_card
 from server.web.page import AuditingPage, LookingPage, Page
 
 router = APIRouter(prefix="/entries/{tno}/{branch}/{seq}")
@@ -89,6 +90,7 @@ async def _holder(page: Page, entry: Entry | None) -> tuple[int, str]:
         person = next(row["person"] for row in held.rows if row["generation"] == card.generation)
     except (NotFound, StopIteration):
         return 0, ""
+    await looked_at_card(page, card.no, person)
     return int(card.no), (await people.get(person)).name if person is not None else ""
 
 

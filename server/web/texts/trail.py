@@ -34,6 +34,8 @@ _ACTIONS = {
     "import_journal": ("Import a journal", "导入日志", "匯入日誌"),
     "issue": ("Order cards", "登记新卡", "登記新卡"),
     "issue_cards": ("Order cards", "登记新卡", "登記新卡"),
+    "look_at_card": ("Look at a person's card", "查看人员的卡", "檢視人員的卡"),
+    "look_at_person": ("Look at a person", "查看人员", "檢視人員"),
     "load": ("Load a card", "充值", "加值"),
     "load_card": ("Load a card", "充值", "加值"),
     "pay_out": ("Pay out", "付款", "付款"),
