@@ -10,8 +10,9 @@ commands; COMMAND --help says more:
   restore            make a server from a backup, where there is none
   accounts           who may use the pages: make accounts, switch them off
   import-cards FILE  take over an old system's cards and balances
+  audit              check everything that the database holds; the server may run
 
-What the server has sealed is checked without it: python -m protocol audit --help
+What the server has sealed is checked without it, too: python -m protocol audit --help
 """
 
 import argparse
@@ -26,7 +27,7 @@ from pathlib import Path
 
 import uvicorn
 
-from server import accounts_command, backup_command, import_command, keys_command
+from server import accounts_command, audit_command, backup_command, import_command, keys_command
 from server.app import House, authority_of, open_house, prepare_broker, require_own_broker, utc_now
 from server.broker.authority import AuthorityUnusable
 from server.broker.before_start import port_fault, way_fault
@@ -75,6 +76,8 @@ def main() -> int:
         return backup_command.main(sys.argv[1:], print, _warn)
     if sys.argv[1:2] == ["import-cards"]:
         return import_command.main(sys.argv[2:], print, _warn)
+    if sys.argv[1:2] == ["audit"]:
+        return audit_command.main(sys.argv[2:], print, _warn)
     parser = argparse.ArgumentParser(
         prog="python -m server", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -63,6 +63,13 @@ def test_a_server_is_watched_copied_and_made_again_works_for_a_day_and_bears_ano
     check_an_enrolment(enrolled, done.stderr, tmp_path / "campus")
 
 
+def test_a_server_is_audited_and_its_report_and_a_root_are_verified_by_hand(tmp_path: Path) -> None:
+    done = run_guides(tmp_path, "audit.md")
+    assert done.stdout.count("everything agrees") == 2
+    assert done.stdout.count("Signature Verified Successfully") == 2, "the report, and the root"
+    assert '"agrees": true,\n  "count": 0' in done.stdout and re.search("^true$", done.stdout, re.MULTILINE)
+
+
 def check_a_day(said: str) -> None:
     """What the answers of daily work must have shown to somebody who reads along."""
     drawers = re.findall(r'"kind":"drawer","owner":"till-1/\d+/1","cents":(-?\d+)', said)

@@ -1,0 +1,1 @@
+"""Checks the whole database anew for somebody who trusts nobody who runs it: `python -m server audit`."""
