@@ -56,8 +56,8 @@ trail = Table(
     Index("trail_by_operator", "operator", "number"),
     Index("trail_by_time", "at"),
 )
-"""Who asked for which change, or looked at whom; rows are only ever added. No personal data: a person is named by the id
-in the subject, and of what was sent only the SHA-256 is kept."""
+"""Who asked for which change, or looked at whom; rows are only ever added. No personal data: a person is named by the
+id in the subject, and of what was sent only the SHA-256 is kept."""
 
 due = Table(
     "due",

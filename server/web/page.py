@@ -20,17 +20,18 @@ from protocol.money import SALE_CENTS_MAX, format_cents, parse_cents
 from server.accounts.rules import Session
 from server.auth.rules import Operator, Permission
 from server.errors import Forbidden
-from server.web.door import OPEN, PAGES, READING
+from server.web.door import COOKIE, OPEN, PAGES, READING
 from server.web.language import NAMES, SENTENCES, Language, chosen, say, sentence
 from server.web.places import PLACES
 from server.web.said import said
 
-LANGUAGE_COOKIE, LOOK_COOKIE = "fanka_language", "fanka_look"
+LANGUAGE_COOKIE, LOOK_COOKIE, DONE_COOKIE = "fanka_language", "fanka_look", "fanka_done"
 LOOKS: Final = ("auto", "light", "dark", "contrast")
 CAUSE = r"^[a-z:]+:[A-Za-z0-9._/@-]{1,70}$"
 """How a cause of postings is spelled."""
 _HERE = Path(__file__).parent
-_DONE_MAX = 40
+_DONE_S = 60
+"""So long the page that says it may take to come."""
 _NOTHING: Final[Mapping[str, object]] = {}
 
 
@@ -82,19 +83,21 @@ class Page:
         return self.said(text)
 
     def show(self, template: str, what: Mapping[str, object] = _NOTHING, *, status: int = 200) -> HTMLResponse:
-        """The page as its template draws it."""
-        return HTMLResponse(self.drawn(template, what), status)
+        """The page as its template draws it. What is said to be done is said this once."""
+        response = HTMLResponse(self.drawn(template, what), status)
+        if self._done:
+            response.delete_cookie(DONE_COOKIE, PAGES)
+        return response
 
     def drawn(self, template: str, what: Mapping[str, object] = _NOTHING) -> str:
         """What a template draws for this page."""
-        done = self.request.query_params.get("done", "")[:_DONE_MAX]
         around: dict[str, object] = {
             "page": self,
             "t": self.say,
             "said": self.said,
             "coded": self.coded,
             "csrf": csrf_of(self.session) if self.session is not None else "",
-            "done": self.say(f"done.{done}") if f"done.{done}" in SENTENCES else "",
+            "done": self._done,
             "places": [] if self.session is None else [place for place in PLACES if place.is_for(self.operator)],
             "here": self.request.url.path,
             "languages": NAMES,
@@ -106,9 +109,25 @@ class Page:
         return _TEMPLATES.get_template(template).render({**around, **what})
 
     def done(self, key: str, to: str) -> RedirectResponse:
-        """It was done: go to a page, which says so."""
+        """It was done: go to a page, which says so once. No link of anybody else makes it say so."""
         assert f"done.{key}" in SENTENCES
-        return RedirectResponse(f"{PAGES}{to}{'&' if '?' in to else '?'}done={key}", 303)
+        response = RedirectResponse(f"{PAGES}{to}", 303)
+        told = f"{key}.{self._seal(key, f'{PAGES}{to}'.partition('?')[0])}"
+        secure = self.request.url.scheme == "https"
+        response.set_cookie(DONE_COOKIE, told, _DONE_S, path=PAGES, secure=secure, httponly=True, samesite="strict")
+        return response
+
+    @property
+    def _done(self) -> str:
+        """What was done just now that led to this very page; empty: nothing."""
+        key, _, seal = self.request.cookies.get(DONE_COOKIE, "").partition(".")
+        is_ours = hmac.compare_digest(seal.encode(), self._seal(key, self.request.url.path).encode())
+        return self.say(f"done.{key}") if is_ours and f"done.{key}" in SENTENCES else ""
+
+    def _seal(self, key: str, path: str) -> str:
+        """Only who has this browser's session can say that something was done in it."""
+        token = self.request.cookies.get(COOKIE, "")
+        return hmac.new(token.encode(), f"done {key} {path}".encode(), sha256).hexdigest()
 
     def show_once(self, template: str, what: Mapping[str, object]) -> HTMLResponse:
         """What a form brought and nobody can ask for again: the address stays that of the form."""

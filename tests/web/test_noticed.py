@@ -10,7 +10,8 @@ from server.web.language import SENTENCES
 from tests.server.office import open_desk
 from tests.web.asking import Asking
 
-LI = {"name": "Li Na", "card_class": 1}
+SAVED, _, _ = SENTENCES["done.person_saved"]
+LI: dict[str, str | int] = {"name": "Li Na", "card_class": 1}
 
 
 @pytest.fixture
@@ -18,6 +19,23 @@ async def asking(tmp_path: Path) -> AsyncIterator[Asking]:
     async with open_desk(tmp_path) as desk:
         await desk.put("/people/s-1", LI)
         yield Asking(desk)
+
+
+async def test_what_was_done_is_said_once_and_by_no_link(asking: Asking) -> None:
+    assert SAVED not in await asking.read("/people/s-1?done=person_saved")
+    done = await asking.send("/people/s-1", LI)
+    assert done.headers["location"] == "/desk/people/s-1", "an address that says nothing to others"
+    assert SAVED not in await asking.read("/people"), "another page does not take it away"
+    assert SAVED in await asking.read("/people/s-1")
+    assert SAVED not in await asking.read("/people/s-1")
+
+
+async def test_nobody_elses_browser_says_that_it_was_done(asking: Asking) -> None:
+    await asking.send("/people/s-1", LI)
+    asking.kept["eve"] = dict(asking.kept["ann"])
+    assert SAVED not in await asking.read("/people/s-1", "eve")
+    asking.kept["ann"]["fanka_done"] = f"card_blocked.{asking.kept['ann']['fanka_done'].partition('.')[2]}"
+    assert 'class="said said-done"' not in await asking.read("/people/s-1")
 
 
 async def test_who_looks_at_a_person_is_noted_once_an_hour(asking: Asking) -> None:
