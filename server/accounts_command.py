@@ -1,4 +1,5 @@
-"""`python -m server accounts ...`: who may use the pages. The server may run meanwhile.
+"""`python -m server accounts ...`: who may use the pages. The server may run meanwhile: on SQLite this is a guest of
+its database (`server/db.py` says why that is safe).
 
 accounts add NAME --roles ROLE,...   a new account; prints a password to hand over, shown this once
 accounts list                        all accounts

@@ -1,8 +1,15 @@
 """The database: one setting chooses SQLite or PostgreSQL, and every statement goes through `writing` or `reading`.
 
 Tables are in `server/tables.py` and `server/act_tables.py`. What is special to SQLite stands in `_sqlite_*` below and
-nowhere else: exactly one connection writes and checkpoints (SQLite before 3.51.3 can corrupt a WAL that two connections
-checkpoint), all others only read.
+nowhere else: exactly one connection of the server writes and checkpoints, all others only read.
+
+Before 3.51.3 SQLite can corrupt a WAL: a checkpoint begins where an earlier one has left nothing to do, and meanwhile
+somebody else's commit starts the WAL anew (sqlite.org/wal.html, "The WAL-reset bug"). Here none begins so. Every
+checkpoint follows a commit of the one connection that checkpoints, whose frames are still to be copied, and as long as
+they are nobody starts the WAL anew. That holds beside a guest (`accounts` at the console) too, which writes but never
+checkpoints: guests and readers have `wal_autocheckpoint=0`, nothing says `PRAGMA wal_checkpoint`, a backup reads only,
+and a connection that closes checkpoints only where it gets the file for itself, so that nobody else has it open.
+`server/alone.py` lets one server work at a time.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator

@@ -82,6 +82,26 @@ async def test_only_the_server_checkpoints(config: Path) -> None:
     assert await pages(is_guest=True) == 0 < await pages(is_guest=False)
 
 
+async def test_a_guest_that_goes_leaves_its_pages_to_the_server(config: Path) -> None:
+    """More of them than SQLite checkpoints by itself; the server's next commit brings them into the file."""
+    file, url = config.parent / "data" / "server.db", read_settings(config).database
+    many = 6_000_000
+
+    async def put(database: Database, count: int) -> None:
+        async with database.writing() as connection:
+            await connection.execute(text(f"INSERT INTO kept VALUES (zeroblob({count}))"))
+
+    async with Database(url) as server:
+        async with server.writing() as connection:
+            await connection.execute(text("CREATE TABLE kept (it BLOB)"))
+        before = file.read_bytes()
+        async with Database(url, is_guest=True) as guest:
+            await put(guest, many)
+        assert file.read_bytes() == before and file.with_name("server.db-wal").stat().st_size > many
+        await put(server, 1)
+        assert file.stat().st_size > many
+
+
 def test_a_key_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / OTP_KEY).mkdir(mode=0o600)
     with pytest.raises(KeysUnusable, match=r"otp\.key: .* belongs to the user"):
