@@ -16,6 +16,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from protocol.signing import to_base64url
 from protocol.texts import sentence_of
 from terminal import card_keys_command, cards_command, labels_command
@@ -28,11 +30,10 @@ from terminal.identity import GRANT_FILE, JOURNAL_FILE, Identity, IdentityError
 from terminal.key_tiers import TierName, keys_of
 from terminal.languages import NoSuchLanguage, Spoken
 from terminal.ports import JournalError, JournalInUse
-from terminal.preferences import Preferences, keep_preferences, read_preferences
+from terminal.preferences import keep_preferences, painted, read_preferences
 from terminal.rescue import NothingToRescue, rescue
 from terminal.sdl import prepare_sdl
 from terminal.server_http import ServerAt
-from terminal.theme import ScreenSettings
 
 OK, WRONG_CONFIG, NO_IDENTITY, IN_USE, JOURNAL = 0, 2, 3, 4, 5
 
@@ -120,8 +121,10 @@ def _is_terminal(path: Path) -> bool:
 
     words = _spoken(path, config)
 
+    screen = painted(config.screen, config.directory)
+
     async def enrolled() -> bool:
-        return await EnrolScreen(config, config.screen or ScreenSettings(), words).run(missing)
+        return await EnrolScreen(config, screen, words).run(missing)
 
     try:
         may_sell = asyncio.run(enrolled())
@@ -130,7 +133,7 @@ def _is_terminal(path: Path) -> bool:
             f"{path}: screen: {error}. Enrol at the console: --enrol URL --code CODE --data DIR"
         ) from error
     if may_sell:
-        keep_preferences(config.directory, Preferences(words.language))
+        keep_preferences(config.directory, replace(read_preferences(config.directory), language=words.language))
     return may_sell
 
 

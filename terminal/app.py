@@ -52,7 +52,7 @@ from terminal.offline import Offline, OfflineCause
 from terminal.policy_store import PolicyStore
 from terminal.ports import JournalBroken, JournalDamaged
 from terminal.post import Post
-from terminal.preferences import Preferences, keep_preferences
+from terminal.preferences import Choices, painted
 from terminal.questions import Questions
 from terminal.renewal import CertificateKeeper
 from terminal.sdl import prepare_sdl
@@ -157,7 +157,7 @@ def _floor(
     screen: "Screen | None",
 ) -> Floor:
     """The counter, and another one to practise at, which is given nothing of the real one's journal, card and line."""
-    shell, clerk = till.shell, till.clerk
+    shell, clerk, choices = till.shell, till.clerk, Choices(config.directory)
 
     def practise() -> Awaitable[Practice]:
         return begin_practice(post, shell.lists, clerk, till.gauges, faces, heard, config.campus)
@@ -165,10 +165,10 @@ def _floor(
     async def spoken(language: str) -> None:
         if screen is not None:
             screen.speak(language)
-        await asyncio.to_thread(keep_preferences, config.directory, Preferences(language))
+        await choices.speak(language)
 
     selling = Glance(shell, clerk.rights, config.campus, clerk.now)
-    return Floor(till, selling, gate, faces, words, practise, spoken)
+    return Floor(till, selling, gate, faces, words, practise, spoken, choices.paint)
 
 
 def _speaker(config: Config) -> "Speaker | None":
@@ -189,7 +189,8 @@ def _screen(config: Config, words: Spoken, speaker: "Speaker | None") -> "Screen
     from terminal.window import ScreenUnusable
 
     try:
-        return Screen(config.screen, words, config.campus, language=words.language, warn=speaker.warn)
+        settings = painted(config.screen, config.directory)
+        return Screen(settings, words, config.campus, language=words.language, warn=speaker.warn)
     except ScreenUnusable as error:
         _log.error("no screen: %s", error)
         return None

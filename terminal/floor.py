@@ -16,6 +16,7 @@ from terminal.glance import Glance
 from terminal.languages import NoSuchLanguage, Spoken
 from terminal.shell import Shell
 from terminal.status import Status
+from terminal.theme import Theme
 from terminal.till import Till
 from terminal.training import Practice, is_idle
 from terminal.views import View
@@ -66,6 +67,8 @@ class Floor:
     """A new counter to practise at."""
     spoken: Callable[[str], Awaitable[None]]
     """Is told which language is spoken from now on."""
+    paint: Callable[[Theme], Awaitable[None]]
+    """Is told in which colours the screen is drawn from now on."""
     practice: Practice | None = None
     _field: Till | Practice | None = None
     """Who was told of the card that lies there."""

@@ -6,7 +6,7 @@ drawn only where a scene differs from the one before. Nothing here stops a sale:
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Protocol
 
@@ -17,12 +17,12 @@ from terminal.commands import Clear, Confirm, TakeCash, Typed
 from terminal.front import Front, press, said, shown
 from terminal.glance import Glance
 from terminal.ports import JournalBroken
-from terminal.presses import Area, Beside, Do, Enter, Escape, Open, Page, Plus, Press, Repeat, Rub, Type
+from terminal.presses import Area, Beside, Do, Enter, Escape, Look, Open, Page, Plus, Press, Repeat, Rub, Type
 from terminal.scene import Scene
 from terminal.screens.bar import warns_of
 from terminal.screens.picture import picture
 from terminal.status import Status
-from terminal.theme import ScreenSettings
+from terminal.theme import ScreenSettings, Theme
 from terminal.views import View, Words
 from terminal.window import Window
 
@@ -69,6 +69,11 @@ class Behind(Protocol):
 
     async def do(self, command: Typed) -> None:
         """Somebody pressed this."""
+        ...
+
+    @property
+    def paint(self) -> Callable[[Theme], Awaitable[None]]:
+        """Is told which colours somebody chose."""
         ...
 
 
@@ -187,8 +192,11 @@ class Screen:
     async def _obey(self, behind: Behind) -> None:
         """One press after the other: each is judged by what the ones before it have done."""
         while True:
-            for command in self._asked(*await self._presses.get(), behind.glance):
+            what, seen = await self._presses.get()
+            for command in self._asked(what, seen, behind.glance):
                 await behind.do(command)
+            if isinstance(what, Look):
+                await behind.paint(self._front.theme)
 
     def _asked(self, what: Press, seen: str, glance: Glance) -> tuple[Typed, ...]:
         """What a press asks for. What was meant for a PIN is for nothing else, and nothing else is for a PIN."""

@@ -193,8 +193,11 @@ async def _till_pause(bench: CounterBench, customers: int) -> tuple[float, float
     async def speak(language: str) -> None:
         screen.speak(language)
 
+    async def paint(_: Theme) -> None:
+        """Nobody chooses other colours in a lunch hour."""
+
     glance = Glance(bench.shell, Rights(), CampusTime(), bench.now)
-    floor = Floor(bench.till, glance, gate, faces, spoken, practise, speak)
+    floor = Floor(bench.till, glance, gate, faces, spoken, practise, speak, paint)
     await bench.shell.start()
     await bench.till.tick()
     running = asyncio.create_task(screen.run(floor))

@@ -51,7 +51,14 @@ from terminal.news import chip_stepped, hooks_of
 from terminal.offline import Offline, OfflineCause
 from terminal.policy_store import PolicyStore
 from terminal.ports import Draft, JournalBroken, JournalInUse
-from terminal.preferences import PREFERENCES_FILE, Preferences, keep_preferences, read_preferences
+from terminal.preferences import (
+    PREFERENCES_FILE,
+    Choices,
+    Preferences,
+    keep_preferences,
+    painted,
+    read_preferences,
+)
 from terminal.texts.en import SENTENCES
 from terminal.timekeeper import Timebase
 from tests.hardware.card_bench import KEYS, OFFICE, TILL, WHO, blank, issued
@@ -939,3 +946,14 @@ async def test_a_language_that_was_chosen_is_spoken_after_a_restart(
     assert _spoken(tmp_path, config).language == "en", "of a newer program, perhaps"
     keep_preferences(tmp_path / "nowhere", Preferences("en"))
     assert "cannot be kept" in caplog.text
+
+
+async def test_colours_that_were_chosen_are_there_after_a_restart(tmp_path: Path) -> None:
+    """And neither they nor the language take the other's place, even where both are chosen at once."""
+    choices, said = Choices(tmp_path), ScreenSettings((480, 320), theme=Theme.CONTRAST)
+    assert painted(said, tmp_path) == said
+    await asyncio.gather(choices.paint(Theme.DARK), choices.speak("zh-Hant"), choices.paint(Theme.LIGHT))
+    assert read_preferences(tmp_path) == Preferences("zh-Hant", Theme.LIGHT)
+    assert painted(said, tmp_path) == replace(said, theme=Theme.LIGHT)
+    await Choices(tmp_path).speak("en")
+    assert painted(said, tmp_path).theme is Theme.LIGHT

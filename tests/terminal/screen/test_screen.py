@@ -42,11 +42,11 @@ from terminal.floor_commands import Pretend, Speak, Train, Trial
 from terminal.glance import UNDO_MS, Glance
 from terminal.languages import Spoken
 from terminal.post import Post
-from terminal.presses import Area, Begin, Beside, Do, Enter, FormName, Open, Page, Press, Repeat, Type
+from terminal.presses import Area, Begin, Beside, Do, Enter, FormName, Look, Open, Page, Press, Repeat, Type
 from terminal.scene import Text
 from terminal.screen import Screen
 from terminal.texts.en import SENTENCES
-from terminal.theme import ScreenSettings
+from terminal.theme import ScreenSettings, Theme
 from terminal.training import Practice, begin_practice
 from terminal.window import ScreenUnusable
 from tests.hardware.card_bench import OFFICE, SERVER, issued
@@ -59,6 +59,7 @@ class Desk:
 
     def __init__(self, bench: CounterBench, screen: Screen, floor: Floor, directory: Path) -> None:
         self.bench, self.screen, self.floor, self.directory = bench, screen, floor, directory
+        self.painted: list[Theme] = []
 
     def practises(self) -> bool:
         """Whether this is training."""
@@ -113,9 +114,14 @@ async def at(tmp_path: Path) -> AsyncIterator[Desk]:
         screen.speak(language)
 
     selling = Glance(bench.shell, Rights(load=True, topup=True), CampusTime(), bench.now)
-    floor = Floor(bench.till, selling, gate, faces, spoken, practise, says)
+
+    async def paints(theme: Theme) -> None:
+        desk.painted.append(theme)
+
+    floor = Floor(bench.till, selling, gate, faces, spoken, practise, says, paints)
+    desk = Desk(bench, screen, floor, tmp_path)
     running = asyncio.create_task(screen.run(floor))
-    yield Desk(bench, screen, floor, tmp_path)
+    yield desk
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running
@@ -382,6 +388,14 @@ async def test_another_language_is_spoken_at_once_and_everywhere(at: Desk) -> No
     assert at.bench.face.views[-1].title == "未成交"
     await at.floor.do(Speak("klingon"))
     assert "zh-Hans" in at.bench.face.said[-1]
+
+
+async def test_other_colours_are_told_to_whoever_keeps_them(at: Desk) -> None:
+    await at.touch(Open(Page.MENU))
+    await at.touch(Open(Page.TOOLS))
+    for theme in (Theme.DARK, Theme.CONTRAST):
+        await at.touch(Look(theme))
+    await at.until(lambda: at.painted == [Theme.DARK, Theme.CONTRAST], "both")
 
 
 def words_on(screen: Screen) -> str:
