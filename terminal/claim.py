@@ -2,6 +2,7 @@
 
     tls.pem    the TLS key (P-256, PKCS #8) and its certificate in one file, so that they always fit; mode 0600
     ca.crt     the site's authority: whom to believe to be the broker
+    server.json    the server's address, for renewals (`terminal/server_address.py`)
 
 The same code goes on with an enrolment that was interrupted (`terminal/pending.py`); the journal's key is made once.
 """
@@ -48,6 +49,7 @@ from terminal.identity import (
 )
 from terminal.journal_file import missing
 from terminal.pending import Opened, Pending, forget_pending, keep_pending, read_pending
+from terminal.server_address import keep_address
 from terminal.server_http import NoAnswer, ServerAt
 
 LOOK_EVERY_S = 2.0
@@ -153,7 +155,8 @@ def _wait_for_approval(
     words = four_words(text)
     told.say(f"Compare these words with those at the desk: {words}")
     told.show(words)
-    return _keep(directory, keys, tls, believed, _until_approved(server, opened.ticket, told.say, wait))
+    found = _until_approved(server, opened.ticket, told.say, wait)
+    return _keep(directory, server, keys, tls, believed, found)
 
 
 def renew(directory: Path, server: ServerAt, identity: Identity, at: UtcMs) -> None:
@@ -221,7 +224,12 @@ def _believed(opened: Opened) -> _Believed:
 
 
 def _keep(
-    directory: Path, keys: JournalKeys, key: ec.EllipticCurvePrivateKey, believed: _Believed, found: _Standing
+    directory: Path,
+    server: ServerAt,
+    keys: JournalKeys,
+    key: ec.EllipticCurvePrivateKey,
+    believed: _Believed,
+    found: _Standing,
 ) -> Identity:
     """Nothing but what holds under what the words stood for. The grant last: with it the terminal is enrolled."""
     try:
@@ -231,6 +239,7 @@ def _keep(
     if grant.verify_key != keys.open(directory).public:
         raise IdentityError("the server answered with the grant of another journal key. Enrol again.")
     _keep_pair(directory, key, _checked(found.certificate, key, believed.authority, grant.tid))
+    keep_address(directory, server.url)
     replace_file(directory / CA_FILE, believed.authority.public_bytes(Encoding.PEM))
     return save_grant(directory, found.grant.encode(), believed.trust, keys)
 

@@ -5,6 +5,7 @@ them is its owner's alone (chmod 600).
 """
 
 import enum
+import logging
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +29,10 @@ from terminal.identity import CA_FILE, TLS_FILE, IdentityError, JournalKeys
 from terminal.key_tiers import TierName, keys_of
 from terminal.mqtt_line import LineSettings, TlsFiles
 from terminal.sam_keys import SamTable, keys_in
+from terminal.server_address import SERVER_FILE, kept_address
 from terminal.theme import ScreenSettings, Theme
+
+_log = logging.getLogger(__name__)
 
 _T = TypeVar("_T", bound=msgspec.Struct)
 _READER_PATH = r"^(|/[A-Za-z0-9._/:@+-]+|usb(:[0-9]{1,3}:[0-9]{1,3})?)\Z"
@@ -147,7 +151,10 @@ class Config:
     line: LineSettings | None
     """None: a terminal that was never meant to have a network."""
     server_url: str
-    """Where the server answers HTTP; empty: the certificate is renewed by enrolling again."""
+    """Where the server answers HTTP: what the settings say, else where this terminal was enrolled.
+
+    Empty: it was enrolled by hand, and the certificate is renewed by enrolling again.
+    """
     campus: CampusTime
     card_keys: CardKeys = field(repr=False)
     key_set_new: int
@@ -195,7 +202,7 @@ def read_config(path: Path, *, with_card_keys: bool = True) -> Config:
         reader_name=file.reader.name,
         reader_path=_reader_path(path, file.reader),
         line=_line(file.broker, base, directory) if file.broker else None,
-        server_url=server_url(file.server.url) if file.server else "",
+        server_url=server_url(file.server.url) if file.server else _kept_url(directory),
         campus=CampusTime(file.campus.offset_min, file.campus.day_starts_min),
         card_keys=CardKeys((_master_keys(keys_path, row, frozenset(file.may)) for row in rows), in_sam),
         key_set_new=key_sets[0] if key_sets else 0,
@@ -313,6 +320,16 @@ def server_url(url: str) -> str:
     if not (is_bare and re.match(_HOST, host) and re.fullmatch("https?://[!-~]+", url)):
         raise ConfigWrong(f"server.url: {url!r} is no address such as https://fanka.campus.example")
     return url
+
+
+def _kept_url(directory: Path) -> str:
+    """An address that cannot be one was none at enrolment either: it is left out."""
+    kept = kept_address(directory)
+    try:
+        return server_url(kept) if kept else ""
+    except ConfigWrong as error:
+        _log.warning("%s: %s", directory / SERVER_FILE, error)
+        return ""
 
 
 def _master_keys(path: Path, row: KeySetTable, may: frozenset[May]) -> MasterKeys:

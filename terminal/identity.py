@@ -9,6 +9,7 @@ In the data directory:
     tls.pem        key and certificate for the broker (`terminal/claim.py`); mode 0600
     enrolment.json an enrolment that waits for a person (`terminal/pending.py`); mode 0600
     ca.crt         whom to believe to be the broker
+    server.json    where the server answered at enrolment (`terminal/server_address.py`)
 
 `JournalKeys` is the port behind which the journal key lives, one implementation for each key tier; the file's is here.
 The seed leaves this file only as a `SigningKey`, which shows nothing of it.

@@ -60,6 +60,7 @@ from terminal.preferences import (
     read_preferences,
 )
 from terminal.texts.en import SENTENCES
+from terminal.theme import ScreenSettings, Theme
 from terminal.timekeeper import Timebase
 from tests.hardware.card_bench import KEYS, OFFICE, TILL, WHO, blank, issued
 from tests.protocol.samples import GRANT, NOON, SERVER_KEY

@@ -185,10 +185,34 @@ async def test_a_strange_answer_ends_no_till_and_a_good_one_mends_it(
     usable(tmp_path / "data")
 
 
-async def start_and_quit(tmp_path: Path, at: ServerAt, enough: Callable[[], bool]) -> None:
+async def test_settings_without_a_server_renew_where_it_was_enrolled(tmp_path: Path, server: EnrollingServer) -> None:
+    """The address that was typed at the panel or after --enrol; and the settings' own one goes before it."""
+    data = tmp_path / "data"
+    with answering(server) as at:
+        enrol(data, at, claim_code(7), "pi", lambda _: None)
+        assert read_config(written(tmp_path)).server_url == at.url
+        (data / "tls.pem").write_bytes(b"torn")
+        await start_and_quit(tmp_path, None, lambda: (data / "tls.pem").read_bytes() != b"torn")
+    usable(data)
+    path = written(tmp_path)
+    path.write_text(path.read_text().replace("[reader]", '[server]\nurl = "https://other.example"\n[reader]'))
+    assert read_config(path).server_url == "https://other.example"
+
+
+@pytest.mark.parametrize("kept", [b"{", b"{}", b'{"url": "http://[fanka"}', b'{"url": ""}'])
+def test_an_address_that_is_none_stops_no_start(
+    tmp_path: Path, kept: bytes, identity: Identity, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "data" / "server.json").write_bytes(kept)
+    assert read_config(written(tmp_path)).server_url == ""
+    assert bool(caplog.text) == (b'""' not in kept)
+
+
+async def start_and_quit(tmp_path: Path, at: ServerAt | None, enough: Callable[[], bool]) -> None:
     """Start a terminal, type `quit` after a second or earlier, and see it end in order."""
     path = written(tmp_path)
-    tables = f'[broker]\nhost = "127.0.0.1"\nport = 1\n[server]\nurl = "{at.url}"\n[reader]'
+    table = f'[server]\nurl = "{at.url}"\n' if at else ""
+    tables = f'[broker]\nhost = "127.0.0.1"\nport = 1\n{table}[reader]'
     path.write_text(path.read_text().replace("[reader]", tables))
     reading, writing = os.pipe()
     out = io.BytesIO()
