@@ -23,7 +23,7 @@ from protocol.texts import sentence_of
 from terminal import card_keys_command, cards_command, labels_command
 from terminal.app import run
 from terminal.claim import enrol
-from terminal.config import Config, ConfigWrong, read_config
+from terminal.config import Config, ConfigWrong, NoCardKeys, read_config
 from terminal.console import standard_console
 from terminal.enrol import new_key, take_grant
 from terminal.identity import GRANT_FILE, JOURNAL_FILE, Identity, IdentityError
@@ -115,12 +115,13 @@ def _is_terminal(path: Path) -> bool:
     def missing() -> str:
         try:
             read_config(path).card_keys.close()
+        except NoCardKeys:
+            return words["enrol.no_card_keys"]
         except ConfigWrong as error:
             return str(error)
         return ""
 
     words = _spoken(path, config)
-
     screen = painted(config.screen, config.directory)
 
     async def enrolled() -> bool:

@@ -36,6 +36,7 @@ from protocol.signing import from_base64url, to_base64url
 from protocol.trust import Trust, trust_of
 from terminal.durable_file import replace_file
 from terminal.enrol import new_key
+from terminal.enrol_fault import EnrolFault, NoAnswer, NotEnrolledYet
 from terminal.identity import (
     CA_FILE,
     GRANT_FILE,
@@ -50,7 +51,7 @@ from terminal.identity import (
 from terminal.journal_file import missing
 from terminal.pending import Opened, Pending, forget_pending, keep_pending, read_pending
 from terminal.server_address import keep_address
-from terminal.server_http import NoAnswer, ServerAt
+from terminal.server_http import ServerAt
 
 LOOK_EVERY_S = 2.0
 SILENT_TRIES_MAX = 30
@@ -195,17 +196,19 @@ def _until_approved(
                 say(f"{error} It is tried again.")
             if silent >= SILENT_TRIES_MAX:
                 raise NoAnswer(
+                    error.fault,
                     f"{error} It was tried {silent} times. What was begun is kept: when the server is there again, "
-                    "run the same command with the same code, and this goes on."
+                    "run the same command with the same code, and this goes on.",
                 ) from error
         else:
             silent = 0
             if found.state == "approved":
                 return found
             if found.state == "refused":
-                raise IdentityError(
+                raise NotEnrolledYet(
+                    EnrolFault.TURNED_AWAY,
                     "the desk turned this machine away, or another one used the code. If the desk typed other words, "
-                    "begin once more with the same code; else ask for a new one."
+                    "begin once more with the same code; else ask for a new one.",
                 )
         wait(LOOK_EVERY_S)
 
@@ -220,7 +223,7 @@ def _believed(opened: Opened) -> _Believed:
     try:
         return _Believed(trust_of(opened.trust), x509.load_pem_x509_certificate(opened.authority.encode()))
     except ValueError as error:
-        raise IdentityError(f"the server told no keys and authority that could be believed ({error})") from error
+        raise _unbelieved(f"the server told no keys and authority that could be believed ({error})") from error
 
 
 def _keep(
@@ -235,9 +238,9 @@ def _keep(
     try:
         grant = verified(found.grant.encode(), Grant, believed.trust.grant.present)
     except NotAMessage as error:
-        raise IdentityError(f"the server answered with no grant under the key it told before: {error}") from error
+        raise _unbelieved(f"the server answered with no grant under the key it told before: {error}") from error
     if grant.verify_key != keys.open(directory).public:
-        raise IdentityError("the server answered with the grant of another journal key. Enrol again.")
+        raise _unbelieved("the server answered with the grant of another journal key. Enrol again.")
     _keep_pair(directory, key, _checked(found.certificate, key, believed.authority, grant.tid))
     keep_address(directory, server.url)
     replace_file(directory / CA_FILE, believed.authority.public_bytes(Encoding.PEM))
@@ -253,11 +256,15 @@ def _checked(text: str, key: ec.EllipticCurvePrivateKey, authority: x509.Certifi
         if found.public_key() != key.public_key() or names != [tid]:
             raise ValueError(f"it is for {names} or for another key")
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm) as error:
-        raise IdentityError(
+        raise _unbelieved(
             f"the server answered with a certificate that is not for {tid} and our key, or not by the authority that "
             "we believe. Try again; if it stays so, enrol again."
         ) from error
     return found
+
+
+def _unbelieved(text: str) -> NotEnrolledYet:
+    return NotEnrolledYet(EnrolFault.UNBELIEVED, text)
 
 
 def _keep_pair(directory: Path, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:

@@ -43,6 +43,10 @@ class ConfigWrong(Exception):
     """The configuration cannot be used; the text says where, and what was expected."""
 
 
+class NoCardKeys(ConfigWrong):
+    """Nothing else is missing."""
+
+
 class May(enum.StrEnum):
     """What a terminal may do besides selling."""
 
@@ -241,7 +245,7 @@ def _in_force(path: Path, directory: Path, keys_path: Path, rows: _Rows) -> tupl
     if not found and not rows:
         if not directory.is_dir():
             raise ConfigWrong(f"{path}: directory: there is no {directory}. Enrol the terminal, or put the name right.")
-        raise ConfigWrong(
+        raise NoCardKeys(
             f"{path}: no card keys. Without them no card can be read: ask the vault (docs/card-keys.md), or add "
             "[[card_keys]] tables."
         )

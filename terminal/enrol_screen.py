@@ -13,6 +13,7 @@ import pygame
 
 from terminal.claim import enrol
 from terminal.config import Config, ConfigWrong, server_url
+from terminal.enrol_fault import fault_of
 from terminal.enrolling import Begin, Enrolling, Leave, Step, address_of, begun, failed, pressed
 from terminal.floor_commands import Speak
 from terminal.identity import GRANT_FILE, Identity, IdentityError
@@ -141,7 +142,7 @@ class EnrolScreen:
             return
         except (IdentityError, JournalError, OSError) as error:
             _log.warning("not enrolled: %s", error)
-            self.now = failed(self.now, str(error))
+            self.now = failed(self.now, fault_of(error), str(error))
         else:
             self.now = replace(self.now, step=Step.KEYS, why="")
 

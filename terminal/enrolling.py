@@ -11,6 +11,7 @@ import enum
 from dataclasses import dataclass, field, replace
 
 from protocol.enrolment import NotACode, read_code
+from terminal.enrol_fault import EnrolFault
 from terminal.floor_commands import Speak
 from terminal.presses import Do, Enter, Escape, Press, Rub, Type
 from terminal.theme import Theme
@@ -40,8 +41,10 @@ class Enrolling:
     """Its address, as in `[server]`; empty: it is typed here."""
     typed: str = field(default="", repr=False)
     four_words: str = ""
+    fault: EnrolFault | None = None
+    """What went wrong."""
     why: str = ""
-    """What went wrong, or what is still missing; a technician's own words."""
+    """The same in the program's own words, in English; or a sentence about what is still missing."""
     is_wrong: bool = False
     """What was typed last can be no address, or no code."""
     theme: Theme = Theme.LIGHT
@@ -91,9 +94,9 @@ def address_of(typed: str) -> str:
     return typed.strip() if "://" in typed else f"https://{typed.strip()}"
 
 
-def failed(now: Enrolling, why: str) -> Enrolling:
+def failed(now: Enrolling, fault: EnrolFault, why: str) -> Enrolling:
     """The server, or the desk, said no."""
-    return replace(now, step=Step.FAILED, why=why, four_words="", typed="")
+    return replace(now, step=Step.FAILED, fault=fault, why=why, four_words="", typed="")
 
 
 def _entered(now: Enrolling) -> tuple[Enrolling, Asked]:
@@ -105,9 +108,9 @@ def _entered(now: Enrolling) -> tuple[Enrolling, Asked]:
                 code = read_code(now.typed)
             except NotACode:
                 return replace(now, is_wrong=True), None
-            return replace(now, step=Step.WAITING, why="", typed=""), Begin(code)
+            return replace(now, step=Step.WAITING, fault=None, why="", typed=""), Begin(code)
         case Step.FAILED:
-            return replace(now, step=Step.CODE, why=""), None
+            return replace(now, step=Step.CODE, fault=None, why=""), None
         case _:
             return now, None
 
@@ -122,6 +125,6 @@ def _back(now: Enrolling) -> tuple[Enrolling, Asked]:
         case Step.WAITING:
             return replace(now, step=Step.CODE, four_words="", why=""), Leave()
         case Step.FAILED:
-            return replace(now, step=Step.CODE, why=""), None
+            return replace(now, step=Step.CODE, fault=None, why=""), None
         case _:
             return now, None

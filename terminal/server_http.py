@@ -16,28 +16,30 @@ from protocol.instants import UtcMs
 from protocol.messages import NotAMessage, ServerTime, verified
 from protocol.signing import to_base64url
 from protocol.trust import Trust, Verdict
+from terminal.enrol_fault import EnrolFault, NoAnswer, NotEnrolledYet
 from terminal.identity import IdentityError
 from terminal.mqtt_line import NO_CHECK_TIME
 
 ANSWER_S = 20.0
 _ANSWER_BYTES_MAX = 64 * 1_024
 _SERVER_FAILED, _TOO_OFTEN = 500, 429
+_CODE_CLOSED = frozenset({"claim_closed", "not_a_code"})
+"""The server's codes for a claim code that opens nothing."""
 _NONCE_BYTES = 32
 
 _Answer = TypeVar("_Answer", bound=msgspec.Struct)
 
 
 class _Problem(msgspec.Struct, frozen=True):
+    """A refusal of Fanka's server has a code of its own; what else there is at the address has none."""
+
+    code: str = ""
     detail: str = ""
 
 
 class _Time(msgspec.Struct, frozen=True):
     time: str
     keys: str = ""
-
-
-class NoAnswer(IdentityError):
-    """The server is not there or cannot answer now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,8 @@ class ServerAt:
         try:
             return msgspec.json.decode(answer, type=kind)
         except msgspec.DecodeError as error:
-            raise IdentityError(f"{self.url}{path} gives no answer of Fanka's server: {error}") from error
+            text = f"{self.url}{path} gives no answer of Fanka's server: {error}"
+            raise NotEnrolledYet(EnrolFault.NOT_FANKA, text) from error
 
     def tell(self, path: str, body: dict[str, object]) -> None:
         """Say something that has no answer."""
@@ -62,7 +65,8 @@ class ServerAt:
 
     def _post(self, path: str, body: dict[str, object], tls: ssl.SSLContext | None = None) -> bytes:
         if not self.url.startswith(("http://", "https://")):
-            raise IdentityError(f"{self.url!r} is not the server's address; one begins with https:// or http://")
+            text = f"{self.url!r} is not the server's address; one begins with https:// or http://"
+            raise NotEnrolledYet(EnrolFault.BAD_ADDRESS, text)
         where, said, kind = self.url.rstrip("/") + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
         try:
             asked = urllib.request.Request(where, said, kind, method="POST")  # noqa: S310  the scheme was looked at
@@ -70,12 +74,15 @@ class ServerAt:
                 found: bytes = answer.read(_ANSWER_BYTES_MAX)
                 return found
         except urllib.error.HTTPError as error:
+            told = _problem(error)
             if error.code >= _SERVER_FAILED or error.code == _TOO_OFTEN:
-                raise NoAnswer(f"the server at {self.url} cannot answer now: {_detail(error)}") from error
-            raise IdentityError(f"the server says no: {_detail(error)}") from error
+                text = f"the server at {self.url} cannot answer now: {told.detail}"
+                raise NoAnswer(EnrolFault.BUSY, text) from error
+            raise NotEnrolledYet(_kind_of(told.code), f"the server says no: {told.detail}") from error
         except (OSError, HTTPException, ValueError) as error:  # ValueError: no address at all
-            why = _why_silent(error)
-            raise NoAnswer(f"no answer from {self.url}: {why}. Is the address right, is there a network?") from error
+            fault, why = _why_silent(error)
+            text = f"no answer from {self.url}: {why}. Is the address right, is there a network?"
+            raise NoAnswer(fault, text) from error
 
 
 def ask_time(server: ServerAt, trust: Trust) -> UtcMs:
@@ -98,27 +105,38 @@ def ask_time(server: ServerAt, trust: Trust) -> UtcMs:
     return said.at
 
 
-def _why_silent(error: Exception) -> str:
+def _why_silent(error: Exception) -> tuple[EnrolFault, str]:
     """What a person can look for; the words of a library only where none of ours fit."""
     match error.reason if isinstance(error, urllib.error.URLError) else error:
         case ConnectionRefusedError():
-            return "no server listens there"
+            return EnrolFault.NO_LISTENER, "no server listens there"
         case TimeoutError():
-            return "nothing came in time"
+            return EnrolFault.LATE, "nothing came in time"
         case socket.gaierror():
-            return "no machine of this name is known"
+            return EnrolFault.UNKNOWN_NAME, "no machine of this name is known"
         case ssl.SSLCertVerificationError() as cause:
-            return f"its certificate is not to be believed ({cause.verify_message})"
+            return EnrolFault.UNTRUSTED, f"its certificate is not to be believed ({cause.verify_message})"
+        case ssl.SSLError():
+            return EnrolFault.NO_TLS, "what is there speaks no TLS, as an address with https:// needs it"
         case HTTPException():
-            return "what is there is no web server"
+            return EnrolFault.NO_WEB_SERVER, "what is there is no web server"
         case OSError(strerror=str(words)):
-            return words
+            return EnrolFault.UNREACHABLE, words
         case cause:
-            return str(cause)
+            return EnrolFault.BAD_ADDRESS if isinstance(cause, ValueError) else EnrolFault.UNREACHABLE, str(cause)
 
 
-def _detail(error: urllib.error.HTTPError) -> str:
+def _problem(error: urllib.error.HTTPError) -> _Problem:
+    """What is said of a refusal; at least its status."""
+    bare = _Problem(detail=f"HTTP {error.code}")
     try:
-        return msgspec.json.decode(error.read(_ANSWER_BYTES_MAX), type=_Problem).detail or f"HTTP {error.code}"
+        found = msgspec.json.decode(error.read(_ANSWER_BYTES_MAX), type=_Problem)
     except (msgspec.DecodeError, OSError, HTTPException):
-        return f"HTTP {error.code}"
+        return bare
+    return found if found.detail else bare
+
+
+def _kind_of(code: str) -> EnrolFault:
+    if code in _CODE_CLOSED:
+        return EnrolFault.CODE_CLOSED
+    return EnrolFault.SAYS_NO if code and not code.startswith("http_") else EnrolFault.NOT_FANKA

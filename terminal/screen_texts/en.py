@@ -186,5 +186,59 @@ SCREEN: Final[dict[str, str]] = {
     "enrol.failed": "This machine is no terminal yet",
     "enrol.again": "Type the code again",
     "enrol.keys": "Enrolled. Before cards can be read, card keys must be installed; this goes on by itself then.",
+    "enrol.detail": "In detail: {text}",
+    "enrol.no_card_keys": (
+        "Ask the vault for them: python -m terminal card-keys request, then install (docs/card-keys.md)."
+    ),
+    "enrol_fault.bad_address": "{server} is no address. Go back to it and put it right.",
+    "enrol_fault.no_listener": (
+        "No server listens at {server}. Check the address and its port; then ask the desk whether the server runs."
+    ),
+    "enrol_fault.late": (
+        "{server} does not answer in time. Look at cable, switch and Wi-Fi; then ask the desk whether the server runs."
+    ),
+    "enrol_fault.unknown_name": (
+        "No machine of this name is known: {server}. Check the address; if it is right, look at cable, switch and "
+        "Wi-Fi."
+    ),
+    "enrol_fault.untrusted": (
+        "The certificate of {server} is not to be believed. Check the address and this machine's clock; then ask the "
+        "desk."
+    ),
+    "enrol_fault.no_tls": (
+        "What listens at {server} speaks no TLS. Check the port. If the server has none, type http:// before the "
+        "address."
+    ),
+    "enrol_fault.no_web_server": (
+        "What listens at {server} is no web server. Check the port, and whether the address begins with https:// or "
+        "http://."
+    ),
+    "enrol_fault.unreachable": "{server} cannot be reached. Look at cable, switch and Wi-Fi.",
+    "enrol_fault.not_fanka": (
+        "What answers at {server} is not the server of this campus. Check the address and its port."
+    ),
+    "enrol_fault.busy": "The server cannot answer now. Wait a minute, then type the same code again.",
+    "enrol_fault.code_closed": (
+        "This claim code opens nothing: it was mistyped, is used, has expired, or was tried too often. Compare it; "
+        "if it is right, ask the desk for a new one."
+    ),
+    "enrol_fault.says_no": (
+        "The server says no. Type the same code again; if it says no again, ask the desk for a new one."
+    ),
+    "enrol_fault.turned_away": (
+        "The desk turned this machine away, or another machine used the code. If the desk typed other words by "
+        "mistake, type the same code again; else ask for a new one."
+    ),
+    "enrol_fault.unbelieved": (
+        "The server's answer is not to be believed. Ask the desk for a new code; if it happens again, somebody may "
+        "sit between: look at the network."
+    ),
+    "enrol_fault.journal": (
+        "The journal of this machine is missing or cannot be used. Begin no other one: put the file back."
+    ),
+    "enrol_fault.disk": (
+        "A file cannot be read or written. Look at the disk and its space, then type the same code again."
+    ),
+    "enrol_fault.files": "The files in this terminal's directory are not as they should be.",
     "line.load_waits": "A top-up waits for this card: it is collected at a top-up station.",
 }

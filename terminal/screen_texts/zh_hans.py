@@ -170,5 +170,32 @@ SCREEN: Final[dict[str, str]] = {
     "enrol.failed": "本机还不是终端",
     "enrol.again": "重新输入注册码",
     "enrol.keys": "注册完成。读卡之前还须安装卡密钥；安装后自动继续。",
+    "enrol.detail": "详情：{text}",
+    "enrol.no_card_keys": (
+        "请向密钥库申请：python -m terminal card-keys request，再用 install 安装（docs/card-keys.md）。"
+    ),
+    "enrol_fault.bad_address": "{server} 不是地址。请返回并改正。",
+    "enrol_fault.no_listener": "{server} 上没有服务器。请核对地址和端口，再问管理员服务器是否在运行。",
+    "enrol_fault.late": "{server} 没有及时应答。请检查网线、交换机和 Wi-Fi，再问管理员服务器是否在运行。",
+    "enrol_fault.unknown_name": "找不到这个名称的主机：{server}。请核对地址；若无误，请检查网线、交换机和 Wi-Fi。",
+    "enrol_fault.untrusted": "{server} 的证书不可信。请核对地址和本机时间，再问管理员。",
+    "enrol_fault.no_tls": "{server} 不使用 TLS。请核对端口；若服务器确实不用 TLS，请在地址前输入 http://。",
+    "enrol_fault.no_web_server": "{server} 不是网页服务器。请核对端口，以及地址开头是 https:// 还是 http://。",
+    "enrol_fault.unreachable": "无法连接 {server}。请检查网线、交换机和 Wi-Fi。",
+    "enrol_fault.not_fanka": "{server} 的应答不是来自本校的服务器。请核对地址和端口。",
+    "enrol_fault.busy": "服务器暂时无法应答。请等一分钟，再输入同一注册码。",
+    "enrol_fault.code_closed": (
+        "此注册码无效：可能输错、已用过、已过期或尝试次数过多。请核对；若无误，请向管理员索取新的注册码。"
+    ),
+    "enrol_fault.says_no": "服务器拒绝了。请再输入同一注册码；若再次被拒，请向管理员索取新的注册码。",
+    "enrol_fault.turned_away": (
+        "管理员拒绝了本机，或注册码已被另一台机器使用。若只是管理员输错了词，请再输入同一注册码；否则请索取新的注册码。"
+    ),
+    "enrol_fault.unbelieved": (
+        "服务器的应答不可信。请向管理员索取新的注册码；若再次发生，可能有人从中作梗：请检查网络。"
+    ),
+    "enrol_fault.journal": "本机的流水缺失或无法使用。请勿另建流水：请放回原文件。",
+    "enrol_fault.disk": "无法读写文件。请检查磁盘及其剩余空间，再输入同一注册码。",
+    "enrol_fault.files": "本终端目录中的文件不正确。",
     "line.load_waits": "此卡有一笔充值待领：请到充值点领取。",
 }

@@ -170,5 +170,32 @@ SCREEN: Final[dict[str, str]] = {
     "enrol.failed": "本機還不是終端",
     "enrol.again": "重新輸入註冊碼",
     "enrol.keys": "註冊完成。讀卡之前還須安裝卡密鑰；安裝後自動繼續。",
+    "enrol.detail": "詳情：{text}",
+    "enrol.no_card_keys": (
+        "請向密鑰庫申請：python -m terminal card-keys request，再用 install 安裝（docs/card-keys.md）。"
+    ),
+    "enrol_fault.bad_address": "{server} 不是位址。請返回並改正。",
+    "enrol_fault.no_listener": "{server} 上沒有伺服器。請核對位址和連接埠，再問管理員伺服器是否在執行。",
+    "enrol_fault.late": "{server} 沒有及時應答。請檢查網路線、交換器和 Wi-Fi，再問管理員伺服器是否在執行。",
+    "enrol_fault.unknown_name": "找不到這個名稱的主機：{server}。請核對位址；若無誤，請檢查網路線、交換器和 Wi-Fi。",
+    "enrol_fault.untrusted": "{server} 的憑證不可信。請核對位址和本機時間，再問管理員。",
+    "enrol_fault.no_tls": "{server} 不使用 TLS。請核對連接埠；若伺服器確實不用 TLS，請在位址前輸入 http://。",
+    "enrol_fault.no_web_server": "{server} 不是網頁伺服器。請核對連接埠，以及位址開頭是 https:// 還是 http://。",
+    "enrol_fault.unreachable": "無法連線 {server}。請檢查網路線、交換器和 Wi-Fi。",
+    "enrol_fault.not_fanka": "{server} 的應答不是來自本校的伺服器。請核對位址和連接埠。",
+    "enrol_fault.busy": "伺服器暫時無法應答。請等一分鐘，再輸入同一註冊碼。",
+    "enrol_fault.code_closed": (
+        "此註冊碼無效：可能輸錯、已用過、已過期或嘗試次數過多。請核對；若無誤，請向管理員索取新的註冊碼。"
+    ),
+    "enrol_fault.says_no": "伺服器拒絕了。請再輸入同一註冊碼；若再次被拒，請向管理員索取新的註冊碼。",
+    "enrol_fault.turned_away": (
+        "管理員拒絕了本機，或註冊碼已被另一台機器使用。若只是管理員輸錯了詞，請再輸入同一註冊碼；否則請索取新的註冊碼。"
+    ),
+    "enrol_fault.unbelieved": (
+        "伺服器的應答不可信。請向管理員索取新的註冊碼；若再次發生，可能有人從中作梗：請檢查網路。"
+    ),
+    "enrol_fault.journal": "本機的流水缺失或無法使用。請勿另建流水：請放回原檔案。",
+    "enrol_fault.disk": "無法讀寫檔案。請檢查磁碟及其剩餘空間，再輸入同一註冊碼。",
+    "enrol_fault.files": "本終端目錄中的檔案不正確。",
     "line.load_waits": "此卡有一筆充值待領：請到充值點領取。",
 }

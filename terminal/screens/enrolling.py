@@ -1,5 +1,6 @@
 """The screens of a machine that is no terminal yet: server, claim code, the four words, what went wrong."""
 
+from terminal.enrol_fault import TOLD_APART
 from terminal.enrolling import Enrolling, Step
 from terminal.floor_commands import Speak
 from terminal.languages import LANGUAGES
@@ -92,7 +93,11 @@ def _draw_failed(drawing: Drawing, page: Box, now: Enrolling, words: Words) -> N
     button, page = page.bottom(drawing.metrics.touch, drawing.metrics.gap)
     again: Press = Enter()
     drawing.button(button, again, words["enrol.again"], icon=Icon.AGAIN, role=Role.BRAND, ink=Role.BRAND_INK)
-    _draw_moment(drawing, page, (Role.REFUSED, Icon.CROSS), words["enrol.failed"], now.why)
+    assert now.fault is not None, "it failed in some way"
+    text = words[f"enrol_fault.{now.fault}"].format(server=now.server)
+    if now.fault in TOLD_APART:
+        text = f"{text}\n{words['enrol.detail'].format(text=now.why)}"
+    _draw_moment(drawing, page, (Role.REFUSED, Icon.CROSS), words["enrol.failed"], text)
 
 
 def _draw_moment(drawing: Drawing, page: Box, look: tuple[Role, Icon], title: str, text: str) -> None:

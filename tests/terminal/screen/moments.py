@@ -1,6 +1,7 @@
 """Every picture of the till: an idle counter, a full one, each moment of a sale, each form, each refusal."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from msgspec import structs
@@ -27,8 +28,10 @@ from terminal.desk import (
     Ringing,
     TapAgain,
 )
+from terminal.enrol_fault import EnrolFault
 from terminal.enrolling import Enrolling, Step
 from terminal.front import Counter, Form, Front, press, said
+from terminal.journal_file import missing
 from terminal.offline import Offline, OfflineCause
 from terminal.presses import Area, Begin, FormName, Page, Report
 from terminal.refund import Sold
@@ -278,25 +281,31 @@ def _sale(words: Words) -> dict[str, Moment]:
     }
 
 
-def enrolling() -> dict[str, Enrolling]:
+_SERVER = "https://fanka.north-campus.example:8443"
+
+
+def enrolling(words: Words) -> dict[str, Enrolling]:
     """The screens of a machine that is no terminal yet."""
-    server = "https://fanka.north-campus.example:8443"
-    words = "kubik dovan zilot marun"
-    why = "the desk turned this machine away, or another one used the code. If the desk typed other words, begin once "
-    keys = "/etc/fanka/terminal.toml: no card keys. Without them no card can be read: ask the vault (docs/card-keys.md)"
+    server, four = _SERVER, "kubik dovan zilot marun"
     return {
         "enrol_server": Enrolling(Step.SERVER, typed="fanka.north-campus.example:8443"),
         "enrol_no_address": Enrolling(Step.SERVER, typed=":", is_wrong=True),
         "enrol_code": Enrolling(Step.CODE, server, typed="4T7QXW2"),
         "enrol_no_code": Enrolling(Step.CODE, server, typed="4T7QXW2", is_wrong=True),
         "enrol_asking": Enrolling(Step.WAITING, server),
-        "enrol_words": Enrolling(Step.WAITING, server, four_words=words),
-        "enrol_failed": Enrolling(Step.FAILED, server, why=why + "more with the same code; else ask for a new one."),
-        "enrol_keys": Enrolling(Step.KEYS, server, why=keys + ", or add [[card_keys]] tables."),
+        "enrol_words": Enrolling(Step.WAITING, server, four_words=four),
+        "enrol_failed": faulty(EnrolFault.TURNED_AWAY),
+        "enrol_failed_told": faulty(EnrolFault.JOURNAL),
+        "enrol_keys": Enrolling(Step.KEYS, server, why=words["enrol.no_card_keys"]),
     }
+
+
+def faulty(fault: EnrolFault) -> Enrolling:
+    """An enrolment that ended so, with the longest of the program's own words."""
+    return Enrolling(Step.FAILED, _SERVER, fault=fault, why=str(missing(Path("/var/lib/fanka/till-07/data/journal.db"))))
 
 
 def scenes(words: Words, metrics: Metrics) -> dict[str, Scene]:
     """Every picture by name."""
     found = {name: picture(*moment, CampusTime(), words, metrics) for name, moment in moments(words).items()}
-    return found | {name: draw_enrolling(now, words, metrics) for name, now in enrolling().items()}
+    return found | {name: draw_enrolling(now, words, metrics) for name, now in enrolling(words).items()}

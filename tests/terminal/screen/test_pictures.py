@@ -13,13 +13,15 @@ import pytest
 
 from protocol.instants import CampusTime
 from terminal.doctor import findings
+from terminal.enrol_fault import EnrolFault
 from terminal.languages import LANGUAGES
 from terminal.painter import Painter
 from terminal.scene import Box, Scene, Sign, Text
+from terminal.screens.enrolling import draw_enrolling
 from terminal.screens.picture import picture
 from terminal.theme import COLOURS, ICON_CODES, SCREENS, TONE_ICONS, TONE_ROLES, Icon, Role, Theme, contrast, css
 from terminal.views import Tone
-from tests.terminal.screen.moments import causes, scenes
+from tests.terminal.screen.moments import causes, faulty, scenes
 from tests.terminal.screen.sums import SUMS, drawn, read_sums, sum_of
 from tests.terminal.screen.wording import WORDING, wording
 
@@ -63,6 +65,15 @@ def test_the_doctor_has_room_for_each_cause_and_says_what_to_do(language: str) -
             assert all(painter.fits(one) for one in scene.elements if isinstance(one, Text)), (cause, metrics)
             advised = [one.advice for one in findings(counter.status, CampusTime(), words) if one.advice]
             assert all(advised) and bool(advised) == (cause != "no_broker"), cause
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_way_in_which_enrolment_fails_has_room_and_a_sentence(language: str) -> None:
+    painter, words = Painter(language), LANGUAGES[language]
+    for metrics in SCREENS.values():
+        for fault in EnrolFault:
+            scene = draw_enrolling(faulty(fault), words, metrics)
+            assert all(painter.fits(one) for one in scene.elements if isinstance(one, Text)), (fault, metrics)
 
 
 def overlap(one: Box, other: Box) -> bool:
