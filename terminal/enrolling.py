@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from protocol.enrolment import NotACode, read_code
 from terminal.enrol_fault import EnrolFault
 from terminal.floor_commands import Speak
-from terminal.presses import Do, Enter, Escape, Press, Rub, Type
+from terminal.presses import Do, Enter, Escape, Press, Rub, Turn, Type
 from terminal.theme import Theme
 
 ADDRESS_MAX, CODE_MAX = 120, 11
@@ -45,6 +45,8 @@ class Enrolling:
     """What went wrong."""
     why: str = ""
     """The same in the program's own words, in English; or a sentence about what is still missing."""
+    keys_from: int = 0
+    """Which of the keyboard's pages is shown, where a panel is too small for all keys at once."""
     is_wrong: bool = False
     """What was typed last can be no address, or no code."""
     theme: Theme = Theme.LIGHT
@@ -79,6 +81,8 @@ def pressed(now: Enrolling, what: Press) -> tuple[Enrolling, Asked]:
             return replace(now, typed=(now.typed + sign)[:most]), None
         case Rub():
             return replace(now, typed=now.typed[:-1]), None
+        case Turn(first):
+            return replace(now, keys_from=first), None
         case Do(Speak() as speak):
             return now, speak
         case Enter():
@@ -102,13 +106,13 @@ def failed(now: Enrolling, fault: EnrolFault, why: str) -> Enrolling:
 def _entered(now: Enrolling) -> tuple[Enrolling, Asked]:
     match now.step:
         case Step.SERVER if now.typed.strip():
-            return replace(now, step=Step.CODE, server=address_of(now.typed), typed=""), None
+            return replace(now, step=Step.CODE, server=address_of(now.typed), typed="", keys_from=0), None
         case Step.CODE:
             try:
                 code = read_code(now.typed)
             except NotACode:
                 return replace(now, is_wrong=True), None
-            return replace(now, step=Step.WAITING, fault=None, why="", typed=""), Begin(code)
+            return replace(now, step=Step.WAITING, fault=None, why="", typed="", keys_from=0), Begin(code)
         case Step.FAILED:
             return replace(now, step=Step.CODE, fault=None, why=""), None
         case _:
@@ -121,7 +125,7 @@ def _back(now: Enrolling) -> tuple[Enrolling, Asked]:
         return replace(now, typed=""), None
     match now.step:
         case Step.CODE:
-            return replace(now, step=Step.SERVER, typed=now.server), None
+            return replace(now, step=Step.SERVER, typed=now.server, keys_from=0), None
         case Step.WAITING:
             return replace(now, step=Step.CODE, four_words="", why=""), Leave()
         case Step.FAILED:

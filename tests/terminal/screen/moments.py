@@ -292,6 +292,8 @@ def enrolling(words: Words) -> dict[str, Enrolling]:
         "enrol_no_address": Enrolling(Step.SERVER, typed=":", is_wrong=True),
         "enrol_code": Enrolling(Step.CODE, server, typed="4T7QXW2"),
         "enrol_no_code": Enrolling(Step.CODE, server, typed="4T7QXW2", is_wrong=True),
+        "enrol_server_2": Enrolling(Step.SERVER, typed="fanka.north-campus.example:8443", keys_from=1),
+        "enrol_code_2": Enrolling(Step.CODE, server, typed="4T7QXW2", keys_from=1),
         "enrol_asking": Enrolling(Step.WAITING, server),
         "enrol_words": Enrolling(Step.WAITING, server, four_words=four),
         "enrol_failed": faulty(EnrolFault.TURNED_AWAY),
@@ -302,7 +304,9 @@ def enrolling(words: Words) -> dict[str, Enrolling]:
 
 def faulty(fault: EnrolFault) -> Enrolling:
     """An enrolment that ended so, with the longest of the program's own words."""
-    return Enrolling(Step.FAILED, _SERVER, fault=fault, why=str(missing(Path("/var/lib/fanka/till-07/data/journal.db"))))
+    return Enrolling(
+        Step.FAILED, _SERVER, fault=fault, why=str(missing(Path("/var/lib/fanka/till-07/data/journal.db")))
+    )
 
 
 def scenes(words: Words, metrics: Metrics) -> dict[str, Scene]:

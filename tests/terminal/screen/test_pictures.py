@@ -6,6 +6,7 @@ directory. `python -m tests.terminal.screen.sums` writes them anew, after somebo
 
 import itertools
 import os
+import string
 from functools import cache
 from pathlib import Path
 
@@ -14,8 +15,10 @@ import pytest
 from protocol.instants import CampusTime
 from terminal.doctor import findings
 from terminal.enrol_fault import EnrolFault
+from terminal.enrolling import Enrolling, Step, pressed
 from terminal.languages import LANGUAGES
 from terminal.painter import Painter
+from terminal.presses import Turn, Type
 from terminal.scene import Box, Scene, Sign, Text
 from terminal.screens.enrolling import draw_enrolling
 from terminal.screens.picture import picture
@@ -28,7 +31,8 @@ from tests.terminal.screen.wording import WORDING, wording
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 SIZES = [f"{width}x{height}" for width, height in SCREENS]
 NAMES = sorted(scenes(LANGUAGES["en"], SCREENS[800, 480]))
-_TYPING = {"enrol_server", "enrol_no_address", "enrol_code", "enrol_no_code"}
+CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+ADDRESS = string.ascii_lowercase + string.digits + "-.:/"
 MM_9 = {(800, 480): 47, (1024, 600): 60, (480, 320): 58}
 """Pixels of nine millimetres on panels of 7, 7 and 3.5 inches."""
 
@@ -84,19 +88,35 @@ def overlap(one: Box, other: Box) -> bool:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_every_key_is_its_own_and_large_enough_for_a_finger(size: str) -> None:
-    """On the small panel letters of the search and of an enrolment are smaller, and a basket's minus signs."""
+    """On the small panel letters of the search are smaller, and a basket's minus signs."""
     width, height = (int(part) for part in size.split("x"))
     least = MM_9[width, height]
     for name in NAMES:
         touches = scene_of(name, size, "zh-Hans").touches
         for one, other in itertools.combinations(touches, 2):
             assert not overlap(one.box, other.box), (name, one, other)
-        if name.startswith("search") or name in _TYPING:
+        if name.startswith("search"):
             continue
         for touch in touches:
             is_minus = type(touch.press).__name__ == "Do" and type(touch.press.command).__name__ == "Remove"
             wanted = least * 2 // 3 if is_minus else least * 4 // 5
             assert min(touch.box.w, touch.box.h) >= wanted, (name, touch)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("step", "signs"), [(Step.CODE, CROCKFORD), (Step.SERVER, ADDRESS)])
+def test_an_enrolment_is_typed_on_keys_of_nine_millimetres(size: str, step: Step, signs: str) -> None:
+    """On the smallest panel on two pages; every sign is there, whatever page is turned to."""
+    width, height = (int(part) for part in size.split("x"))
+    now, seen, pages = Enrolling(step, "https://x", typed="x"), set[str](), set[int]()
+    while now.keys_from not in pages:
+        pages.add(now.keys_from)
+        touches = draw_enrolling(now, LANGUAGES["en"], SCREENS[width, height]).touches
+        assert all(min(one.box.w, one.box.h) >= MM_9[width, height] * 19 // 20 for one in touches)
+        seen |= {one.press.sign for one in touches if isinstance(one.press, Type)}
+        turns = [one.press for one in touches if isinstance(one.press, Turn)]
+        now = pressed(now, turns[0])[0] if turns else now
+    assert seen == set(signs) and len(pages) == (2 if size == "480x320" else 1)
 
 
 def test_what_is_written_on_a_colour_is_seen_on_it() -> None:
