@@ -16,6 +16,7 @@ NAMES: Final = (
     "sale",
     "tap",
     "screen",
+    "start",
     "token",
     "bytes",
     "verify",

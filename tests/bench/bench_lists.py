@@ -26,7 +26,7 @@ def run(scale: float = 1.0) -> Iterator[Line]:
     """Cards spread by chance: real ones lie closer together and take fewer bytes."""
     for name, issued in ISSUED.items():
         dice = random.Random(1)
-        listed = _spread(dice, int(CARDS * scale), int(CARDS * scale * issued))
+        listed = spread(dice, int(CARDS * scale), int(CARDS * scale * issued))
         raw = encode_base(listed)
         bound = _bound_bytes(listed, int(CARDS * scale * issued))
         yield cost(f"cards_base_{name}", len(raw), bound, "bytes", BASE_BAR, cards=len(listed))
@@ -55,7 +55,8 @@ def _looked_up(name: str, raw: bytes, listed: dict[CardKey, Listed], issued: int
     yield cost(f"cards_look_up_{name}", spent["base"] / LOOKED_UP, spent["set"] / LOOKED_UP, "us")
 
 
-def _spread(dice: random.Random, cards: int, issued: int) -> dict[CardKey, Listed]:
+def spread(dice: random.Random, cards: int, issued: int) -> dict[CardKey, Listed]:
+    """So many listed cards among all that were issued, by chance."""
     kinds = dice.choices(list(SHARES), list(SHARES.values()), k=cards)
     numbers = dice.sample(range(1, issued + 1), cards)
     return {(CardNo(no), Generation(1)): kind for no, kind in zip(numbers, kinds, strict=True)}

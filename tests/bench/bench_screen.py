@@ -1,15 +1,12 @@
-"""The till's screen: what a change costs to draw, how long a cashier waits for an answer, how soon a till can sell.
+"""The till's screen: what a change costs to draw, how long a cashier waits for an answer.
 
 screen_redraw    the parts of a picture that differ from the one before       the whole picture
 screen_pause     keys --> Screen --> Till, journal, card --> the next frame    keys --> a loop that only listens
-screen_start     the program, until its counter is there                       interpreter, imports, the database open
 """
 
 import asyncio
 import os
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -19,33 +16,23 @@ from typing import Final
 
 from hardware.simulated.indicator import SimulatedIndicator
 from hardware.simulated.reader import VirtualCard
-from protocol.ids import Epoch, MerchantId, ProductId, SiteId, TerminalId, Tno
+from protocol.ids import MerchantId, TerminalId, Tno
 from protocol.instants import CampusTime, UtcMs
-from protocol.messages import Grant, sign
-from protocol.money import Cents
-from protocol.price_list import Names, PriceList, Product, encode_prices
 from protocol.purse import Technology
-from protocol.signing import to_base64url
 from terminal.clerk import Rights
-from terminal.enrol import new_key
 from terminal.face import Faces
 from terminal.floor import Floor, Gate
 from terminal.glance import Glance
-from terminal.identity import save_grant
 from terminal.journal_space import JournalSettings
-from terminal.journal_store import JournalStore
 from terminal.languages import LANGUAGES, Spoken
-from terminal.policy_store import Applied, PolicyStore
 from terminal.post import Post
 from terminal.sdl import prepare_sdl
 from terminal.theme import SCREENS, ScreenSettings, Theme
 from terminal.training import Practice, begin_practice
-from tests.bench.figures import Line, clocked, cost, on_disk, processor_time
-from tests.hardware.card_bench import KEYS, SERVER, TILL, issued
-from tests.protocol.samples import NOON, SERVER_KEY
+from tests.bench.figures import Line, cost, on_disk, processor_time
+from tests.hardware.card_bench import SERVER, TILL, issued
 from tests.terminal.counter import CounterBench
-from tests.terminal.journals import IDENTITY, TRUST, begun
-from tests.terminal.site_lists import first_lists
+from tests.terminal.journals import IDENTITY, begun
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 os.environ.setdefault("SDL_AUDIODRIVER", "dummy")
@@ -60,16 +47,12 @@ AMOUNT: Final = "0.1\n"
 CUSTOMER_MS: Final = 3_000
 """Twenty sales a minute. The quiet time between two customers is skipped: nothing happens in it but ticks."""
 LOOK_S: Final = 0.001
-STARTS: Final = 12
-START_BAR: Final = 1.5
-PRODUCTS: Final = 20_000
 
 
 def run(scale: float = 1.0) -> Iterator[Line]:
-    """Redraw, pause, start."""
+    """Redraw, pause."""
     yield from _redraw(max(3, int(REDRAWS * scale)))
     yield asyncio.run(_pause(max(3, int(CUSTOMERS * scale))))
-    yield _start(max(2, int(STARTS * scale)))
 
 
 # Redraw ----------------------------------------------------------------------------------------------------------
@@ -226,71 +209,3 @@ async def _serve(bench: CounterBench, cashier: _Cashier, card: VirtualCard, fram
     bench.at_ms += CUSTOMER_MS * 20  # the same card is taken for another one: nobody is asked whether it pays again
     await bench.till.tick()
     await asyncio.sleep(LOOK_S)
-
-
-# Start -----------------------------------------------------------------------------------------------------------
-
-
-def _start(starts: int) -> Line:
-    with on_disk() as directory:
-        settings = _terminal(Path(directory).resolve())
-        journal = settings.parent / "data" / "journal.db"
-        bare_program = (
-            "import sqlite3, sys, terminal.__main__, terminal.screen, terminal.speaker;"
-            "sqlite3.connect(sys.argv[1]).execute('SELECT max(seq) FROM entry').fetchall()"
-        )
-        program = [sys.executable, "-m", "terminal", "--config", str(settings), "--json"]
-        bare = [sys.executable, "-c", bare_program, str(journal)]
-        took = list[float]()
-        basis = list[float]()
-        for _ in range(starts):
-            took.append(_seconds_to_first_view(program))
-            began_s = time.perf_counter()
-            subprocess.run(bare, check=True, timeout=60)
-            basis.append(time.perf_counter() - began_s)
-    return clocked("screen_start", took, basis, START_BAR, products=PRODUCTS)
-
-
-def _seconds_to_first_view(program: list[str]) -> float:
-    began_s = time.perf_counter()
-    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
-        try:
-            assert child.stdout is not None
-            while b'"event":"view"' not in child.stdout.readline():
-                assert child.poll() is None
-            return time.perf_counter() - began_s
-        finally:
-            child.kill()
-
-
-def _terminal(directory: Path) -> Path:
-    """An enrolled terminal with a screen and as many products as a large canteen's supplier has."""
-    data = directory / "data"
-    public = new_key(data)
-    grant = Grant(SiteId("north-campus"), TerminalId("till-07"), Epoch(1), Tno(41), to_base64url(public.raw), NOON)
-    save_grant(data, sign(grant, SERVER_KEY), TRUST)
-    lists = first_lists()
-    names = [f"dish-{number}" for number in range(PRODUCTS)]
-    products = tuple(Product(ProductId(name), Names(name, name, name), Cents(150)) for name in names)
-    lists.part_bytes = 200_000
-    lists.put("prices", encode_prices(PriceList(12, "CNY", products)), 12)
-    policy = PolicyStore(data / "lists", grant.site, TRUST, takes_loads=False)
-    policy.offer_manifest(lists.publish(site=grant.site))
-    applied = [policy.offer_part(digest, content) for digest, content in lists.parts.items()]
-    assert any(isinstance(one, Applied) for one in applied)
-    asyncio.run(_closed(data))
-    path = directory / "terminal.toml"
-    path.touch(0o600)
-    path.write_text(
-        'directory = "data"\nmerchant = "m1"\n[reader]\nname = ""\n[screen]\n'
-        f'[[card_keys]]\nkey_set = 1\ndebit = "{to_base64url(KEYS.debit)}"\n'
-    )
-    return path
-
-
-async def _closed(data: Path) -> None:
-    """Its journal was opened once before."""
-    from terminal.identity import load_identity
-
-    journal = await JournalStore.open(JournalSettings(data / "journal.db"), load_identity(data))
-    await journal.close()
