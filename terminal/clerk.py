@@ -42,14 +42,17 @@ from terminal.desk import (
     BasketChanged,
     Cancelled,
     CashTaken,
+    CloseAsked,
     Confirmed,
     Desk,
     Done,
     NotDone,
     Order,
+    PaidEarlier,
     PayPressed,
     PinEntered,
     PinEntry,
+    RepeatAsked,
     Ringing,
 )
 from terminal.face import Face
@@ -219,8 +222,10 @@ class Clerk:
     async def _confirm(self, shell: Shell) -> None:
         if self.office is not None and self.office.eraser is not None:
             await self.office.eraser.confirm(shell.append, shell.derived)
-        else:
+        elif isinstance(shell.desk.phase, RepeatAsked | CloseAsked | PaidEarlier):
             await shell.handle(Confirmed())
+        else:
+            self._say("said.not_asked")
 
     async def _cancel(self, shell: Shell) -> None:
         if self.office is not None and self.office.wants_card:

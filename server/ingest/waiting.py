@@ -20,3 +20,24 @@ ASK_TWO_PEOPLE = (NO_RIGHT, NEVER_ISSUED, FOREIGN_MERCHANT, UNKNOWN_PRODUCT, A_S
 """Nothing else lets these be posted: neither a card, nor a register or a list that is changed later."""
 FOR_GOOD = (INCONSISTENT, SECOND_OUTCOME, SECOND_DELIVERY, SECOND_COUNT)
 """Beginnings of reasons that neither time nor people change: such an entry is never tried again."""
+
+_FIELDS = {
+    UNKNOWN_CARD: "card",
+    NEVER_ISSUED: "card",
+    FOREIGN_MERCHANT: "merchant",
+    UNKNOWN_PRODUCT: "lines",
+    NO_SALE: "prepared",
+    SECOND_OUTCOME: "prepared",
+    SECOND_DELIVERY: "prepared",
+    SECOND_COUNT: "number",
+}
+
+
+def misfitting_field(why: str) -> str:
+    """Which member of the entry's body does not fit; empty where it is not one alone."""
+    return _FIELDS.get(why, "")
+
+
+def is_for_two_people(why: str) -> bool:
+    """Whether two people may let it be posted."""
+    return why in (*ASK_TWO_PEOPLE, UNPROVEN, QUARANTINED)

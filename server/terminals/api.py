@@ -14,6 +14,7 @@ from server.auth.api import AtTerminals, Deciding, Looking, Registering, Togethe
 from server.auth.rules import Permission
 from server.fields import TWO_PEOPLE, EpochNumber, Id, Limit, Proposed, SeqNumber, TnoNumber
 from server.ingest.service import Ingest
+from server.ingest.waiting import is_for_two_people, misfitting_field
 from server.problems import PROBLEMS
 from server.terminals.schemas import (
     AdoptForm,
@@ -186,7 +187,7 @@ async def declare_epoch_lost(
 @router.get("/terminals/{tid}/parked")
 async def list_parked(_: Looking, register: Register, tid: Id, limit: Limit = 100) -> list[ParkedView]:
     """Entries of a terminal that wait to be posted, why, and what they tell: what two people look at and agree on."""
-    return [_parked(known) for known in await register.parked(TerminalId(tid), limit)]
+    return [_parked(tid, known) for known in await register.parked(TerminalId(tid), limit)]
 
 
 @router.post("/terminals/{tid}/journal")
@@ -228,15 +229,17 @@ def _lost(subject: str, count: int) -> Done:
     )
 
 
-def _parked(known: Parked) -> ParkedView:
-    row, body = known.row, known.body
+def _parked(tid: str, known: Parked) -> ParkedView:
+    row, body, why = known.row, known.body, known.row["parked"]
     return ParkedView(
         tno=row["tno"],
         branch=row["branch"],
         seq=row["seq"],
         kind=row["kind"],
         at=row["at"],
-        why=row["parked"],
+        why=why,
+        field=misfitting_field(why),
+        accept=f"POST /terminals/{tid}/accept-quarantined" if is_for_two_people(why) else "",
         cents=getattr(body, "amount", None),
         card=card_of(body),
         person=known.person,

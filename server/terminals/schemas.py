@@ -102,6 +102,10 @@ class ParkedView(View):
     kind: str
     at: Instant
     why: str
+    field: str
+    """Which member of `tells` does not fit; empty where it is not one alone."""
+    accept: str
+    """The request by which two people let it be posted; empty where none does."""
     cents: int | None
     """The amount that it tells of; null where it tells of none."""
     card: int | None

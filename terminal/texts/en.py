@@ -190,6 +190,7 @@ SENTENCES: Final[dict[str, str]] = {
         "Shift {number} is closed: counted {counted}, expected {expected}, difference {difference}. "
         "Not sent yet: {unsent} entries."
     ),
+    "said.not_asked": "Nothing is asked, so nothing was done.",
     "said.no_pin": "Nobody asked for a PIN now. Ask for the card first.",
     "said.no_drawer": "No shift is open, so nobody would count this cash. Open one first: shift open NAME AMOUNT.",
     "said.not_now": "Not now. Finish, clear or cancel what is on the screen first.",

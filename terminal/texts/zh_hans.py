@@ -188,6 +188,7 @@ SENTENCES: Final[dict[str, str]] = {
     "shift.closed": (
         "第 {number} 班已结：清点 {counted}，应有 {expected}，差额 {difference}。尚未上传：{unsent} 条记录。"
     ),
+    "said.not_asked": "现在没有需要确认的事，什么也没做。",
     "said.no_pin": "现在不需要密码。请先请顾客刷卡。",
     "said.no_drawer": "尚未开班，这笔现金将无人清点。请先开班：shift open 工号 金额",
     "said.not_now": "现在不行。请先完成、清空或取消屏幕上的操作。",

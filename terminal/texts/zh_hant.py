@@ -188,6 +188,7 @@ SENTENCES: Final[dict[str, str]] = {
     "shift.closed": (
         "第 {number} 班已結：清點 {counted}，應有 {expected}，差額 {difference}。尚未上傳：{unsent} 筆紀錄。"
     ),
+    "said.not_asked": "現在沒有需要確認的事，什麼也沒做。",
     "said.no_pin": "現在不需要密碼。請先請顧客刷卡。",
     "said.no_drawer": "尚未開班，這筆現金將無人清點。請先開班：shift open 員工編號 金額",
     "said.not_now": "現在不行。請先完成、清空或取消畫面上的操作。",

@@ -145,6 +145,8 @@ async def test_what_was_on_a_list_of_the_site_is_known_for_ever_and_nothing_late
     await send(desk, till)
     parked = f"/terminals/{till.tid}/parked"
     assert [row["why"] for row in await desk.get(parked)] == [UNKNOWN_PRODUCT] * 2
+    accept = f"POST /terminals/{till.tid}/accept-quarantined"
+    assert {(row["field"], row["accept"]) for row in await desk.get(parked)} == {("lines", accept)}
     await desk.house.policy.put_prices(site, (Product(ProductId("gold"), names, Cents(300)),))
     await desk.put(f"/terminals/{till.tid}", {"site": SITE, "merchant": "canteen-2"})
     till.append(Kind.CASH_SALE, CashSale(MERCHANT, Cents(50)))

@@ -37,7 +37,7 @@ from terminal.app import run
 from terminal.card_thread import CardThread
 from terminal.clerk import Rights
 from terminal.clock import LATE_MS, MachineClock, TerminalClock
-from terminal.commands import Mistake, OpenShift, read_command
+from terminal.commands import Command, Mistake, OpenShift, read_command
 from terminal.config import Config, ConfigWrong, May, _File, read_config
 from terminal.console import Console
 from terminal.derived import from_snapshot
@@ -127,6 +127,27 @@ async def test_notes_and_coins_pay_for_what_is_rung(counter: CounterBench) -> No
     await counter.answer("shift open Wang 115.50")
     counter.shell.revoked = True
     assert (await counter.types("ring 1", "cash")).lines == ("This terminal may not sell any more.",)
+
+
+async def test_a_yes_to_nothing_shows_no_sale_once_more(counter: CounterBench) -> None:
+    """At a console the same "Paid" again would look like another one."""
+    out = io.BytesIO()
+    console = Console(SENTENCES, out)
+    counter.till.face = console
+    counter.till.clerk = replace(counter.till.clerk, face=console)
+    await counter.till.do(OpenShift(StaffId("wang"), Cents(0)))
+    for line in ("ring 12.50", "cash"):
+        await counter.till.do(command_of(line))
+    sold, entries = len(out.getvalue()), len(counter.entries)
+    await counter.till.do(command_of("confirm"))
+    assert out.getvalue()[sold:].decode() == "  Nothing is asked, so nothing was done.\n"
+    assert len(counter.entries) == entries
+
+
+def command_of(line: str) -> Command:
+    command = read_command(line)
+    assert isinstance(command, Command)
+    return command
 
 
 async def test_no_cash_goes_where_nobody_counts_it(counter: CounterBench) -> None:
