@@ -343,7 +343,7 @@ def _mount(house: House, pulse: Pulse) -> None:
     state.states, state.alarms, state.tokens = house.states, house.alarms, house.tokens
     state.reconcile, state.enrolments, state.tree = house.reconcile, house.enrolments, house.tree
     state.trail, state.phones = Trail(house.database, house.clock), Phones(house.database, house.keys, house.clock)
-    state.metrics_settings = house.settings.metrics
+    state.metrics_settings, state.takes_in = house.settings.metrics, house.role.takes_in
     answer_problems(app)
     if house.role.answers:
         _mount_desks(app)

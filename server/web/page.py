@@ -15,11 +15,11 @@ from markupsafe import Markup, escape
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from protocol.instants import DAY_MS, MINUTE_MS, SECOND_MS, CampusTime
+from protocol.instants import DAY_MS, MINUTE_MS, SECOND_MS, CampusTime, UtcMs
 from protocol.money import SALE_CENTS_MAX, format_cents, parse_cents
 from server.accounts.rules import Session
 from server.auth.rules import Operator, Permission
-from server.errors import Forbidden
+from server.errors import Forbidden, Invalid
 from server.web.door import COOKIE, OPEN, PAGES, READING
 from server.web.language import NAMES, SENTENCES, Language, chosen, say, sentence
 from server.web.places import PLACES
@@ -27,6 +27,8 @@ from server.web.said import said
 
 LANGUAGE_COOKIE, LOOK_COOKIE, DONE_COOKIE = "fanka_language", "fanka_look", "fanka_done"
 LOOKS: Final = ("auto", "light", "dark", "contrast")
+LOCAL_TIME = "%Y-%m-%dT%H:%M"
+LOCAL_TIME_OR_NONE = r"^(\d{4}-\d\d-\d\dT\d\d:\d\d)?$"
 CAUSE = r"^[a-z:]+:[A-Za-z0-9._/@-]{1,70}$"
 """How a cause of postings is spelled."""
 _HERE = Path(__file__).parent
@@ -134,6 +136,14 @@ class Page:
         response = self.show(template, what)
         response.headers["HX-Push-Url"] = "false"
         return response
+
+    def instant(self, local: str) -> UtcMs:
+        """A date and a time of the campus' clock as browsers send them, YYYY-MM-DDTHH:MM. Raises Invalid."""
+        try:
+            told = datetime.strptime(local, LOCAL_TIME).replace(tzinfo=UTC)
+        except ValueError as error:
+            raise Invalid("not_an_instant", f"at: {error}") from error
+        return UtcMs(max(0, int(told.timestamp()) * SECOND_MS - self.campus.offset_min * MINUTE_MS))
 
     def when(self, at: int) -> str:
         """An instant (UTC milliseconds) on the campus' clock; a dash for none."""

@@ -1,6 +1,5 @@
 """Prices of a site: what holds now, what waits for its time, who runs which version, and what held before."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
 import msgspec
@@ -9,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from protocol.ids import ProductId, SiteId
-from protocol.instants import DAY_MIN, MINUTE_MS, SECOND_MS, UtcMs
+from protocol.instants import DAY_MIN, UtcMs
 from protocol.money import SALE_CENTS_MAX, parse_cents
 from protocol.price_list import PriceList, PriceRule, Product
 from protocol.purse import CardClass
@@ -20,7 +19,7 @@ from server.note import note_subject
 from server.policy.service import Policy
 from server.states.service import States
 from server.web.door import PAGES
-from server.web.page import Fields, ListsPage, LookingPage, Page
+from server.web.page import LOCAL_TIME_OR_NONE, Fields, ListsPage, LookingPage, Page
 from server.web.price_table import Row, changes_between, row_of
 
 router = APIRouter()
@@ -54,7 +53,7 @@ class WhenFields(VersionFields):
     """From when on a change holds."""
 
     when: Literal["now", "waiting", "at"] = "now"
-    at: Annotated[str, Field(pattern=r"^(\d{4}-\d\d-\d\dT\d\d:\d\d)?$")] = ""
+    at: Annotated[str, Field(pattern=LOCAL_TIME_OR_NONE)] = ""
 
     @model_validator(mode="after")
     def _has_an_instant(self) -> Self:
@@ -248,11 +247,7 @@ def _from(page: Page, form: WhenFields, prices: PriceList) -> UtcMs:
         case "waiting":
             return prices.later.at if prices.later is not None else UtcMs(0)
         case "at":
-            try:
-                said = datetime.strptime(form.at, "%Y-%m-%dT%H:%M").replace(tzinfo=UTC)
-            except ValueError as error:
-                raise Invalid("not_an_instant", f"at: {error}") from error
-            return UtcMs(int(said.timestamp()) * SECOND_MS - page.campus.offset_min * MINUTE_MS)
+            return page.instant(form.at)
 
 
 def _is_meant(product: Product, words: str) -> bool:

@@ -14,13 +14,13 @@ from server.auth.rules import Operator, Permission
 from server.auth.service import TwoPeople
 from server.enrolment.service import Enrolments
 from server.errors import Conflict
-from server.fields import EpochNumber, Id, Instant, SeqNumber, TnoNumber, WordsOrNone
+from server.fields import EpochNumber, Id, SeqNumber, TnoNumber, WordsOrNone
 from server.ingest.service import Ingest
 from server.note import note_subject
 from server.terminals.service import Particulars, Terminals
 from server.upkeep import deciding
 from server.upkeep.service import Upkeep
-from server.web.page import DecidingPage, Fields, Page, RegisteringPage, TerminalsPage
+from server.web.page import LOCAL_TIME_OR_NONE, DecidingPage, Fields, Page, RegisteringPage, TerminalsPage
 
 router = APIRouter()
 
@@ -43,10 +43,10 @@ class NewFields(ParticularsFields):
 
 
 class SpareFields(Fields):
-    """Which spare, and from when on (UTC ms); 0: at once."""
+    """Which spare, and from when on by the campus' clock; empty: at once."""
 
     spare: Id
-    since: Instant = 0
+    since: Annotated[str, Field(pattern=LOCAL_TIME_OR_NONE)] = ""
 
 
 @router.post("/terminals")
@@ -80,10 +80,11 @@ async def place_spare_from_page(page: RegisteringPage, tid: Id, form: Annotated[
     note_subject(f"terminals/{form.spare}/place")
     register, operator = _terminals(page), page.operator
     agreed = _together(page).agreement_to_trust(operator, "place-spare", form.spare)
-    broken, since, alone = TerminalId(tid), UtcMs(form.since), operator.may(Permission.TERMINALS)
+    since = page.instant(form.since) if form.since else UtcMs(0)
+    broken, alone = TerminalId(tid), operator.may(Permission.TERMINALS)
     if not await register.place(TerminalId(form.spare), broken, since, agreed, alone=alone):
         return page.done("terminal_proposed", f"/terminals/{tid}")
-    return page.done("terminal_placed", f"/terminals/{form.spare}")
+    return page.done("terminal_placed_later" if since else "terminal_placed", f"/terminals/{form.spare}")
 
 
 @router.post("/terminals/{tid}/revoke")

@@ -55,23 +55,35 @@ SENTENCES = {
     "terminals.place": ("A spare in its place", "用备用终端替换", "用備用終端機替換"),
     "terminals.place_says": (
         (
-            "The spare takes over its title, merchant and rights at once. This terminal reaches the broker no more; "
-            "what its journal still holds stays welcome."
+            "The spare takes over its title, merchant and rights. It sells from the time that you say on, "
+            "else at once. This terminal reaches the broker no more from now on; what its journal still "
+            "holds stays welcome."
         ),
-        "备用终端立即接替其名称、商户和权限。本终端将无法再连接消息代理；其日志中尚未上传的记录仍会被接收。",
-        "備用終端機立即接替其名稱、商戶和權限。本終端機將無法再連接訊息代理；其日誌中尚未上傳的記錄仍會被接收。",
+        (
+            "备用终端接替其名称、商户和权限，并从指定时间起销售；未指定则立即开始。本终端即刻起无法再连接消息"
+            "代理；其日志中尚未上传的记录仍会被接收。"
+        ),
+        (
+            "備用終端機接替其名稱、商戶和權限，並從指定時間起銷售；未指定則立即開始。本終端機即刻起無法再連接"
+            "訊息代理；其日誌中尚未上傳的記錄仍會被接收。"
+        ),
     ),
     "terminals.place_ask": (
         "Put the spare in the place of {tid}? {tid} gets into the broker no more.",
         "确定用备用终端替换 {tid} 吗？{tid} 将无法再连接消息代理。",
         "確定用備用終端機替換 {tid} 嗎？{tid} 將無法再連接訊息代理。",
     ),
+    "terminals.place_since": (
+        "It sells from (campus' clock; empty: at once)",
+        "开始销售时间（校园时间，留空为立即）",
+        "開始銷售時間（校園時間，留空為立即）",
+    ),
     "terminals.place_do": ("Put it there", "替换", "替換"),
     "terminals.import": ("Import a journal", "导入日志", "匯入日誌"),
     "terminals.import_says": (
         (
-            "An exported or rescued journal of this terminal, one entry a line, up to 32 MB; a longer one in parts. "
-            "What is here already is not booked again."
+            "An exported or rescued journal of this terminal, one entry a line, up to 32 MB; a longer one in "
+            "parts. What is here already is not booked again."
         ),
         "本终端导出或抢救出的日志，每行一条记录，最大 32 MB；更长的请分段导入。已收到的记录不会重复入账。",
         "本終端機匯出或搶救出的日誌，每行一筆記錄，最大 32 MB；更長的請分段匯入。已收到的記錄不會重複入帳。",
@@ -102,11 +114,17 @@ SENTENCES = {
     "terminals.revoke": ("Revoke", "吊销", "撤銷"),
     "terminals.revoke_says": (
         (
-            "For a terminal in strange hands. It is cut off the broker, its certificates end for good, and entries "
-            "that arrive from now on are kept aside until their cards or two people confirm them."
+            "For a terminal in strange hands. It is cut off the broker, its certificates end for good, and "
+            "entries that arrive from now on are kept aside until their cards or two people confirm them."
         ),
-        "用于落入他人之手的终端。它将被断开消息代理，证书永久失效；此后到达的记录将被搁置，直到由相应的卡或双人复核确认。",
-        "用於落入他人之手的終端機。它將被斷開訊息代理，憑證永久失效；此後到達的記錄將被擱置，直到由相應的卡或雙人覆核確認。",
+        (
+            "用于落入他人之手的终端。它将被断开消息代理，证书永久失效；此后到达的记录将被搁置，直到由相应的卡"
+            "或双人复核确认。"
+        ),
+        (
+            "用於落入他人之手的終端機。它將被斷開訊息代理，憑證永久失效；此後到達的記錄將被擱置，直到由相應的"
+            "卡或雙人覆核確認。"
+        ),
     ),
     "terminals.revoke_ask": (
         "Revoke {tid}? It stops at once for everything that needs the server, and has to be enrolled anew.",
@@ -117,8 +135,8 @@ SENTENCES = {
     "terminals.reinstate": ("Reinstate", "恢复", "恢復"),
     "terminals.reinstate_says": (
         (
-            "Ends the revocation: what was kept aside is posted. Its certificates stay revoked, so it needs a new "
-            "claim code to reach the broker."
+            "Ends the revocation: what was kept aside is posted. Its certificates stay revoked, so it needs "
+            "a new claim code to reach the broker."
         ),
         "解除吊销：被搁置的记录将入账。其证书仍然无效，需要新的注册码才能连接消息代理。",
         "解除撤銷：被擱置的記錄將入帳。其憑證仍然無效，需要新的註冊碼才能連接訊息代理。",
@@ -132,11 +150,18 @@ SENTENCES = {
     "terminals.lose": ("Declare lost", "报失", "報失"),
     "terminals.lose_says": (
         (
-            "It does not come back, nor does its journal: other evidence decides its open card steps. Entries that "
-            "still arrive are posted and raise an alarm; to have them kept aside, revoke it as well."
+            "It does not come back, nor does its journal: other evidence decides its open card steps. "
+            "Entries that still arrive are posted and raise an alarm; to have them kept aside, revoke it as "
+            "well."
         ),
-        "终端及其日志都不会再回来：未决的卡操作将依据其他证据裁定。此后到达的记录仍会入账并触发警报；如需搁置，请同时吊销。",
-        "終端機及其日誌都不會再回來：未決的卡操作將依據其他證據裁定。此後到達的記錄仍會入帳並觸發警報；如需擱置，請同時撤銷。",
+        (
+            "终端及其日志都不会再回来：未决的卡操作将依据其他证据裁定。此后到达的记录仍会入账并触发警报；如需"
+            "搁置，请同时吊销。"
+        ),
+        (
+            "終端機及其日誌都不會再回來：未決的卡操作將依據其他證據裁定。此後到達的記錄仍會入帳並觸發警報；如"
+            "需擱置，請同時撤銷。"
+        ),
     ),
     "terminals.lose_ask": (
         "Declare {tid} lost, with every epoch of it? This cannot be taken back.",
@@ -160,6 +185,11 @@ SENTENCES = {
         "The spare stands in its place now.",
         "备用终端已启用。",
         "備用終端機已啟用。",
+    ),
+    "done.terminal_placed_later": (
+        "The spare has the place, and sells from the time that you said on.",
+        "备用终端已安排到位，将从指定时间起销售。",
+        "備用終端機已安排到位，將從指定時間起銷售。",
     ),
     "done.terminal_revoked": ("The terminal is revoked.", "终端已吊销。", "終端機已撤銷。"),
     "done.terminal_reinstated": (
@@ -197,8 +227,8 @@ SENTENCES = {
     ),
     "problem.never_enrolled": (
         (
-            "It was never enrolled: it has no key and no journal to decide about. A claim code in wrong hands ends "
-            "when a new one is made."
+            "It was never enrolled: it has no key and no journal to decide about. A claim code in wrong "
+            "hands ends when a new one is made."
         ),
         "该终端从未注册：没有密钥和日志可供决定。若注册码落入他人之手，生成新码即可使其作废。",
         "該終端機從未註冊：沒有金鑰和日誌可供決定。若註冊碼落入他人之手，產生新碼即可使其作廢。",

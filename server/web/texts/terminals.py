@@ -26,6 +26,22 @@ SENTENCES = {
     "terminals.backlog": ("Still to come", "待上传", "待上傳"),
     "terminals.to_come": ("{count} entries", "{count} 条记录", "{count} 筆記錄"),
     "terminals.all_here": ("All is here", "已全部收到", "已全部收到"),
+    "terminals.told_elsewhere": (
+        (
+            "What is still to come is not known here: this process (--role api) hears no terminal. The "
+            "processes that take journals in (--role ingest) tell it in their /metrics, as "
+            "fanka_backlog_entries; much of it is an alarm."
+        ),
+        (
+            "待上传数在此未知：本进程（--role api）不接收终端消息。接收日志的进程（--role ingest）在其 /metri"
+            "cs 中以 fanka_backlog_entries 给出；积压过多时会有警报。"
+        ),
+        (
+            "待上傳數在此未知：本程序（--role api）不接收終端機訊息。接收日誌的程序（--role ingest）在其 /met"
+            "rics 中以 fanka_backlog_entries 給出；積壓過多時會有警報。"
+        ),
+    ),
+    "terminals.told_elsewhere_short": ("Not known here", "此处未知", "此處未知"),
     "terminals.not_told": (
         "Not told to this server since its start",
         "本服务器启动后尚未收到报告",
@@ -50,8 +66,8 @@ SENTENCES = {
     ),
     "terminals.rights_hint": (
         (
-            "A new right takes two people, as whoever has such a terminal's key can make money. A spare has neither a "
-            "merchant nor rights."
+            "A new right takes two people, as whoever has such a terminal's key can make money. A spare has "
+            "neither a merchant nor rights."
         ),
         "授予新权限需要双人复核，因为持有此类终端密钥的人可以凭空造出余额。备用终端没有商户，也没有权限。",
         "授予新權限需要雙人覆核，因為持有此類終端機金鑰的人可以憑空造出餘額。備用終端機沒有商戶，也沒有權限。",
@@ -103,8 +119,8 @@ SENTENCES = {
     ),
     "terminals.accept_says": (
         (
-            "Accepting posts all entries that can be posted, as they stand here. It changes no right: what comes next "
-            "waits again."
+            "Accepting posts all entries that can be posted, as they stand here. It changes no right: what "
+            "comes next waits again."
         ),
         "接受后，所有可入账的记录将按此入账。权限不变：之后到达的记录仍需等待。",
         "接受後，所有可入帳的記錄將按此入帳。權限不變：之後到達的記錄仍需等待。",
@@ -118,8 +134,8 @@ SENTENCES = {
     "terminals.holes": ("Missing entries", "缺失的记录", "缺少的記錄"),
     "terminals.holes_say": (
         (
-            "The terminal was asked for these and has not brought them. If they are gone, two people let the journal "
-            "go on behind them; what the cards tell of them is posted."
+            "The terminal was asked for these and has not brought them. If they are gone, two people let the "
+            "journal go on behind them; what the cards tell of them is posted."
         ),
         "已向终端索取这些记录，但未收到。若确已丢失，可由两人复核让日志从其后继续；卡上留有的信息将入账。",
         "已向終端機索取這些記錄，但未收到。若確已遺失，可由兩人覆核讓日誌從其後繼續；卡上留有的資訊將入帳。",
@@ -150,8 +166,8 @@ SENTENCES = {
     "terminals.head": ("Head", "链头", "鏈頭"),
     "terminals.head_says": (
         (
-            "The head is the number and hash of the newest entry that is here: python -m protocol verify --expect-head "
-            "checks an exported journal against it."
+            "The head is the number and hash of the newest entry that is here: python -m protocol verify "
+            "--expect-head checks an exported journal against it."
         ),
         "链头是已收到的最新记录的序号和哈希值：python -m protocol verify --expect-head 可用它核对导出的日志。",
         "鏈頭是已收到的最新記錄的序號和雜湊值：python -m protocol verify --expect-head 可用它核對匯出的日誌。",
