@@ -166,11 +166,11 @@ async def open_house(
                 may_create = await database.is_new()
                 await asyncio.to_thread(_require_the_same_place, settings, may_create=may_create)
                 keys = await asyncio.to_thread(open_keys, Path(settings.data) / "keys", clock(), may_create=may_create)
-                await database.migrate()
+                authority = await asyncio.to_thread(authority_of, settings, clock(), may_create=may_create)
+                await database.migrate()  # from here on it is not new: what may be made only once is there
                 await asyncio.to_thread((Path(settings.data) / _HAS_BOOKS).touch)
                 if role.answers:
                     await asyncio.to_thread(_otp_of, settings)
-                authority = await asyncio.to_thread(authority_of, settings, clock(), may_create=may_create)
                 site = await asyncio.to_thread(prepare_broker, settings, authority, clock())
             yield _compose(_Place(settings, role, number, site), clock, database, keys, authority)
 

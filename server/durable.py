@@ -23,7 +23,23 @@ def replace_file(path: Path, content: bytes, mode: int = 0o644, *, exactly: bool
     except OSError:
         draft.unlink(missing_ok=True)
         raise
-    directory = os.open(path.parent, os.O_RDONLY)
+    _sync_directory(path.parent)
+
+
+def make_directory(path: Path, mode: int = 0o700) -> None:
+    """Make a directory, and those above it: after a power cut their names are there like the files in them.
+
+    One that is there is left as it is; its name is made durable all the same. Raises OSError.
+    """
+    missing = [one for one in path.parents if not one.exists()]
+    path.mkdir(mode=mode, parents=True, exist_ok=True)
+    for made in (path, *missing):
+        _sync_directory(made.parent)
+
+
+def _sync_directory(path: Path) -> None:
+    """Names in it are durable from now on."""
+    directory = os.open(path, os.O_RDONLY)
     try:
         os.fsync(directory)
     finally:

@@ -19,7 +19,7 @@ from protocol.instants import UtcMs
 from protocol.messages import PURPOSES, Keys, Purpose, ServerKey, sign
 from protocol.signing import KEY_BYTES, SigningKey, from_base64url, to_base64url
 from protocol.trust import Trust, encode_trust, read_trust
-from server.durable import replace_file
+from server.durable import make_directory, replace_file
 
 TRUST_FILE, ROOT_FILE = "trust.json", "root.key"
 _SECRET_MODE, _ALWAYS = 0o600, UtcMs(0)
@@ -103,7 +103,7 @@ def open_secret(path: Path, *, may_create: bool = False) -> bytes:
 
 def first_document(directory: Path, at: UtcMs) -> Keys:
     """Make what keys are missing; what a root must sign so that terminals believe them."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directory(directory)
     return Keys(1, at, tuple(_first(directory, purpose, at) for purpose in PURPOSES))
 
 

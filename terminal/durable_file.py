@@ -26,6 +26,14 @@ def replace_file(path: Path, content: bytes, mode: int = 0o644) -> None:
     sync_directory(path.parent)
 
 
+def make_directory(directory: Path) -> None:
+    """Make a directory of ours alone, and those above it: after a power cut their names are there. Raises OSError."""
+    missing = [one for one in directory.parents if not one.exists()]
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for made in (directory, *missing):
+        sync_directory(made.parent)
+
+
 def sync_directory(directory: Path) -> None:
     """Make the names in a directory durable: creating, renaming and removing are otherwise lost with the power."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -12,6 +12,7 @@ import msgspec
 
 from protocol.signing import VerifyKey
 from protocol.trust import TrustFile, trust_of
+from terminal.durable_file import make_directory
 from terminal.identity import (
     GRANT_FILE,
     IN_A_FILE,
@@ -44,7 +45,7 @@ def new_key(directory: Path, keys: JournalKeys = IN_A_FILE) -> VerifyKey:
                 f"{path} exists: an epoch was begun in {directory}. To begin another, move all that is in it to a "
                 "safe place first, unchanged: the server still takes the entries of that journal."
             )
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directory(directory)
     if not journal.exists():  # where the power was cut before the key was made, it lies there
         create_journal(journal)
     return keys.create(directory)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from protocol.instants import UtcMs
 from server.broker.certificates import Pair, new_authority, read_pair
-from server.durable import replace_file
+from server.durable import make_directory, replace_file
 
 CA_KEY, CA_FILE = "ca.key", "ca.crt"
 SECRET_MODE = 0o600
@@ -24,7 +24,7 @@ def open_authority(directory: Path, at: UtcMs, *, may_create: bool) -> Pair:
 
     `may_create`: the database is new too, and nobody has a certificate. Raises AuthorityUnusable.
     """
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directory(directory)
     key, certificate = directory / CA_KEY, directory / CA_FILE
     if not certificate.exists():
         if not may_create:

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from server import app
 from server.__main__ import OK, PORT_TAKEN, WRONG_CONFIG, listen, main
 from server.app import open_house
 from server.broker.before_start import closed_to
@@ -153,6 +154,22 @@ async def test_a_server_in_another_data_directory_takes_no_broker_over(tmp_path:
 
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "server.toml"
+
+
+async def test_a_first_start_that_was_cut_short_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever it was cut: a server with a schema and without its authority would ask for a backup that nobody has."""
+    settings = Settings(str(tmp_path), sqlite_url(tmp_path))
+    for step in ("open_keys", "authority_of", "_otp_of", "prepare_broker"):
+        with monkeypatch.context() as cut:
+            cut.setattr(app, step, power_cut)
+            with pytest.raises(TimeoutError):
+                await open_house(settings).__aenter__()
+    async with open_house(settings) as house:
+        assert await house.database.is_current()
+
+
+def power_cut(*_: object, **__: object) -> None:
+    raise TimeoutError("the power is cut")
 
 
 def test_the_example_of_a_settings_file_is_one_and_complete(tmp_path: Path) -> None:
