@@ -1,7 +1,7 @@
 """What `help` prints: each command as it is typed, and what it does, in two columns of one language."""
 
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from terminal.views import Words
 
@@ -22,7 +22,18 @@ def help_text(words: Words, hidden: Collection[str] = ()) -> str:
 
 def width_of(text: str) -> int:
     """How many columns of a character screen a text takes: ideographs and full-width signs take two."""
+    if text.isascii():
+        return len(text)
     return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
+
+
+def widest_of(texts: Iterable[str]) -> int:
+    """The columns of the widest of them, 0 where there is none; quick for very many: most are too short to look at."""
+    widest = 0
+    for text in texts:
+        if 2 * len(text) > widest:
+            widest = max(widest, width_of(text))
+    return widest
 
 
 def _line(usage: str, does: str) -> str:

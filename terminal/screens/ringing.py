@@ -6,7 +6,7 @@ from protocol.basket import Item
 from protocol.price_list import Product
 from terminal.commands import Clear, Pay, Remove, RingItem, TakeCash
 from terminal.front import Counter, Front, found
-from terminal.help import width_of
+from terminal.help import widest_of, width_of
 from terminal.presses import Area, Beside, Do, Open, Page, Pick, Repeat, Turn
 from terminal.scene import Align, Box, Drawing, Touch
 from terminal.screens.pad import draw_keyboard, draw_pad
@@ -61,7 +61,7 @@ def _draw_dishes(drawing: Drawing, area: Box, front: Front, counter: Counter, wo
 def _draw_tabs(drawing: Drawing, tabs: Box, names: tuple[str, ...], chosen: str, words: Words) -> None:
     """As many categories as fit, from the chosen one's group on; the last key leads to the next group."""
     metrics = drawing.metrics
-    longest = max(width_of(name) for name in names) * metrics.px(Size.SMALL) * 6 // 10 // 2 + 3 * metrics.gap
+    longest = widest_of(names) * metrics.px(Size.SMALL) * 6 // 10 // 2 + 3 * metrics.gap
     room = max(2, tabs.w // max(metrics.touch * 8 // 5, longest))
     group = room - 1 if len(names) > room else room
     first = names.index(chosen) // group * group
@@ -125,7 +125,7 @@ def _tile_px(width: int, products: tuple[Product, ...], drawing: Drawing, words:
     """How high a tile is: a good deal more than a finger, and enough for the longest name of these."""
     metrics = drawing.metrics
     line, px = metrics.px(Size.SMALL) * 4 // 3, metrics.px(Size.SMALL)
-    longest = max(width_of(_name(product, words)) for product in products)
+    longest = widest_of(_name(product, words) for product in products)
     lines = ceil(longest * px * 62 / 100 / width) + (longest * px * 62 // 100 > width)
     return max(metrics.touch * 3 // 2, lines * line + metrics.px(Size.BODY) * 4 // 3 + 2 * metrics.gap)
 

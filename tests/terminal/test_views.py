@@ -6,6 +6,8 @@ import re
 import string
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 import terminal.texts
@@ -42,7 +44,7 @@ from terminal.desk import (
     Ringing,
     TapAgain,
 )
-from terminal.help import help_text, width_of
+from terminal.help import help_text, widest_of, width_of
 from terminal.languages import LANGUAGES
 from terminal.load import Load, NothingToLoad
 from terminal.office_views import office_view
@@ -387,3 +389,8 @@ def test_no_sentence_is_asked_for_that_is_not_there() -> None:
                 r'"((?:title|advice|line|said|status|shift|reader|clock|age|mistake)\.[a-z_]+)"', file.read()
             ):
                 assert key in SENTENCES, key
+
+
+@given(st.lists(st.text("aZ9 é米饭，", max_size=12)))
+def test_the_widest_of_many_texts_is_found_without_looking_at_all(texts: list[str]) -> None:
+    assert widest_of(texts) == max(map(width_of, texts), default=0)
