@@ -256,6 +256,7 @@ class PolicyStore:
     def _read_lists(self, manifest: Manifest, jws: bytes, *, damaged_too: bool = False) -> Lists:
         """Read what the counter uses. Raises NotAList, NotAPriceList; or does without the damaged ones.
 
+        `damaged_too`: at a start. What has the right hash then was read strictly before it was put in force.
         Without the list of cards nobody knows how old it is, which is the strictest step of the offline limits.
         """
         named = to_base64url(sha256_of(jws))
@@ -264,7 +265,7 @@ class PolicyStore:
         versions = {name: found.version for name, found in files.items() if name in ListVersions.__struct_fields__}
         for name in files:
             try:
-                lists = self._with(lists, name, files)
+                lists = self._with(lists, name, files, read_before=damaged_too)
             except (NotAList, NotAPriceList) as error:
                 if not damaged_too:
                     raise
@@ -279,10 +280,10 @@ class PolicyStore:
             if self.active.loads.get(card) != load and not load_is_genuine(load, self._trust.load):
                 raise NotAList(f"loads: the record of card {card[0]}/{card[1]} is not signed by the load key")
 
-    def _with(self, lists: Lists, name: str, files: Mapping[str, ListFile]) -> Lists:
+    def _with(self, lists: Lists, name: str, files: Mapping[str, ListFile], *, read_before: bool) -> Lists:
         raw = self._required(name, files[name])
         if name != "cards":
-            return _with(lists, name, files[name].version, raw)
+            return _with(lists, name, files[name].version, raw, read_before=read_before)
         cards, base = read_file(raw, CardsFile), files.get("base")
         if not cards.base:
             return replace(lists, book=CardBook(cards))
@@ -331,7 +332,7 @@ class PolicyStore:
                     path.unlink(missing_ok=True)
 
 
-def _with(lists: Lists, name: str, version: int, raw: bytes) -> Lists:
+def _with(lists: Lists, name: str, version: int, raw: bytes, *, read_before: bool) -> Lists:
     """The lists with one file read into them; other names are for other programs. Raises NotAList, NotAPriceList."""
     match name:
         case "limits":
@@ -339,7 +340,7 @@ def _with(lists: Lists, name: str, version: int, raw: bytes) -> Lists:
         case "loads":
             return replace(lists, loads=loads_by_card(read_file(raw, LoadsFile)))
         case "prices":
-            prices = decode_prices(raw)
+            prices = decode_prices(raw, read_before=read_before)
             if prices.version != version:
                 raise NotAPriceList(f"price list: the file says version {prices.version}, the manifest {version}")
             return replace(lists, prices=prices)

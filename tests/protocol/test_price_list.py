@@ -54,7 +54,9 @@ def test_the_bytes_of_a_price_list_never_change() -> None:
         '{"id":"tea","names":{"en":"Rice","zh-Hans":"米饭","zh-Hant":"米飯"},"price":300,'
         '"merchant":"m-1","category":"drinks","barcode":"6901234567892"}]}'
     )
-    assert decode_prices(encode_prices(LIST)) == LIST
+    assert decode_prices(encode_prices(LIST)) == LIST == decode_prices(encode_prices(LIST), read_before=True)
+    with pytest.raises(NotAPriceList):
+        decode_prices(encode_prices(LIST)[:-1], read_before=True)
     assert decode_prices(encode_prices(NO_PRICES)) == NO_PRICES
 
 
