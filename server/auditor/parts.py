@@ -23,6 +23,7 @@ from server.ledger.accounts import Account, AccountKind, Posting, Postings, owne
 
 Place = tuple[int, int]
 """Branch and number of the entry that prepared a step, within one chain."""
+_KINDS = {kind.value: kind for kind in AccountKind}
 OUTCOME, TORN, RETURNED = "an outcome", "that it was torn", "a failed delivery"
 """What other entries must have told of a step, where its row says so."""
 
@@ -147,10 +148,9 @@ def wrong_legs(legs: tuple[Leg, ...], day: int, received_at: int) -> Iterator[Fa
 
 def postings_in(legs: tuple[Leg, ...]) -> Postings | None:
     """Rows as the posting rules make them; None where an account is of no known kind."""
-    kinds = {kind.value: kind for kind in AccountKind}
-    if any(leg.kind not in kinds for leg in legs):
+    if any(leg.kind not in _KINDS for leg in legs):
         return None
-    return tuple(Posting(Account(kinds[leg.kind], leg.owner), Cents(leg.cents)) for leg in legs)
+    return tuple(Posting(Account(_KINDS[leg.kind], leg.owner), Cents(leg.cents)) for leg in legs)
 
 
 def _of_step(part: Part, entry: Entry, line: Line, found: Found) -> Iterator[Fault]:
@@ -165,7 +165,8 @@ def _of_step(part: Part, entry: Entry, line: Line, found: Found) -> Iterator[Fau
     if stage is Stage.TORN and step["torn_at"] != (torn_at := _made_at(part, entry, line)):
         yield "step", f"the card step's column torn_at has {step['torn_at']}, the entry {torn_at}"
     if is_own:
-        said = {OUTCOME: stage != step["stage"], TORN: step["torn_at"], RETURNED: step["returned"]}
+        given_up = step["torn_at"] and not step["lost"]  # a lost terminal's step is given up by two people
+        said = {OUTCOME: stage != step["stage"], TORN: given_up, RETURNED: step["returned"]}
         _note(part, found, place, *(what for what, is_said in said.items() if is_said))
     else:
         told = {OUTCOME: stage == step["stage"], TORN: stage is Stage.TORN}

@@ -47,6 +47,8 @@ class Site:
 
     directory: Path
     acks: dict[str, bytes]
+    database: str = ""
+    """Of a PostgreSQL its URL."""
 
     @property
     def file(self) -> Path:
@@ -56,7 +58,8 @@ class Site:
     def config(self) -> Path:
         config = self.directory / "server.toml"
         if not config.exists():
-            config.write_text(f'data = "{self.directory}"\n')
+            named = f'database = "{self.database}"\n' if self.database else ""
+            config.write_text(f'data = "{self.directory}"\n{named}')
         return config
 
     def change(self, *statements: str) -> None:
@@ -96,11 +99,11 @@ def audit(site: Site, *more: str) -> Audited:
     return Audited(status, json.loads(out[0]) if out else {}, told)
 
 
-async def lay_out(directory: Path) -> Site:
+async def lay_out(directory: Path, url: str = "") -> Site:
     """An ordinary day at two tills, sealed by its night, and a morning that is not sealed yet."""
-    site, clock = Site(directory, {}), Clock()
+    site, clock = Site(directory, {}, url), Clock()
     keys = keys_of_world(directory)
-    async with Database(sqlite_url(directory)) as database:
+    async with Database(url or sqlite_url(directory)) as database:
         await database.migrate()
         ingest = Ingest(database, keys, CAMPUS, clock)
         tills, cards = [Till(1), Till(2)], [plastic(1), plastic(2, Technology.DESFIRE)]

@@ -1,5 +1,6 @@
 """An audit finds one changed byte in whatever column it stands, and names the row; an untouched database agrees."""
 
+import asyncio
 import base64
 import json
 import re
@@ -10,10 +11,15 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from server import tables
 from server.audit_command import DIFFERS, KEY, NOT_DONE, OK, REPORT, SIGNATURE
-from tests.server.audited import TODAY, Site, audit, laid_out
+from server.auditor.reading import snapshot
+from server.db import Database
+from tests.server.audited import TODAY, Site, audit, laid_out, lay_out
+from tests.server.postgres import new_database, private_postgres
 
 GUIDE = Path(__file__).parents[2] / "docs" / "audit.md"
 
@@ -242,6 +248,21 @@ def test_a_signed_report_is_verified_by_openssl(site: Site, tmp_path: Path) -> N
     (ack,) = [key["key"] for key in document["keys"] if key["purpose"] == "ack"]
     body = "".join((out / KEY).read_text().splitlines()[1:-1])
     assert base64.b64decode(body)[-32:] == base64.urlsafe_b64decode(ack + "=")
+
+
+@pytest.mark.integration
+async def test_a_postgresql_is_audited_alike_beside_a_writer_and_never_written(tmp_path: Path) -> None:
+    with private_postgres() as cluster:
+        site = await lay_out(tmp_path, new_database(cluster, "audited"))
+        async with Database(site.database) as database, database.writing() as connection:
+            await connection.execute(text("UPDATE card SET main_cents = main_cents + 1"))
+            told = await asyncio.to_thread(audit, site)  # what is not committed is not there
+        assert told.status == OK, told.found
+        assert [one["agrees"] for one in told.report["roots"]] == [True]
+        told = await asyncio.to_thread(audit, site)
+        assert told.status == DIFFERS and told.report["by_check"] == {"balance": 2}
+        with snapshot(site.database) as reading, pytest.raises(DBAPIError, match="read-only"):
+            reading.execute(text("UPDATE card SET main_cents = 0"))
 
 
 @pytest.mark.integration
