@@ -93,8 +93,8 @@ def _at_least_one(text: str) -> int:
 
 
 def _share(images: int, target: str) -> int:
-    """One in five is the server's: it has far fewer states, and takes longer to open."""
-    of_server = max(1, images // 5)
+    """One in eight is the server's: its images take eight times as long to open."""
+    of_server = max(1, images // 8)
     return of_server if target == "server" else images - of_server
 
 
