@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from protocol.instants import BusinessDay
+from protocol.money import format_cents
 from server.app import House
+from server.ledger.accounts import AccountKind
 from tests.server.desk import Clock
 from tests.web.conftest import Visit
 from tests.web.house import WebHouse
@@ -30,7 +32,7 @@ def test_the_desk_keeps_nobody_out(visit: Visit, width: str, look: str) -> None:
     day = TOLD["day"]
     classes = ("fork", "refused", "shift_difference", "torn", "gap")
     paths = [f"/days/{day}/findings/{cls}" for cls in classes] if look == "light" else []
-    for path in ["/days", f"/days/{day}", f"/days/{day + 1}", f"/days/{day}/float", *paths]:
+    for path in ["/days", f"/days/{day}", f"/days/{day + 1}", f"/days/{day}/float", f"/days/{day}/report", *paths]:
         visitor.go(path)
         visitor.check(f"{path} {width} {look}")
 
@@ -45,6 +47,26 @@ def test_the_desk_speaks_chinese(visit: Visit, language: str, words: str) -> Non
         visitor.go(path)
         assert visitor.page.locator("main form").count() == 0, "who only looks has nothing to send"
         visitor.check()
+
+
+def test_the_days_report_says_what_each_account_moved(visit: Visit, house: WebHouse) -> None:
+    async def told(served: House) -> int:
+        report = await served.reconcile.report(BusinessDay(TOLD["day"]))
+        return sum(line.happened_cents for line in report.lines if line.account_kind == AccountKind.MERCHANT)
+
+    visitor = visit("eve")
+    page = visitor.page
+    visitor.go(f"/days/{TOLD['day']}")
+    page.get_by_role("link", name="Day's report").click()
+    page.get_by_text("By how much each account").wait_for()
+    merchants = page.get_by_role("row", name="Owed to the merchant").first
+    assert merchants.get_by_role("cell").first.inner_text() == format_cents(house.do(told)) != "0.00"
+    page.emulate_media(media="print")
+    assert page.locator("table").is_visible() and not page.locator("nav").first.is_visible()
+    visitor.choose(language="zh-Hant")
+    visitor.go(f"/days/{TOLD['day'] + 1}/report")
+    assert page.locator("main [lang=en]").count() == 0
+    visitor.check()
 
 
 def test_from_a_day_down_to_the_signed_entry(visit: Visit) -> None:

@@ -15,6 +15,7 @@ from server.ledger.service import Ledger
 from server.reconcile.days import Days
 from server.reconcile.facts import Difference
 from server.reconcile.float_proof import Document
+from server.reconcile.results import ReportLine
 from server.reconcile.service import Reconcile
 from server.web.books import account_named, change_of, names_of
 from server.web.page import CAUSE, Fields, FinancePage, LookingPage, Page
@@ -25,6 +26,7 @@ router = APIRouter()
 DAYS_SHOWN, FINDINGS_SHOWN = 31, 100
 _CHANNELS = (AccountKind.CLEARING, AccountKind.PROVIDER)
 _CHANNELS_SHOWN_MAX = 100
+Figures = tuple[int, int, int]
 Number = Annotated[int | None, Query(ge=1, le=2**31)]
 
 
@@ -92,6 +94,29 @@ async def show_day(page: LookingPage, day: Day, number: Number = None) -> HTMLRe
     state, proofs = await days.of(BusinessDay(day)), await days.proofs(BusinessDay(day))
     proof = await desk.proof(BusinessDay(day), number=number, limit=1) if proofs else None
     return page.show("days/day.html", {"state": state, "proofs": proofs, "proof": proof, "today": days.today})
+
+
+@router.get("/days/{day}/report")
+async def show_report(page: LookingPage, day: Day) -> HTMLResponse:
+    """What each account moved on a day: by kind, and of merchants, drawers and the like one by one."""
+    desk: Reconcile = page.house.reconcile
+    days: Days = page.house.days
+    report, names = await desk.report(BusinessDay(day)), await names_of(page)
+    kinds: list[tuple[AccountKind, Figures, list[tuple[str, Figures]]]] = []
+    for kind in AccountKind:
+        mine = [line for line in report.lines if line.account_kind == kind]
+        shown = [(await account_named(page, Account(kind, line.owner), names), _figures(line)) for line in mine]
+        if any(any(figures) for _, figures in shown):
+            happened, settled, late = (sum(column) for column in zip(*(figures for _, figures in shown), strict=True))
+            kinds.append((kind, (happened, settled, late), shown if any(line.owner for line in mine) else []))
+    state, now = await days.of(BusinessDay(day)), page.house.clock()
+    return page.show("days/report.html", {"report": report, "kinds": kinds, "state": state, "now": now})
+
+
+def _figures(line: ReportLine) -> Figures:
+    """What happened on the day, what counts in it, what came late: as people see the account grow."""
+    kind = line.account_kind
+    return change_of(kind, line.happened_cents), change_of(kind, line.settled_cents), change_of(kind, line.late_cents)
 
 
 @router.get("/days/{day}/findings/{cls}")

@@ -86,6 +86,17 @@ SENTENCES = {
     ),
     "days.float": ("Float proof", "资金平衡表", "資金平衡表"),
     "days.cases": ("Open cases", "待处理差异", "待處理差異"),
+    "report.title": ("Report of {day}", "{day} 日报表", "{day} 日報表"),
+    "report.says": (
+        "By how much each account grew or shrank. What came after the day was closed counts in a later one.",
+        "各账户的增减。日结后送达的部分计入之后的营业日。",
+        "各帳戶的增減。日結後送達的部分計入之後的營業日。",
+    ),
+    "report.happened": ("Happened on this day", "当日发生", "當日發生"),
+    "report.settled": ("Counts in this day", "计入当日", "計入當日"),
+    "report.late": ("Counts in a later day", "计入之后的日期", "計入之後的日期"),
+    "report.none": ("No money moved.", "没有资金变动。", "沒有資金變動。"),
+    "days.report": ("Day's report", "日报表", "日報表"),
     "proving.title": ("Proving {day}", "正在对账 {day}", "正在對帳 {day}"),
     "proving.dry_title": ("Trying {day}", "正在试算 {day}", "正在試算 {day}"),
     "proving.begun": (
