@@ -20,7 +20,6 @@ class Step(msgspec.Struct, frozen=True):
     checked: dict[str, int]
     differences: int
     seconds: float
-    says: str = ""
 
 
 class Root(msgspec.Struct, frozen=True):
@@ -109,9 +108,7 @@ def as_text(report: Report) -> list[str]:
     for step in report.steps:
         counted = ", ".join(f"{count:,} {what}" for what, count in step.checked.items())
         verdict = f"{step.differences:,} DIFFERENCES" if step.differences else "agrees"
-        lines.append(
-            f"{step.name}: {counted}: {verdict} ({step.seconds:.1f} s)" + (f"; {step.says}" if step.says else "")
-        )
+        lines.append(f"{step.name}: {counted}: {verdict} ({step.seconds:.1f} s)")
     lines += [
         f"root {one.number}: business day {one.day}, {one.rows:,} rows, {one.root}, "
         f"{'agrees' if one.agrees else 'DIFFERS'}"

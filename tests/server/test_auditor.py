@@ -15,7 +15,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from server import tables
-from server.audit_command import DIFFERS, KEY, NOT_DONE, OK, REPORT, SIGNATURE
+from server.audit_command import DIFFERS, KEY, NOT_DONE, OK, REPORT, SIGNATURE, main
+from server.auditor.progress import Progress
 from server.auditor.reading import snapshot
 from server.db import Database
 from tests.server.audited import TODAY, Site, audit, laid_out, lay_out
@@ -292,6 +293,26 @@ def test_without_a_database_there_is_no_audit(site: Site) -> None:
     site.file.unlink()
     told = audit(site)
     assert told.status == NOT_DONE and "there is no database" in told.said[0]
+
+
+def test_a_long_step_says_how_far_it_is_and_when_it_will_be_done() -> None:
+    said, now = list[str](), [0.0]
+    progress = Progress(said.append, lambda: now[0])
+    progress.begin("entries", "entries", 1_000)
+    progress.add(10)
+    now[0] = 10.0
+    progress.add(240)
+    assert said == ["entries: 250 of 1,000 entries, 25 a second, about 30 s left"]
+
+
+def test_people_read_each_difference_and_how_many_there_are(site: Site) -> None:
+    site.change("UPDATE card SET main_cents = main_cents + 1 WHERE card = 1")
+    said = list[str]()
+    assert main(["--config", str(site.config), "--processes", "1"], said.append, said.append) == DIFFERS
+    assert re.fullmatch(
+        r"DIFFERENCE balance: card/1/1: the column main_cents has \d+, its postings come to \d+", said[-2]
+    )
+    assert said[-1] == "1 DIFFERENCES: balance 1"
 
 
 def test_nothing_is_written(site: Site) -> None:

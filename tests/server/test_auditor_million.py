@@ -106,8 +106,11 @@ async def fill(directory: Path, entries: int) -> Site:
     with ProcessPoolExecutor(len(os.sched_getaffinity(0)), multiprocessing.get_context("spawn")) as pool:
         async with Database(sqlite_url(directory)) as database:
             await database.migrate()
+            ahead = [pool.submit(sold_by, number, each) for number in (1, 2)]
             for number in range(1, TILLS + 1):
-                pieces, ends = await asyncio.wrap_future(pool.submit(sold_by, number, each))
+                pieces, ends = await asyncio.wrap_future(ahead.pop(0))
+                if number + 2 <= TILLS:
+                    ahead.append(pool.submit(sold_by, number + 2, each))
                 till = Till(number)
                 async with database.writing() as connection:
                     await put_chain(connection, till.row(), till.grant_jws)
