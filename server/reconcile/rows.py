@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from protocol.entries import CardStep, LoadStep, Operation, ShiftClosed, Stage, stage_of
+from protocol.entries import CardStep, Kind, LoadStep, Operation, ShiftClosed, Stage, stage_of
 from protocol.ids import CardKey, TerminalId, Tno
 from protocol.instants import BusinessDay, CampusTime, UtcMs
 from protocol.journal import NotAnEntry, read_entry
@@ -57,7 +57,7 @@ def rows_of(book: Book, loaders: Collection[TerminalId] = ()) -> tuple[list[Card
 
 def _refusals(book: Book) -> Refusals:
     telling = Telling()
-    for _, row in sorted(book.entries.items()):
+    for _, row in sorted(item for item in book.entries.items() if item[1].kind == Kind.SALE_REFUSED):
         telling.add(row, book.chains[row.tno].tid)
     told = telling.told()
     return replace(told, lines=tuple(_known(book, line) for line in told.lines))

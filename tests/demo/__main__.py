@@ -66,6 +66,7 @@ def _introduce(demo: Demo) -> None:
         "A campus in a box: two canteen tills, a shop, a vending machine and a card office.",
         "Mosquitto, server, PC/SC daemon and terminals are the real programs; cards, readers and people are not.",
         f"{demo.student_count} students, seed {demo.seed} (DEMO_SEED={demo.seed} makes the same crowd).",
+        "At the left: seconds since the start when a thing was over. Entries are named by terminal number and place.",
     )
 
 

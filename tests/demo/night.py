@@ -32,9 +32,12 @@ def prove(stage: Stage, offices: list[Till], output: Path) -> dict[str, Any]:
     proof = campus.ask("POST", f"/days/{today}/proof")
     books = books_of(journals, campus.directory / "server" / "data" / "server.db")
     differences = money_differences(campus, stage.crowd.students, journals, books)
-    say.line(f"{books.entries} entries compared byte for byte: {books.lost} lost, {books.doubled} doubled")
+    same = "entries of all journals, each byte for byte the same at the server"
+    say.line(f"{books.entries} {same}: {books.lost} lost, {books.doubled} doubled")
     off = sum(what.startswith("card") for what in differences)
-    say.line(f"{len(people) - off} of {len(people)} cards and phones hold what the ledger says")
+    say.line(
+        f"{len(people) - off} of {len(people)} cards and phones hold what the ledger says; the copy does not count"
+    )
     for what, cents in differences.items():
         say.line(f"UNEXPLAINED: {what}: {yuan(cents)}")
 
@@ -55,7 +58,7 @@ def _tell(stage: Stage, proof: dict[str, Any], charges: list[Charge], places: li
     shown = [one for one in charges if one.entry != first_loads.get(one.card)]
     say.title("Who was charged what: the students of the story")
     say.plain(*charged(shown, stage.cast, stage.parts, stage.told))
-    say.title("What each place sold, by what it was paid with")
+    say.title("What each place handed over, by what it was paid with")
     say.plain(*totals(charges, people, places))
     say.title("What the night's proof found")
     say.plain(*night(proof["findings"], people, names), "", *_in_words(stage, proof, charges, names))
@@ -90,7 +93,7 @@ def _torn_in_words(student: Student, found: dict[str, Any], charges: list[Charge
     tno, seq = evidence(found)[0]
     back = [one for one in charges if one.card == student.no and one.what == "load"][-1]
     return (
-        f"Torn sale: {yuan(-found['amount'])} left card {student.no}, of {student.name}, at {names[tno]} (entry "
+        f"Torn for good: {yuan(-found['amount'])} left card {student.no}, of {student.name}, at {names[tno]} (entry "
         f"{tno}-{seq}), and nothing was handed out; {yuan(back.cents)} went back onto the card (entry {back.entry})."
     )
 

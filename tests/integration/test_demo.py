@@ -81,7 +81,7 @@ def test_the_demo_proves_what_it_shows(directory: Path) -> None:
     assert "No cent is missing in the books: ¥" in out
     told = " ".join(out.split())
     assert f"Cloned card: {summary['cloned_card']}, of " in told and "the card is blocked now" in told
-    assert re.search(r"Torn sale: ¥2.00 left card \d+, .* nothing was handed out; ¥2.00 went back", told)
+    assert re.search(r"Torn for good: ¥2.00 left card \d+, .* nothing was handed out; ¥2.00 went back", told)
     assert list(temporary.iterdir()) == [] and left_behind(directory) == []
     _tells_the_same_in_files(output, summary, told)
 
