@@ -25,7 +25,7 @@ Say = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
-def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Say]:
+def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Say:
     """Start the server with these settings; how it ended, and what it said."""
 
     def start(text: str, *options: str) -> tuple[int, str]:
@@ -34,8 +34,14 @@ def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         monkeypatch.setattr(sys, "argv", ["server", "--config", str(path), *options])
         return main(), capsys.readouterr().err
 
+    return start
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """A program that is started in here logs as it likes, and what comes after as it did."""
     handlers, level = logging.root.handlers[:], logging.root.level
-    yield start
+    yield
     logging.root.handlers[:] = handlers
     logging.root.setLevel(level)
 
