@@ -1,13 +1,28 @@
-"""On SQLite one process of the server works at a time; the system lets go of the lock when it ends, however it does."""
+"""Where a server works: on SQLite one process at a time. The system lets go of the lock however a process ends."""
 
 import fcntl
+import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 from server.config import ConfigWrong
+from server.durable import make_directory
 
 LOCK = "server.lock"
+
+
+def make_place(data: Path) -> None:
+    """Make the server's directory, and its name durable. Raises ConfigWrong where nothing can be written in it."""
+    try:
+        if not data.is_dir():
+            make_directory(data, 0o777)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise ConfigWrong(f"data: {data} is no directory: a file of that name is in the way") from error
+    except OSError as error:
+        raise ConfigWrong(f"data: {data} cannot be made: {error.strerror}. Make it, or name another") from error
+    if not os.access(data, os.W_OK | os.X_OK):
+        raise ConfigWrong(f"data: {data} may not be written by this user (uid {os.geteuid()})")
 
 
 @contextmanager

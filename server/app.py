@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import secrets
 import time
 from collections.abc import AsyncGenerator, Callable
@@ -20,7 +19,7 @@ from server.accounts.secrets import OTP_KEY, OtpSecrets
 from server.accounts.service import Accounts
 from server.alarms import api as alarms_api
 from server.alarms.service import Alarms
-from server.alone import alone
+from server.alone import alone, make_place
 from server.audit.service import Audit
 from server.auth import api as auth_api
 from server.auth.door import Door
@@ -160,7 +159,7 @@ async def open_house(
         servers = settings.broker.servers if settings.broker else None
         if fault := fault_of(role, number, is_sqlite=database.is_sqlite, servers=servers):
             raise ConfigWrong(fault)
-        await asyncio.to_thread(_make_directory, Path(settings.data))
+        await asyncio.to_thread(make_place, Path(settings.data))
         with alone(Path(settings.data)) if database.is_sqlite else nullcontext():
             async with database.starting():
                 may_create = await database.is_new()
@@ -222,17 +221,6 @@ def prepare_broker(settings: Settings, authority: Pair, at: UtcMs) -> BrokerSite
     except OSError as error:
         raise ConfigWrong(f"broker.directory: {error.filename}: {error.strerror}") from error
     return site
-
-
-def _make_directory(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise ConfigWrong(f"data: {path} is no directory: a file of that name is in the way") from error
-    except OSError as error:
-        raise ConfigWrong(f"data: {path} cannot be made: {error.strerror}. Make it, or name another") from error
-    if not os.access(path, os.W_OK | os.X_OK):
-        raise ConfigWrong(f"data: {path} may not be written by this user (uid {os.geteuid()})")
 
 
 @dataclass(frozen=True, slots=True)
