@@ -37,6 +37,8 @@ from protocol.purse_classic import (
 _NO_SLOTS = (EMPTY_SLOT, EMPTY_SLOT)
 _READS_MAX = 4
 """How often the slots are read where none is valid: weak bits of a torn write may read as the mark at another time."""
+_WEAK_BYTES_MAX = 1
+"""Of a mark block that is known: so many bytes may never read as they were, for the slot to be still that one."""
 _LOAD_SECTORS = frozenset(sector_of(block) for copy in LOAD_BLOCKS for block in copy)
 
 
@@ -86,14 +88,23 @@ class ClassicPurse:
         return self._read_purse(self._identify(), now.load or load_known)
 
     def _builds_on(self, before: CardRead, now: CardRead) -> bool:
-        """Whether the slot that a step was built on is still that one, but for a mark with weak bits."""
+        """Whether the slot that a step was built on is still that one, but for a mark with weak bits.
+
+        The mark decides: a step of another terminal since then may have left the same purse in that slot.
+        """
         assert before.purse is not None and self._of_card is not None
         keys = self._of_card[0]
         if (before.uid, before.identity, before.key_set) != (now.uid, now.identity, now.key_set):
             return False
-        blocks = SLOT_BLOCKS[before.slot][:2]
+        *blocks, mark_block = SLOT_BLOCKS[before.slot]
         slot = encode_slot(before.purse, before.key_set, before.uid, before.slot, keys.mac8(Role.CLASSIC_MAC))
-        return self._blocks(blocks, keys) == slot[: len(blocks) * BLOCK_BYTES]
+        if self._blocks(tuple(blocks), keys) != slot[:-BLOCK_BYTES]:
+            return False
+        other = set(range(BLOCK_BYTES))
+        for _ in range(_READS_MAX):
+            read = self._blocks((mark_block,), keys)
+            other = {at for at in other if read[at] != slot[at - BLOCK_BYTES]}
+        return len(other) <= _WEAK_BYTES_MAX
 
     def _identify(self) -> bytes:
         """The identity's blocks, found genuine."""

@@ -246,3 +246,39 @@ def test_a_card_torn_at_two_tills_is_whole_again_where_it_was_torn_last(base: in
         reads_as[0] = right ^ 0xFF
         assert bench.tap().read().purse == read.purse
     assert healed and bool(lost) is not remembers
+
+
+def test_a_slot_that_holds_the_same_purse_of_another_step_is_not_taken_for_the_one_it_was_built_on() -> None:
+    """A till voids a sale and is torn when it tries the same again; another till had built on the first try."""
+    reads_as = [0]
+    bench = issued(Technology.CLASSIC, lambda: reads_as[0])
+    first_try = sale(bench.tap().read(), 1)
+    bench.tap().write(first_try)
+    start = bench.card.snapshot()
+    assert isinstance(start, ClassicState)
+    mark_block = SLOT_BLOCKS[1][2]
+    start.weak[mark_block] = bytes(9) + b"\xff" + bytes(6)
+    right = start.blocks[mark_block][9]
+    torn_again = 0
+    for tear in all_tears(Technology.CLASSIC, 7):
+        restore(bench, start)
+        reads_as[0] = right
+        built_on_it = sale(bench.tap().read(), 50)
+        assert built_on_it.purse_before == first_try.after, (
+            "the torn mark reads as valid, and the card leaves unwritten"
+        )
+        reads_as[0] = right ^ 0xFF
+        assert settle(bench, first_try)[0] is Outcome.NOT_WRITTEN
+        driver = bench.tap()
+        second_try = sale(driver.read(), 2)
+        if not torn(bench, second_try, driver, tear):
+            continue
+        torn_again += 1
+        outcome, _ = settle(bench, built_on_it)
+        assert outcome is not Outcome.WRITTEN
+        for reads_as[0] in (right, right ^ 0xFF):
+            purse = bench.tap().read().purse
+            assert purse is not None and purse.mark != first_try.after.mark, "a sale that was voided stays void"
+        outcome, read = settle(bench, second_try)
+        assert read.purse == (second_try.after if outcome is Outcome.WRITTEN else second_try.purse_before)
+    assert torn_again
