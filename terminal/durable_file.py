@@ -1,5 +1,6 @@
 """Files that a power cut leaves either as they were or as they were meant to be."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -27,11 +28,15 @@ def replace_file(path: Path, content: bytes, mode: int = 0o644) -> None:
 
 
 def make_directory(directory: Path) -> None:
-    """Make a directory of ours alone, and those above it: after a power cut their names are there. Raises OSError."""
+    """Make a directory of ours alone, and those above it: after a power cut their names are there. Raises OSError.
+
+    The name of one that is there is made durable too. Above it may be what is not ours to read: then it is not.
+    """
     missing = [one for one in directory.parents if not one.exists()]
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     for made in (directory, *missing):
-        sync_directory(made.parent)
+        with contextlib.suppress(PermissionError):
+            sync_directory(made.parent)
 
 
 def sync_directory(directory: Path) -> None:

@@ -33,7 +33,7 @@ from protocol.purse import SignedLoad
 from protocol.signing import sha256_of, to_base64url
 from protocol.site_files import ConfigFile, PromotionsFile, StaffFile, TextsFile
 from protocol.trust import Trust
-from terminal.durable_file import replace_file
+from terminal.durable_file import make_directory, replace_file
 from terminal.lists import Lists
 
 _log = logging.getLogger(__name__)
@@ -124,7 +124,7 @@ class PolicyStore:
         self._active_path, self._parts = directory / "active.json", directory / "parts"
         self._site, self._trust = site, trust
         self._ignored = NAMES_IGNORED if takes_loads else NAMES_IGNORED | {"loads"}
-        self._parts.mkdir(parents=True, exist_ok=True)
+        make_directory(self._parts)
         self._floors: dict[str, _Floor] = {}
         self._manifest: Manifest | None = None
         self._manifest_jws = b""
@@ -246,6 +246,9 @@ class PolicyStore:
         except (msgspec.DecodeError, UnicodeDecodeError, NotAMessage) as error:
             self._note_damage(f"{self._active_path}: {error}")
             return
+        if manifest.site != self._site:
+            self._note_damage(f"{self._active_path}: copied from a terminal of {manifest.site}")
+            return
         self._floors, self._manifest, self._manifest_jws = active.floors, manifest, active.manifest.encode()
         self.active = self._read_lists(manifest, self._manifest_jws, damaged_too=True)
 
@@ -256,7 +259,8 @@ class PolicyStore:
     def _read_lists(self, manifest: Manifest, jws: bytes, *, damaged_too: bool = False) -> Lists:
         """Read what the counter uses. Raises NotAList, NotAPriceList; or does without the damaged ones.
 
-        `damaged_too`: at a start. What has the right hash then was read strictly before it was put in force.
+        `damaged_too`: at a start. What has the hash that the list key signed is what the server made, and is not judged
+        strictly once more.
         Without the list of cards nobody knows how old it is, which is the strictest step of the offline limits.
         """
         named = to_base64url(sha256_of(jws))

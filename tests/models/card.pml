@@ -6,7 +6,11 @@
  * card left may meet it again, after others did, and makes it definite, which can be torn as well; or it gives up.
  *
  * What holds, however the card reads in the end: a settled sale is on the card for good; one that its till voided is
- * not; goods are handed over once, and for a settled sale only; what the server proves of a torn sale is what happened.
+ * not; what the server proves of a torn sale is what happened. A card of which no slot reads is the card office's.
+ *
+ * Left out: blocks within a slot (a till knows a slot that it built on by its purse and its mark), loads and refunds,
+ * PIN tries, the end of the ten minutes, that a till stops between a write and its entry. Of the step before its own a
+ * slot knows the mark; on the card the other slot tells it, or nobody, and then the till gives up, which it may here too.
  * Each of these words, defined, takes one rule away and must be found out:
  *
  *   TRUST_COUNTER   a counter that moved counts as our debit, whoever moved it
@@ -29,7 +33,6 @@ byte counter[2], mark[2], below[2];             /* of each slot: its own mark, a
 
 mtype sale[SALES + 1];                          /* by mark; what its till's journal says: */
 byte base[SALES + 1], under[SALES + 1];         /* the counter and the mark it built on */
-byte handed[SALES + 1];                         /* how often its goods were handed over */
 byte begun, over;
 byte found;                                     /* the slot in force as last read; 2 none. 0 between two taps */
 bool cut;                                       /* whether the last write was cut short. false between two taps */
@@ -67,7 +70,7 @@ inline debit(at) {
     fi
 }
 
-inline settle() { sale[mine] = settled; handed[mine]++ }
+inline settle() { sale[mine] = settled }
 
 /* What is in force goes over the other slot, then over itself. What is tried again is another sale. */
 inline definite(at) {
@@ -167,7 +170,6 @@ end:
                 }
             }
             for (one : 1 .. SALES) {
-                assert(handed[one] == (sale[one] == settled));
                 assert(sale[one] != settled || truly[one]);
                 assert(sale[one] != voided || !truly[one]);
                 for (other : 1 .. SALES) {

@@ -2,12 +2,17 @@
  *
  * One terminal sells N entries whenever it likes. The network loses and doubles messages. The server stops before its
  * commit, or between commit and ack; a backup of any moment is played back, with the tool that raises the server's
- * epoch or, behind everybody's back, without. The chain of hashes is left out: of one chain, rows with equal numbers
- * are equal.
+ * epoch or, behind everybody's back, without.
+ *
+ * Left out: the hashes (of one chain, rows with equal numbers are equal); that there are other terminals, whose acks a
+ * server that was played back may be shown first; that a terminal stops as well; that a message is overtaken by a later
+ * one (the broker keeps the order of a topic), and that it is sent again while its answer is under way. Whoever is
+ * connected learns that another instance of the server runs, and learns it after what the one before had sent.
  *
  * What holds: a row is posted once, and after all rows below it; an ack of the server's present epoch names only what
- * the server has; and once nothing fails any more a few rounds are enough until the server has everything and the
- * terminal knows it. Each of these words, defined, takes one rule away and must be found out:
+ * the server has, unless another life of it had that epoch too; and once nothing fails any more a few rounds are enough
+ * until the server has everything and the terminal waits for nothing. Each of these words, defined, takes one rule away
+ * and must be found out:
  *
  *   TRUST_PUBACK       what was handed to the broker counts as acknowledged
  *   ACK_BEFORE_COMMIT  the server answers, then commits
@@ -36,8 +41,11 @@ byte acked, signer;  /* and the newest ack: its row, and the epoch of the server
 byte rows;           /* the server's disk: rows 1..rows, */
 byte posted[N + 1];  /* how often the money of each row was moved, */
 byte epoch = 1;      /* and its epoch */
-byte backup;         /* how many rows the newest backup has */
-bool unnoticed;      /* a backup was played back without the tool, and nobody has found out */
+byte backup;         /* how many rows the newest backup has, */
+byte backup_epoch = 1;  /* and which epoch */
+byte top = 1;        /* the greatest epoch that ever was, */
+bool doubled;        /* and whether the present one was another life's before: of a backup played back without the tool, */
+                     /* or twice; a terminal that shows an ack of that life ends it */
 
 #define calm (empty(up) && empty(down))                        /* nothing is under way any more */
 
@@ -64,7 +72,7 @@ end:
         held = row; sent = row; heard = by; greeted = true; done() }
     :: atomic { down?ACK(row, by) ->
         if
-        :: by > signer || (by == signer && row > acked) -> acked = row; signer = by
+        :: row >= acked -> acked = row; signer = by
         :: else
         fi;
         if
@@ -86,6 +94,8 @@ end:
 
 inline stop() { faults--; down!SERVER(0, 0) }
 
+inline begin(another) { epoch = another; doubled = (epoch <= top); top = (epoch > top -> epoch : top) }
+
 inline post() {
     d_step {
         assert(first <= rows + 1);                              /* nothing is posted before what lies below it */
@@ -106,7 +116,7 @@ end:
     :: atomic { up?HELLO(row, by) ->
 #ifndef NO_SERVER_EPOCH
         if
-        :: by == epoch && row > rows -> epoch++; unnoticed = false   /* our own signature, and no such row */
+        :: by >= epoch && row > rows -> begin(by + 1)   /* our own signature, and no such row */
         :: else
         fi;
 #endif
@@ -137,20 +147,19 @@ end:
             fi
         fi;
         done() }
-    :: backup != rows -> backup = rows
+    :: atomic { backup != rows || backup_epoch != epoch -> backup = rows; backup_epoch = epoch }
     :: atomic { faults && backup < rows && nfull(down) -> stop();
         do
         :: rows > backup -> posted[rows] = 0; rows--
         :: else -> break
         od;
-        if
 #ifndef NO_SERVER_EPOCH
-        :: epoch++
-        :: unnoticed = true
-#else
-        :: true
+        if
+        :: begin(backup_epoch + 1)                              /* the tool */
+        :: begin(backup_epoch)
+        fi
 #endif
-        fi }
+        }
     od
 }
 
@@ -167,5 +176,5 @@ end:
 
 active proctype Auditor() {
 end:
-    atomic { !unnoticed && signer == epoch && acked > rows -> assert(false) }   /* an ack of what is not there */
+    atomic { !doubled && signer == epoch && acked > rows -> assert(false) }   /* an ack of what is not there */
 }

@@ -187,6 +187,13 @@ def test_another_site_s_lists_are_not_ours(tmp_path: Path) -> None:
     assert reason(store_in(tmp_path).offer_manifest(first_lists().publish(site="south-campus"))) is Reason.OTHER_SITE
 
 
+def test_lists_that_were_copied_from_another_site_s_terminal_are_not_in_force(tmp_path: Path) -> None:
+    lists = first_lists()
+    feed(store_in(tmp_path), lists, lists.publish())
+    store = store_in(tmp_path, site=SiteId("south-campus"))
+    assert store.active == NO_POLICY and f"copied from a terminal of {SITE}" in store.damage
+
+
 def test_lists_never_go_back(tmp_path: Path) -> None:
     store, lists = store_in(tmp_path), first_lists()
     first, second = lists.publish(), lists.publish()
