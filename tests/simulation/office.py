@@ -33,6 +33,7 @@ from server.ledger.accounts import (
     pending_subsidy,
     purse,
 )
+from server.ledger.rules import Resolution
 from tests.simulation.drawers import DESK, counts_of
 from tests.simulation.paper import Document
 from tests.simulation.plastic import Plastic
@@ -259,9 +260,14 @@ class Office:
         for step in list(self.book.steps.values()):
             if decide_late(self.book, step, self.now, day):
                 self._campus.tell("server", f"decides {step.id}: {step.resolved or step.use}", step.card)
+                if step.resolved is Resolution.STUDENT:
+                    self._campus.truth.favoured.add(step.id)
 
     def _give_pending(self, row: CardRow, sums: Counter[Account]) -> bool:
-        """What is owed to the holder and not on its way to any card yet is granted as a load; `sums` as they are."""
+        """What is owed to the holder and not on its way to any card yet is granted as a load; `sums` as they are.
+
+        What the card had collected unknown to us comes first, whether it may be given a load or not.
+        """
         account = pending(row.key[0])
         plastics = [self._plastic(card) for key, card in self.book.cards.items() if key[0] == row.key[0]]
         free = rules.grantable_subsidy(sums[pending_subsidy(row.key[0])], plastics)
@@ -269,6 +275,7 @@ class Office:
         if granted:
             rules.grant_subsidy(row, row.period, free)
         free = rules.grantable(sums[account], plastics)
+        free = Cents(free - explain(self.book, [row], free, CAMPUS_TIME.business_day(self.now)))
         if not free or rules.load_refusal(row, free):
             return granted
         number = sum(cause.startswith(f"pending:{row.key[0]}@") for cause in self.book.posted)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from protocol.entries import CardStep, Kind
 from protocol.ids import CardKey, Seq, Tno
 from protocol.journal import Sealed
+from server.ingest.book import StepId
 from server.ledger.accounts import Account
 from tests.simulation.plastic import Made
 
@@ -67,6 +68,8 @@ class Truth:
 
     counted: dict[Account, int] = field(default_factory=dict)
     """What people counted in the drawers of tills that cannot count them any more."""
+    favoured: set[StepId] = field(default_factory=set)
+    """Steps that time decided in the holder's favour, in any life of the server: one that is played back forgets it."""
 
     def take_cash(self, drawer: str, cents: int) -> None:
         """Somebody put cash into a drawer."""

@@ -35,7 +35,26 @@ def wealth_of(campus: "Campus", number: CardNo, sums: Counter[Account]) -> tuple
     have = sum(held.cents for card in campus.cards if card.key in keys and (held := card.holding()))
     waiting = sum(sums[suspense(*step.id)] for step in steps if not step.unclaimed)  # those are a merchant's
     owed = sums[pending(number)] + sums[pending_subsidy(number)] + waiting
-    return paid_in + _moved(campus, keys) - _in_question(campus, steps), have, owed
+    kept = _kept_favours(campus, keys, steps)
+    return paid_in + _moved(campus, keys) + kept - _in_question(campus, steps), have, owed
+
+
+def _kept_favours(campus: "Campus", keys: set[CardKey], steps: Sequence[StepRow]) -> int:
+    """What time gave for steps that never were on the card, and the card collected before the server was played back.
+
+    Proof that came to the restored server first gives nothing; what the card has stays its holder's, and is a case as
+    a load that no document explains.
+    """
+    book = campus.server.book
+    given = sum(
+        step.body.amount
+        for step in steps
+        if step.id in campus.truth.favoured
+        and step.resolved is Resolution.NOT_ON_CARD
+        and isinstance(step.body, SaleStep)
+        if f"overtaken:{'.'.join(map(str, step.id))}" not in book.posted
+    )
+    return min(given, sum(book.cards[key].adopted_cents - book.cards[key].explained_cents for key in keys))
 
 
 def due_to_merchants(campus: "Campus", sums: Counter[Account]) -> Counter[str]:
