@@ -1,16 +1,22 @@
-"""Postings that no entry's own cause has: decisions about steps, money set aside, acts of people; pure.
+"""Postings that no entry's own cause has: decisions about steps, and what cards show by themselves; pure.
 
-What follows from a card step is made anew. Of what people did at desks the journals say nothing: it is only held
-against itself, and told apart in the report.
+Each is made anew from card steps and cards. What is set aside for entries is judged by `parking.py`, what people did
+by `people.py`.
 """
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 from protocol.entries import SaleStep, Stage
-from server.auditor.meaning import Told, is_set_aside, situations, terms
+from protocol.ids import CardKey, CardNo, Generation, Tno
+from protocol.purse import Technology
+from server.auditor.meaning import situations, terms
+from server.auditor.people import OF_ACTS, OF_DESKS
+from server.auditor.rules import Row
 from server.ingest.book import StepRow
+from server.ingest.steps import seen_at
 from server.ledger.accounts import (
     ADOPTED,
     FUNDER,
@@ -18,6 +24,7 @@ from server.ledger.accounts import (
     Account,
     AccountKind,
     Postings,
+    balanced,
     difference_of,
     pending,
     pending_subsidy,
@@ -40,28 +47,34 @@ from server.ledger.rules import (
 
 OF_STEPS = frozenset({"lost", "resolve", "overtaken", "claim", "disputed", "refund"})
 OF_ENTRIES = frozenset({"entry", "park", "unpark"})
-UNDOING = frozenset({"unpark", "found"})
+UNDOING = frozenset({"unpark", "found", "reversal"})
 """They take back what was posted under the rest of their name."""
-OF_ACTS = frozenset({"movement", "correction", "count", "reversal"})
-"""Each has a row in `act`."""
-OF_DESKS = frozenset({"desk", "lapsed", "subsidy", "replace", "close", "payout", "release", "missing"})
 OF_CARDS = frozenset({"hole", "token", "explained"})
 KNOWN = OF_STEPS | OF_ENTRIES | UNDOING | OF_ACTS | OF_DESKS | OF_CARDS
+_OF_CARD = re.compile(r"([1-9][0-9]*)/([1-9][0-9]*)@([1-9][0-9]*)")
+
+Numbered = tuple[CardKey, int]
+"""A card, and the number behind it in the name of a cause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cards:
+    """What is kept of cards that causes name."""
+
+    rows: Mapping[CardKey, Row] = field(default_factory=dict[CardKey, Row])
+    near: Mapping[Numbered, tuple[StepRow, ...]] = field(default_factory=dict[Numbered, tuple[StepRow, ...]])
+    """By card and counter, of steps posted from a hole: all steps of the card that are next to that counter."""
+    with_holes: Collection[int] = ()
+    """Chains of which a hole was booked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What a cause is judged by."""
+    """What a decision about a step is judged by."""
 
     stored: Postings
     step: StepRow | None = None
     sold: StepRow | None = None
-    told: Told | None = None
-    undone: Postings | None = None
-    """What was posted under the name that it takes back."""
-    has_act: bool = False
-    counted: Collection[str] = ()
-    """Owners of drawers that were counted."""
 
 
 def kind_of(cause: str) -> str:
@@ -69,43 +82,53 @@ def kind_of(cause: str) -> str:
     return cause.partition(":")[0]
 
 
-def fault_of(cause: str, around: Around) -> str:
-    """What is wrong with the postings of a cause that is no entry's; empty: nothing."""
+def undone_by(cause: str) -> str:
+    """`unpark:7.0.3` takes back `park:7.0.3`, `found:hole:7/1@3` takes back `hole:7/1@3`."""
+    kind, _, name = cause.partition(":")
+    return f"park:{name}" if kind == "unpark" else name
+
+
+def card_of(cause: str) -> Numbered | None:
+    """The card in the name of a cause, and the number behind it; None: none, or not as we write it."""
+    found = _OF_CARD.fullmatch(cause.partition(":")[2])
+    return ((CardNo(int(found[1])), Generation(int(found[2]))), int(found[3])) if found else None
+
+
+def fault_of_step(cause: str, around: Around) -> str:
+    """What is wrong with the postings of a decision about a card step; empty: nothing."""
     kind = kind_of(cause)
-    if kind not in KNOWN:
-        return f"is posted for {cause}, and nothing has such causes"
-    if kind in OF_ACTS:
-        return "" if around.has_act else f"is posted for {cause}, and no act of that name was booked"
-    if kind in UNDOING:
-        return _fault_of_undoing(cause, around)
-    if kind == "park":
-        if around.told is None:
-            return f"is posted for {cause}, and there is no such entry"
-        held = is_set_aside(around.told, around.stored)
-        return "" if held else "the entry's money is not set aside as the rules say"
-    if kind in OF_STEPS:
-        if around.step is None:
-            return f"is posted for {cause}, and there is no such card step"
-        if not _is_said(kind, around.step):
-            return f"is posted for {cause}, and the card step says nothing of it"
-        held = any(legs == around.stored for legs in _of_step(kind, around.step, around))
-        return "" if held else f"{cause} moves {_shown(around.stored)}, which does not follow from its card step"
-    if kind in OF_CARDS:
-        return (
-            "" if _is_of_card(kind, cause, around.stored) else f"{cause} moves {_shown(around.stored)}: not its card's"
-        )
-    return ""
+    if around.step is None:
+        return f"is posted for {cause}, and there is no such card step"
+    if not _is_said(kind, around.step):
+        return f"is posted for {cause}, and the card step says nothing of it"
+    if any(legs == around.stored for legs in _of_step(kind, around.step, around)):
+        return ""
+    return f"{cause} moves {shown(around.stored)}, which does not follow from its card step"
 
 
-def _is_said(kind: str, step: StepRow) -> bool:
-    said = {
-        "resolve": step.resolved is not None,
-        "overtaken": step.resolved is not None,
-        "claim": step.claimed,
-        "disputed": step.use is Use.DISPUTED,
-        "lost": step.lost,
-    }
-    return said.get(kind, True)
+def fault_of_card(cause: str, stored: Postings, cards: Cards) -> str:
+    """What is wrong with what a card's own purse or memory made the server post."""
+    named = card_of(cause)
+    row = cards.rows.get(named[0]) if named else None
+    if named is None or row is None:
+        return f"is posted for {cause}, and there is no such card"
+    if stored and any(legs == stored for legs in _of_card(kind_of(cause), named, stored, row, cards)):
+        return ""
+    return f"{cause} moves {shown(stored)}: not what its card shows"
+
+
+def fault_of_undoing(cause: str, stored: Postings, undone: Postings | None, counted: Collection[str]) -> str:
+    """What is wrong with taking back, but for reversals, what was posted under another name."""
+    kind, name = kind_of(cause), undone_by(cause)
+    if kind == "found" and kind_of(name) != "hole":
+        return f"takes back {name}, and only what was posted from a hole is ever found"
+    if undone is None:
+        return f"takes back {name}, which was never posted"
+    back = reversed_postings(undone)
+    gone = tuple(
+        replace(leg, account=difference_of(leg.account)) if _is_counted(leg.account, counted) else leg for leg in back
+    )
+    return "" if stored in (back, gone) else f"does not take back what was posted for {name}"
 
 
 def expected_of(kind: str, step: StepRow) -> Postings:
@@ -113,23 +136,24 @@ def expected_of(kind: str, step: StepRow) -> Postings:
     return next(iter(_of_step(kind, step, Around(()))), ())
 
 
-def _shown(legs: Postings) -> str:
+def shown(legs: Postings) -> str:
+    """As people read it."""
     return ", ".join(f"{leg.account} {leg.cents}" for leg in legs)
 
 
-def _fault_of_undoing(cause: str, around: Around) -> str:
-    name = cause.partition(":")[2]
-    if around.undone is None:
-        return f"takes back {name}, which was never posted"
-    back = reversed_postings(around.undone)
-    counted = tuple(
-        replace(leg, account=difference_of(leg.account)) if _is_counted(leg.account, around) else leg for leg in back
-    )
-    return "" if around.stored in (back, counted) else f"does not take back what was posted for {name}"
+def _is_said(kind: str, step: StepRow) -> bool:
+    said = {
+        "resolve": step.resolved is not None,
+        "overtaken": step.resolved in (Resolution.ON_CARD, Resolution.NOT_ON_CARD),
+        "claim": step.claimed,
+        "disputed": step.use is Use.DISPUTED,
+        "lost": step.lost,
+    }
+    return said.get(kind, True)
 
 
-def _is_counted(account: Account, around: Around) -> bool:
-    return account.kind is AccountKind.DRAWER and account.owner in around.counted
+def _is_counted(account: Account, counted: Collection[str]) -> bool:
+    return account.kind is AccountKind.DRAWER and account.owner in counted
 
 
 def _of_step(kind: str, step: StepRow, around: Around) -> Iterator[Postings]:
@@ -164,16 +188,50 @@ def _of_resolution(step: StepRow, around: Around) -> Iterator[Postings]:
             yield postings_of_resolution(step.body, resolution, replace(at, use=use, resolved=resolution))
 
 
-def _is_of_card(kind: str, cause: str, stored: Postings) -> bool:
-    """Whether all legs are on accounts that such a posting may move, of the card that the cause names."""
-    owner = cause.partition(":")[2].partition("@")[0]
-    number, _, generation = owner.partition("/")
-    if not (number.isdigit() and generation.isdigit()):
-        return False
-    key = (int(number), int(generation))
-    own: set[Account] = {purse(key), subsidy(key)}  # type: ignore[arg-type]
-    owed: set[Account] = {pending(key[0]), pending_subsidy(key[0])}  # type: ignore[arg-type]
-    allowed = {"hole": own | {OPERATOR_LOSS}, "token": own | owed | {FUNDER}, "explained": owed | {ADOPTED}}[kind]
-    return all(
-        leg.account in allowed or (kind == "hole" and leg.account.kind is AccountKind.SUSPENSE) for leg in stored
-    )
+def _of_card(kind: str, named: Numbered, stored: Postings, row: Row, cards: Cards) -> Iterator[Postings]:
+    """By how much the card's own purses moved, what that must have moved elsewhere."""
+    key, number = named
+    own, granted = purse(key), subsidy(key)
+    if kind == "explained":
+        part = _sum(stored, ADOPTED)
+        if 0 < part <= number <= row["explained_cents"]:
+            yield balanced((pending(key[0]), -part), (ADOPTED, part))
+    elif kind == "token":
+        main, given, left = _sum(stored, own), -_sum(stored, pending_subsidy(key[0])), _sum(stored, FUNDER)
+        if min(main, given, left) >= 0 and number <= row["load_seq"] and row["technology"] == Technology.TOKEN:
+            yield balanced(
+                (pending(key[0]), -main), (own, main), (pending_subsidy(key[0]), -given), (granted, given - left),
+                (FUNDER, left),
+            )  # fmt: skip
+    else:
+        near = cards.near.get(named, ())
+        for witness in near:
+            yield from _of_hole(witness, number, near, cards.with_holes)
+
+
+def _of_hole(
+    witness: StepRow, counter: int, near: Collection[StepRow], with_holes: Collection[int]
+) -> Iterator[Postings]:
+    """What a later step of the card shows of the one below it, whose entry is missing."""
+    seen = seen_at(witness.last, counter) if witness.counter == counter else None
+    if seen is None or seen.tno not in with_holes or witness.stage is not Stage.SETTLED:
+        return
+    body, mark = witness.body, (seen.tno, seen.seq)
+    before = {(body.main - seen.amount, int(body.subsidy))}
+    for step in near:
+        if step.counter_after == counter and (step.id[0], step.id[2]) == mark:
+            before.add((int(step.body.main), int(step.body.subsidy)))
+        if step.counter_after == counter - 1:
+            before.add((int(step.body.main_after), int(step.body.subsidy_after)))
+    other = seen_at(witness.last, counter - 1)
+    if other is not None:
+        before.add((int(other.main), int(other.subsidy)))
+    for main, granted in sorted(before):
+        moved, given = body.main - main, body.subsidy - granted
+        aside = (suspense(Tno(seen.tno), 0, seen.seq), -moved - given)
+        yield balanced((purse(witness.card), moved), (subsidy(witness.card), given), aside)
+        yield balanced((OPERATOR_LOSS, moved), (OPERATOR_LOSS, given), aside)
+
+
+def _sum(legs: Postings, account: Account) -> int:
+    return sum(leg.cents for leg in legs if leg.account == account)

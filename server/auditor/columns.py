@@ -1,6 +1,7 @@
 """What the columns beside a signed line must be: each is made anew from the line; pure."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from protocol.entries import CardStep, Entry, Kind, Stage, TopUpStep, TopUpTo, stage_of
 from protocol.instants import CampusTime, ClockSource, UtcMs
@@ -26,6 +27,15 @@ _JUDGED = ("use", "resolved", "torn_at", "claimed", "lost", "returned", "given_b
 Fault = tuple[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class First:
+    """What a step has from the entry by which it was heard of first."""
+
+    shift: int
+    day: int
+    at: int
+
+
 def wrong_columns(read: Read, campus: CampusTime) -> Iterator[Fault]:
     """What is wrong beside a line."""
     line, entry = read.line, read.entry
@@ -47,11 +57,11 @@ def wrong_columns(read: Read, campus: CampusTime) -> Iterator[Fault]:
 
 
 def _days(line: Line, before: Before, entry: Entry | None, campus: CampusTime) -> list[int]:
-    """The days it may be of; more than one only where the line before it came later."""
+    """The days it may be of; more than one only where the line before it came later. Behind a hole, when it came."""
     here = campus.business_day(UtcMs(line.received_at))
     if entry is not None and entry.clock is not ClockSource.NONE:
         return [min(campus.business_day(entry.at), here)]
-    if before.day is None:
+    if before.day is None or line.seq != before.seq + 1:
         return [here]
     return [before.day] if before.received_at <= line.received_at else [before.day, here]
 
@@ -66,8 +76,8 @@ def stage_in(entry: Entry) -> Stage:
     return Stage.PREPARED if staged is None or entry.kind is Kind.PIN_TRIED else staged[1]
 
 
-def wrong_step(step: Row, entry: Entry, line: Line, tid: str, *, is_first: bool) -> Iterator[Fault]:
-    """Where a card step says something else than its entry. `is_first`: it was heard of by this one."""
+def wrong_step(step: Row, entry: Entry, tid: str, first: First | None) -> Iterator[Fault]:
+    """Where a card step says something else than its entry. `first`: how it was heard of, where that is known."""
     body, stage = entry.body, stage_in(entry)
     assert isinstance(body, CardStep)
     try:
@@ -75,8 +85,8 @@ def wrong_step(step: Row, entry: Entry, line: Line, tid: str, *, is_first: bool)
     except NONSENSE as error:
         yield "step", f"the card step cannot be read: {error}"
         return
-    if is_first:
-        said = {"tid": tid, "shift": entry.shift, "day": line.day, "at": entry.at}
+    if first is not None:
+        said = {"tid": tid, "shift": first.shift, "day": first.day, "at": first.at}
         yield from _differing(step, said, _FIRST_WORD)
     if stage == step["stage"]:
         yield from _differing(step, _made_anew(known, entry, body, stage), None)

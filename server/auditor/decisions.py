@@ -1,22 +1,40 @@
-"""Causes that are no entry's, held against what the books keep of steps, entries and acts; pure."""
+"""Causes that are no entry's, held against what the books keep of steps, entries, cards and people; pure."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
-from protocol.entries import RefundStep, SaleStep, Stage
+from protocol.entries import CloseStep, LoadStep, RefundStep, SaleStep, Stage, TopUpStep
 from protocol.ids import TerminalId, Tno
-from protocol.journal import NotAnEntry, read_entry
-from server.auditor.causes import OF_ENTRIES, OF_STEPS, UNDOING, Around, expected_of, fault_of, kind_of
+from server.auditor.causes import (
+    KNOWN,
+    OF_CARDS,
+    OF_ENTRIES,
+    OF_STEPS,
+    UNDOING,
+    Around,
+    Cards,
+    expected_of,
+    fault_of_card,
+    fault_of_step,
+    fault_of_undoing,
+    kind_of,
+    undone_by,
+)
 from server.auditor.meaning import Told
+from server.auditor.parking import Lines, entry_of, fault_of_parking, fault_of_unparking
 from server.auditor.parts import Leg, postings_in, wrong_legs
+from server.auditor.people import Asked, fault_of_people, request_of
 from server.auditor.rules import NONSENSE, Difference, Line, Row, row_of
 from server.ingest.book import StepId, StepRow
 from server.ingest.rows import step_of
-from server.ledger.accounts import Postings
+from server.ledger.accounts import AccountKind, Postings
 from server.ledger.rules import Resolution, Use
 
 _PLACE = re.compile(r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)")
+_PURSES = frozenset({AccountKind.PURSE.value, AccountKind.SUBSIDY.value})
+LATER: tuple[str, ...] = ("claim", "resolve", "overtaken", "lost")
+"""Under these causes something may be posted because of what is kept of a step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +44,14 @@ class Books:
     steps: Mapping[StepId, StepRow] = field(default_factory=dict[StepId, StepRow])
     sales: Mapping[StepId, StepRow] = field(default_factory=dict[StepId, StepRow])
     """By the step of a refund."""
-    entries: Mapping[StepId, tuple[str, Line]] = field(default_factory=dict[StepId, tuple[str, Line]])
-    """With their terminal."""
+    entries: Lines = field(default_factory=dict[StepId, tuple[str, Line]])
     undone: Mapping[str, tuple[Leg, ...]] = field(default_factory=dict[str, tuple[Leg, ...]])
-    acts: Set[str] = frozenset()
+    back: Set[str] = frozenset()
+    """Of money set aside what was taken back: the causes of that."""
+    acts: Mapping[str, Row] = field(default_factory=dict[str, Row])
+    requests: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What was asked for under which name: the digest."""
+    cards: Cards = field(default_factory=Cards)
     counted: Set[str] = frozenset()
 
 
@@ -54,19 +76,13 @@ def named_steps(causes: Iterable[str]) -> set[StepId]:
 
 
 def named_entries(causes: Iterable[str]) -> set[StepId]:
-    """The entries whose money these causes set aside."""
+    """The entries whose money these causes set aside or take back."""
     return {place for cause in causes if kind_of(cause) in OF_ENTRIES and (place := place_of(cause))}
 
 
 def taken_back(causes: Iterable[str]) -> set[str]:
     """The causes that these take back."""
-    names = ((kind_of(cause), cause.partition(":")[2]) for cause in causes)
-    return {undone_by(kind, name) for kind, name in names if kind in UNDOING}
-
-
-def undone_by(kind: str, name: str) -> str:
-    """`unpark:7.0.3` takes back `park:7.0.3`, `found:hole:7/1@3` takes back `hole:7/1@3`."""
-    return f"park:{name}" if kind == "unpark" else name
+    return {undone_by(cause) for cause in causes if kind_of(cause) in UNDOING}
 
 
 def judge_causes(found: Mapping[str, tuple[Leg, ...]], books: Books) -> Iterator[Difference]:
@@ -83,31 +99,50 @@ def judge_causes(found: Mapping[str, tuple[Leg, ...]], books: Books) -> Iterator
 
 
 def _faults(cause: str, legs: tuple[Leg, ...], books: Books) -> Iterator[str]:
-    kind, stored, place = kind_of(cause), postings_in(legs), place_of(cause)
+    stored = postings_in(legs)
     if stored is None:
         yield f"{cause} is posted on accounts of no known kind"
         return
-    undone: Postings | None = None
-    if kind in UNDOING and (taken := books.undone.get(undone_by(kind, cause.partition(":")[2]))):
-        undone = postings_in(taken)
-    step = books.steps.get(place) if place else None
-    sold = books.sales.get(place) if place else None
-    told = _told(place, books) if place and kind == "park" else None
     try:
-        fault = fault_of(cause, Around(stored, step, sold, told, undone, cause in books.acts, books.counted))
+        fault = _fault(cause, stored, books)
     except NONSENSE as error:
         fault = f"{cause} cannot be posted anew: {error!r}"
     if fault:
         yield fault
 
 
+def _fault(cause: str, stored: Postings, books: Books) -> str:
+    kind, place = kind_of(cause), place_of(cause)
+    taken = books.undone.get(undone_by(cause)) if kind in UNDOING else None
+    undone = postings_in(taken) if taken else None
+    line = books.entries[place][1] if place and place in books.entries else None
+    if kind not in KNOWN:
+        return f"is posted for {cause}, and nothing has such causes"
+    if kind == "park":
+        told = _told(place, books) if place else None
+        return fault_of_parking(cause, told, line, stored, is_back=f"un{cause}" in books.back)
+    if kind == "unpark":
+        wrong = fault_of_unparking(cause, place, line)
+        return wrong or fault_of_undoing(cause, stored, undone, books.counted)
+    if kind == "found":
+        return fault_of_undoing(cause, stored, undone, books.counted)
+    if kind in OF_STEPS:
+        step, sold = (kept.get(place) if place else None for kept in (books.steps, books.sales))
+        return fault_of_step(cause, Around(stored, step, sold))
+    if kind in OF_CARDS:
+        return fault_of_card(cause, stored, books.cards)
+    if kind in OF_ENTRIES:
+        return f"is posted for {cause}, which is not how the cause of an entry is written"
+    asked = Asked(books.requests.get(request_of(cause)), books.acts.get(cause), undone, books.counted)
+    return fault_of_people(cause, stored, asked)
+
+
 def _told(place: StepId, books: Books) -> Told | None:
     if place not in books.entries:
         return None
     tid, line = books.entries[place]
-    try:
-        entry = read_entry(line.jws).entry
-    except NotAnEntry:
+    entry = entry_of(line)
+    if entry is None:
         return None
     is_counted = any(owner == f"{tid}/{place[0]}/{entry.shift}" for owner in books.counted)
     return Told(entry, place, TerminalId(tid), is_counted=is_counted)
@@ -116,10 +151,12 @@ def _told(place: StepId, books: Books) -> Told | None:
 def causes_of(row: Row) -> list[str]:
     """Under which causes something may have been posted because of what is kept of a step."""
     name = f"{row['tno']}.{row['branch']}.{row['seq']}"
-    return [f"{kind}:{name}" for kind in ("claim", "resolve", "overtaken", "lost")]
+    return [f"{kind}:{name}" for kind in LATER]
 
 
-def judge_steps(rows: Sequence[Row], posted: Set[str], given_back: Mapping[StepId, int]) -> Iterator[Difference]:
+def judge_steps(
+    rows: Sequence[Row], posted: Mapping[str, tuple[Leg, ...]], given_back: Mapping[StepId, int]
+) -> Iterator[Difference]:
     """Where what is kept of steps that were decided later has no ground. `given_back`: by sale, of all refunds."""
     for row in rows:
         try:
@@ -127,26 +164,51 @@ def judge_steps(rows: Sequence[Row], posted: Set[str], given_back: Mapping[StepI
         except NONSENSE as error:
             yield Difference("step", row_of(row["tno"], row["branch"], row["seq"]), row["tid"], row["seq"], str(error))
             continue
-        for text in _of_step(step, row["standing"], posted, given_back.get(step.id, 0)):
+        legs = dict(zip(LATER, (posted.get(cause, ()) for cause in causes_of(row)), strict=True))
+        texts = [*_unsaid(step, row, legs), *_unposted(step, legs), *_given_back(step, given_back.get(step.id, 0))]
+        for text in texts:
             yield Difference("step", row_of(*step.id), step.tid, step.id[2], text)
 
 
-def _of_step(step: StepRow, standing: str, posted: Set[str], given_back: int) -> Iterator[str]:
-    name = ".".join(map(str, step.id))
+def _unsaid(step: StepRow, row: Row, legs: Mapping[str, tuple[Leg, ...]]) -> Iterator[str]:
     by_proof = step.resolved in (Resolution.ON_CARD, Resolution.STUDENT) and step.stage is Stage.SETTLED
-    if step.claimed and not by_proof and f"claim:{name}" not in posted:
+    if step.claimed and not by_proof and not legs["claim"]:
         yield "the card step says that its merchant was paid after all, and nothing is posted for that"
-    if step.lost and standing != "lost":
+    if step.lost and row["standing"] != "lost":
         yield "the card step says that its terminal was lost, and its chain does not"
-    if step.resolved is not None and f"resolve:{name}" not in posted and expected_of("resolve", step):
-        yield f"the card step says that it was resolved as {step.resolved}, and nothing is posted for that"
-    if step.use is Use.DISPUTED and not step.id[1]:
+    if step.use is Use.DISPUTED and not row["of_second"]:
         yield "the card step says that it is disputed, and it is of no second history"
-    is_sale = isinstance(step.body, SaleStep)
-    if is_sale and step.stage is Stage.SETTLED and not step.returned and step.given_back_cents != given_back:
-        yield f"the card step says that {step.given_back_cents} cents were given back; its refunds come to {given_back}"
-    if is_sale and step.returned and step.given_back_cents < max(given_back, step.body.amount):
-        yield f"the card step says that {step.given_back_cents} cents were given back, less than its refunds"
+
+
+def _unposted(step: StepRow, legs: Mapping[str, tuple[Leg, ...]]) -> Iterator[str]:
+    """What a decision must have moved, and nothing is posted for that."""
+    body = step.body
+    if step.resolved is None:
+        return
+    first = legs["resolve"]
+    if not first and isinstance(body, LoadStep | CloseStep):
+        first = legs["overtaken"]  # decided by time it moves nothing: only what was proven afterwards does
+    if not first and expected_of("resolve", step):
+        yield f"the card step says that it was resolved as {step.resolved}, and nothing is posted for that"
+    if step.lost and step.stage is Stage.PREPARED and not legs["lost"] and expected_of("lost", step):
+        yield "the card step says that its terminal was lost, and its money is not set aside for that"
+    favoured = isinstance(body, SaleStep) and step.resolved is Resolution.NOT_ON_CARD
+    if isinstance(body, RefundStep | TopUpStep) and step.resolved is Resolution.ON_CARD:
+        favoured = not any(leg.kind in _PURSES for leg in legs["resolve"])
+    if favoured and legs["resolve"] and not legs["overtaken"]:
+        yield f"it was decided for the card's holder and then as {step.resolved}, and nothing is posted for that"
+
+
+def _given_back(step: StepRow, refunded: int) -> Iterator[str]:
+    said = step.given_back_cents
+    if not isinstance(step.body, SaleStep) or step.stage is not Stage.SETTLED:
+        return
+    if not step.returned and said != refunded:
+        yield f"the card step says that {said} cents were given back; its refunds come to {refunded}"
+    if step.returned and said < max(refunded, step.body.amount):
+        yield f"the card step says that {said} cents were given back, less than its refunds"
+    if step.returned and said > refunded + step.body.amount:
+        yield f"the card step says that {said} cents were given back, more than its price and its refunds"
 
 
 def refunds_by_sale(refunds: Iterable[tuple[StepRow, StepRow | None]]) -> Iterator[tuple[StepId, int]]:

@@ -4,7 +4,7 @@ Most entries mean one thing. Where what was known at the time decides (was the s
 was first, is a subsidy over), each meaning that the kept card step allows is made, and the stored postings must be one.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -15,12 +15,12 @@ from protocol.entries import (
     CardIssued,
     CardRekeyed,
     CardStep,
-    CashSale,
     CloseStep,
     Entry,
     Kind,
     LoadStep,
     RefundStep,
+    RefundTo,
     SaleRefused,
     SaleStep,
     ShiftClosed,
@@ -31,10 +31,11 @@ from protocol.entries import (
 )
 from protocol.ids import ShiftNo, TerminalId, Tno
 from protocol.money import Cents
+from server.ingest.aside import postings_aside
 from server.ingest.book import StepId, StepRow
 from server.ingest.deciding import situation_of
 from server.ingest.giving_back import returned_of
-from server.ledger.accounts import ADOPTED, Account, AccountKind, Postings, difference_of, drawer, suspense
+from server.ledger.accounts import ADOPTED, Account, Postings, difference_of, drawer
 from server.ledger.rules import (
     Resolution,
     Situation,
@@ -53,7 +54,6 @@ _MAY_HAVE_BEEN: dict[Use, tuple[Use, ...]] = {
     Use.DISPUTED: (Use.DISPUTED, Use.BRANCH),
 }
 """What a later use of the same counter makes of an earlier one."""
-_OWED = (AccountKind.PENDING, AccountKind.PENDING_SUBSIDY)
 _ALWAYS_EMPTY = (CardBlocked, CardIssued, CardErased, SaleRefused, CardBegun, CardRekeyed)
 
 
@@ -72,6 +72,10 @@ class Told:
     """Other uses of the same counter of the same card."""
     is_counted: bool = False
     """The drawer of its shift was counted."""
+    refunds: tuple[int, ...] = ()
+    """Of a failed delivery: the refunds of its sale, in cents."""
+    has_share: bool = False
+    """Of a refund: what it gave back was moved once its sale was known."""
 
 
 def is_meant(told: Told, stored: Postings) -> bool:
@@ -79,9 +83,10 @@ def is_meant(told: Told, stored: Postings) -> bool:
     return any(_same(told, stored, legs) for legs in meanings(told, stored))
 
 
-def is_set_aside(told: Told, stored: Postings) -> bool:
-    """Whether these are the postings that keep the money of a parked entry aside."""
-    return any(_same(told, stored, legs) for legs in _aside(told))
+def is_set_aside(told: Told, stored: Postings, sures: Iterable[bool]) -> bool:
+    """Whether these are the postings that keep the money of a parked entry aside, its merchant sure or not."""
+    made = (postings_aside(told.entry, told.tid, told.place, is_merchant_sure=sure) for sure in sures)
+    return any(_same(told, stored, legs) for legs in made)
 
 
 def meanings(told: Told, stored: Postings) -> Iterator[Postings]:
@@ -108,13 +113,14 @@ def uses_of(step: StepRow) -> tuple[Use, ...]:
 
 
 def situations(step: StepRow, stored: Postings, resolved: Sequence[Resolution | None]) -> Iterator[Situation]:
-    """What may have been known when something of a step was posted."""
+    """What may have been known when something of a step was posted. No more is adopted than the load record brought."""
     adopted = Cents(-sum(leg.cents for leg in stored if leg.account == ADOPTED))
+    can_be_adopted = isinstance(step.body, LoadStep) and 0 < adopted <= max(step.body.loaded, step.body.loaded_after)
     may_lapse = isinstance(step.body, LoadStep | CloseStep)
     choices = product(uses_of(step), resolved, (False, True) if may_lapse else (False,))
     for use, decided, lapsed in choices:
         at = replace(situation_of(step, use), resolved=decided, lapsed=lapsed)
-        yield replace(at, adopted_cents=adopted) if isinstance(step.body, LoadStep) and adopted > 0 else at
+        yield replace(at, adopted_cents=adopted) if can_be_adopted else at
 
 
 def terms(step: StepRow, sold: StepRow | None, at: Situation) -> Iterator[Situation]:
@@ -124,7 +130,7 @@ def terms(step: StepRow, sold: StepRow | None, at: Situation) -> Iterator[Situat
         return
     share = share_of(sold.body, step.body.amount, step.given_back_cents)
     bearers = {bearer_of(use, sold.resolved) for use in uses_of(sold)}
-    if sold.use in (Use.BRANCH, Use.DISPUTED):
+    if Use.BRANCH in uses_of(sold):
         bearers.add(at.suspense)
     for bearer in bearers:
         yield replace(at, share=share, back_to=bearer)
@@ -139,9 +145,21 @@ def _of_step(told: Told, body: CardStep, stored: Postings) -> Iterator[Postings]
     resolved = {step.resolved, None} if stage is Stage.TORN else {step.resolved}
     for at in situations(step, stored, tuple(resolved)):
         for was_torn in (False, True) if step.torn_at else (False,):
-            for known in terms(step, told.sold, replace(at, was_torn=was_torn)):
+            for known in _terms_then(told, step, stage, replace(at, was_torn=was_torn)):
                 for given_back in _given_back(told, known):
                     yield postings_of_step(stage, body, replace(known, given_back=given_back))
+
+
+def _terms_then(told: Told, step: StepRow, stage: Stage, at: Situation) -> Iterator[Situation]:
+    """The terms of a refund as they were: one that is credited before its sale is moved when that comes."""
+    sold, body = told.sold, step.body
+    is_credited = stage is Stage.VOIDED or (stage is Stage.SETTLED and getattr(body, "to", None) is RefundTo.PENDING)
+    if sold is None or sold.stage is not Stage.SETTLED or not is_credited or step.resolved or sold.resolved:
+        yield from terms(step, sold, at)
+    elif told.has_share:
+        yield at
+    else:
+        yield from (known for known in terms(step, sold, at) if known is not at)
 
 
 def _given_back(told: Told, at: Situation) -> Iterator[Postings]:
@@ -161,29 +179,23 @@ def _of_delivery(told: Told, stored: Postings) -> Iterator[Postings]:
     sale = told.step
     if sale is None or not isinstance(sale.body, SaleStep):
         return
-    given = sum(leg.cents for leg in stored if leg.cents > 0)
-    if given == 0:
+    given, left = sum(leg.cents for leg in stored if leg.cents > 0), sale.given_back_cents - sum(told.refunds)
+    if given == 0 and (left == 0 or Use.BRANCH in uses_of(sale)):
         yield ()  # nothing was left to give back, or a second history's sale whose card has not confirmed it
-        return
-    before = sale.body.amount - given
-    if 0 <= before <= sale.given_back_cents:
+    before = sale.body.amount - left
+    if given == left > 0 and before in _sums(told.refunds, sale.body.amount):
         for use in uses_of(sale):
             yield postings_of_vend_failure(
                 sale.body, share_of(sale.body, given, before), bearer=bearer_of(use, sale.resolved)
             )
 
 
-def _aside(told: Told) -> Iterator[Postings]:
-    body, aside = told.entry.body, suspense(*told.place)
-    cash, staged = _drawer(told), stage_of(told.entry.kind)
-    yield ()
-    if isinstance(body, CashSale):
-        yield tuple(
-            replace(leg, account=leg.account if leg.account == cash else aside) for leg in postings_of_other(body, cash)
-        )
-    elif staged and isinstance(body, CardStep):
-        legs = postings_of_step(staged[1], body, Situation(cash, aside, Use.UNKNOWN_CARD))
-        yield tuple(replace(leg, account=aside) if leg.account.kind in _OWED else leg for leg in legs)
+def _sums(amounts: Iterable[int], cents_max: int) -> set[int]:
+    """What some of these amounts can come to."""
+    sums = {0}
+    for amount in amounts:
+        sums |= {before + amount for before in sums if before + amount <= cents_max}
+    return sums
 
 
 def _drawer(told: Told) -> Account:

@@ -11,9 +11,10 @@ import msgspec
 from protocol.entries import CardStep, Checkpoint, Entry, Kind, RefundStep, ShiftClosed, ShiftOpened, Stage, Vend
 from protocol.ids import ShiftNo, TerminalId, Tno
 from protocol.instants import BusinessDay, CampusTime, ClockSource
+from protocol.journal import read_entry
 from protocol.money import Cents
 from protocol.signing import from_base64url
-from server.auditor.columns import Fault, stage_in, wrong_columns, wrong_step
+from server.auditor.columns import Fault, First, stage_in, wrong_columns, wrong_step
 from server.auditor.meaning import Told, is_meant
 from server.auditor.rules import NONSENSE, Difference, Line, Read, Row, Run, Writer, read_run, row_of
 from server.ingest.book import StepId, StepRow
@@ -60,6 +61,12 @@ class Part:
     rivals: Mapping[Place, tuple[Row, ...]]
     counted: frozenset[int]
     """Shifts of this chain whose drawer was counted."""
+    refunds: Mapping[Place, tuple[int, ...]] = field(default_factory=dict[Place, tuple[int, ...]])
+    """By sale that was not delivered, what its refunds gave back, in cents."""
+    shared: frozenset[Place] = frozenset()
+    """Refunds whose money was moved once their sale was known."""
+    firsts: Mapping[int, Line] = field(default_factory=dict[int, Line])
+    """By entry that prepared a step: an outcome of that step, of the very instant that the step's row has."""
     has_holes: bool = False
     """A hole was booked: outcomes may have become known before what prepared them."""
 
@@ -128,8 +135,13 @@ def is_failed_delivery(entry: Entry) -> bool:
 def _wrong_parking(part: Part, line: Line) -> Iterator[Fault]:
     if bool(line.parked) != (line.seq in part.parked):
         yield "parked", f"the column has {line.parked!r}, and the list of waiting entries says otherwise"
-    elif line.parked and part.parked[line.seq] != (card_named_by(line.jws) or (None, None)):
+    elif line.parked and not _waits_for(line, part.parked[line.seq]):
         yield "parked", f"waits for card {part.parked[line.seq]}, and its line names another one"
+
+
+def _waits_for(line: Line, card: tuple[int | None, int | None]) -> bool:
+    """Whether an entry waits for this card. One that could not be read when it came waits for none."""
+    return card == (card_named_by(line.jws) or (None, None)) or (line.kind == "?" and card == (None, None))
 
 
 def wrong_legs(legs: tuple[Leg, ...], day: int, received_at: int) -> Iterator[Fault]:
@@ -160,7 +172,8 @@ def _of_step(part: Part, entry: Entry, line: Line, found: Found) -> Iterator[Fau
         yield "step", f"there is no card step of entry {place[1]}"
         return
     is_own = place == (part.run.branch, line.seq)
-    yield from wrong_step(step, entry, line, part.run.writer.tid, is_first=is_own and not part.has_holes)
+    first = _heard_first(part, entry, line) if is_own and not part.has_holes else None
+    yield from wrong_step(step, entry, part.run.writer.tid, first)
     stage = stage_in(entry)
     if stage is Stage.TORN and step["torn_at"] != (torn_at := _made_at(part, entry, line)):
         yield "step", f"the card step's column torn_at has {step['torn_at']}, the entry {torn_at}"
@@ -171,6 +184,13 @@ def _of_step(part: Part, entry: Entry, line: Line, found: Found) -> Iterator[Fau
     else:
         told = {OUTCOME: stage == step["stage"], TORN: stage is Stage.TORN}
         _note(part, found, place, *(what for what, is_told in told.items() if is_told), times=-1)
+
+
+def _heard_first(part: Part, entry: Entry, line: Line) -> First:
+    """The entry by which a step was heard of first: its own, or an outcome that was posted before that."""
+    outcome = part.firsts.get(line.seq)
+    told = read_entry(outcome.jws).entry if outcome is not None else entry
+    return First(told.shift, outcome.day if outcome is not None else line.day, told.at)
 
 
 def _note(part: Part, found: Found, place: Place, *what: str, times: int = 1) -> None:
@@ -220,7 +240,8 @@ def _told(part: Part, entry: Entry, line: Line) -> Told:
     shift = body.number if isinstance(body, ShiftOpened | ShiftClosed) else step.shift if step else entry.shift
     counted = bool({ShiftNo(shift), entry.shift} & part.counted) and not isinstance(body, ShiftClosed)
     own = (Tno(writer.tno), part.run.branch, line.seq)
-    return Told(entry, own, TerminalId(writer.tid), step, sold, rivals, counted)
+    refunds, has_share = part.refunds.get(place, ()), place in part.shared
+    return Told(entry, own, TerminalId(writer.tid), step, sold, rivals, counted, refunds, has_share)
 
 
 def _step(part: Part, place: Place) -> StepRow | None:

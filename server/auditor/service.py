@@ -15,12 +15,14 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
+from protocol.ids import Tno
 from protocol.instants import CampusTime
 from protocol.messages import Ack, NotAMessage, TipAnswer, TreeHead
 from protocol.signing import from_base64url
 from protocol.trust import Trust
 from server.auditor import store, store_ledger, store_tree
 from server.auditor.balances import wrong_accounts, wrong_balances
+from server.auditor.causes import OF_CARDS, Cards, card_of, kind_of
 from server.auditor.decisions import (
     Books,
     causes_of,
@@ -34,7 +36,9 @@ from server.auditor.decisions import (
     taken_back,
 )
 from server.auditor.grants import continued_by, read_ack, wrong_chain, wrong_tip
+from server.auditor.parking import lacking, park_of
 from server.auditor.parts import OUTCOME, Found, Part
+from server.auditor.people import request_of
 from server.auditor.progress import Progress
 from server.auditor.report import Differences, Root, Step
 from server.auditor.rules import Difference, row_of
@@ -44,6 +48,7 @@ from server.auditor.store import Chain
 from server.auditor.store_legs import legs_of
 from server.ingest.book import StepId, StepRow
 
+HOLES_NAMED_MAX = 50
 Spread = Callable[[Iterable[Part]], Iterator[Found]]
 """Has parts checked, in this process or in several, and gives what came of them in any order."""
 Counted = tuple[str, int, Sequence[Difference]]
@@ -80,6 +85,7 @@ class Audit:
         """Do every step that the scope allows."""
         connection, chains = self.connection, store.chains(self.connection, self.scope)
         self.server_epoch = store.server_epoch(connection)
+        self._note_holes(chains)
         self._step("grants", "chains", len(chains), self._grants(chains))
         self._step("entries", "entries", store.count_lines(connection, self.scope), self._entries(chains))
         self._step("decisions", "causes", store_ledger.count_causes(connection, self.scope), self._decisions())
@@ -141,9 +147,10 @@ class Audit:
         return [Difference("ack", row, ack.tid, ack.seq, f"was acknowledged with hash {ack.hash}, and is not here so")]
 
     def _entries(self, chains: Sequence[Chain]) -> Iterator[Counted]:
-        expected, unproven = Counter[tuple[str, StepId]](), 0
+        expected, unproven, checked = Counter[tuple[str, StepId]](), 0, 0
         for found in self.spread(self._parts(chains)):
             self._legs_of_entries += found.legs
+            checked += found.lines
             yield "entries", found.lines, found.differences
             yield "postings", found.legs, []
             for key, count in found.open.items():
@@ -162,6 +169,19 @@ class Audit:
             places = store_ledger.waiting_for_nothing(self.connection)
             text = "is on the list of waiting entries, and is no entry"
             yield "waiting", 0, [Difference("parked", row_of(*place), "", place[2], text) for place in places]
+            there = store.count_all_lines(self.connection)
+            text = f"{there:,} entries are there, and {checked:,} of them lie on a chain that could be checked"
+            yield "waiting", 0, [Difference("missing", "entries", "", 0, text)] if there != checked else []
+
+    def _note_holes(self, chains: Sequence[Chain]) -> None:
+        """Entries that two people booked as missing cannot be audited: how many, and where."""
+        holes = [(chain, hole) for chain in chains for hole in chain.holes]
+        count = sum(hole.last - hole.first + 1 for _, hole in holes)
+        places = [f"{one.writer.tid} {row_of(one.writer.tno, 0, hole.first)} to {hole.last}" for one, hole in holes]
+        more = f", and {len(places) - HOLES_NAMED_MAX:,} holes more" if len(places) > HOLES_NAMED_MAX else ""
+        if count:
+            text = f"{count:,} entries are missing in booked holes: {', '.join(places[:HOLES_NAMED_MAX])}{more}"
+            self.notes.append(text)
 
     def _parts(self, chains: Sequence[Chain]) -> Iterator[Part]:
         for chain in chains:
@@ -187,21 +207,61 @@ class Audit:
             for legs in store_ledger.other_causes(self.connection, self.scope):
                 yield "causes", len(legs), list(judge_causes(legs, self._books(legs, counted)))
         given_back = self._given_back()
+        unsaid = {place: cents for place, cents in given_back.items() if cents}
+        yield from self._not_set_aside()
         for rows in store_ledger.judged(self.connection, self.scope):
-            posted = set(legs_of(self.connection, (cause for row in rows for cause in causes_of(row))))
+            posted = legs_of(self.connection, (cause for row in rows for cause in causes_of(row)))
             yield "decided card steps", len(rows), list(judge_steps(rows, posted, given_back))
+            for row in rows:
+                unsaid.pop((Tno(row["tno"]), row["branch"], row["seq"]), None)
         if self.scope.is_all:
             acts = store_ledger.acts_without_postings(self.connection)
+            text = "its refunds are not counted in the card step"
+            yield "acts", 0, [Difference("step", row_of(*place), "", place[2], text) for place in unsaid]
             text = "was booked, and nothing is posted for it"
             yield "acts", 0, [Difference("posting", f"act/{row['number']}", "", 0, text) for row in acts]
+
+    def _not_set_aside(self) -> Iterator[Counted]:
+        doubtful = store_ledger.shut_out(self.connection)
+        for lines in store.waiting_lines(self.connection, self.scope):
+            posted = legs_of(self.connection, map(park_of, lines))
+            text = "it waits, and its money is not set aside"
+            found = [
+                Difference("posting", row_of(*place), lines[place][0], place[2], text)
+                for place in lacking(lines, posted, doubtful)
+            ]
+            yield "waiting entries", len(lines), found
 
     def _books(self, causes: Iterable[str], counted: set[str]) -> Books:
         names = list(causes)
         steps = self._steps(named_steps(names))
         undone = legs_of(self.connection, taken_back(names))
-        entries = store.lines_at(self.connection, named_entries(names))
-        acts = store_ledger.acts_among(self.connection, names)
-        return Books(steps, self._sales(steps.values()), entries, undone, acts, counted)
+        back = set(legs_of(self.connection, (f"un{cause}" for cause in names if kind_of(cause) == "park")))
+        return Books(
+            steps,
+            self._sales(steps.values()),
+            store.lines_at(self.connection, named_entries(names)),
+            undone,
+            back,
+            store_ledger.acts_among(self.connection, names),
+            store_ledger.requests_among(self.connection, map(request_of, names)),
+            self._cards(names),
+            counted,
+        )
+
+    def _cards(self, causes: Sequence[str]) -> Cards:
+        """The cards that these causes name, and what tells of steps that were posted from holes."""
+        named = {cause: found for cause in causes if kind_of(cause) in OF_CARDS and (found := card_of(cause))}
+        if not named:
+            return Cards()
+        rows = store_ledger.cards_among(self.connection, {key for key, _ in named.values()})
+        reached = {found for cause, found in named.items() if kind_of(cause) == "hole"}
+        steps = list(readable(store_ledger.steps_next_to(self.connection, reached))) if reached else []
+        near = {
+            (key, counter): tuple(step for step in steps if step.card == key and abs(step.counter_after - counter) <= 1)
+            for key, counter in reached
+        }
+        return Cards(rows, near, store_ledger.chains_with_holes(self.connection))
 
     def _steps(self, places: Iterable[StepId]) -> dict[StepId, StepRow]:
         return {step.id: step for step in readable(store.steps_at(self.connection, places))}
@@ -233,7 +293,9 @@ class Audit:
         counted = store_ledger.counted_drawers(self.connection)
         yield "accounts", 0, list(wrong_accounts(accounts, sums.accounts.total(), counted))
         if sums.of_entries != self._legs_of_entries:
-            yield "postings", 0, list(self._of_no_entry())
+            text = f"{sums.of_entries:,} are there for entries, and {self._legs_of_entries:,} were held against entries"
+            culprits = list(self._of_no_entry())
+            yield "postings", 0, culprits or [Difference("posting", "ledger", "", 0, text)]
 
     def _of_no_entry(self) -> Iterator[Difference]:
         """There are postings for entries beyond those of the entries: which."""

@@ -7,10 +7,12 @@ from typing import Any, cast
 from sqlalchemy import Connection, RowMapping, and_, func, select, type_coerce
 from sqlalchemy.types import NullType
 
-from protocol.entries import RefundStep
+from protocol.entries import Operation, RefundStep
 from protocol.ids import Tno
 from protocol.instants import CampusTime
 from protocol.signing import sha256_of
+from server.auditor.decisions import is_of, readable
+from server.auditor.parking import entry_of
 from server.auditor.parts import Part, Place, named_in
 from server.auditor.rules import Before, Hole, Line, Row, Run, Writer
 from server.auditor.scope import Scope
@@ -137,10 +139,28 @@ def tno_of(connection: Connection, tid: str, epoch: int) -> int | None:
 
 
 def strays(connection: Connection) -> list[tuple[int, int]]:
-    """Branches that entries are on, and no row tells of."""
+    """Branches that entries are on, or that are kept, and no row tells of them or of their chain."""
     same = and_(branch.c.tno == entry.c.tno, branch.c.branch == entry.c.branch)
-    query = select(entry.c.tno, entry.c.branch).distinct().outerjoin(branch, same).where(branch.c.tno.is_(None))
-    return [(row.tno, row.branch) for row in connection.execute(query)]
+    of_entries = select(entry.c.tno, entry.c.branch).distinct().outerjoin(branch, same).where(branch.c.tno.is_(None))
+    no_chain = chain.c.tno.is_(None)
+    of_branches = select(branch.c.tno, branch.c.branch).outerjoin(chain, chain.c.tno == branch.c.tno).where(no_chain)
+    return sorted((row[0], row[1]) for query in (of_entries, of_branches) for row in connection.execute(query))
+
+
+def count_all_lines(connection: Connection) -> int:
+    """How many entries there are, whether or not they are on a chain."""
+    return connection.scalar(select(func.count()).select_from(entry)) or 0
+
+
+def waiting_lines(connection: Connection, scope: Scope) -> Iterator[dict[StepId, tuple[str, Line]]]:
+    """Entries that wait, each with its terminal, some at a time."""
+    query = select(*_COLUMNS, chain.c.tid).join_from(entry, chain, chain.c.tno == entry.c.tno)
+    query = query.where(entry.c.parked != "", *scope.days(entry.c.day))
+    if scope.terminal:
+        query = query.where(chain.c.tid == scope.terminal)
+    result = connection.execute(query, execution_options={"yield_per": LINES_OF_PART})
+    for rows in result.mappings().partitions():
+        yield {(Tno(row["tno"]), row["branch"], row["seq"]): (row["tid"], _line(row)) for row in rows}
 
 
 def hashes_at(connection: Connection, tno: int, seq: int) -> list[bytes]:
@@ -166,7 +186,46 @@ def _part(connection: Connection, found: Chain, run: Run, campus: CampusTime) ->
     waiting = {row["seq"]: (row["card"], row["generation"]) for row in _rows(connection, select(parked).where(*ours))}
     causes = {f"entry:{tno}.{run.branch}.{line.seq}": line.seq for line in run.lines}
     legs = {causes[cause]: rows for cause, rows in legs_of(connection, causes).items()}
-    return Part(run, campus, waiting, legs, steps, places, sales, rivals, found.counted, found.has_holes)
+    undelivered = {place for place in places.values() if place in steps and steps[place]["returned"]}
+    refunds = _refunds(connection, found, [steps[place] for place in sorted(undelivered)])
+    given_back = {places.get(seq, (run.branch, seq)) for seq in sales}
+    shares = {f"refund:{tno}.{number}.{seq}": (number, seq) for number, seq in given_back}
+    shared = frozenset(shares[cause] for cause in legs_of(connection, shares)) if shares else frozenset[Place]()
+    firsts = {} if found.has_holes else _firsts(connection, run, steps)
+    return Part(
+        run, campus, waiting, legs, steps, places, sales, rivals, found.counted, refunds, shared, firsts,
+        found.has_holes,
+    )  # fmt: skip
+
+
+def _refunds(connection: Connection, found: Chain, sales: Sequence[Row]) -> dict[Place, tuple[int, ...]]:
+    """Of sales of a chain how much each of their refunds gave back."""
+    given = dict[Place, tuple[int, ...]]()
+    for sold in readable(sales):
+        query = select(step).where(step.c.card == sold.card[0], step.c.generation == sold.card[1])
+        query = query.where(step.c.tno == sold.id[0], step.c.operation == Operation.REFUND)
+        cents = list[int]()
+        for refund in readable(_rows(connection, query)):
+            of = refund.body.of if isinstance(refund.body, RefundStep) else 0
+            if is_of(refund, sold) and (found.branch_of(refund.id[1], of), of) == sold.id[1:]:
+                cents.append(refund.body.amount)
+        given[sold.id[1:]] = tuple(cents)
+    return given
+
+
+def _firsts(connection: Connection, run: Run, steps: Mapping[Place, Row]) -> dict[int, Line]:
+    """Of entries whose step was heard of at another instant the outcome that is of that instant."""
+    odd = dict[int, int]()
+    for line in run.lines:
+        row = steps.get((run.branch, line.seq))
+        if row is not None and row["at"] != line.at:
+            odd[line.seq] = row["at"]
+    if not odd:
+        return {}
+    query = select(*_COLUMNS).where(entry.c.tno == run.writer.tno, entry.c.seq > min(odd), entry.c.kind != "?")
+    later = [_line(row) for row in _rows(connection, query.where(entry.c.at.in_(sorted(set(odd.values())))))]
+    named = ((named_in(line.jws)[0], line) for line in later if not line.parked and entry_of(line) is not None)
+    return {prepared: line for prepared, line in named if odd.get(prepared) == line.at}
 
 
 def _steps(connection: Connection, tno: int, number: int, seqs: tuple[int, int], more: set[Place]) -> dict[Place, Row]:

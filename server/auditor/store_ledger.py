@@ -1,25 +1,30 @@
 """Reads the ledger: rows one after the other for sums, and whole causes that are no entry's."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from sqlalchemy import Connection, RowMapping, and_, func, or_, select
+from sqlalchemy import Connection, RowMapping, and_, exists, func, or_, select
 
 from protocol.entries import Operation
-from server.act_tables import act
+from protocol.ids import CardKey
+from server.act_tables import act, request, trail
 from server.auditor.parts import Leg
 from server.auditor.scope import Scope
 from server.auditor.store_legs import leg_of
 from server.ingest.book import ShiftStatus
 from server.ledger.rules import Use
 from server.sets import given
-from server.tables import card, chain, entry, parked, posting, shift, step
+from server.tables import branch, card, chain, entry, parked, posting, shift, step
 
+_LETTING = ("revoke", "reinstate", "accept")
+"""Words of the requests after which entries of a terminal come in, or are posted, in another way than usual."""
 ROWS_AT_ONCE = 5_000
 CAUSES_AT_ONCE = 500
-_OF_ENTRY = (posting.c.cause >= "entry:", posting.c.cause < "entry;")
+IS_OF_ENTRY = func.substr(posting.c.cause, 1, 6) == "entry:"
+"""By bytes: no collation puts the causes of entries in one row, and LIKE takes ENTRY: for one on SQLite."""
 
 
 @dataclass(slots=True)
@@ -40,7 +45,7 @@ def count_causes(connection: Connection, scope: Scope) -> int:
     """How many causes there are that are no entry's."""
     if scope.terminal:
         return 0
-    query = select(func.count(posting.c.cause.distinct())).where(or_(*(~one for one in _OF_ENTRY)))
+    query = select(func.count(posting.c.cause.distinct())).where(~IS_OF_ENTRY)
     return connection.scalar(query.where(*scope.days(posting.c.day))) or 0
 
 
@@ -59,7 +64,7 @@ def add_up(connection: Connection) -> Iterator[Sums]:
 
 def causes_of_entries(connection: Connection) -> Iterator[list[str]]:
     """The causes that entries have, some at a time."""
-    query = select(posting.c.cause).where(*_OF_ENTRY).distinct().order_by(posting.c.cause)
+    query = select(posting.c.cause).where(IS_OF_ENTRY).distinct().order_by(posting.c.cause)
     result = connection.execute(query, execution_options={"yield_per": CAUSES_AT_ONCE})
     for rows in result.partitions():
         yield [row.cause for row in rows]
@@ -78,7 +83,7 @@ def other_causes(connection: Connection, scope: Scope) -> Iterator[dict[str, tup
     """Everything that is posted for other causes than entries, some whole causes at a time."""
     after = ""
     while True:
-        query = select(posting.c.cause).where(posting.c.cause > after, or_(*(~one for one in _OF_ENTRY)))
+        query = select(posting.c.cause).where(posting.c.cause > after, ~IS_OF_ENTRY)
         query = query.where(*scope.days(posting.c.day)).distinct().order_by(posting.c.cause)
         causes = list(connection.scalars(query.limit(CAUSES_AT_ONCE)))
         if not causes:
@@ -93,9 +98,48 @@ def other_causes(connection: Connection, scope: Scope) -> Iterator[dict[str, tup
         yield {cause: tuple(legs) for cause, legs in found.items()}
 
 
-def acts_among(connection: Connection, causes: Iterable[str]) -> set[str]:
-    """Which of these causes a person booked."""
-    return set(connection.scalars(select(act.c.cause).where(act.c.cause.in_(list(causes)))))
+def acts_among(connection: Connection, causes: Iterable[str]) -> dict[str, RowMapping]:
+    """What people booked, of these causes."""
+    rows = connection.execute(select(act).where(act.c.cause.in_(list(causes)))).mappings()
+    return {row["cause"]: row for row in rows}
+
+
+def requests_among(connection: Connection, causes: Iterable[str]) -> dict[str, str]:
+    """Which of these were asked for, each with the digest of what was."""
+    query = select(request).where(request.c.cause.in_(list(causes)))
+    return {row.cause: row.digest for row in connection.execute(query)}
+
+
+def cards_among(connection: Connection, keys: Iterable[CardKey]) -> dict[CardKey, RowMapping]:
+    """Which of these cards there are."""
+    named = given(cast("Any", connection), ("card", "generation"), keys)
+    same = and_(card.c.card == named.c.card, card.c.generation == named.c.generation)
+    rows = connection.execute(select(card).join_from(named, card, same)).mappings()
+    return {(row["card"], row["generation"]): row for row in rows}
+
+
+def steps_next_to(connection: Connection, reached: Iterable[tuple[CardKey, int]]) -> Sequence[RowMapping]:
+    """Of each card the steps that reach a counter, the one below or the one above it."""
+    keys = {(*key, counter + more) for key, counter in reached for more in (-1, 0, 1)}
+    named = given(cast("Any", connection), ("card", "generation", "counter"), keys)
+    same = and_(
+        step.c.card == named.c.card, step.c.generation == named.c.generation, step.c.counter_after == named.c.counter
+    )
+    found: Sequence[RowMapping] = connection.execute(select(step).join_from(named, step, same)).mappings().all()
+    return found
+
+
+def chains_with_holes(connection: Connection) -> set[int]:
+    """Chains of which a hole was booked at some time."""
+    return set(connection.scalars(select(chain.c.tno).where(chain.c.each_signature)))
+
+
+def shut_out(connection: Connection) -> set[str]:
+    """Terminals that were revoked at some time, or whose entries two people have let through, as far as is known."""
+    revoked = set(connection.scalars(select(chain.c.tid).where(chain.c.revoked_at != 0)))
+    said = [column.like(f"%{word}%") for column in (trail.c.action, trail.c.subject) for word in _LETTING]
+    subjects = connection.scalars(select(trail.c.subject).where(or_(*said)).distinct())
+    return revoked.union(*(re.split("[/ ]", subject) for subject in subjects))
 
 
 def acts_without_postings(connection: Connection) -> list[RowMapping]:
@@ -132,13 +176,19 @@ def waiting_for_nothing(connection: Connection) -> list[tuple[int, int, int]]:
 
 
 def judged(connection: Connection, scope: Scope) -> Iterator[Sequence[RowMapping]]:
-    """Card steps of which something was decided later, some at a time, with the standing of their chain."""
+    """Card steps of which something was decided later, some at a time, with the standing of their chain.
+
+    `of_second`: a second history of their chain can have told of them.
+    """
     columns = step.c
     decided = or_(
         columns.claimed, columns.lost, columns.resolved.is_not(None), columns.given_back_cents != 0,
-        columns.use == Use.DISPUTED,
+        columns.use == Use.DISPUTED, columns.returned,
     )  # fmt: skip
-    query = select(step, chain.c.status.label("standing")).join(chain, chain.c.tno == columns.tno)
+    forked = exists().where(branch.c.tno == columns.tno, branch.c.forked_after >= columns.seq)
+    of_second = or_(columns.branch > 0, forked)
+    query = select(step, chain.c.status.label("standing"), of_second.label("of_second"))
+    query = query.join(chain, chain.c.tno == columns.tno)
     query = query.where(decided, *scope.days(columns.day))
     if scope.terminal:
         query = query.where(columns.tid == scope.terminal)

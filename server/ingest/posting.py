@@ -7,15 +7,12 @@ from dataclasses import replace
 
 from protocol.authorise import Refusal
 from protocol.entries import (
-    Body,
     CardBegun,
     CardBlocked,
     CardErased,
     CardIssued,
     CardRekeyed,
     CardStep,
-    CashSale,
-    CloseStep,
     Entry,
     Kind,
     LoadStep,
@@ -35,6 +32,7 @@ from protocol.ids import CardKey, Tno
 from protocol.instants import BusinessDay, ClockSource, UtcMs
 from protocol.money import Cents
 from protocol.purse import CardId, Technology
+from server.ingest.aside import postings_aside
 from server.ingest.book import Book, CardRow, CardStatus, CaseClass, ChainRow, StepRow
 from server.ingest.deciding import decide_by, name_of, reconsider, reverse_provisional, situation_of
 from server.ingest.giving_back import (
@@ -76,10 +74,9 @@ from server.ingest.waiting import (
     SECOND_OUTCOME,
     UNKNOWN_CARD,
 )
-from server.ledger.accounts import AccountKind, Postings, balanced, drawer, suspense
+from server.ledger.accounts import Postings, drawer, suspense
 from server.ledger.rules import (
     Resolution,
-    Situation,
     Use,
     postings_of_claim,
     postings_of_give_back,
@@ -90,8 +87,6 @@ from server.ledger.rules import (
     reversed_postings,
     share_of,
 )
-
-_OWED = (AccountKind.PENDING, AccountKind.PENDING_SUBSIDY)
 
 
 def post_entry(book: Book, chain: ChainRow, branch: int, entry: Entry, day: BusinessDay) -> str:
@@ -162,31 +157,8 @@ def park_cause(tno: Tno, branch: int, seq: int) -> str:
 def _set_aside(
     book: Book, chain: ChainRow, branch: int, entry: Entry, day: BusinessDay, *, is_merchant_sure: bool
 ) -> None:
-    """Money of an entry that cannot be posted yet waits in suspense, no card's holder gets it.
-
-    The merchant of a card's sale is paid, but not on the word of a second history, and nobody pays or is paid where
-    that is in question; cash lies in the drawer whoever tells of it. A load moves only what is owed, and that stays
-    owed; a shift only what is ours.
-    """
-    body, staged, aside = entry.body, stage_of(entry.kind), suspense(chain.tno, branch, entry.seq)
-    cash, legs = drawer(chain.tid, chain.tno, entry.shift), Postings()
-    if isinstance(body, CashSale):
-        legs = balanced((cash, -body.amount), (aside, body.amount))
-    elif staged and _may_wait_in_suspense(body, branch, is_merchant_sure=is_merchant_sure):
-        assert isinstance(body, CardStep)
-        legs = postings_of_step(staged[1], body, Situation(cash, aside, Use.UNKNOWN_CARD))
-        legs = tuple(replace(leg, account=aside) if leg.account.kind in _OWED else leg for leg in legs)
+    legs = postings_aside(entry, chain.tid, (chain.tno, branch, entry.seq), is_merchant_sure=is_merchant_sure)
     post_cash(book, chain, entry.shift, park_cause(chain.tno, branch, entry.seq), day, legs)
-
-
-def _may_wait_in_suspense(body: Body, branch: int, *, is_merchant_sure: bool) -> bool:
-    match body:
-        case TopUpStep() | CloseStep():
-            return True
-        case RefundStep():
-            return is_merchant_sure
-        case _:
-            return isinstance(body, SaleStep) and is_merchant_sure and not branch
 
 
 def _misfit(book: Book, chain: ChainRow, branch: int, entry: Entry) -> str:
