@@ -1,7 +1,8 @@
 """Pages of a server with a year of business beside the same pages of one that has only begun, in one run.
 
 A year is a million sales on 250 days (`FANKA_BENCH_STEPS` says how many). The clock of each request runs from the call
-of the application to its whole answer, with the session looked up and everything drawn. Weight is what a browser
+of the application to its whole answer, with the session looked up and everything drawn. A read through the API, with
+the operator's token looked up, stands beside a call that reads nothing (`/health`). Weight is what a browser
 fetches the first time: the page, style and script as they travel, compressed.
 """
 
@@ -10,6 +11,7 @@ import gzip
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from hashlib import sha256
 from pathlib import Path
 
 import httpx
@@ -19,12 +21,19 @@ from protocol.instants import UtcMs
 from server.accounts.service import Accounts
 from server.app import House, open_house
 from server.auth.rules import Role
-from server.config import Settings
+from server.config import OperatorSettings, Settings
 from server.web.door import COOKIE
 from tests.bench.bench_reconcile import NOON, STEPS, STEPS_OF_CARD, fill
 from tests.bench.figures import Line, cost, on_disk, undisturbed
 
 DAYS, ROUNDS = 250, 30
+READS = {
+    "read_card_steps": "/api/1/cards/3/steps?limit=1",
+    "read_terminals": "/api/1/terminals",
+    "read_account": "/api/1/ledger/accounts/bank",
+}
+TOKEN = "bench"
+READ_BAR = 2.0
 TID = "till-2"
 PATHS = ("/overview", "/alarms", "/account", "/terminals", "/shifts", "/trail")
 STATIC = Path(__file__).resolve().parents[2] / "server" / "web" / "static"
@@ -53,17 +62,32 @@ async def _measure(directory: Path, steps: int, rounds: int) -> list[Line]:
             value, baseline = (undisturbed(spent[is_year]) / 1_000 for is_year in (True, False))
             name = path.strip("/").replace("/", "_")
             lines.append(cost(f"page_{name}", value, baseline, "ms", None, page_bytes=len(body)))
+        reads = [await _read(name, path, year, rounds) for name, path in READS.items()]
     around = sum(len(gzip.compress((STATIC / name).read_bytes())) for name in ("app.css", "app.js", "look.js"))
     around += sum(path.stat().st_size for path in STATIC.glob("*.woff2"))
     largest = max(int(line["page_bytes"]) for line in lines)
-    return [*lines, cost("page_weight", around + largest, largest, "bytes")]
+    return [*lines, *reads, cost("page_weight", around + largest, largest, "bytes")]
+
+
+async def _read(name: str, path: str, client: httpx.AsyncClient, rounds: int) -> Line:
+    """What a read through the API costs beside a call that reads nothing."""
+    spent: dict[str, list[float]] = {path: [], "/health": []}
+    for _ in range(10 * rounds):
+        for asked, times in spent.items():
+            started = time.perf_counter()
+            answer = await client.get(asked, headers={"Authorization": f"Bearer {TOKEN}"})
+            times.append(time.perf_counter() - started)
+            assert answer.status_code == 200, f"{asked}: {answer.text}"
+    return cost(name, undisturbed(spent[path]) / 1_000, undisturbed(spent["/health"]) / 1_000, "ms", READ_BAR)
 
 
 @asynccontextmanager
 async def _opened(directory: Path, steps: int) -> AsyncIterator[httpx.AsyncClient]:
     """A filled server, and an administrator's browser."""
     now = NOON + 60_000
-    settings = Settings(str(directory), f"sqlite+aiosqlite:///{directory / 'server.db'}")
+    operator = OperatorSettings("bench", sha256(TOKEN.encode()).hexdigest(), (Role.VIEWER,))
+    url = f"sqlite+aiosqlite:///{directory / 'server.db'}"
+    settings = Settings(str(directory), url, operators=(operator,))
     async with open_house(settings, lambda: UtcMs(now)) as house:
         await fill(house.database, steps, DAYS)
         transport = httpx.ASGITransport(house.app)

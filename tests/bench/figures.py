@@ -28,7 +28,7 @@ _DECILE = 10
 def cost(bench: str, value: float, baseline: float, unit: str, bar: float | None = None, **more: object) -> Line:
     """How much more something costs than its baseline; the bar is the most it may."""
     ratio = value / baseline
-    return _line(bench, value, unit, baseline, ratio, bar, ok=bar is None or ratio <= bar) | more
+    return _line(bench, value, unit, baseline, ratio, bar, used=bar and ratio / bar) | more
 
 
 def clocked(
@@ -42,12 +42,12 @@ def clocked(
 def gain(bench: str, value: float, baseline: float, unit: str, bar: float | None = None, **more: object) -> Line:
     """How many times cheaper something is than its baseline; the bar is the least it must be."""
     ratio = baseline / value
-    return _line(bench, value, unit, baseline, ratio, bar, ok=bar is None or ratio >= bar) | more
+    return _line(bench, value, unit, baseline, ratio, bar, used=bar and bar / ratio) | more
 
 
 def count(bench: str, value: int, unit: str, bar: int) -> Line:
     """Something that is counted; the bar is the most there may be."""
-    return _line(bench, value, unit, None, None, bar, ok=value <= bar)
+    return _line(bench, value, unit, None, None, bar, used=value / bar)
 
 
 def undisturbed(seconds: Sequence[float]) -> float:
@@ -91,8 +91,16 @@ def _warm(seconds: Sequence[float]) -> Sequence[float]:
 
 
 def _line(
-    bench: str, value: float, unit: str, baseline: float | None, ratio: float | None, bar: float | None, *, ok: bool
+    bench: str,
+    value: float,
+    unit: str,
+    baseline: float | None,
+    ratio: float | None,
+    bar: float | None,
+    *,
+    used: float | None,
 ) -> Line:
+    """`used`: how much of what the bar allows; 1 is all of it."""
     return {
         "bench": bench,
         "value": _rounded(value),
@@ -100,7 +108,8 @@ def _line(
         "baseline": _rounded(baseline),
         "ratio": _rounded(ratio),
         "bar": bar,
-        "ok": ok,
+        "used": _rounded(used),
+        "ok": used is None or used <= 1,
     }
 
 

@@ -1,8 +1,9 @@
 """Whole campuses in virtual time: `make simulate SEEDS=N`, or `python -m tests.simulation --seeds N --first K`.
 
-A seed that fails is printed with its number, what broke, and the story of the card concerned; `--seed K --story`
-plays one again and tells everything. The last line is JSON. A failing seed, or fewer faults than the quality page
-asks for, is a non-zero exit.
+A seed that fails is printed with its number and what broke. The first of them is then made small: everything that its
+failure does not need is left out, and the story of what remains is told (`--shrink K` does so for any seed; `--seed K`
+plays one as it is, with `--story` it tells everything). The last line is JSON. A failing seed, or fewer faults than
+the quality page asks for, is a non-zero exit.
 """
 
 import argparse
@@ -17,8 +18,9 @@ from concurrent.futures import ProcessPoolExecutor
 from tests.simulation.life import Life
 from tests.simulation.run import Played, Sum, play
 from tests.simulation.sequences.catalogue import EVERY_SEQUENCE
+from tests.simulation.shrink import shrunk
 
-_SEEDS_A_LINE = 100
+_SEEDS_A_LINE, _TRIES_A_LINE = 100, 20
 """Where nobody watches a terminal, progress is a line now and then."""
 
 
@@ -29,9 +31,12 @@ def main() -> int:
     options.add_argument("--first", type=int, default=0)
     options.add_argument("--jobs", type=_at_least_one, default=2)
     options.add_argument("--seed", type=int, help="play this one only")
+    options.add_argument("--shrink", type=int, help="make this failing one small")
     options.add_argument("--story", action="store_true", help="tell all of it")
     options.add_argument("--stop", action="store_true", help="end with the first seed that fails")
     asked = options.parse_args()
+    if asked.shrink is not None:
+        return _small(play(asked.shrink))
     if asked.seed is not None:
         return _one(asked.seed, whole=asked.story)
     began, seeds = time.monotonic(), range(asked.first, asked.first + asked.seeds)
@@ -70,10 +75,26 @@ def _one(seed: int, *, whole: bool) -> int:
     return 1 if played.failure else 0
 
 
+def _small(failed: Played) -> int:
+    """Tell what a failing seed comes down to."""
+    if not failed.failure:
+        print(f"seed {failed.seed} does not fail: there is nothing to make small")
+        return 0
+
+    def tried(count: int) -> None:
+        if count % _TRIES_A_LINE == 0:
+            print(f"seed {failed.seed}: {count} tries to leave things out", file=sys.stderr, flush=True)
+
+    small = shrunk(failed, tried)
+    print(small)
+    print(json.dumps({"seed": failed.seed, "tries": small.tries, "kept": small.kept, "of": small.of}))
+    return 1
+
+
 def _watched(played: Iterable[Played], *, stop: bool) -> Iterator[Played]:
     for count, one in enumerate(played, 1):
         if one.failure:
-            print(f"seed {one.seed}: {one.failure}\n{one.story}\nseed {one.seed}: {one.failure}\n", flush=True)
+            print(f"{one.story}\nseed {one.seed}: {one.failure}\n", flush=True)
         if sys.stderr.isatty():
             print(f"\r{count} seeds", end="", file=sys.stderr, flush=True)
         elif count % _SEEDS_A_LINE == 0:
@@ -100,18 +121,20 @@ def _report(played: Iterable[Played], began: float) -> int:
         print(f"\ntoo few of: {', '.join(few)}")
     if unequal:
         print(f"\nplanted and not found, or found and not planted: {', '.join(unequal)}")
-    speed = {"seeds_per_s": round(total.seeds / took_s, 2), "taps_per_s": round(taps / took_s, 1)}
+    done = {"seeds": total.seeds, "taps": taps, "entries": total.entries, "faults": total.injected.total()}
+    speed = {f"{what}_per_s": round(number / took_s, 2) for what, number in done.items()}
     counts = {"injected": total.injected, "planted": total.planted, "found": total.found}
     named = {"named": len(EVERY_SEQUENCE), "played": total.sequences.total(), "least": _least(total.sequences)}
     line = {
-        "seeds": total.seeds,
-        "failed": total.failed,
+        **done,
+        "failed": [one.seed for one in total.failed],
         "too_few": few,
         "unequal": unequal,
         **speed,
-        "taps": taps,
         **counts,
     }
+    if total.failed:
+        _small(total.failed[0])
     print(json.dumps({**line, "sequences": named}))
     return 1 if total.failed or few or unequal else 0
 

@@ -120,7 +120,8 @@ class Campus:
         self, technology: Technology, no: int, generation: int = 1, *, card_class: int = 1, pin: str = ""
     ) -> Plastic:
         """A personalised card that nobody has registered yet."""
-        made = plastic.issue(technology, no, self.rng, generation=generation, card_class=card_class, pin=pin)
+        source = random.Random(f"card {self.seed} {no} {generation}")
+        made = plastic.issue(technology, no, source, generation=generation, card_class=card_class, pin=pin)
         self.cards.append(made)
         return made
 

@@ -16,6 +16,7 @@ class Fault(enum.StrEnum):
     MESSAGE_REORDER = "message reorder"
     LOST_ACK = "lost ack"
     PARTITION = "partition"
+    BROKER_RESTART = "broker restart"
     CRASH_IN_A_SALE = "crash in a sale"
     POWER_CUT = "power cut"
     RESTART = "program restart"

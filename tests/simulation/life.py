@@ -7,7 +7,7 @@
 """
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 from protocol.instants import DAY_MS, HOUR_MS, MINUTE_MS
@@ -49,12 +49,22 @@ class Life:
     """One seed from its first card to its last proof."""
 
     def __init__(
-        self, seed: int, faults: frozenset[Fault] | None = None, sequences: tuple[Sequence, ...] | None = None
+        self,
+        seed: int,
+        faults: frozenset[Fault] | None = None,
+        sequences: tuple[Sequence, ...] | None = None,
+        only: frozenset[str] | None = None,
     ) -> None:
-        """`sequences`: the money sequences to play in it; None: those whose turn it is with this seed."""
-        self.seed, self.sequences = seed, sequences
+        """`sequences`: the money sequences to play in it; None: those whose turn it is with this seed.
+
+        `only`: kinds of fault, sequences and planned things, by name, that happen; None: all of them.
+        """
+        self.seed, self.sequences, self._only = seed, sequences, only
         self.rng = random.Random(seed)
-        self.faults = swarm(self.rng) if faults is None else faults
+        chosen = swarm(self.rng) if faults is None else faults
+        self.faults = frozenset(fault for fault in chosen if self.happens(fault))
+        self.planned: list[str] = sorted(chosen)
+        """Everything that may be left out, by name; what was left out is among it."""
         self.campus = Campus(seed, tills=self.rng.randint(3, 4), stations=self.rng.randint(1, 2))
         self.checks = Checks(self)
         self.campus.moment_passed = self._moment_passed  # type: ignore[method-assign]
@@ -106,22 +116,45 @@ class Life:
 
     def _plan_day(self, day: int) -> None:
         self._opened_ms = self.campus.timeline.since_start_ms
-        for _ in range(VISITS_PER_DAY):
-            start, length = self.rng.choice(_RUSHES)
-            self.later(start + self.rng.randrange(length), self.somebody_comes)
-        self.token_people.plan_day(11 * HOUR_MS)
+        for number in range(VISITS_PER_DAY):
+            start, length = _RUSHES[number % len(_RUSHES)]
+            self.plan(f"visit {number} of day {day}", length, self.somebody_comes, after_ms=start)
+        self.token_people.plan_day(day, 11 * HOUR_MS)
         self.later(0, self._open_shifts)
         self.later(DAY_MS - 13 * HOUR_MS + HOUR_MS // 2, self._close_shifts)
         for fault in sorted(self.faults):
-            for at, act in self._injections(fault, day):
-                self.later(at, act)
+            times, act = self._strikes(fault, day)
+            for number in range(times):
+                self.plan(f"{fault} {number} of day {day}", 11 * HOUR_MS, act)
         if self.faults & {Fault.MESSAGE_LOSS, Fault.MESSAGE_DUPLICATION, Fault.MESSAGE_REORDER, Fault.LOST_ACK}:
             for till in (*self.tills, *self.stations):
-                self.later(self.rng.randrange(10 * HOUR_MS), partial(self._change_weather, till))
+                self.plan(f"weather at {till.name} on day {day}", 10 * HOUR_MS, partial(self._change_weather, till))
+
+    def plan(self, name: str, within_ms: int, act: Callable[[], None], *, after_ms: int = 0) -> None:
+        """Plan something of this run at some instant of a span.
+
+        It draws from a source of its own, named like it: whatever is left out, everything else does as before.
+        """
+        self.planned.append(name)
+        if self.happens(name):
+            source = random.Random(f"{self.seed} {name}")
+            self._at(after_ms + source.randrange(within_ms), act, source)
+
+    def happens(self, name: str) -> bool:
+        """Whether something of the plan is not left out."""
+        return self._only is None or name in self._only
 
     def later(self, ms: int, act: Callable[[], None]) -> None:
-        """Plan something of this run."""
-        self.campus.timeline.after(ms, act)
+        """Plan how something goes on."""
+        self._at(ms, act, self.rng)
+
+    def _at(self, ms: int, act: Callable[[], None], source: random.Random) -> None:
+        def happen() -> None:
+            before, self.rng = self.rng, source
+            act()
+            self.rng = before
+
+        self.campus.timeline.after(ms, happen)
 
     def walk(self, walk: Walk) -> None:
         """Go on with what somebody does until they wait for something."""
@@ -153,10 +186,11 @@ class Life:
 
     # Faults ------------------------------------------------------------------------------------------------------
 
-    def _injections(self, fault: Fault, day: int) -> Iterator[tuple[int, Callable[[], None]]]:
-        """When a fault strikes on a day, and what it does."""
+    def _strikes(self, fault: Fault, day: int) -> tuple[int, Callable[[], None]]:
+        """How often a fault strikes on a day, and what it does."""
         strikes: dict[Fault, tuple[int, Callable[[], None]]] = {
             Fault.PARTITION: (3, self._part),
+            Fault.BROKER_RESTART: (2, self._restart_broker),
             Fault.POWER_CUT: (2, self._cut),
             Fault.RESTART: (2, self._restart),
             Fault.SERVER_CRASH: (3, self._crash_server),
@@ -172,8 +206,7 @@ class Life:
             Fault.RE_IMAGE: (2 * int(day == 1), self._re_image),
             Fault.REPLACED_CARD: (int(day < 2), self._replace),
         }
-        times, act = strikes.get(fault, (0, self._crash_server))
-        yield from ((self.rng.randrange(11 * HOUR_MS), act) for _ in range(times))
+        return strikes.get(fault, (0, self._crash_server))
 
     def _any_till(self) -> Till:
         return self.rng.choice([*self.tills, *self.stations])
@@ -217,6 +250,13 @@ class Life:
         self.campus.counts[Fault.PARTITION] += 1
         till.offline()
         self.later(self.rng.choice((MINUTE_MS, 20 * MINUTE_MS, 5 * HOUR_MS)), lambda: self.reconnect(till))
+
+    def _restart_broker(self) -> None:
+        """It has forgotten all that was on its way, and every terminal comes back when it likes."""
+        self.campus.counts[Fault.BROKER_RESTART] += 1
+        for till in [till for till in self.campus.all_tills if till.line.up]:
+            till.offline()
+            self.later(self.rng.randrange(90_000), partial(self.reconnect, till))
 
     def reconnect(self, till: Till) -> None:
         """The line is back, unless the till is one that falls silent."""
@@ -378,6 +418,10 @@ class Life:
         self.cards.remove(card)
         self.cards.append(self.campus.server.replace(card))
 
+    def _last_visit(self, till: Till, card: Plastic) -> None:
+        if self.rng.random() < 0.9:
+            self.walk(self.people.buy(till, card, 1))
+
     # The end -----------------------------------------------------------------------------------------------------
 
     def mend(self) -> None:
@@ -403,9 +447,9 @@ class Life:
             campus.rescue(till, medium)
         campus.sync()
         for number, card in enumerate(self.cards):
-            if self.rng.random() < 0.9:
-                self.walk(self.people.buy(self.tills[number % len(self.tills)], card, 1))
-                campus.pass_time(3 * MINUTE_MS)
+            till = self.tills[number % len(self.tills)]
+            self.plan(f"last visit {number}", MINUTE_MS, partial(self._last_visit, till, card))
+            campus.pass_time(4 * MINUTE_MS)
         campus.pass_time(HOUR_MS)
         campus.sync()
         campus.server.nightly()

@@ -70,15 +70,18 @@ class Errand:
 
 
 class People:
-    """Everybody on the campus, drawn from the run's one source of chance."""
+    """Everybody on the campus. Each visit draws from its own source of chance."""
 
     def __init__(self, life: "Life", *, torn_share: float = 0.1) -> None:
         """`torn_share`: of the taps, where cards are torn at all."""
         self._life, self._campus, self._torn_share = life, life.campus, torn_share
-        self._rng: random.Random = life.rng
         self._busy: set[int] = set()
         self.lying: dict[str, Plastic] = {}
         """Cards that somebody forgot on a reader."""
+
+    @property
+    def _rng(self) -> random.Random:
+        return self._life.rng
 
     def buy(self, till: Till, card: Plastic, cents: int) -> Walk:
         """Buy something; sometimes bring it back at once."""

@@ -63,7 +63,11 @@ class Stage:
     def pass_day(self, day: int) -> None:
         """Let the open hours of a day pass, and play what is planned for it; that may take longer than the day."""
         opened = self._campus.timeline.now_ms
-        for _, at, (sequence, technology) in [planned for planned in self._turns if planned[0] == day]:
+        turns = [planned for planned in self._turns if planned[0] == day]
+        self._life.planned += [f"sequence: {sequence.name}" for _, _, (sequence, _) in turns]
+        for _, at, (sequence, technology) in turns:
+            if not self._life.happens(f"sequence: {sequence.name}"):
+                continue
             self._campus.pass_time(max(0, opened + at - self._campus.timeline.now_ms))
             self._play(sequence, technology)
         self._campus.pass_time(max(0, opened + OPEN_MS - self._campus.timeline.now_ms))

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from protocol.ids import CardKey
 from protocol.instants import DAY_MS
 
-LAST_LINES = 60
+LAST_LINES, SHORT_LINES = 60, 150
+_BY_ITSELF = ("lists_applied", "is online", "is offline", "shift_opened", "shift_closed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,11 @@ class Story:
         ending = self.lines[-last:] if last else []
         parts = [*map(str, chosen), *(["..."] if chosen and ending else []), *map(str, ending)]
         return "\n".join(parts)
+
+    def short(self, last: int = SHORT_LINES) -> str:
+        """The last lines without what goes on by itself: for a run from which everything else is left out."""
+        kept = [str(line) for line in self.lines if not line.what.endswith(_BY_ITSELF)]
+        return "\n".join([*(["..."] if len(kept) > last else []), *kept[-last:]])
 
     def __str__(self) -> str:
         return self.about(last=len(self.lines))

@@ -1,7 +1,4 @@
-"""Holders of tokens in a life: they buy like everybody, and the server's word is lost, late, or nobody is there to ask.
-
-Drawn from a source of its own, so that what tokens do changes no other customer's choices.
-"""
+"""Holders of tokens in a life: the server's word is lost, late, or nobody is there to ask."""
 
 import enum
 import random
@@ -56,7 +53,6 @@ class TokenPeople:
 
     def __init__(self, life: "Life") -> None:
         self._life, self._campus = life, life.campus
-        self._rng = random.Random(f"tokens {life.seed}")
         self.tokens: list[Token] = []
 
     def issue(self) -> None:
@@ -67,12 +63,18 @@ class TokenPeople:
             assert isinstance(token, Token)
             self.tokens.append(token)
 
-    def plan_day(self, ms: int) -> None:
+    @property
+    def _rng(self) -> random.Random:
+        return self._life.rng
+
+    def plan_day(self, day: int, ms: int) -> None:
         """Visits within so much time from now on, and money that somebody brings."""
-        for _ in range(VISITS_PER_DAY):
-            self._life.later(self._rng.randrange(ms), self._somebody_comes)
-        token, cents = self._rng.choice(self.tokens), self._rng.randrange(500, 4_000)
-        self._life.later(self._rng.randrange(ms), lambda: self._campus.server.load(token, cents))
+        for number in range(VISITS_PER_DAY):
+            self._life.plan(f"token's visit {number} of day {day}", ms, self._somebody_comes)
+        self._life.plan(f"token's load of day {day}", ms, self._somebody_loads)
+
+    def _somebody_loads(self) -> None:
+        self._campus.server.load(self._rng.choice(self.tokens), self._rng.randrange(500, 4_000))
 
     def _somebody_comes(self) -> None:
         till, token = self._rng.choice(self._life.tills), self._rng.choice(self.tokens)
