@@ -28,6 +28,8 @@ from server.numbers import CLOSED_THROUGH, read_setting, write_setting
 from server.schema import SchemaUnknown, is_current, upgrade
 
 _DRIVERS = ("sqlite+aiosqlite", "postgresql+psycopg")
+DEFERRED = "BEGIN"
+"""SQLite takes no lock before the first statement."""
 READERS_MAX = 8
 POSTGRES_CONNECTIONS_MAX = 32
 POSTGRES_PATIENCE = {
@@ -67,7 +69,7 @@ class Database:
                 url, connections=1, begin="BEGIN IMMEDIATE", pragmas=(*SQLITE_PRAGMAS, *guest)
             )
             self._reader = _sqlite_engine(
-                url, connections=READERS_MAX, begin="BEGIN", pragmas=(*SQLITE_PRAGMAS, *SQLITE_READER_PRAGMAS)
+                url, connections=READERS_MAX, begin=DEFERRED, pragmas=(*SQLITE_PRAGMAS, *SQLITE_READER_PRAGMAS)
             )
         else:
             self._writer = create_async_engine(
@@ -224,7 +226,13 @@ def _sqlite_engine(url: str, *, connections: int, begin: str, pragmas: tuple[str
         cursor.close()
 
     def on_begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        if begin != DEFERRED:
+            connection.exec_driver_sql(begin)
+            return
+        driver: Any = connection.connection.dbapi_connection
+        driver.run_async(
+            lambda own: own.execute(begin)
+        )  # fails never: one hop to its thread, and a cursor's life is three
 
     event.listen(engine.sync_engine, "connect", on_connect)
     event.listen(engine.sync_engine, "begin", on_begin)

@@ -14,7 +14,7 @@ from server.problems import PROBLEMS
 router = APIRouter(prefix="/alarms", tags=["alarms"], responses=PROBLEMS)
 
 
-def _alarms(request: Request) -> Alarms:
+async def _alarms(request: Request) -> Alarms:
     found: Alarms = request.app.state.alarms
     return found
 

@@ -1,6 +1,6 @@
 """Who is asking: the bearer token of a request becomes an operator, or 401, or 403."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -19,10 +19,10 @@ _bearer = HTTPBearer(auto_error=False, description="the operator's token")
 router = APIRouter(tags=["people at the desk"], responses=PROBLEMS)
 
 
-def allowed(*any_of: Permission) -> Callable[[Request, HTTPAuthorizationCredentials | None], Operator]:
-    """A dependency: the operator who asks, if allowed."""
+def allowed(*any_of: Permission) -> Callable[[Request, HTTPAuthorizationCredentials | None], Awaitable[Operator]]:
+    """A dependency: the operator who asks, if allowed. (FastAPI runs one that is not async in another thread.)"""
 
-    def who(
+    async def who(
         request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
     ) -> Operator:
         operators: Operators = request.app.state.operators
@@ -48,7 +48,7 @@ Proposing = Annotated[Operator, Depends(allowed(Permission.DESK_MONEY, Permissio
 Auditing = Annotated[Operator, Depends(allowed(Permission.AUDIT))]
 
 
-def _two_people(request: Request) -> TwoPeople:
+async def _two_people(request: Request) -> TwoPeople:
     found: TwoPeople = request.app.state.two_people
     return found
 

@@ -17,7 +17,7 @@ from server.problems import PROBLEMS
 router = APIRouter(prefix="/ledger", tags=["ledger"], responses=PROBLEMS)
 
 
-def _bookings(request: Request) -> Bookings:
+async def _bookings(request: Request) -> Bookings:
     found: Bookings = request.app.state.bookings
     return found
 

@@ -30,7 +30,7 @@ from server.problems import PROBLEMS
 router = APIRouter(prefix="/cards", tags=["cards"], responses=PROBLEMS)
 
 
-def _cards(request: Request) -> Cards:
+async def _cards(request: Request) -> Cards:
     found: Cards = request.app.state.cards
     return found
 

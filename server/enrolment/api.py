@@ -36,7 +36,7 @@ machines = APIRouter(tags=["enrolment"], responses=PROBLEMS)
 """Open to everybody who reaches the server: what a claim code, a ticket or a key proves is asked further in."""
 
 
-def _enrolments(request: Request) -> Enrolments:
+async def _enrolments(request: Request) -> Enrolments:
     found: Enrolments = request.app.state.enrolments
     return found
 

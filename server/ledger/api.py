@@ -18,7 +18,7 @@ Cause = Annotated[str, Path(pattern=r"^[a-z:]+:[A-Za-z0-9._/@-]{1,70}$")]
 Owner = Annotated[str, Query(pattern=r"^[A-Za-z0-9._/-]{0,80}$")]
 
 
-def _ledger(request: Request) -> Ledger:
+async def _ledger(request: Request) -> Ledger:
     found: Ledger = request.app.state.ledger
     return found
 

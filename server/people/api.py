@@ -14,7 +14,7 @@ from server.problems import PROBLEMS
 router = APIRouter(prefix="/people", tags=["people"], responses=PROBLEMS)
 
 
-def _people(request: Request) -> People:
+async def _people(request: Request) -> People:
     found: People = request.app.state.people
     return found
 

@@ -18,7 +18,7 @@ holders = APIRouter(tags=["phones"], responses=PROBLEMS)
 """Open to everybody who reaches the server: what a secret proves is asked further in."""
 
 
-def _phones(request: Request) -> Phones:
+async def _phones(request: Request) -> Phones:
     found: Phones = request.app.state.phones
     return found
 

@@ -35,7 +35,7 @@ router = APIRouter(prefix="/sites", tags=["lists"], responses=PROBLEMS)
 _Wire = TypeVar("_Wire")
 
 
-def _policy(request: Request) -> Policy:
+async def _policy(request: Request) -> Policy:
     found: Policy = request.app.state.policy
     return found
 

@@ -29,7 +29,7 @@ from server.reconcile.service import Reconcile
 router = APIRouter(prefix="/days", tags=["reconciliation"], responses=PROBLEMS)
 
 
-def _reconcile(request: Request) -> Reconcile:
+async def _reconcile(request: Request) -> Reconcile:
     found: Reconcile = request.app.state.reconcile
     return found
 

@@ -14,7 +14,7 @@ from server.states.service import Known, States
 router = APIRouter(tags=["terminals"], responses=PROBLEMS)
 
 
-def _states(request: Request) -> States:
+async def _states(request: Request) -> States:
     found: States = request.app.state.states
     return found
 

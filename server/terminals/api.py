@@ -37,17 +37,17 @@ from server.upkeep.service import Upkeep
 router = APIRouter(tags=["terminals"], responses=PROBLEMS)
 
 
-def _terminals(request: Request) -> Terminals:
+async def _terminals(request: Request) -> Terminals:
     found: Terminals = request.app.state.terminals
     return found
 
 
-def _upkeep(request: Request) -> Upkeep:
+async def _upkeep(request: Request) -> Upkeep:
     found: Upkeep = request.app.state.upkeep
     return found
 
 
-def _ingest(request: Request) -> Ingest:
+async def _ingest(request: Request) -> Ingest:
     found: Ingest = request.app.state.ingest
     return found
 

@@ -14,7 +14,7 @@ from server.tokens.service import Tokens
 router = APIRouter(prefix="/tokens", tags=["tokens"], responses=PROBLEMS)
 
 
-def _tokens(request: Request) -> Tokens:
+async def _tokens(request: Request) -> Tokens:
     found: Tokens = request.app.state.tokens
     return found
 

@@ -13,7 +13,7 @@ from server.trail.service import Trail
 router = APIRouter(prefix="/trail", tags=["trail"], responses=PROBLEMS)
 
 
-def _trail(request: Request) -> Trail:
+async def _trail(request: Request) -> Trail:
     found: Trail = request.app.state.trail
     return found
 

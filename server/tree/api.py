@@ -20,7 +20,7 @@ HeadNumber = Annotated[int, Field(ge=1, le=2**32 - 1)]
 RowName = Annotated[str, Query(pattern=r"^(entry/\d{1,10}/\d{1,10}/\d{1,10}|(posting|trail)/\d{1,16})$")]
 
 
-def _tree(request: Request) -> Tree:
+async def _tree(request: Request) -> Tree:
     found: Tree = request.app.state.tree
     return found
 

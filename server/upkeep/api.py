@@ -16,7 +16,7 @@ router = APIRouter(prefix="/cases", tags=["cases"], responses=PROBLEMS)
 _Number = Annotated[int, Path(ge=1, le=2**53)]
 
 
-def _upkeep(request: Request) -> Upkeep:
+async def _upkeep(request: Request) -> Upkeep:
     found: Upkeep = request.app.state.upkeep
     return found
 

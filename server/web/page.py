@@ -2,7 +2,7 @@
 
 import hmac
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -165,10 +165,10 @@ def page_of(request: Request) -> Page:
     return Page(request, request.scope.get("session"), language, look if look in LOOKS else LOOKS[0])
 
 
-def page_for(*any_of: Permission) -> Callable[[Request], Page]:
+def page_for(*any_of: Permission) -> Callable[[Request], Awaitable[Page]]:
     """A dependency: the page, for somebody who may."""
 
-    def who(request: Request) -> Page:
+    async def who(request: Request) -> Page:
         page = page_of(request)
         if not any(page.operator.may(permission) for permission in any_of):
             raise Forbidden("not_allowed", f"this needs the permission {' or '.join(any_of)}")
@@ -177,7 +177,11 @@ def page_for(*any_of: Permission) -> Callable[[Request], Page]:
     return who
 
 
-AnyPage = Annotated[Page, Depends(page_of)]
+async def _page_of(request: Request) -> Page:
+    return page_of(request)
+
+
+AnyPage = Annotated[Page, Depends(_page_of)]
 LookingPage = Annotated[Page, Depends(page_for(Permission.LOOK))]
 CardsPage = Annotated[Page, Depends(page_for(Permission.CARDS))]
 DeskPage = Annotated[Page, Depends(page_for(Permission.DESK_MONEY))]

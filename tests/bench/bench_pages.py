@@ -24,7 +24,8 @@ from server.auth.rules import Role
 from server.config import OperatorSettings, Settings
 from server.web.door import COOKIE
 from tests.bench.bench_reconcile import NOON, STEPS, STEPS_OF_CARD, fill
-from tests.bench.figures import Line, cost, on_disk, undisturbed
+from tests.bench.figures import Line, ahead_of_others, cost, on_disk, undisturbed
+from tests.server.postgres import new_database, private_postgres
 
 DAYS, ROUNDS = 250, 30
 READS = {
@@ -43,12 +44,16 @@ def run(scale: float = 1.0) -> Iterator[Line]:
     """Milliseconds and bytes of each page."""
     steps = max(10 * STEPS_OF_CARD, int(STEPS * scale))
     with on_disk() as directory:
-        yield from asyncio.run(_measure(Path(directory), steps, max(3, int(ROUNDS * min(1.0, 10 * scale)))))
+        rounds = max(3, int(ROUNDS * min(1.0, 10 * scale)))
+        yield from asyncio.run(_measure(Path(directory), steps, rounds))
+        yield from asyncio.run(_reads(Path(directory) / "reads", rounds))
 
 
 async def _measure(directory: Path, steps: int, rounds: int) -> list[Line]:
     lines: list[Line] = []
-    async with _opened(directory / "new", 10 * STEPS_OF_CARD) as new, _opened(directory / "year", steps) as year:
+    places = directory / "new", directory / "year"
+    few, many = (f"sqlite+aiosqlite:///{place / 'server.db'}" for place in places)
+    async with _opened(places[0], few, 10 * STEPS_OF_CARD) as new, _opened(places[1], many, steps) as year:
         for path in PATHS:
             spent: dict[bool, list[float]] = {False: [], True: []}
             body = b""
@@ -62,11 +67,17 @@ async def _measure(directory: Path, steps: int, rounds: int) -> list[Line]:
             value, baseline = (undisturbed(spent[is_year]) / 1_000 for is_year in (True, False))
             name = path.strip("/").replace("/", "_")
             lines.append(cost(f"page_{name}", value, baseline, "ms", None, page_bytes=len(body)))
-        reads = [await _read(name, path, year, rounds) for name, path in READS.items()]
     around = sum(len(gzip.compress((STATIC / name).read_bytes())) for name in ("app.css", "app.js", "look.js"))
     around += sum(path.stat().st_size for path in STATIC.glob("*.woff2"))
     largest = max(int(line["page_bytes"]) for line in lines)
-    return [*lines, *reads, cost("page_weight", around + largest, largest, "bytes")]
+    return [*lines, cost("page_weight", around + largest, largest, "bytes")]
+
+
+async def _reads(directory: Path, rounds: int) -> list[Line]:
+    """On PostgreSQL, as on a large campus."""
+    with private_postgres() as cluster, ahead_of_others():
+        async with _opened(directory, new_database(cluster, "reads"), 10 * STEPS_OF_CARD) as client:
+            return [await _read(name, path, client, rounds) for name, path in READS.items()]
 
 
 async def _read(name: str, path: str, client: httpx.AsyncClient, rounds: int) -> Line:
@@ -82,11 +93,10 @@ async def _read(name: str, path: str, client: httpx.AsyncClient, rounds: int) ->
 
 
 @asynccontextmanager
-async def _opened(directory: Path, steps: int) -> AsyncIterator[httpx.AsyncClient]:
+async def _opened(directory: Path, url: str, steps: int) -> AsyncIterator[httpx.AsyncClient]:
     """A filled server, and an administrator's browser."""
     now = NOON + 60_000
     operator = OperatorSettings("bench", sha256(TOKEN.encode()).hexdigest(), (Role.VIEWER,))
-    url = f"sqlite+aiosqlite:///{directory / 'server.db'}"
     settings = Settings(str(directory), url, operators=(operator,))
     async with open_house(settings, lambda: UtcMs(now)) as house:
         await fill(house.database, steps, DAYS)
