@@ -16,6 +16,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any, Self, TypeVar
 
+import aiosqlite
 import psycopg
 from sqlalchemy import Connection, event, func, inspect, select, text
 from sqlalchemy.engine import URL, make_url
@@ -213,6 +214,10 @@ def _was_in_the_way(error: DBAPIError | psycopg.Error) -> bool:
     return isinstance(error, IntegrityError) or getattr(cause, "sqlstate", None) in ("23505", "40001", "40P01")
 
 
+def _begin(connection: aiosqlite.Connection) -> Awaitable[object]:
+    return connection.execute(DEFERRED)
+
+
 def _sqlite_engine(url: str, *, connections: int, begin: str, pragmas: tuple[str, ...]) -> AsyncEngine:
     engine = create_async_engine(
         url, pool_size=connections, max_overflow=0, pool_timeout=WAIT_FOR_WRITER_S, hide_parameters=True
@@ -230,9 +235,7 @@ def _sqlite_engine(url: str, *, connections: int, begin: str, pragmas: tuple[str
             connection.exec_driver_sql(begin)
             return
         driver: Any = connection.connection.dbapi_connection
-        driver.run_async(
-            lambda own: own.execute(begin)
-        )  # fails never: one hop to its thread, and a cursor's life is three
+        driver.run_async(_begin)  # fails never: one hop to its thread, where a cursor's life is three
 
     event.listen(engine.sync_engine, "connect", on_connect)
     event.listen(engine.sync_engine, "begin", on_begin)
