@@ -41,7 +41,7 @@ def visit(browser: Browser, house: WebHouse) -> Iterator[Visit]:
         visitor = Visitor.open(browser, house, width, **more)
         opened.append(visitor)
         if name:
-            visitor.sign_in(name)
+            visitor.come_in(name)
         return visitor
 
     yield visit

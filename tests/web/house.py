@@ -46,6 +46,8 @@ class WebHouse:
     url: str
     loop: asyncio.AbstractEventLoop
     people: dict[str, Person] = field(default_factory=dict[str, Person])
+    sessions: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])
+    """The browser's cookies of who signed in and was let in."""
 
     def do(self, work: Callable[[House], Awaitable[_Result]]) -> _Result:
         """Do something with the services, in the server's own loop."""

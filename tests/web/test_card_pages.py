@@ -14,7 +14,7 @@ from tests.server.world import pin_of
 from tests.web.conftest import Visit
 from tests.web.house import WebHouse
 from tests.web.story import Story, lunch
-from tests.web.visitor import WIDTHS
+from tests.web.visitor import SEEN
 
 pytestmark = pytest.mark.integration
 
@@ -47,8 +47,7 @@ def told(page: Page) -> str:
     return page.locator(".said-done").inner_text()
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("look", ["light", "dark", "contrast"])
+@pytest.mark.parametrize(("width", "look"), SEEN)
 def test_cards_and_people_keep_nobody_out(visit: Visit, story: Story, width: str, look: str) -> None:
     visitor = visit("cleo", width)
     visitor.choose(look=look)
@@ -56,8 +55,7 @@ def test_cards_and_people_keep_nobody_out(visit: Visit, story: Story, width: str
     paths = ["/cards", "/cards?q=2023", "/cards?q=nobody-like-this", "/people", "/people/2023110403"]
     for path in [*paths, *(f"/cards/{cards[name]}" for name in ("first", "forked", "replaced", "closed", "token"))]:
         visitor.go(path)
-        for summary in visitor.page.locator("details.deed summary").all():
-            summary.click()
+        visitor.unfold("details.deed")
         visitor.check(f"{path} {width} {look}")
 
 

@@ -10,7 +10,7 @@ from tests.server.desk import Clock
 from tests.web.conftest import Visit
 from tests.web.house import WebHouse
 from tests.web.story import lunch
-from tests.web.visitor import WIDTHS, Visitor
+from tests.web.visitor import SEEN, Visitor
 
 pytestmark = pytest.mark.integration
 
@@ -27,7 +27,7 @@ def short_drawer(visitor: Visitor) -> None:
     visitor.page.get_by_role("heading", name="Propose a correction").wait_for()
 
 
-@pytest.mark.parametrize(("width", "look"), list(zip(WIDTHS, ("light", "dark", "contrast"), strict=True)))
+@pytest.mark.parametrize(("width", "look"), SEEN)
 def test_cases_keep_nobody_out(visit: Visit, width: str, look: str) -> None:
     visitor = visit("bob", width)
     visitor.choose(look=look)

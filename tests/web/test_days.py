@@ -13,7 +13,7 @@ from tests.server.desk import Clock
 from tests.web.conftest import Visit
 from tests.web.house import WebHouse
 from tests.web.story import lunch
-from tests.web.visitor import WIDTHS
+from tests.web.visitor import SEEN
 
 pytestmark = pytest.mark.integration
 
@@ -24,8 +24,7 @@ async def prepare(house: House, clock: Clock) -> None:
     TOLD["day"] = (await lunch(house, clock)).proven_day
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("look", ["light", "dark", "contrast"])
+@pytest.mark.parametrize(("width", "look"), SEEN)
 def test_the_desk_keeps_nobody_out(visit: Visit, width: str, look: str) -> None:
     visitor = visit("bob", width)
     visitor.choose(look=look)

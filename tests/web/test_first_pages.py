@@ -5,13 +5,12 @@ from pyotp.totp import TOTP
 
 from tests.web.conftest import Visit
 from tests.web.house import OPERATORS, WebHouse
-from tests.web.visitor import WIDTHS
+from tests.web.visitor import SEEN
 
 pytestmark = pytest.mark.integration
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("look", ["light", "dark", "contrast"])
+@pytest.mark.parametrize(("width", "look"), SEEN)
 def test_first_pages_keep_nobody_out(visit: Visit, width: str, look: str) -> None:
     visitor = visit("", width)
     visitor.go("/overview")

@@ -9,7 +9,7 @@ from tests.server.world import SITE
 from tests.web.conftest import Visit
 from tests.web.house import WebHouse
 from tests.web.story import lunch
-from tests.web.visitor import WIDTHS, Visitor
+from tests.web.visitor import SEEN, Visitor
 
 pytestmark = pytest.mark.integration
 
@@ -31,7 +31,7 @@ def open_form(visitor: Visitor, product: str) -> None:
     visitor.page.get_by_label("Id (never changes)").wait_for()
 
 
-@pytest.mark.parametrize(("width", "look"), list(zip(WIDTHS, ("light", "dark", "contrast"), strict=True)))
+@pytest.mark.parametrize(("width", "look"), SEEN)
 def test_prices_keep_nobody_out(visit: Visit, house: WebHouse, width: str, look: str) -> None:
     visitor = visit("tom", width)
     visitor.choose(look=look)

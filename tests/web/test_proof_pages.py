@@ -16,7 +16,7 @@ from tests.server.desk import Clock, let_change
 from tests.web.conftest import Visit
 from tests.web.house import WebHouse
 from tests.web.story import Story, lunch
-from tests.web.visitor import WIDTHS, Visitor
+from tests.web.visitor import SEEN, Visitor
 
 pytestmark = pytest.mark.integration
 
@@ -52,8 +52,7 @@ def other(character: str) -> str:
     return "B" if character == "A" else "A"
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("look", ["light", "dark", "contrast"])
+@pytest.mark.parametrize(("width", "look"), SEEN)
 def test_proofs_keep_nobody_out(visit: Visit, story: Story, width: str, look: str) -> None:
     visitor = visit("uma", width)
     visitor.choose(look=look)

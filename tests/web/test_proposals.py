@@ -11,7 +11,7 @@ from server.terminals.service import Particulars
 from tests.server.desk import Clock
 from tests.web.conftest import Visit
 from tests.web.house import WebHouse
-from tests.web.visitor import WIDTHS
+from tests.web.visitor import SEEN
 
 pytestmark = pytest.mark.integration
 
@@ -41,8 +41,7 @@ async def propose_load(house: House, no: CardNo, request: str) -> None:
     assert not await house.cards.load(no, request, Cents(200_000), VAULT, agreed)
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("look", ["light", "dark", "contrast"])
+@pytest.mark.parametrize(("width", "look"), SEEN)
 def test_what_waits_keeps_nobody_out(visit: Visit, width: str, look: str) -> None:
     visitor = visit("bob", width)
     visitor.choose(look=look)

@@ -8,7 +8,7 @@ from tests.server.desk import Clock
 from tests.web.conftest import Visit
 from tests.web.house import WebHouse
 from tests.web.story import Story, lunch
-from tests.web.visitor import WIDTHS
+from tests.web.visitor import SEEN
 
 pytestmark = pytest.mark.integration
 _TOLD: list[Story] = []
@@ -19,8 +19,7 @@ async def prepare(house: House, clock: Clock) -> None:
     _TOLD.append(await lunch(house, clock))
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("look", ["light", "dark", "contrast"])
+@pytest.mark.parametrize(("width", "look"), SEEN)
 def test_pages_of_shifts_keep_nobody_out(visit: Visit, width: str, look: str) -> None:
     visitor, language = visit("bob", width), "zh-Hant" if look == "dark" else "en"
     for name, value in (("fanka_look", look), ("fanka_language", language)):

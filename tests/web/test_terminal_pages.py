@@ -18,7 +18,7 @@ from tests.server.world import SITE, Till
 from tests.web.conftest import Visit
 from tests.web.house import WebHouse
 from tests.web.story import Story, lunch
-from tests.web.visitor import WIDTHS
+from tests.web.visitor import SEEN
 
 pytestmark = pytest.mark.integration
 _TOLD: list[Story] = []
@@ -51,16 +51,14 @@ def wrote(house: WebHouse, till: Till, count: int, *, skip: int = 0) -> None:
     house.do(lambda served: served.ingest.take_lines(till.tid, till.lines[start:]))
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("look", ["light", "dark", "contrast"])
+@pytest.mark.parametrize(("width", "look"), SEEN)
 def test_pages_of_terminals_keep_nobody_out(visit: Visit, width: str, look: str) -> None:
     visitor, language = visit("ann", width), "zh-Hans" if look == "dark" else "en"
     for name, value in (("fanka_look", look), ("fanka_language", language)):
         visitor.page.context.add_cookies([{"name": name, "value": value, "url": f"{visitor.house.url}/desk"}])
     for path in ("/terminals", "/terminals?state=spare", "/terminals/till-02", "/terminals/till-05", "/enrolments"):
         visitor.go(path)
-        for folded in visitor.page.locator("details.more > summary").all():
-            folded.click()
+        visitor.unfold("details.more")
         visitor.check(f"{path} {width} {look}")
 
 

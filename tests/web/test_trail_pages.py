@@ -13,7 +13,7 @@ from tests.server.desk import Clock
 from tests.web.conftest import Visit
 from tests.web.house import WebHouse
 from tests.web.story import lunch
-from tests.web.visitor import WIDTHS
+from tests.web.visitor import SEEN
 
 pytestmark = pytest.mark.integration
 LEFT_BY_NOBODY = {"choose_look", "confirm_code", "set_up"}
@@ -42,8 +42,7 @@ def test_whatever_is_done_has_words(house: WebHouse) -> None:
     assert {f"outcome.{outcome}" for outcome in Outcome} | {f"role.{role}" for role in Role} <= SENTENCES.keys()
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("look", ["light", "dark", "contrast"])
+@pytest.mark.parametrize(("width", "look"), SEEN)
 def test_the_audit_log_keeps_no_auditor_out(visit: Visit, width: str, look: str) -> None:
     visitor, language = visit("uma", width), "zh-Hans" if look == "dark" else "en"
     for name, value in (("fanka_look", look), ("fanka_language", language)):

@@ -6,12 +6,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Response
 
+from server.web.door import COOKIE
 from tests.web.house import WebHouse
 
 AXE = (Path(__file__).resolve().parents[2] / "server/web/node_modules/axe-core/axe.min.js").read_text()
 WIDTHS = {"phone": (390, 844), "tablet": (820, 1180), "desktop": (1280, 900)}
+LOOKS = ("light", "dark", "contrast")
+SEEN = [
+    pytest.param(width, look, marks=() if at == LOOKS.index(look) else pytest.mark.slow)
+    for at, width in enumerate(WIDTHS)
+    for look in LOOKS
+]
+"""Windows and colours: each of both with every change, all pairs of them before a release."""
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
@@ -57,6 +66,18 @@ class Visitor:
         self.page.get_by_label("Six digits").fill(self.house.code(name))
         self.page.get_by_role("button", name="Sign in").click()
         self.page.get_by_role("heading", name="Overview").wait_for()
+
+    def come_in(self, name: str) -> None:
+        """Signed in: with the session that this person has here since an earlier test, or else anew."""
+        self.page.context.add_cookies(self.house.sessions.get(name, []))
+        self.go("/overview")
+        if not self.page.url.endswith("/overview"):
+            self.sign_in(name)
+            self.house.sessions[name] = [one for one in self.page.context.cookies() if one.get("name") == COOKIE]
+
+    def unfold(self, folded: str) -> None:
+        """Open all that this selector finds, as clicks do."""
+        self.page.evaluate("folded => document.querySelectorAll(folded).forEach(one => { one.open = true })", folded)
 
     def go(self, path: str) -> None:
         """Type an address of the pages."""
