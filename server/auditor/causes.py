@@ -64,6 +64,8 @@ class Cards:
     rows: Mapping[CardKey, Row] = field(default_factory=dict[CardKey, Row])
     near: Mapping[Numbered, tuple[StepRow, ...]] = field(default_factory=dict[Numbered, tuple[StepRow, ...]])
     """By card and counter, of steps posted from a hole: all steps of the card that are next to that counter."""
+    found: Collection[str] = ()
+    """Of what was posted from holes what was taken back: the causes of that."""
     with_holes: Collection[int] = ()
     """Chains of which a hole was booked."""
 
@@ -112,16 +114,40 @@ def fault_of_card(cause: str, stored: Postings, cards: Cards) -> str:
     row = cards.rows.get(named[0]) if named else None
     if named is None or row is None:
         return f"is posted for {cause}, and there is no such card"
-    if stored and any(legs == stored for legs in _of_card(kind_of(cause), named, stored, row, cards)):
-        return ""
-    return f"{cause} moves {shown(stored)}: not what its card shows"
+    if not stored or not any(legs == stored for legs in _of_card(kind_of(cause), named, stored, row, cards)):
+        return f"{cause} moves {shown(stored)}: not what its card shows"
+    is_kept = kind_of(cause) == "hole" and f"found:{cause}" not in cards.found
+    if is_kept and any(step.stage is Stage.SETTLED for step in _steps_found(cause, stored, cards)):
+        return f"{cause} moves {shown(stored)}, and that is not taken back, although its entry is here"
+    return ""
+
+
+def fault_of_finding(cause: str, undone: Postings | None, cards: Cards) -> str:
+    """What is wrong with taking back what was posted from a hole, but for the amounts."""
+    name = undone_by(cause)
+    if kind_of(name) != "hole":
+        return f"takes back {name}, and only what was posted from a hole is ever found"
+    steps = _steps_found(name, undone or (), cards)
+    if undone is not None and not any(step.stage is Stage.SETTLED or step.resolved for step in steps):
+        return f"takes back {name}, and no entry of that card step was found"
+    return ""
+
+
+def _steps_found(hole: str, legs: Postings, cards: Cards) -> list[StepRow]:
+    """The card steps that have the mark of a step that was posted from a hole."""
+    named = card_of(hole)
+    aside = {leg.account for leg in legs}
+    near = cards.near.get(named, ()) if named else ()
+    return [
+        step
+        for step in near
+        if named and step.counter_after == named[1] and suspense(step.id[0], 0, step.id[2]) in aside
+    ]
 
 
 def fault_of_undoing(cause: str, stored: Postings, undone: Postings | None, counted: Collection[str]) -> str:
     """What is wrong with taking back, but for reversals, what was posted under another name."""
-    kind, name = kind_of(cause), undone_by(cause)
-    if kind == "found" and kind_of(name) != "hole":
-        return f"takes back {name}, and only what was posted from a hole is ever found"
+    name = undone_by(cause)
     if undone is None:
         return f"takes back {name}, which was never posted"
     back = reversed_postings(undone)

@@ -16,6 +16,7 @@ from server.auditor.causes import (
     Cards,
     expected_of,
     fault_of_card,
+    fault_of_finding,
     fault_of_step,
     fault_of_undoing,
     kind_of,
@@ -125,7 +126,8 @@ def _fault(cause: str, stored: Postings, books: Books) -> str:
         wrong = fault_of_unparking(cause, place, line)
         return wrong or fault_of_undoing(cause, stored, undone, books.counted)
     if kind == "found":
-        return fault_of_undoing(cause, stored, undone, books.counted)
+        wrong = fault_of_finding(cause, undone, books.cards)
+        return wrong or fault_of_undoing(cause, stored, undone, books.counted)
     if kind in OF_STEPS:
         step, sold = (kept.get(place) if place else None for kept in (books.steps, books.sales))
         return fault_of_step(cause, Around(stored, step, sold))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from protocol.entries import Entry
-from protocol.ids import TerminalId
+from protocol.ids import TerminalId, Tno
 from protocol.journal import NotAnEntry, read_entry
 from server.auditor.meaning import Told, is_set_aside
 from server.auditor.rules import Line
@@ -63,6 +63,17 @@ def lacking(lines: Lines, posted: Iterable[str], doubtful: Iterable[str]) -> lis
         for place, (tid, line) in lines.items()
         if park_of(place) not in known and _must_be_aside(place, tid, line, may_be_free=tid in free)
     ]
+
+
+def came_late(line: Line, posted_at: int) -> bool:
+    """Whether an entry waited before it was posted, and could be read when it came."""
+    return not line.parked and line.kind != _UNREAD and posted_at > line.received_at
+
+
+def lay_aside(entry: Entry, tid: str, place: tuple[int, int, int]) -> bool:
+    """Whether money was set aside for an entry that waited for no two people."""
+    at = (Tno(place[0]), *place[1:])
+    return bool(postings_aside(entry, TerminalId(tid), at, is_merchant_sure=True))
 
 
 def park_of(place: StepId) -> str:

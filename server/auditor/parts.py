@@ -16,6 +16,7 @@ from protocol.money import Cents
 from protocol.signing import from_base64url
 from server.auditor.columns import Fault, First, stage_in, wrong_columns, wrong_step
 from server.auditor.meaning import Told, is_meant
+from server.auditor.parking import lay_aside
 from server.auditor.rules import NONSENSE, Difference, Line, Read, Row, Run, Writer, read_run, row_of
 from server.ingest.book import StepId, StepRow
 from server.ingest.reach import card_named_by
@@ -69,6 +70,8 @@ class Part:
     """By entry that prepared a step: an outcome of that step, of the very instant that the step's row has."""
     has_holes: bool = False
     """A hole was booked: outcomes may have become known before what prepared them."""
+    unkept: frozenset[int] = frozenset()
+    """Entries posted later than they came for which nothing was set aside, of a terminal that never was shut out."""
 
 
 @dataclass(slots=True)
@@ -124,6 +127,10 @@ def _faults(part: Part, read: Read, found: Found) -> Iterator[Fault]:
         yield from _of_step(part, entry, line, found)
     if is_failed_delivery(entry):
         yield from _of_delivery(part, line, found)
+    if line.seq in part.unkept and lay_aside(
+        entry, part.run.writer.tid, (part.run.writer.tno, part.run.branch, line.seq)
+    ):
+        yield "posting", "it waited before it was posted, and its money was never set aside"
     yield from _wrong_postings(part, entry, line, legs)
 
 

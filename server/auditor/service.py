@@ -22,7 +22,7 @@ from protocol.signing import from_base64url
 from protocol.trust import Trust
 from server.auditor import store, store_ledger, store_tree
 from server.auditor.balances import wrong_accounts, wrong_balances
-from server.auditor.causes import OF_CARDS, Cards, card_of, kind_of
+from server.auditor.causes import OF_CARDS, Cards, card_of, kind_of, undone_by
 from server.auditor.decisions import (
     Books,
     causes_of,
@@ -251,7 +251,8 @@ class Audit:
 
     def _cards(self, causes: Sequence[str]) -> Cards:
         """The cards that these causes name, and what tells of steps that were posted from holes."""
-        named = {cause: found for cause in causes if kind_of(cause) in OF_CARDS and (found := card_of(cause))}
+        holes = {undone_by(cause) if kind_of(cause) == "found" else cause for cause in causes}
+        named = {cause: found for cause in holes if kind_of(cause) in OF_CARDS and (found := card_of(cause))}
         if not named:
             return Cards()
         rows = store_ledger.cards_among(self.connection, {key for key, _ in named.values()})
@@ -261,7 +262,8 @@ class Audit:
             (key, counter): tuple(step for step in steps if step.card == key and abs(step.counter_after - counter) <= 1)
             for key, counter in reached
         }
-        return Cards(rows, near, store_ledger.chains_with_holes(self.connection))
+        back = legs_of(self.connection, (f"found:{cause}" for cause in named if kind_of(cause) == "hole"))
+        return Cards(rows, near, set(back), store_ledger.chains_with_holes(self.connection))
 
     def _steps(self, places: Iterable[StepId]) -> dict[StepId, StepRow]:
         return {step.id: step for step in readable(store.steps_at(self.connection, places))}

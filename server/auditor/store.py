@@ -12,10 +12,11 @@ from protocol.ids import Tno
 from protocol.instants import CampusTime
 from protocol.signing import sha256_of
 from server.auditor.decisions import is_of, readable
-from server.auditor.parking import entry_of
-from server.auditor.parts import Part, Place, named_in
+from server.auditor.parking import came_late, entry_of, park_of
+from server.auditor.parts import Leg, Part, Place, named_in
 from server.auditor.rules import Before, Hole, Line, Row, Run, Writer
 from server.auditor.scope import Scope
+from server.auditor.store_ledger import shut_out
 from server.auditor.store_legs import legs_of
 from server.ingest.book import HoleStatus, ShiftStatus, StepId, StepRow
 from server.ledger.rules import Use
@@ -41,6 +42,8 @@ class Chain:
     holes: tuple[Hole, ...]
     counted: frozenset[int]
     has_holes: bool
+    is_doubtful: bool
+    """Its terminal was shut out at some time, or two people have let its entries through."""
 
     def branch_of(self, number: int, seq: int) -> int:
         """In which branch's own rows an entry of a branch's history lies."""
@@ -53,10 +56,11 @@ def chains(connection: Connection, scope: Scope) -> list[Chain]:
     """The chains in the scope, in the order of their numbers."""
     query = select(chain).order_by(chain.c.tno)
     rows = _rows(connection, query.where(chain.c.tid == scope.terminal) if scope.terminal else query)
-    return [_chain(connection, row) for row in rows]
+    doubtful = shut_out(connection)
+    return [_chain(connection, row, is_doubtful=row["tid"] in doubtful) for row in rows]
 
 
-def _chain(connection: Connection, row: RowMapping) -> Chain:
+def _chain(connection: Connection, row: RowMapping, *, is_doubtful: bool) -> Chain:
     tno = row["tno"]
     branches = {found["branch"]: found for found in _rows(connection, select(branch).where(branch.c.tno == tno))}
     holes = _rows(connection, select(hole).where(hole.c.tno == tno).order_by(hole.c.first))
@@ -64,7 +68,7 @@ def _chain(connection: Connection, row: RowMapping) -> Chain:
     closed = select(shift.c.number).where(shift.c.tno == tno, shift.c.status == ShiftStatus.CLOSED)
     writer = Writer(row["tid"], row["site"], row["epoch"], tno, bytes(row["key"]))
     counted = frozenset(connection.scalars(closed))
-    return Chain(row, writer, branches, booked, counted, bool(row["each_signature"]))
+    return Chain(row, writer, branches, booked, counted, bool(row["each_signature"]), is_doubtful)
 
 
 def count_lines(connection: Connection, scope: Scope) -> int:
@@ -194,8 +198,20 @@ def _part(connection: Connection, found: Chain, run: Run, campus: CampusTime) ->
     firsts = {} if found.has_holes else _firsts(connection, run, steps)
     return Part(
         run, campus, waiting, legs, steps, places, sales, rivals, found.counted, refunds, shared, firsts,
-        found.has_holes,
+        found.has_holes, _unkept(connection, found, run, legs),
     )  # fmt: skip
+
+
+def _unkept(connection: Connection, found: Chain, run: Run, legs: Mapping[int, tuple[Leg, ...]]) -> frozenset[int]:
+    """Entries that waited before they were posted, and nothing is set aside for them."""
+    tno, late = (
+        run.writer.tno,
+        [line.seq for line in run.lines if line.seq in legs and came_late(line, legs[line.seq][0].at)],
+    )
+    if found.is_doubtful or not late:
+        return frozenset()
+    causes = {park_of((Tno(tno), run.branch, seq)): seq for seq in late}
+    return frozenset(late).difference(causes[cause] for cause in legs_of(connection, causes))
 
 
 def _refunds(connection: Connection, found: Chain, sales: Sequence[Row]) -> dict[Place, tuple[int, ...]]:
