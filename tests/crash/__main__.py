@@ -53,6 +53,14 @@ def main() -> int:
             options.error("--recording needs --target and --image")
         return replay(asked.recording, asked.target, asked.seed, asked.image, asked.keep)
     targets = [target for target in TARGETS if asked.target in (None, target.name)]
+    planted = [
+        (target, control.name)
+        for target in targets
+        for control in (CONTROLS if asked.controls is not None else ())
+        if target.name in control.targets and (not asked.controls or control.name in asked.controls)
+    ]
+    if asked.controls is not None and not planted:
+        options.error(f"{' and '.join(asked.controls)} cannot be planted in the {asked.target}")
     began = time.monotonic()
     line: dict[str, Any] = {"seed": asked.seed}
     try:
@@ -64,9 +72,7 @@ def main() -> int:
             line["images_per_s"] = round(asked.images / (time.monotonic() - began), 1)
             if asked.controls is not None:
                 line["controls"] = [
-                    _control(pool, recorder, target, control, asked.seed, Path(place))
-                    for target in targets
-                    for control in asked.controls or [known.name for known in CONTROLS]
+                    _control(pool, recorder, target, control, asked.seed, Path(place)) for target, control in planted
                 ]
     except RecordingFailed as error:
         print(f"nothing was recorded: {error}", file=sys.stderr)

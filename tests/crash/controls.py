@@ -1,4 +1,4 @@
-"""What must not survive: settings and orders of work with which an acknowledged sale can be lost.
+"""What must not survive: settings and orders of work with which an acknowledged or a made sale can be lost.
 
 Each is planted in the recorded program alone, from outside; what then opens the images is as it ships. One that is not
 caught by the images means that they prove nothing.
@@ -7,6 +7,7 @@ caught by the images means that they prove nothing.
 import json
 import os
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,6 +20,7 @@ from protocol.signing import Signer
 from server.ingest.saving import write
 from terminal import journal_file
 from terminal.journal_space import JournalSpace
+from tests.crash.promises import CARD_WRITE, ENTRY, HANDED_OVER, deeds_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ class Control:
 
     name: str
     why: str
+    targets: tuple[str, ...] = ("terminal", "server")
+    """The programs in which it can be planted."""
 
 
 WAL_NORMAL: Final = Control("wal-normal", "in WAL mode NORMAL syncs nothing at a commit")
@@ -34,7 +38,10 @@ DELETE_FULL: Final = Control(
     "delete-full", "the stock setting removes the rollback journal and does not sync its folder"
 )
 EARLY: Final = Control("ok-before-commit", "it is acknowledged before it is committed")
-CONTROLS: Final = (WAL_NORMAL, DELETE_FULL, EARLY)
+GOODS_EARLY: Final = Control("goods-before-commit", "goods go out before their sale is committed", ("terminal",))
+CARD_EARLY: Final = Control("card-before-commit", "a card is written before the reason is committed", ("terminal",))
+CONTROLS: Final = (WAL_NORMAL, DELETE_FULL, EARLY, GOODS_EARLY, CARD_EARLY)
+_TOLD_EARLY: Final = {EARLY.name: ENTRY, GOODS_EARLY.name: HANDED_OVER, CARD_EARLY.name: CARD_WRITE}
 
 
 def plant_in_terminal(name: str) -> None:
@@ -45,8 +52,8 @@ def plant_in_terminal(name: str) -> None:
     elif name == DELETE_FULL.name:
         journal_file._PRAGMAS = _replaced(shipping, journal_mode="DELETE", locking_mode="NORMAL")  # type: ignore[assignment]
         JournalSpace.take = _taken_without_log  # type: ignore[method-assign, assignment]
-    elif name == EARLY.name:
-        journal_file.seal = _sealed_and_said  # type: ignore[attr-defined]
+    elif name in _TOLD_EARLY:
+        journal_file.seal = partial(_sealed_and_said, _TOLD_EARLY[name])  # type: ignore[attr-defined]
     else:
         assert not name, f"there is no control {name}"
 
@@ -71,8 +78,10 @@ def _replaced(pragmas: tuple[str, ...], **others: str) -> tuple[str, ...]:
     )
 
 
-def _sealed_and_said(entry: Entry, key: Signer) -> Sealed:
-    os.write(1, b'{"event":"entry","seq":%d}\n' % entry.seq)
+def _sealed_and_said(early: str, entry: Entry, key: Signer) -> Sealed:
+    for event in deeds_after(entry):
+        if event["event"] == early:
+            os.write(1, json.dumps(event).encode() + b"\n")
     return seal(entry, key)
 
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
+from stat import S_IMODE
 from typing import Final, TypeVar
 
 from tests.crash.recording import Change, What
@@ -71,17 +72,17 @@ class _Folder:
 
 @dataclass(frozen=True, slots=True)
 class _Naming:
-    """`name` is this inode from now on (0: no file), and `gone` no name any more."""
+    """`name` is the file of this number from now on (0: no file), and `gone` no name any more."""
 
     name: str
-    inode: int
+    number: int
     gone: str = ""
 
     def apply(self, names: dict[str, int]) -> None:
-        if self.gone and names.get(self.gone, self.inode) == self.inode:
+        if self.gone and names.get(self.gone, self.number) == self.number:
             names.pop(self.gone, None)
-        if self.inode:
-            names[self.name] = self.inode
+        if self.number:
+            names[self.name] = self.number
         else:
             names.pop(self.name, None)
 
@@ -107,14 +108,28 @@ class Image:
             finally:
                 os.close(descriptor)
 
+    def differences(self, directory: Path) -> list[str]:
+        """Names whose content or mode is another in a real directory, or that are in one alone; `-shm` counts not."""
+        real: dict[str, tuple[bytes | None, int]] = {}
+        for path in directory.rglob("*"):
+            if not path.name.endswith("-shm"):
+                content = path.read_bytes() if path.is_file() else None
+                real[str(path.relative_to(directory))] = (content, S_IMODE(path.stat().st_mode))
+        modelled: dict[str, tuple[bytes | None, int]] = {**self.files}
+        modelled |= {name: (None, mode) for name, mode in self.folders.items()}
+        return sorted(name for name in real.keys() | modelled.keys() if real.get(name) != modelled.get(name))
+
 
 class Disk:
     """Everything below one folder, change by change."""
 
     def __init__(self) -> None:
-        self._inodes: dict[int, _File | _Folder] = {0: _Folder(0o755)}
+        self._made: list[_File | _Folder] = [_Folder(0o755)]
+        """By the number that a file keeps for ever: names that were not synced may still lead to a removed one."""
+        self._numbers: dict[int, int] = {}
+        """Of the file that has an inode now: a file system gives inodes away again."""
         self._names: dict[str, int] = {"": 0}
-        """What programs see: paths to inodes, those of nothing synced included."""
+        """What programs see: paths to files, those of nothing synced included."""
         self._takes: dict[What, Callable[[Change], None]] = {
             What.WRITE: self._change,
             What.RESIZE: self._change,
@@ -145,26 +160,27 @@ class Disk:
         return image
 
     def _change(self, change: Change) -> None:
-        file = self._inodes[change.inode]
+        file = self._made[self._numbers[change.inode]]
         assert isinstance(file, _File), f"{change.name} is no file"
         file.pending.append(change)
 
     def _sync(self, change: Change) -> None:
-        self._inodes[self._names[""] if not change.name else change.inode].sync()
+        self._made[self._numbers[change.inode] if change.name else 0].sync()
 
     def _make(self, change: Change, made: _File | _Folder) -> None:
-        self._inodes[change.inode] = made
-        self._names[change.name] = change.inode
+        number = len(self._made)
+        self._made.append(made)
+        self._numbers[change.inode] = self._names[change.name] = number
         folder, name = self._place(change.name)
-        folder.pending.append(_Naming(name, change.inode))
+        folder.pending.append(_Naming(name, number))
 
     def _rename(self, change: Change) -> None:
-        inode = self._names.pop(change.name)
-        assert isinstance(self._inodes[inode], _File), "folders are not renamed"
-        self._names[change.other] = inode
+        number = self._names.pop(change.name)
+        assert isinstance(self._made[number], _File), "folders are not renamed"
+        self._names[change.other] = number
         (old, gone), (fresh, name) = self._place(change.name), self._place(change.other)
         assert old is fresh, "files are renamed within their folder"
-        fresh.pending.append(_Naming(name, inode, gone))
+        fresh.pending.append(_Naming(name, number, gone))
 
     def _remove(self, change: Change) -> None:
         self._names.pop(change.name)
@@ -173,19 +189,19 @@ class Disk:
 
     def _place(self, path: str) -> tuple[_Folder, str]:
         above, name = str(PurePosixPath(path).parent), PurePosixPath(path).name
-        folder = self._inodes[self._names["" if above == "." else above]]
+        folder = self._made[self._names["" if above == "." else above]]
         assert isinstance(folder, _Folder)
         return folder, name
 
-    def _leave(self, inode: int, path: str, image: Image, how: Survives, chance: random.Random) -> None:
-        folder = self._inodes[inode]
+    def _leave(self, number: int, path: str, image: Image, how: Survives, chance: random.Random) -> None:
+        folder = self._made[number]
         assert isinstance(folder, _Folder)
         names = dict(folder.durable)
         for naming in _some(folder.pending, how, chance):
             naming.apply(names)
         image.chances["names"] += len(folder.pending)
         for name, below in names.items():
-            found, place = self._inodes[below], f"{path}{name}"
+            found, place = self._made[below], f"{path}{name}"
             if isinstance(found, _Folder):
                 image.folders[place] = found.mode
                 self._leave(below, f"{place}/", image, how, chance)

@@ -64,13 +64,7 @@ def record(target: Target, recorder: Recorder, folder: Path, control: str = "") 
     """Let a program work, and see that the recording holds all that it did. Raises RecordingFailed."""
     target.record(recorder, folder, control)
     story = Story.read(folder)
-    real = {
-        str(path.relative_to(folder / DISK)): path.read_bytes()
-        for path in (folder / DISK).rglob("*")
-        if path.is_file() and not path.name.endswith("-shm")
-    }
-    if (modelled := {name: content for name, (content, _) in story.end.files.items()}) != real:
-        differ = sorted(name for name in real.keys() | modelled.keys() if real.get(name) != modelled.get(name))
+    if differ := story.end.differences(folder / DISK):
         raise RecordingFailed(f"the recording does not lead to the files that are there: {', '.join(differ)}")
     return story
 

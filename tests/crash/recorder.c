@@ -5,9 +5,12 @@
  *   CRASH_LOG    the file that the records are appended to; outside the folder
  *   CRASH_MARK   a file outside the folder: what the program writes there is recorded as what it said to the world
  *
- * A change and its record are made under one lock, so the order of the records is that of the changes. A way to change
- * a file that is not modelled (a shared mapping, a hard link ...) is recorded as such, and whoever reads the log refuses
- * it. Files of SQLite's shared memory (-shm) are left out: nothing in them is believed after a crash.
+ * A change and its record are made under one lock, so the order of the records is that of the changes. A call that can
+ * change a file in a way that is not modelled (a shared mapping, a hard link ...) is recorded as such, and whoever reads
+ * the log refuses it: `refused.h` holds them. What passes by these calls is not seen: a system call made without them,
+ * io_uring, cloning by ioctl, owners, times and extended attributes. Of that the content and the modes of the files
+ * show what is still there when the program ends. Files of SQLite's shared memory (-shm) are left out: nothing in them
+ * is believed after a crash.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -312,18 +315,21 @@ int fdatasync(int fd)
 
 typedef int (*opener)(int, const char *, int, ...);
 
+static int is_nameless(int flags) { return (flags & O_TMPFILE) == O_TMPFILE; }
+
 static int opened(opener real, int directory, const char *given, int flags, mode_t mode)
 {
     char path[PATH_MAX];
-    if (!(flags & (O_CREAT | O_TRUNC)) || !watched_at(directory, given, path)) return real(directory, given, flags, mode);
+    int may_change = is_nameless(flags) || (flags & (O_CREAT | O_TRUNC));
+    if (!may_change || !watched_at(directory, given, path)) return real(directory, given, flags, mode);
     pthread_mutex_lock(&lock);
+    if (is_nameless(flags)) note(UNKNOWN, 0, 0, 0, "O_TMPFILE", path, NULL, 0);
     uint64_t before = inode_at(path, NULL);
     int fd = real(directory, given, flags, mode);
-    if (fd >= 0) {
+    if (fd >= 0 && !is_nameless(flags)) {
         uint32_t made = 0;
         uint64_t inode = inode_at(path, &made);
-        if ((flags & O_TMPFILE) == O_TMPFILE) note(UNKNOWN, 0, 0, 0, "O_TMPFILE", path, NULL, 0);
-        else if (!before) note(CREATE, inode, 0, made, relative(path), NULL, NULL, 0);
+        if (!before) note(CREATE, inode, 0, made, relative(path), NULL, NULL, 0);
         else if (flags & O_TRUNC) note(RESIZE, inode, 0, 0, relative(path), NULL, NULL, 0);
     }
     pthread_mutex_unlock(&lock);
@@ -332,7 +338,7 @@ static int opened(opener real, int directory, const char *given, int flags, mode
 
 #define MODE_OF(flags) \
     mode_t mode = 0; \
-    if ((flags) & (O_CREAT | O_TMPFILE)) { \
+    if (((flags) & O_CREAT) || is_nameless(flags)) { \
         va_list more; \
         va_start(more, flags); \
         mode = va_arg(more, mode_t); \
@@ -365,6 +371,18 @@ int open64(const char *given, int flags, ...)
     REAL(openat64);
     MODE_OF(flags);
     return opened(real, AT_FDCWD, given, flags, mode);
+}
+
+int creat(const char *given, mode_t mode)
+{
+    REAL(openat);
+    return opened(real, AT_FDCWD, given, O_WRONLY | O_CREAT | O_TRUNC, mode);
+}
+
+int creat64(const char *given, mode_t mode)
+{
+    REAL(openat64);
+    return opened(real, AT_FDCWD, given, O_WRONLY | O_CREAT | O_TRUNC, mode);
 }
 
 int renameat(int from_at, const char *from, int to_at, const char *to)
@@ -425,116 +443,4 @@ int mkdirat(int directory, const char *given, mode_t mode)
 
 int mkdir(const char *given, mode_t mode) { return mkdirat(AT_FDCWD, given, mode); }
 
-/* What is not modelled */
-
-static void refuse_fd(const char *what, int fd)
-{
-    char path[PATH_MAX];
-    if (watched_fd(fd, path)) note(UNKNOWN, 0, 0, 0, what, path, NULL, 0);
-}
-
-static void refuse_path(const char *what, int directory, const char *given)
-{
-    char path[PATH_MAX];
-    if (watched_at(directory, given, path)) note(UNKNOWN, 0, 0, 0, what, path, NULL, 0);
-}
-
-static void *mapped(void *(*real)(void *, size_t, int, int, int, off_t), void *at, size_t length, int protection,
-                    int flags, int fd, off_t offset)
-{
-    if (fd >= 0 && (flags & MAP_SHARED) && (protection & PROT_WRITE)) refuse_fd("mmap", fd);
-    return real(at, length, protection, flags, fd, offset);
-}
-
-void *mmap(void *at, size_t length, int protection, int flags, int fd, off_t offset)
-{
-    REAL(mmap);
-    return mapped(real, at, length, protection, flags, fd, offset);
-}
-
-void *mmap64(void *at, size_t length, int protection, int flags, int fd, off64_t offset)
-{
-    REAL(mmap64);
-    return mapped(real, at, length, protection, flags, fd, offset);
-}
-
-int linkat(int from_at, const char *from, int to_at, const char *to, int flags)
-{
-    REAL(linkat);
-    refuse_path("link", to_at, to);
-    return real(from_at, from, to_at, to, flags);
-}
-
-int link(const char *from, const char *to) { return linkat(AT_FDCWD, from, AT_FDCWD, to, 0); }
-
-int symlinkat(const char *to, int directory, const char *given)
-{
-    REAL(symlinkat);
-    refuse_path("symlink", directory, given);
-    return real(to, directory, given);
-}
-
-int symlink(const char *to, const char *given) { return symlinkat(to, AT_FDCWD, given); }
-
-int truncate(const char *given, off_t size)
-{
-    REAL(truncate);
-    refuse_path("truncate", AT_FDCWD, given);
-    return real(given, size);
-}
-
-int truncate64(const char *given, off64_t size)
-{
-    REAL(truncate64);
-    refuse_path("truncate", AT_FDCWD, given);
-    return real(given, size);
-}
-
-int fallocate(int fd, int mode, off_t at, off_t length)
-{
-    REAL(fallocate);
-    refuse_fd("fallocate", fd);
-    return real(fd, mode, at, length);
-}
-
-int fallocate64(int fd, int mode, off64_t at, off64_t length)
-{
-    REAL(fallocate64);
-    refuse_fd("fallocate", fd);
-    return real(fd, mode, at, length);
-}
-
-ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t at)
-{
-    REAL(pwritev);
-    refuse_fd("pwritev", fd);
-    return real(fd, parts, count, at);
-}
-
-ssize_t pwritev64(int fd, const struct iovec *parts, int count, off64_t at)
-{
-    REAL(pwritev64);
-    refuse_fd("pwritev", fd);
-    return real(fd, parts, count, at);
-}
-
-ssize_t sendfile(int to, int from, off_t *at, size_t count)
-{
-    REAL(sendfile);
-    refuse_fd("sendfile", to);
-    return real(to, from, at, count);
-}
-
-ssize_t sendfile64(int to, int from, off64_t *at, size_t count)
-{
-    REAL(sendfile64);
-    refuse_fd("sendfile", to);
-    return real(to, from, at, count);
-}
-
-ssize_t copy_file_range(int from, off64_t *from_at, int to, off64_t *to_at, size_t length, unsigned flags)
-{
-    REAL(copy_file_range);
-    refuse_fd("copy_file_range", to);
-    return real(from, from_at, to, to_at, length, flags);
-}
+#include "refused.h"

@@ -17,6 +17,7 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[2]
 SOURCE: Final = Path(__file__).with_name("recorder.c")
 _HEAD: Final = struct.Struct("=IIIIQQQ")
+_FLAGS: Final = ("-O1", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror")
 RUN_S_MAX: Final = 240.0
 
 
@@ -38,7 +39,10 @@ class What(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change. `offset` is the new size of a resized file; names are relative to the folder."""
+    """One change. `offset` is the new size of a resized file; names are relative to the folder.
+
+    An inode is that of the file that has it then: another one may have it later.
+    """
 
     what: What
     inode: int
@@ -59,7 +63,7 @@ class Recorder:
     def __init__(self, folder: Path) -> None:
         """Compile it. Raises RecordingFailed where there is no gcc or the source does not compile."""
         self._library = folder / "recorder.so"
-        command = ["gcc", "-O1", "-shared", "-fPIC", "-Wall", "-Werror", "-o", str(self._library), str(SOURCE), "-ldl"]
+        command = ["gcc", *_FLAGS, "-o", str(self._library), str(SOURCE), "-ldl"]
         try:
             made = subprocess.run(command, capture_output=True, text=True)
         except FileNotFoundError as error:

@@ -45,7 +45,7 @@ class Opener(Protocol):
     """Opens one image after the other with the shipping code, in one process and event loop."""
 
     async def check(self, folder: Path, said: Sequence[Event], asked: Asked) -> int:
-        """How many acknowledged entries were looked for in the image below `folder`. Raises Broken."""
+        """How many entries were looked for that the program had promised to hold. Raises Broken."""
         ...
 
     async def close(self) -> None:

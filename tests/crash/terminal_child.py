@@ -1,8 +1,8 @@
 """A terminal that is recorded: `python -m tests.crash.terminal_child FOLDER kill|quit PART SALES CONTROL`.
 
 The shipping program (`terminal.app.run`) with cards on a simulated reader. What it says goes to standard output as
-`--json` says it; a cashier who reads it types and taps. The first
-part begins with its enrolment; `kill` ends one by SIGKILL right after a sale.
+`--json` says it; a cashier who reads it types and taps. The reader tells there when a card is about to be written. The
+first part begins with its enrolment; `kill` ends one by SIGKILL right after a sale.
 """
 
 import asyncio
@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from hardware.cards.issue import NewCard, personalise
+from hardware.ports import CardChannel
 from hardware.simulated.reader import SimulatedReader
 from protocol.ids import CardNo, Counter, Epoch, Generation, LoadSeq, Seq, SiteId, TerminalId, Tno
 from protocol.load_record import sign_load
 from protocol.messages import Grant, sign
 from protocol.money import Cents
 from protocol.purse import CardClass, Identity, LoadRecord, Mark, Purse, PurseChange, Right, Technology
-from protocol.signing import to_base64url
+from protocol.signing import VerifyKey, to_base64url
 from terminal.app import run
 from terminal.config import read_config
 from terminal.console import Console
@@ -31,6 +32,8 @@ from terminal.enrol import new_key
 from terminal.identity import save_grant
 from terminal.languages import Spoken
 from tests.crash import controls
+from tests.crash.promises import CARD_WRITE
+from tests.crash.story import Event
 from tests.hardware.card_bench import KEYS, OFFICE, STATION, Bench, Card, blank
 from tests.protocol.samples import LOAD_KEY, NOON, SERVER_KEY
 from tests.terminal.journals import TRUST
@@ -39,8 +42,11 @@ LOADED_CENTS: Final = Cents(50_000)
 WAIT_S: Final = 15.0
 TAKEN_AWAY_S: Final = 0.05
 """So long the terminal sees no card between two customers."""
-
-Event = dict[str, Any]
+_FIRST_CARD: Final = 1_000
+_UID: Final = bytes.fromhex("04a1b2c3")
+"""How the UIDs of all cards begin; what follows is the number."""
+_WRITING: Final = (b"\xff\xd6", b"\x90\xc7")
+"""Commands that leave another card: a block of a Classic card, the end of a DESFire card's transaction."""
 
 
 def main() -> None:
@@ -63,10 +69,14 @@ def settings_file(folder: Path) -> Path:
 
 def enrol(directory: Path) -> None:
     """Journal and identity files, as enrolment leaves them."""
-    public = new_key(directory)
-    grant = Grant(SiteId("north-campus"), TerminalId("till-07"), Epoch(1), Tno(41), to_base64url(public.raw), NOON)
-    save_grant(directory, sign(grant, SERVER_KEY), TRUST)
+    save_grant(directory, grant_for(new_key(directory)), TRUST)
     say({"event": "enrolled"})
+
+
+def grant_for(public: VerifyKey) -> bytes:
+    """The server's answer to whoever holds this key."""
+    grant = Grant(SiteId("north-campus"), TerminalId("till-07"), Epoch(1), Tno(41), to_base64url(public.raw), NOON)
+    return sign(grant, SERVER_KEY)
 
 
 def say(event: Event) -> None:
@@ -86,6 +96,37 @@ class _Said(RawIOBase):
         return done
 
 
+class _Watched:
+    """A card's channel that tells once when the card is about to be written: before it is."""
+
+    def __init__(self, channel: CardChannel) -> None:
+        self.uid, self.technology = channel.uid, channel.technology
+        self._channel, self._told = channel, False
+
+    def transmit(self, apdu: bytes) -> bytes:
+        """Pass an exchange on."""
+        if apdu[:2] in _WRITING and not self._told:
+            self._told = True
+            say({"event": CARD_WRITE, "card": _FIRST_CARD + int.from_bytes(self.uid[len(_UID) :])})
+        return self._channel.transmit(apdu)
+
+
+class _WatchedReader:
+    """The simulated reader, all of whose cards are watched."""
+
+    def __init__(self, reader: SimulatedReader) -> None:
+        self._reader = reader
+
+    def wait_for_card(self, timeout_s: float) -> CardChannel | None:
+        """As the reader does."""
+        channel = self._reader.wait_for_card(timeout_s)
+        return _Watched(channel) if channel else None
+
+    def wait_until_absent(self, timeout_s: float) -> bool:
+        """As the reader does."""
+        return self._reader.wait_until_absent(timeout_s)
+
+
 class Cashier:
     """Reads what the terminal shows, types, and puts cards on the reader."""
 
@@ -99,7 +140,8 @@ class Cashier:
     async def work(self, *, dies: bool) -> None:
         """A morning's sales; then the end."""
         console = Console(Spoken("en"), _Said(self._events.put_nowait), as_json=True)  # type: ignore[arg-type]
-        program = asyncio.create_task(run(self._config, Spoken("en"), console, self._keyboard, self._reader))
+        reader = _WatchedReader(self._reader)
+        program = asyncio.create_task(run(self._config, Spoken("en"), console, self._keyboard, reader))
         await self._wait("view")
         if self._number == 1:
             self._type("shift open Wang 100")
@@ -138,12 +180,12 @@ class Cashier:
 def card_numbered(number: int) -> Card:
     """A card with money on it that the server signed for; every other one is of the other technology."""
     technology = (Technology.DESFIRE, Technology.CLASSIC)[number % 2]
-    card = blank(technology, bytes.fromhex(f"04a1b2c3{number:06x}"))
+    card = blank(technology, _UID + number.to_bytes(3))
     reader = SimulatedReader()
     reader.place(card)
     channel = reader.wait_for_card(0)
     assert channel is not None
-    who = Identity(CardNo(1_000 + number), Generation(1), CardClass.STUDENT, b"verifier")
+    who = Identity(CardNo(_FIRST_CARD + number), Generation(1), CardClass.STUDENT, b"verifier")
     personalise(channel, OFFICE, NewCard(1, who, Purse(Counter(0), Cents(0))))
     station = Bench(card, reader).tap(STATION)
     before = station.read()

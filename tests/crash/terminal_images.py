@@ -21,15 +21,25 @@ from terminal.app import run
 from terminal.config import read_config
 from terminal.console import Console
 from terminal.derived import Derived, from_snapshot, snapshot_of
-from terminal.identity import JOURNAL_FILE, Identity, IdentityError, load_identity
+from terminal.enrol import new_key
+from terminal.identity import (
+    GRANT_FILE,
+    IN_A_FILE,
+    JOURNAL_FILE,
+    Identity,
+    IdentityError,
+    load_identity,
+    save_grant,
+)
 from terminal.journal_space import JournalSettings
 from terminal.journal_store import JournalStore
 from terminal.languages import Spoken
 from terminal.ports import JournalError
+from tests.crash.promises import ENTRY, deed_of, deeds_after
 from tests.crash.recording import Recorder
 from tests.crash.story import DISK, Asked, Broken, Event, Fault, Story, expect
-from tests.crash.terminal_child import settings_file
-from tests.terminal.journals import FAULT
+from tests.crash.terminal_child import grant_for, settings_file
+from tests.terminal.journals import FAULT, TRUST
 
 ENTRIES_MAX: Final = 100_000
 CAMPUS: Final = CampusTime()
@@ -46,8 +56,10 @@ class TerminalImages:
         (folder / DISK).mkdir()
         settings_file(folder)
         child = [sys.executable, "-m", "tests.crash.terminal_child", str(folder)]
-        parts = [("kill", 45, -signal.SIGKILL), ("quit", 10, 0), ("kill", 10, -signal.SIGKILL)]
-        for number, (end, sales, status) in enumerate(parts[:1] if control else parts, 1):
+        parts = [("kill", 30, -signal.SIGKILL), ("quit", 8, 0), ("kill", 8, -signal.SIGKILL)]
+        if control:
+            parts = [("kill", 15, -signal.SIGKILL)]
+        for number, (end, sales, status) in enumerate(parts, 1):
             expect(recorder, folder, [*child, end, str(number), str(sales), control], status)
 
     def opener(self, story: Story, folder: Path) -> "TerminalOpener":
@@ -65,38 +77,49 @@ class TerminalOpener:
         self._identity = load_identity(data)
         self._lines = lines_of(data, self._identity)
         self._states = _states(self._lines)
+        self._waited_for = {deed_of(event): sealed.seq for sealed in self._lines for event in deeds_after(sealed.entry)}
+        """By what the terminal may tell or do: the entry that must be durable before."""
+        told = {deed_of(event) for _, event in story.said}
+        if quiet := [deed for deed in self._waited_for if deed and deed[0] != ENTRY and deed not in told]:
+            raise Broken(Fault.CORRUPT, f"without any power cut: nobody told of {quiet}")
         self._settings = settings_file(folder)
 
     async def check(self, folder: Path, said: Sequence[Event], asked: Asked) -> int:
         """How many acknowledged entries were looked for. Raises Broken."""
-        enrolled = any(event["event"] == "enrolled" for event in said)
-        acknowledged = max((event["seq"] for event in said if event["event"] == "entry"), default=0)
         data = folder / DISK / "data"
+        promised, why = self._promised(said)
         try:
             identity = load_identity(data)
         except IdentityError as error:
-            if enrolled:
+            if any(event["event"] == "enrolled" for event in said):
                 raise Broken(Fault.LOST, str(error)) from error
-            return 0
-        if identity.grant_jws != self._identity.grant_jws:
-            raise Broken(Fault.CORRUPT, "the grant is another one")
+            identity = _enrol_on(data, error)
+        else:
+            if identity.grant_jws != self._identity.grant_jws:
+                raise Broken(Fault.CORRUPT, "the grant is another one")
         try:
-            await self._open(JournalSettings(data / JOURNAL_FILE), identity, acknowledged, asked)
+            await self._open(JournalSettings(data / JOURNAL_FILE), identity, promised, why, asked)
             if asked.program:
                 await self._start()
         except JournalError as error:
             raise Broken(Fault.CORRUPT, f"{type(error).__name__}: {error}") from error
-        return acknowledged
+        return promised
 
     async def close(self) -> None:
         """Nothing stays open between two images."""
 
-    async def _open(self, settings: JournalSettings, identity: Identity, acknowledged: int, asked: Asked) -> None:
+    def _promised(self, said: Sequence[Event]) -> tuple[int, str]:
+        """Up to which entry the journal must hold all, and what was told or done that this waits for."""
+        deeds = ((deed_of(event), event) for event in said)
+        due = [(self._waited_for.get(deed, ENTRIES_MAX), str(event)) for deed, event in deeds if deed is not None]
+        return max(due, default=(0, ""))
+
+    async def _open(self, settings: JournalSettings, identity: Identity, promised: int, why: str, asked: Asked) -> None:
         store = await JournalStore.open(settings, identity)
         try:
             tip = store.tip.seq
-            if tip < acknowledged:
-                raise Broken(Fault.LOST, f"entry {acknowledged} was acknowledged, the journal ends with {tip}")
+            if tip < promised:
+                raise Broken(Fault.LOST, f"the journal ends with entry {tip}, and this came after {promised}: {why}")
             if await store.rows(Seq(1), ENTRIES_MAX) != [sealed.jws for sealed in self._lines[:tip]]:
                 raise Broken(Fault.CORRUPT, "an entry is not the one that was written")
             if (found := await store._run(lambda: _integrity(store))) != "ok":
@@ -127,6 +150,18 @@ class TerminalOpener:
         finally:
             os.close(writing)
             os.close(reading)
+
+
+def _enrol_on(data: Path, why: IdentityError) -> Identity:
+    """Go on with an enrolment that was cut off, as somebody does who enrols once more. Raises Broken."""
+    if (data / GRANT_FILE).exists():
+        raise Broken(Fault.CORRUPT, f"enrolment has ended, and is not whole: {why}")
+    try:
+        if not IN_A_FILE.has_key(data):
+            new_key(data)
+        return save_grant(data, grant_for(IN_A_FILE.open(data).public), TRUST)
+    except IdentityError as error:
+        raise Broken(Fault.CORRUPT, f"enrolment does not go on: {error}") from error
 
 
 def lines_of(data: Path, identity: Identity) -> list[Sealed]:

@@ -9,10 +9,16 @@ from typing import Any
 
 import pytest
 
+from protocol.entries import CashSale, Kind
+from protocol.money import Cents
+from protocol.signing import to_base64url
 from tests.crash.__main__ import main
 from tests.crash.controls import CONTROLS, Control
 from tests.crash.disk import SECTOR_BYTES, Disk
 from tests.crash.recording import ROOT, Change, Recorder, RecordingFailed, What, read_log
+from tests.crash.sent import Fork, Place, Sent
+from tests.crash.story import Broken, Event
+from tests.server.world import MERCHANT, Lunch
 
 IMAGES_OF_A_RELEASE = 200_000
 
@@ -80,6 +86,13 @@ def test_a_folder_whose_name_is_lost_takes_its_files_with_it() -> None:
     assert contents([*below, change(What.SYNC, "", inode=0)], "b/a") == {b""}
 
 
+def test_a_removed_file_keeps_its_content_when_its_inode_is_another_file_s() -> None:
+    old = [change(What.WRITE, "a", data=OLD), change(What.SYNC, "a"), change(What.UNLINK, "a")]
+    fresh = [change(What.CREATE, "b"), change(What.WRITE, "b", data=NEW), change(What.SYNC, "b")]
+    assert contents([*MADE, *old, *fresh]) == {OLD, None}
+    assert contents([*MADE, *old, *fresh], "b") == {NEW, None}
+
+
 # The recorder
 
 
@@ -98,7 +111,7 @@ def recorded(recorder: Recorder, tmp_path: Path, program: str) -> list[Change]:
 
 
 EVERYTHING = """
-import os, sqlite3, sys
+import ctypes, os, sqlite3, sys
 from pathlib import Path
 os.chdir(sys.argv[1])
 Path("folder").mkdir()
@@ -113,6 +126,7 @@ print("said", flush=True)
 Path("three").open("wb").close()
 Path("four").touch(); Path("four").unlink()
 Path("empty").mkdir(); Path("empty").rmdir()
+os.write(ctypes.CDLL(None).creat(b"five", 0o640), b"five")
 for mode in ("WAL", "DELETE"):
     db = sqlite3.connect(f"{mode}.db"); db.execute(f"PRAGMA journal_mode={mode}")
     db.execute("CREATE TABLE t (x)"); db.execute("INSERT INTO t VALUES (zeroblob(9000))"); db.commit(); db.close()
@@ -123,10 +137,12 @@ def test_the_recording_leads_to_the_files_that_are_there(recorder: Recorder, tmp
     changes = recorded(recorder, tmp_path, EVERYTHING)
     disk = Disk()
     disk.take(changes)
-    found = (path for path in (tmp_path / "disk").rglob("*") if path.is_file())
-    real = {str(path.relative_to(tmp_path / "disk")): path.read_bytes() for path in found}
-    assert {name: content for name, (content, _) in disk.whole().files.items()} == real
-    assert {"folder/two", "three", "WAL.db", "DELETE.db"} == set(real)
+    assert disk.whole().differences(tmp_path / "disk") == []
+    assert {"folder/two", "three", "five", "WAL.db", "DELETE.db"} == set(disk.whole().files)
+    (tmp_path / "disk" / "three").chmod(0o600)
+    (tmp_path / "disk" / "five").write_bytes(b"six")
+    (tmp_path / "disk" / "folder" / "two").unlink()
+    assert disk.whole().differences(tmp_path / "disk") == ["five", "folder/two", "three"]
     assert b"".join(one.data for one in changes if one.what is What.MARK) == b"said\n"
     assert {one.what for one in changes} == set(What) - {What.UNKNOWN}
 
@@ -137,9 +153,28 @@ def test_the_recording_leads_to_the_files_that_are_there(recorder: Recorder, tmp
         "import os, sys; os.chdir(sys.argv[1]); open('a', 'w').close(); os.link('a', 'b')",
         "import os, sys; os.symlink('/', sys.argv[1] + '/a')",
         "import mmap, sys; f = open(sys.argv[1] + '/a', 'w+b'); f.truncate(9); mmap.mmap(f.fileno(), 9)",
+        "import mmap, sys; f = open(sys.argv[1] + '/a', 'w+b'); f.truncate(9); mmap.mmap(f.fileno(), 9, prot=1)",
         "import os, sys; os.chdir(sys.argv[1]); open('a', 'w').close(); os.truncate('a', 5)",
+        "import os, sys; os.chdir(sys.argv[1]); open('a', 'w').close(); os.chmod('a', 0o600)",
+        "import os, sys; f = open(sys.argv[1] + '/a', 'wb'); os.pwritev(f.fileno(), [b'a'], 0)",
+        "import os, sys; r, w = os.pipe(); os.write(w, b'a'); f = os.open(sys.argv[1] + '/a', 65); os.splice(r, f, 1)",
+        "import ctypes, os, sys; os.chdir(sys.argv[1]); ctypes.CDLL(None).fopen(b'a', b'w')",
+        "import ctypes, sys; at = sys.argv[1].encode(); ctypes.CDLL(None).renameat2(-1, at + b'/a', -1, at + b'/b', 1)",
+        "import contextlib, os, sys\nwith contextlib.suppress(OSError): os.open(sys.argv[1], os.O_TMPFILE | os.O_RDWR)",
     ],
-    ids=["hard link", "symbolic link", "shared mapping", "truncate by name"],
+    ids=[
+        "hard link",
+        "symbolic link",
+        "shared mapping",
+        "shared mapping to read",
+        "truncate by name",
+        "chmod",
+        "pwritev2",
+        "splice",
+        "fopen",
+        "renameat2",
+        "file without a name",
+    ],
 )
 def test_what_nobody_modelled_is_refused(recorder: Recorder, tmp_path: Path, program: str) -> None:
     with pytest.raises(RecordingFailed, match="nobody modelled"):
@@ -169,6 +204,44 @@ def test_what_is_made_once_is_there_after_a_power_cut(
         assert {f"a/b/{name}" for name in files} <= set(disk.image(random.Random(seed)).files)
 
 
+# What was promised
+
+
+def acked(tno: int, hashes: list[str]) -> Event:
+    """An ack of the last entry of a history."""
+    return {"event": "tip", "tno": tno, "seq": len(hashes), "hash": hashes[-1]}
+
+
+def test_every_entry_up_to_an_acknowledged_one_is_looked_for() -> None:
+    """In the branch of the ack, and in the one that it leaves."""
+    lunch = Lunch(1)
+    till = lunch.tills[0]
+    for cents in (1, 2, 3):
+        till.append(Kind.CASH_SALE, CashSale(MERCHANT, Cents(cents)))
+    image = till.restored(2)
+    image.append(Kind.CASH_SALE, CashSale(MERCHANT, Cents(4)))
+    lunch.images.append(image)
+    first, second = ([to_base64url(sealed.hash) for sealed in known.chain] for known in (till, image))
+    held: dict[Place, str] = {(till.tno, 0, seq): digest for seq, digest in enumerate(first, 1)}
+    held[till.tno, 1, 3] = second[2]
+    forks: dict[tuple[int, int], Fork] = {(till.tno, 0): Fork(0, 0), (till.tno, 1): Fork(0, 2)}
+    sent, both = Sent(lunch, []), [acked(till.tno, first), acked(till.tno, second)]
+    assert [sent.look_for(acks, held, forks) for acks in ([], both[:1], both[1:], both)] == [0, 3, 3, 4]
+    for ack, lost in ((both[0], (0, 1)), (both[0], (0, 3)), (both[1], (0, 2)), (both[1], (1, 3))):
+        left = {place: digest for place, digest in held.items() if place != (till.tno, *lost)}
+        with pytest.raises(Broken, match="lost"):
+            sent.look_for([ack], left, forks)
+    with pytest.raises(Broken, match="nobody wrote it"):
+        sent.look_for([acked(till.tno, [*first, first[0]])], held, forks)
+
+
+def test_a_control_is_planted_where_it_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["crash", "--target=server", "--controls", "card-before-commit"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+
+
 # The programs
 
 
@@ -184,7 +257,7 @@ def cut(*options: str) -> dict[str, Any]:
 @pytest.mark.integration
 @pytest.mark.parametrize(
     ("target", "images", "controls"),
-    [("terminal", 440, CONTROLS), ("server", 60, CONTROLS[:1])],
+    [("terminal", 300, CONTROLS), ("server", 30, CONTROLS[:1])],
     ids=["terminal", "server"],
 )
 def test_nothing_acknowledged_is_lost_and_the_controls_are_caught(
