@@ -11,6 +11,7 @@ import os
 import pwd
 import shutil
 import signal
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,6 +52,7 @@ ACCOUNT = "mosquitto"
 PUBLIC_MODE = 0o644
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104  not listened on here, but looked for
 RENEW_BEFORE_DAYS = SERVER_DAYS // 3
+HEARS_S = 2.0
 
 
 class BrokerUnreachable(Exception):
@@ -149,12 +151,17 @@ class BrokerSite:
             return None
         return number if name == "mosquitto" else None  # the file outlives a power cut, and the number is another's
 
-    def reload(self) -> None:
-        """Let Mosquitto read access, revocations and certificates again. Raises BrokerUnreachable."""
+    def reload(self, patience_s: float = HEARS_S) -> None:
+        """Let Mosquitto read access, revocations and certificates again. Raises BrokerUnreachable.
+
+        One that is starting has written its number, but SIGHUP would end it still: that is waited for.
+        """
         path, number = self.settings.file(PID), self.process()
         try:
             if number is None:
                 raise ProcessLookupError
+            if not _hears(number, patience_s):
+                raise BrokerUnreachable(f"Mosquitto of {path.parent} cannot be told of a change: it does not hear yet.")
             os.kill(number, signal.SIGHUP)
         except PermissionError as error:
             raise BrokerUnreachable(
@@ -210,6 +217,19 @@ class BrokerSite:
     def _write(self, name: str, content: bytes) -> None:
         """What Mosquitto's own account reads too."""
         replace_file(self.settings.directory / name, content, PUBLIC_MODE, exactly=True)
+
+
+def _hears(process: int, patience_s: float) -> bool:
+    """Whether it has said what to do at SIGHUP (proc(5), SigCgt); so long that is waited for. Raises OSError."""
+    deadline, bit = time.monotonic() + patience_s, 1 << (signal.SIGHUP - 1)
+    while True:
+        status = Path(f"/proc/{process}/status").read_text()
+        caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+        if int(caught.split()[1], 16) & bit:
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
 
 
 def _mark_of(path: Path) -> tuple[int, int, int]:

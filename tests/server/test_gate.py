@@ -1,6 +1,7 @@
 """The broker's directory through power cuts and lost files, and a gate that forgets nothing it has to tell."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -96,6 +97,21 @@ def test_the_address_it_listens_on_is_one_of_its_names(tmp_path: Path) -> None:
         assert site.here() == here
         names = broker_certificate(tmp_path).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         assert here in {str(address) for address in names.get_values_for_type(x509.IPAddress)}
+
+
+def test_a_broker_that_is_only_starting_is_not_ended_by_what_it_is_told(tmp_path: Path) -> None:
+    """Until Mosquitto hears SIGHUP, that ends it; its number is on disk before."""
+    site, deaf = made(tmp_path), tmp_path / "mosquitto"
+    shutil.copy(shutil.which("sleep") or "", deaf)
+    with subprocess.Popen([deaf, "5"]) as starting:
+        (tmp_path / PID).write_text(str(starting.pid))
+        while site.process() is None:  # the system names a program a moment after it has begun
+            assert starting.poll() is None
+        with pytest.raises(BrokerUnreachable, match="does not hear yet"):
+            site.reload(patience_s=0.1)
+        with pytest.raises(subprocess.TimeoutExpired):
+            starting.wait(0.2)
+        starting.kill()
 
 
 def test_a_number_that_a_power_cut_has_left_is_nobody_else_s_end(tmp_path: Path) -> None:
