@@ -9,7 +9,6 @@ from pathlib import Path
 
 import msgspec
 
-from protocol.canonical import NotCanonical, read_part
 from protocol.entries import HashField
 from protocol.trust import TrustFile
 from terminal.durable_file import replace_file, sync_directory
@@ -39,9 +38,6 @@ class Pending(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     opened: Opened
 
 
-_decoder = msgspec.json.Decoder(Pending)
-
-
 def keep_pending(directory: Path, pending: Pending) -> None:
     """Make it durable, before the server is asked to show it to anybody. Raises OSError."""
     replace_file(directory / PENDING_FILE, msgspec.json.encode(pending), _SECRET_MODE)
@@ -51,10 +47,10 @@ def read_pending(directory: Path, code: str) -> Pending | None:
     """The enrolment that was begun here with this code. Raises IdentityError where the file cannot be read."""
     path = directory / PENDING_FILE
     try:
-        found = read_part(path.read_bytes(), _decoder)
+        found = msgspec.json.decode(path.read_bytes(), type=Pending)
     except FileNotFoundError:
         return None
-    except NotCanonical:
+    except msgspec.DecodeError:
         return None  # nothing is lost: it is begun anew
     except OSError as error:
         raise IdentityError(f"{path} cannot be read: {error.strerror}. Check owner and mode.") from error

@@ -5,8 +5,6 @@ from pathlib import Path
 
 import msgspec
 
-from protocol.canonical import NotCanonical, read_part
-
 MANIFEST, DATABASE, SECRETS = "manifest.json", "database.sealed", "secrets.sealed"
 _READ_BYTES = 1_024 * 1_024
 
@@ -43,9 +41,6 @@ class Manifest(msgspec.Struct, frozen=True):
     parts: dict[str, Part]
 
 
-_decoder = msgspec.json.Decoder(Manifest)
-
-
 def part_of(path: Path) -> Part:
     """Size and sum of a file."""
     digest, size = sha256(), 0
@@ -65,7 +60,7 @@ def verified_manifest(directory: Path) -> Manifest:
     """The manifest of a backup all of whose files are as they were written. Raises NotABackup."""
     path = directory / MANIFEST
     try:
-        found = read_part(path.read_bytes(), _decoder)
+        found = msgspec.json.decode(path.read_bytes(), type=Manifest)
     except FileNotFoundError as error:
         raise NotABackup(
             f"there is no {path}: this is no backup, or a part of one. Name the directory that `backup` printed, "
@@ -73,7 +68,7 @@ def verified_manifest(directory: Path) -> Manifest:
         ) from error
     except OSError as error:
         raise NotABackup(f"{path} cannot be read: {error.strerror}. Take another copy of this backup") from error
-    except NotCanonical as error:
+    except msgspec.DecodeError as error:
         raise NotABackup(f"{path} is damaged ({error}): take another copy of this backup") from error
     if found.format != 1 or set(found.parts) != {DATABASE, SECRETS}:
         raise NotABackup(f"{directory}: another program's backup (format {found.format})")

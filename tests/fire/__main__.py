@@ -1,6 +1,7 @@
-"""Real programs under fire: `python -m tests.fire proxy --messages N --cuts N --seed S`.
+"""Real programs under fire: `python -m tests.fire proxy --messages N --cuts N --seed S`, `kills --kills N --seed S`.
 
     proxy    terminals, a network that cuts and tears, Mosquitto, the server: both sides hold the same rows
+    kills    terminal, server, Mosquitto, PostgreSQL killed under load: nothing acknowledged is lost, they go on
 
 The last line is JSON. A claim that does not hold is a non-zero exit, and so is a control that is not caught.
 """
@@ -11,6 +12,8 @@ import sys
 from typing import Any
 
 from tests.fire import bad_network
+from tests.fire.kills import run as run_kills
+from tests.fire.planted import EARLY
 from tests.fire.sellers import PUBACK
 from tests.integration.engines import POSTGRESQL, SQLITE
 from tests.integration.programs import ProgramFailed
@@ -25,15 +28,23 @@ def main(arguments: list[str] | None = None) -> int:
     proxy.add_argument("--cuts", type=int, default=30, help="connections that are cut, at least")
     proxy.add_argument("--engine", choices=[SQLITE, POSTGRESQL], default=SQLITE)
     proxy.add_argument("--control", choices=[PUBACK], default="", help="plant this, which must be caught")
-    for way in (proxy,):
+    kills = ways.add_parser("kills", help="kill -9 under load")
+    kills.add_argument("--kills", type=int, default=50)
+    kills.add_argument("--postgres", action="store_true", help="the server on PostgreSQL, which is killed as well")
+    kills.add_argument("--control", choices=EARLY, default="", help="let this acknowledge before it commits")
+    for way in (proxy, kills):
         way.add_argument("--seed", type=int, default=0)
     asked = options.parse_args(arguments)
     try:
-        line = bad_network.run(
-            asked.messages, asked.cuts, asked.seed, engine=asked.engine, control=asked.control, tell=_tell
-        )
+        if asked.way == "kills":
+            line = run_kills(asked.kills, asked.seed, postgres=asked.postgres, control=asked.control, tell=_tell)
+        else:
+            line = bad_network.run(
+                asked.messages, asked.cuts, asked.seed, engine=asked.engine, control=asked.control, tell=_tell
+            )
     except (bad_network.Broken, ProgramFailed) as error:
-        return _end({"seed": asked.seed, "broken": str(error)[:2_000]}, well=bool(asked.control), control=asked.control)
+        caught = bool(asked.control) and isinstance(error, bad_network.Broken)
+        return _end({"seed": asked.seed, "broken": str(error)[:2_000]}, well=caught, control=asked.control)
     return _end(line, well=not asked.control, control=asked.control)
 
 

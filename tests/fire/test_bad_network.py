@@ -1,24 +1,11 @@
 """A bad network loses no row and doubles none; a terminal that believes the broker is found out."""
 
-import json
-import subprocess
-import sys
-from typing import Any
-
 import pytest
 
+from tests.fire.firing import fire
 from tests.fire.sellers import PUBACK
-from tests.integration.programs import ROOT
 
 pytestmark = pytest.mark.integration
-
-
-def fire(*arguments: str) -> dict[str, Any]:
-    """What the command says at its end."""
-    done = subprocess.run([sys.executable, "-m", "tests.fire", *arguments], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, (done.stdout + done.stderr)[-8_000:]
-    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return told
 
 
 def test_a_bad_network_loses_nothing() -> None:

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self, TextIO
+from typing import Any, BinaryIO, Self, TextIO
 
 ROOT = Path(__file__).resolve().parents[2]
 WATCHED_TILL = Path(__file__).with_name("watched_till.py")
@@ -31,6 +31,22 @@ class ProgramFailed(AssertionError):
     """A program did not do what was expected of it; the text holds what it said last."""
 
 
+Begin = Callable[[list[str], Mapping[str, str], BinaryIO], "subprocess.Popen[bytes]"]
+"""Makes a process of Python's arguments, what is added to the environment, and a log; its ends are pipes."""
+
+
+def begin_cold(arguments: list[str], environment: Mapping[str, str], log: BinaryIO) -> "subprocess.Popen[bytes]":
+    """A new interpreter."""
+    return subprocess.Popen(
+        ["setpriv", "--pdeathsig", "KILL", sys.executable, "-I", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+    )
+
+
 class Program:
     """One child process of ours with its log; started again it goes on with the same files."""
 
@@ -38,6 +54,7 @@ class Program:
         self._arguments, self._environment = arguments, dict(environment or {})
         self.log = directory / "log.txt"
         self.process: subprocess.Popen[bytes] | None = None
+        self.begin: Begin = begin_cold
 
     def __enter__(self) -> Self:
         self.start()
@@ -55,14 +72,7 @@ class Program:
         """Start it; what it prints arrives in `_line`."""
         assert not self.running
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", sys.executable, "-I", *self._arguments],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                cwd=ROOT,
-                env={**os.environ, **self._environment},
-            )
+            self.process = self.begin(self._arguments, self._environment, log)
         self._reader = threading.Thread(target=self._read, args=(self.process,), daemon=True)
         self._reader.start()
 
