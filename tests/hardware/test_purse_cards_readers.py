@@ -5,7 +5,7 @@ pn532    nfcpy's driver, a pseudo-terminal, a virtual PN532 with a virtual card 
 """
 
 from collections.abc import Callable, Iterator
-from itertools import count
+from itertools import count, cycle
 from pathlib import Path
 
 import pytest
@@ -29,10 +29,13 @@ pytestmark = pytest.mark.integration
 
 
 class RealBench:
-    """A virtual card in the field of a reader that is spoken to through a whole stack."""
+    """A virtual card in the field of a reader that is spoken to through a whole stack.
 
-    def __init__(self, slot: VirtualSlot | FakePn532, reader: CardReader) -> None:
-        self._slot, self._reader = slot, reader
+    Of two readers each has every other tap: one sees that its field is empty while the card is in the other's.
+    """
+
+    def __init__(self, *readers: tuple[VirtualSlot | FakePn532, CardReader]) -> None:
+        self._readers, self._last = cycle(readers), readers[-1][0]
         self.card: Card
 
     def issue(self, kind: Kind) -> None:
@@ -42,11 +45,12 @@ class RealBench:
 
     def channel(self) -> CardChannel:
         """Take the card out if it is in, put it in again, wait for the reader to see it."""
-        self._slot.remove()
-        assert self._reader.wait_until_absent(5)
+        self._last.remove()
+        self._last, reader = next(self._readers)
+        assert reader.wait_until_absent(5)
         self.card.put_back()
-        self._slot.insert(self.card)
-        channel = self._reader.wait_for_card(5)
+        self._last.insert(self.card)
+        channel = reader.wait_for_card(5)
         assert channel is not None
         return channel
 
@@ -60,11 +64,16 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RealBench]
     """Either stack, with nothing in the field."""
     if request.param == "pn532":
         with FakePn532(tmp_path / "pn532") as fake, Pn532Reader(str(fake.path)) as reader:
-            yield RealBench(fake, reader)
+            yield RealBench((fake, reader))
     else:
         pcscd: PrivatePcscd = request.getfixturevalue("pcscd")
-        with VirtualSlot(pcscd.ports[0]) as slot, PcscReader(pcscd.reader_names[0]) as reader:
-            yield RealBench(slot, reader)
+        with (
+            VirtualSlot(pcscd.ports[0]) as slot,
+            VirtualSlot(pcscd.ports[1]) as other_slot,
+            PcscReader(pcscd.reader_names[0]) as reader,
+            PcscReader(pcscd.reader_names[1]) as other,
+        ):
+            yield RealBench((slot, reader), (other_slot, other))
 
 
 @pytest.mark.parametrize("kind", KINDS)

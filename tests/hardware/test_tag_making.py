@@ -54,23 +54,26 @@ both = pytest.mark.parametrize("kind", ["ntag424", "ultralight"])
 
 
 class Bench:
-    """A tag in the field of a reader, which may have a whole stack before it."""
+    """A tag in the field of a reader, which may have a whole stack before it; of two each has every other tap."""
 
-    def __init__(self, slot: SimulatedReader | VirtualSlot | FakePn532, reader: CardReader) -> None:
-        self._slot, self._reader = slot, reader
-        self.stride = 1 if isinstance(slot, SimulatedReader) else 4
+    def __init__(self, *readers: tuple[SimulatedReader | VirtualSlot | FakePn532, CardReader]) -> None:
+        self._readers, self._last = itertools.cycle(readers), readers[-1][0]
+        self.stride = 1 if isinstance(self._last, SimulatedReader) else 4
         """Of the exchanges that are torn only so many are skipped where putting a tag on the reader takes its time."""
 
     def channel(self, card: Tag) -> CardChannel:
         """The tag put on the reader anew."""
-        if isinstance(self._slot, SimulatedReader):
-            self._slot.place(card)
+        last, (slot, reader) = self._last, next(self._readers)
+        self._last = slot
+        if isinstance(slot, SimulatedReader):
+            slot.place(card)
         else:
-            self._slot.remove()
-            assert self._reader.wait_until_absent(5)
+            if not isinstance(last, SimulatedReader):
+                last.remove()
+            assert reader.wait_until_absent(5)
             card.put_back()
-            self._slot.insert(card)
-        channel = self._reader.wait_for_card(5)
+            slot.insert(card)
+        channel = reader.wait_for_card(5)
         assert channel is not None
         return channel
 
@@ -86,7 +89,7 @@ class SimulatedBench(Bench):
 
     def __init__(self) -> None:
         reader = SimulatedReader()
-        super().__init__(reader, reader)
+        super().__init__((reader, reader))
 
 
 @pytest.fixture(params=["simulated", pytest.param("pcsc", marks=pytest.mark.integration), "pn532"])
@@ -97,11 +100,16 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
             yield SimulatedBench()
         case "pn532":
             with FakePn532(tmp_path / "pn532") as fake, Pn532Reader(str(fake.path)) as pn532:
-                yield Bench(fake, pn532)
+                yield Bench((fake, pn532))
         case _:
             pcscd: PrivatePcscd = request.getfixturevalue("pcscd")
-            with VirtualSlot(pcscd.ports[0]) as slot, PcscReader(pcscd.reader_names[0]) as pcsc:
-                yield Bench(slot, pcsc)
+            with (
+                VirtualSlot(pcscd.ports[0]) as slot,
+                VirtualSlot(pcscd.ports[1]) as other_slot,
+                PcscReader(pcscd.reader_names[0]) as pcsc,
+                PcscReader(pcscd.reader_names[1]) as other,
+            ):
+                yield Bench((slot, pcsc), (other_slot, other))
 
 
 @pytest.fixture
