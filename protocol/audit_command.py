@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
+from protocol.canonical import NotCanonical, read_part
 from protocol.merkle import Frontier, continues, includes
 from protocol.messages import NotAMessage, TreeHead, read_signed, verified
 from protocol.sealed_rows import NotARow, leaf_of, name_of, read_row
@@ -175,8 +176,8 @@ def _key(text: str) -> VerifyKey:
 
 def _answer(file: Path, expected: type[_T]) -> _T:
     try:
-        return msgspec.json.decode(file.read_bytes(), type=expected)
-    except msgspec.DecodeError as error:
+        return read_part(file.read_bytes(), msgspec.json.Decoder(expected))
+    except NotCanonical as error:
         raise NotUsable(f"{file}: is no answer of this kind ({error})") from error
 
 

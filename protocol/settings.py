@@ -8,6 +8,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
+SETTINGS_BYTES_MAX = 64 * 1_024
+"""Far more than anybody writes. The reader takes time that grows with the square of a key's length."""
+
 _T = TypeVar("_T", bound=msgspec.Struct)
 _Schema = dict[str, Any]
 _PLACE = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?", re.DOTALL)
@@ -21,14 +24,18 @@ class SettingsWrong(ValueError):
 
 def decode_settings(raw: bytes, kind: type[_T]) -> _T:
     """Read TOML as this kind of settings. Raises SettingsWrong."""
+    if len(raw) > SETTINGS_BYTES_MAX:
+        raise SettingsWrong(f"a settings file has at most {SETTINGS_BYTES_MAX} bytes, this one has {len(raw)}")
     try:
         return msgspec.toml.decode(raw, type=kind)
     except msgspec.ValidationError as error:
         raise SettingsWrong(explained(error, kind, show=True)) from error
     except UnicodeDecodeError as error:
         raise SettingsWrong("this is not UTF-8 text") from error
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         raise SettingsWrong(f"this is not TOML: {error}") from error
+    except RecursionError as error:
+        raise SettingsWrong("this is not TOML that anybody would write: brackets nest too deep") from error
 
 
 def explained(error: msgspec.ValidationError, kind: Any, *, show: bool = False) -> str:

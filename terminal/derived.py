@@ -305,7 +305,7 @@ def from_snapshot(raw: bytes) -> Derived | None:
     """Read a snapshot; None where it is not one of this form (then everything is folded from entry 1)."""
     try:
         return msgspec.json.decode(raw, type=tuple[Literal[11], Derived])[1]
-    except msgspec.DecodeError:
+    except ValueError:
         return None
 
 

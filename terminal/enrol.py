@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from protocol.canonical import read_part
 from protocol.signing import VerifyKey
 from protocol.trust import TrustFile, trust_of
 from terminal.durable_file import make_directory
@@ -31,6 +32,9 @@ class _Answer(msgspec.Struct, frozen=True):
 
     grant: str
     trust: TrustFile
+
+
+_answers = msgspec.json.Decoder(_Answer)
 
 
 def new_key(directory: Path, keys: JournalKeys = IN_A_FILE) -> VerifyKey:
@@ -58,9 +62,9 @@ def take_grant(directory: Path, answer: bytes, keys: JournalKeys = IN_A_FILE) ->
     if not (directory / JOURNAL_FILE).exists():
         raise missing(directory / JOURNAL_FILE)
     try:
-        found = msgspec.json.decode(answer, type=_Answer)
+        found = read_part(answer, _answers)
         trust = trust_of(found.trust)
-    except (ValueError, msgspec.DecodeError) as error:
+    except ValueError as error:
         raise IdentityError(f"this is no grant as the server gives it ({error}): {_beginning(answer)}") from error
     return save_grant(directory, found.grant.encode(), trust, keys)
 

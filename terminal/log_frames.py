@@ -12,6 +12,8 @@ from dataclasses import dataclass
 _HEADER, _FRAME = struct.Struct(">8I"), struct.Struct(">6I")
 _MAGIC = 0x377F0682
 _U32 = 0xFFFFFFFF
+_PAGE_BYTES = frozenset(2**power for power in range(9, 17))
+"""All that a page can have; another number is damage, whatever the sum says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,12 @@ def read_log(raw: bytes, page_bytes: int) -> Log:
         return Log(page_bytes, [])
     header = _HEADER.unpack(raw[:32].ljust(32, b"\0"))
     big = header[0] == _MAGIC | 1
-    has_header = len(raw) >= 32 and header[0] & ~1 == _MAGIC and _sum(raw[:24], (0, 0), big=big) == header[6:8]
+    has_header = (
+        len(raw) >= 32
+        and header[0] & ~1 == _MAGIC
+        and header[2] in _PAGE_BYTES
+        and _sum(raw[:24], (0, 0), big=big) == header[6:8]
+    )
     size = 24 + (header[2] if has_header else page_bytes)
     pieces = [raw[at : at + size] for at in range(32, len(raw), size)]
     heads = [_FRAME.unpack(piece[:24].ljust(24, b"\0")) for piece in pieces]

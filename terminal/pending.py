@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from protocol.canonical import NotCanonical, read_part
 from protocol.entries import HashField
 from protocol.trust import TrustFile
 from terminal.durable_file import replace_file, sync_directory
@@ -38,6 +39,9 @@ class Pending(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     opened: Opened
 
 
+_decoder = msgspec.json.Decoder(Pending)
+
+
 def keep_pending(directory: Path, pending: Pending) -> None:
     """Make it durable, before the server is asked to show it to anybody. Raises OSError."""
     replace_file(directory / PENDING_FILE, msgspec.json.encode(pending), _SECRET_MODE)
@@ -47,10 +51,10 @@ def read_pending(directory: Path, code: str) -> Pending | None:
     """The enrolment that was begun here with this code. Raises IdentityError where the file cannot be read."""
     path = directory / PENDING_FILE
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=Pending)
+        found = read_part(path.read_bytes(), _decoder)
     except FileNotFoundError:
         return None
-    except msgspec.DecodeError:
+    except NotCanonical:
         return None  # nothing is lost: it is begun anew
     except OSError as error:
         raise IdentityError(f"{path} cannot be read: {error.strerror}. Check owner and mode.") from error

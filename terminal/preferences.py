@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 from msgspec import structs
 
+from protocol.canonical import NotCanonical, read_part
 from terminal.durable_file import replace_file
 from terminal.theme import ScreenSettings, Theme
 
@@ -26,6 +27,9 @@ class Preferences(msgspec.Struct, frozen=True):
 
     language: str = ""
     theme: Theme | None = None
+
+
+_decoder = msgspec.json.Decoder(Preferences)
 
 
 class Choices:
@@ -52,10 +56,10 @@ class Choices:
 def read_preferences(directory: Path) -> Preferences:
     """What was kept here last."""
     try:
-        return msgspec.json.decode((directory / PREFERENCES_FILE).read_bytes(), type=Preferences)
+        return read_part((directory / PREFERENCES_FILE).read_bytes(), _decoder)
     except FileNotFoundError:
         return Preferences()
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, NotCanonical) as error:
         _log.warning("%s cannot be read: %s", PREFERENCES_FILE, error)
         return Preferences()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from protocol.canonical import NotCanonical, read_part
 from terminal.durable_file import replace_file
 
 SERVER_FILE = "server.json"
@@ -21,6 +22,9 @@ class _Address(msgspec.Struct, frozen=True):
     url: str
 
 
+_decoder = msgspec.json.Decoder(_Address)
+
+
 def keep_address(directory: Path, url: str) -> None:
     """Where the server was when it made this machine a terminal. Raises OSError."""
     replace_file(directory / SERVER_FILE, msgspec.json.encode(_Address(url)))
@@ -29,9 +33,9 @@ def keep_address(directory: Path, url: str) -> None:
 def kept_address(directory: Path) -> str:
     """What was kept; empty where nothing was, or nothing that can be read."""
     try:
-        return msgspec.json.decode((directory / SERVER_FILE).read_bytes(), type=_Address).url
+        return read_part((directory / SERVER_FILE).read_bytes(), _decoder).url
     except FileNotFoundError:
         return ""
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, NotCanonical) as error:
         _log.warning("%s cannot be read: %s", SERVER_FILE, error)
         return ""

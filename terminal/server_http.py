@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
+from protocol.canonical import NotCanonical, read_part
 from protocol.instants import UtcMs
 from protocol.messages import NotAMessage, ServerTime, verified
 from protocol.signing import to_base64url
@@ -30,7 +31,7 @@ _NONCE_BYTES = 32
 _Answer = TypeVar("_Answer", bound=msgspec.Struct)
 
 
-class _Problem(msgspec.Struct, frozen=True):
+class Problem(msgspec.Struct, frozen=True):
     """A refusal of Fanka's server has a code of its own; what else there is at the address has none."""
 
     code: str = ""
@@ -54,8 +55,8 @@ class ServerAt:
         """Ask something. Raises IdentityError with the server's own sentence where it says no."""
         answer = self._post(path, body, tls)
         try:
-            return msgspec.json.decode(answer, type=kind)
-        except msgspec.DecodeError as error:
+            return read_answer(answer, kind)
+        except NotCanonical as error:
             text = f"{self.url}{path} gives no answer of Fanka's server: {error}"
             raise NotEnrolledYet(EnrolFault.NOT_FANKA, text) from error
 
@@ -83,6 +84,11 @@ class ServerAt:
             fault, why = _why_silent(error)
             text = f"no answer from {self.url}: {why}. Is the address right, is there a network?"
             raise NoAnswer(fault, text) from error
+
+
+def read_answer(raw: bytes, kind: type[_Answer]) -> _Answer:
+    """What is known here of an answer; whatever stands at the address may have sent it. Raises NotCanonical."""
+    return read_part(raw, msgspec.json.Decoder(kind))
 
 
 def ask_time(server: ServerAt, trust: Trust) -> UtcMs:
@@ -126,12 +132,13 @@ def _why_silent(error: Exception) -> tuple[EnrolFault, str]:
             return EnrolFault.BAD_ADDRESS if isinstance(cause, ValueError) else EnrolFault.UNREACHABLE, str(cause)
 
 
-def _problem(error: urllib.error.HTTPError) -> _Problem:
+def _problem(error: urllib.error.HTTPError) -> Problem:
     """What is said of a refusal; at least its status."""
-    bare = _Problem(detail=f"HTTP {error.code}")
+    bare = Problem(detail=f"HTTP {error.code}")
     try:
-        found = msgspec.json.decode(error.read(_ANSWER_BYTES_MAX), type=_Problem)
-    except (msgspec.DecodeError, OSError, HTTPException):
+        with error:
+            found = read_answer(error.read(_ANSWER_BYTES_MAX), Problem)
+    except (NotCanonical, OSError, HTTPException):
         return bare
     return found if found.detail else bare
 

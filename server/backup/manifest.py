@@ -5,6 +5,8 @@ from pathlib import Path
 
 import msgspec
 
+from protocol.canonical import NotCanonical, read_part
+
 MANIFEST, DATABASE, SECRETS = "manifest.json", "database.sealed", "secrets.sealed"
 _READ_BYTES = 1_024 * 1_024
 
@@ -41,6 +43,9 @@ class Manifest(msgspec.Struct, frozen=True):
     parts: dict[str, Part]
 
 
+_decoder = msgspec.json.Decoder(Manifest)
+
+
 def part_of(path: Path) -> Part:
     """Size and sum of a file."""
     digest, size = sha256(), 0
@@ -60,7 +65,7 @@ def verified_manifest(directory: Path) -> Manifest:
     """The manifest of a backup all of whose files are as they were written. Raises NotABackup."""
     path = directory / MANIFEST
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=Manifest)
+        found = read_part(path.read_bytes(), _decoder)
     except FileNotFoundError as error:
         raise NotABackup(
             f"there is no {path}: this is no backup, or a part of one. Name the directory that `backup` printed, "
@@ -68,7 +73,7 @@ def verified_manifest(directory: Path) -> Manifest:
         ) from error
     except OSError as error:
         raise NotABackup(f"{path} cannot be read: {error.strerror}. Take another copy of this backup") from error
-    except msgspec.DecodeError as error:
+    except NotCanonical as error:
         raise NotABackup(f"{path} is damaged ({error}): take another copy of this backup") from error
     if found.format != 1 or set(found.parts) != {DATABASE, SECRETS}:
         raise NotABackup(f"{directory}: another program's backup (format {found.format})")

@@ -14,6 +14,8 @@ from typing import Literal
 
 import msgspec
 
+from protocol.canonical import NotCanonical
+from protocol.canonical import read_part as read_members
 from protocol.card_keys import (
     MASTER_BYTES,
     KeySet,
@@ -57,6 +59,9 @@ class Register(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sets: tuple[SetRow, ...] = ()
     delivered: int = 0
     """The number of the newest delivery."""
+
+
+_registers = msgspec.json.Decoder(Register)
 
 
 def make_set(vault: Path, at: UtcMs) -> SetRow:
@@ -171,10 +176,10 @@ def read_register(vault: Path) -> Register:
     """The register; an empty one where nothing was made yet. Raises VaultWrong."""
     path = vault / REGISTER_FILE
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Register)
+        return read_members(path.read_bytes(), _registers)
     except FileNotFoundError:
         return Register()
-    except msgspec.DecodeError as error:
+    except NotCanonical as error:
         raise VaultWrong(f"{path}: {error}") from error
 
 

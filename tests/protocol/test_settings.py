@@ -52,4 +52,10 @@ def test_text_that_is_no_settings_file_is_told() -> None:
         decode_settings(b'name = "a"\n[inner', _Outer)
     with pytest.raises(SettingsWrong, match="not UTF-8"):
         decode_settings(b"\xff", _Outer)
+    with pytest.raises(SettingsWrong, match="not TOML"):
+        decode_settings(b"name = 1" + 5_000 * b"0", _Outer)
+    with pytest.raises(SettingsWrong, match="at most 65536 bytes"):
+        decode_settings(b"a." * 500_000 + b"a = 1", _Outer)
+    with pytest.raises(SettingsWrong, match="nest too deep"):
+        decode_settings(b"name = " + 5_000 * b"[", _Outer)
     assert decode_settings(b'name = "a"', _Outer) == _Outer("a")

@@ -156,7 +156,7 @@ async def a_backup(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", [DATABASE, SECRETS, MANIFEST])
-@pytest.mark.parametrize("damage", ["gone", "bent", "short"])
+@pytest.mark.parametrize("damage", ["gone", "bent", "short", "no text"])
 async def test_what_is_damaged_is_not_restored(tmp_path: Path, name: str, damage: str) -> None:
     made = await a_backup(tmp_path)
     path = made / name
@@ -164,8 +164,8 @@ async def test_what_is_damaged_is_not_restored(tmp_path: Path, name: str, damage
     if damage == "gone":
         path.unlink()
     else:
-        content[len(content) // 2] ^= 1
-        path.write_bytes(content if damage == "bent" else content[:-1_000])
+        content[len(content) // 2] ^= 0x80 if damage == "no text" else 1
+        path.write_bytes(content[:-1_000] if damage == "short" else content)
     with pytest.raises((NotABackup, NotOpened)):
         await restore(settings_in(tmp_path / "after"), made, PASSPHRASE, NOON)
     assert not list((tmp_path / "after").glob("*"))
