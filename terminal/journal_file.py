@@ -132,6 +132,14 @@ def _meaning(error: sqlite3.Error | OSError, path: Path) -> JournalError:
     return JournalBroken(f"{path}: {error}")
 
 
+def _set(db: sqlite3.Connection, pragma: str) -> None:
+    """Raises OSError where SQLite keeps another journal mode: after a failed fsync it does, and calls that no error."""
+    name, _, wanted = pragma.partition(" = ")
+    answer = db.execute(f"PRAGMA {pragma}").fetchall()
+    if name == "journal_mode" and answer != [(wanted.lower(),)]:
+        raise OSError(f"the journal mode is {answer}, not {wanted}")
+
+
 class JournalFile:
     """Chain and file together. Every method runs on the connection's thread; the attributes may be read anywhere."""
 
@@ -218,7 +226,7 @@ class JournalFile:
 
     def _prepare(self) -> None:
         for pragma in _PRAGMAS:
-            self._db.execute(f"PRAGMA {pragma}")
+            _set(self._db, pragma)
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if version == 0:
             raise missing(self._settings.path, "is empty")

@@ -21,6 +21,7 @@ from protocol.instants import ClockSource
 from protocol.journal import Break, Tip, read_entry, verify_chain
 from protocol.money import Cents
 from protocol.signing import to_base64url
+from terminal.journal_file import JournalFile
 from terminal.journal_store import JournalStore
 from terminal.ports import (
     JournalBroken,
@@ -345,6 +346,20 @@ async def test_a_directory_that_is_missing_is_said(tmp_path: Path) -> None:
 
 
 # The disk fails
+
+
+async def test_no_entry_is_written_in_another_journal_mode(tmp_path: Path) -> None:
+    """SQLite stays in the mode that it can have, and calls that no error."""
+    store = await open_store(tmp_path)
+    settings, identity = store._settings, store._identity
+    await store.close()
+    with (
+        contextlib.closing(sqlite3.connect(settings.path)) as file,
+        contextlib.closing(sqlite3.connect(":memory:")) as db,
+    ):
+        file.backup(db)
+        with pytest.raises(JournalBroken, match=r"journal mode is .*memory"):
+            JournalFile(db, settings, identity)
 
 
 def break_file(path: Path, replacement: str, flags: int) -> None:
