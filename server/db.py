@@ -43,7 +43,8 @@ START_LOCK = 0x66616E6B61
 WAIT_FOR_WRITER_S = 60
 ATTEMPTS_MAX = 5
 _FORGETFUL = ("off", "local", "remote_write")
-SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000")
+_WAL = "journal_mode=WAL"
+SQLITE_PRAGMAS = (_WAL, "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000")
 SQLITE_GUEST_PRAGMAS = ("wal_autocheckpoint=0",)
 SQLITE_READER_PRAGMAS = ("query_only=ON", *SQLITE_GUEST_PRAGMAS)
 
@@ -224,10 +225,15 @@ def _sqlite_engine(url: str, *, connections: int, begin: str, pragmas: tuple[str
     )
 
     def on_connect(connection: Any, _record: object) -> None:
+        """SQLite that cannot begin a write-ahead log (after a failed fsync, say) keeps its mode and raises nothing."""
         connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in pragmas:
             cursor.execute(f"PRAGMA {pragma}")
+            if pragma == _WAL and (mode := cursor.fetchone()) != ("wal",):
+                raise DatabaseUnusable(
+                    f"database: SQLite keeps its journal mode {mode}, and acknowledged rows need WAL"
+                )
         cursor.close()
 
     def on_begin(connection: Connection) -> None:

@@ -101,3 +101,12 @@ async def test_a_backup_finds_the_machine_that_is_left(cluster: Cluster, tmp_pat
     hosts = f"host={tmp_path}&host={cluster.directory}&target_session_attrs=read-write"
     copy_out(f"postgresql+psycopg://{ACCOUNT}@/pair?{hosts}", tmp_path / "copy")
     assert (tmp_path / "copy").read_bytes().startswith(b"PGDMP")
+
+
+async def test_acknowledged_rows_are_written_in_no_other_journal_mode(tmp_path: Path) -> None:
+    """SQLite keeps the mode that it can have, without shared memory or after a failed fsync, and raises nothing."""
+    database = Database(f"sqlite+aiosqlite:///file:{tmp_path / 'server.db'}?vfs=unix-none&uri=true")
+    with pytest.raises(DatabaseUnusable, match=r"keeps its journal mode .*delete"):
+        async with database.reading():
+            pass
+    await database.close()
