@@ -1,6 +1,8 @@
 """Every error leaves the API as problem JSON (RFC 9457): a stable code and a sentence, never what was sent."""
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -21,6 +23,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     "5XX": {"model": Problem, "description": "Not done; 503: ask again after the seconds of Retry-After"},
 }
 RETRY_AFTER_S = 5
+_MEDIA_TYPE = "application/problem+json"
 
 
 def answer_problems(app: FastAPI) -> None:
@@ -31,12 +34,24 @@ def answer_problems(app: FastAPI) -> None:
     app.add_exception_handler(PoolTimeout, _busy)
     app.add_exception_handler(OperationalError, _busy)
     app.add_exception_handler(Exception, _unexpected)
+    app.openapi = partial(_described, app.openapi)  # type: ignore[method-assign]
 
 
 def problem(status: int, code: str, title: str, detail: str) -> JSONResponse:
     """One problem as a response."""
     body = Problem(title=title, status=status, code=code, detail=detail).model_dump()
-    return JSONResponse(body, status, media_type="application/problem+json")
+    return JSONResponse(body, status, media_type=_MEDIA_TYPE)
+
+
+def _described(described: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The document of the API, with the media type that problems have: FastAPI describes every model as plain JSON."""
+    document = described()
+    for operation in (operation for path in document["paths"].values() for operation in path.values()):
+        for status in PROBLEMS.keys() & operation["responses"].keys():
+            content = operation["responses"][status]["content"]
+            if "application/json" in content:
+                content[_MEDIA_TYPE] = content.pop("application/json")
+    return document
 
 
 async def _server_error(_: Request, error: Exception) -> JSONResponse:

@@ -71,3 +71,16 @@ async def test_a_request_id_stands_for_one_whole_request(
     for no, form in ((numbers[0], second), (numbers[1], first)):
         told = await desk.post(f"/cards/{no}/{what}", {"id": "request-1", **form}, expect=409)
         assert told["code"] == "request_id_used"
+
+
+async def test_the_document_says_what_kind_of_answer_a_problem_is(desk: Desk) -> None:
+    document = (await desk.client.get("/openapi.json")).json()
+    described = [
+        set(answer["content"])
+        for path in document["paths"].values()
+        for operation in path.values()
+        for status, answer in operation["responses"].items()
+        if status in ("4XX", "5XX")
+    ]
+    assert described and all(kinds == {"application/problem+json"} for kinds in described)
+    assert (await desk.client.get("/openapi.json")).json() == document

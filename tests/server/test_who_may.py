@@ -59,9 +59,9 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
 
 def table() -> dict[str, frozenset[str]]:
     """Call by call, who may."""
-    named = {call: frozenset({NOBODY, *TOKENS}) for call in _calls(OPEN)}
+    named = {call: frozenset({NOBODY, *TOKENS}) for call in calls_in(OPEN)}
     for whom, calls in (MAY_CHANGE | MAY_LOOK).items():
-        named |= {call: frozenset(whom.split()) for call in _calls(calls)}
+        named |= {call: frozenset(whom.split()) for call in calls_in(calls)}
     return named
 
 
@@ -85,5 +85,5 @@ async def is_let_in(desk: Desk, method: str, path: str, who: str) -> bool:
     return answer.status_code not in (401, 403)
 
 
-def _calls(text: str) -> list[str]:
+def calls_in(text: str) -> list[str]:
     return [call.strip() for line in text.split("\n") for call in line.split(",") if call.strip()]
