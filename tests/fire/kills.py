@@ -51,6 +51,8 @@ class Fire:
     again_s: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
     locks: dict[str, threading.Lock] = field(default_factory=dict[str, threading.Lock])
     acked: threading.Condition = field(default_factory=threading.Condition)
+    database: threading.Lock = field(default_factory=threading.Lock)
+    """PostgreSQL stands still, or is killed and started: a server that starts without it ends, and so would a look."""
     enough: threading.Event = field(default_factory=threading.Event)
     """Nothing more is killed."""
     over: threading.Event = field(default_factory=threading.Event)
@@ -222,9 +224,10 @@ def _kill_server(fire: Fire) -> None:
     while not fire.enough.wait(rng.uniform(0.0, BETWEEN_S)):
         if _strike(fire, SERVER, program, rng, lock):
             continue
-        _reap(program)
-        look()
-        kind, began = _start(fire, SERVER, program, rng, look)
+        with fire.database:
+            _reap(program)
+            look()
+            kind, began = _start(fire, SERVER, program, rng, look)
         with fire.acked:
             if not fire.acked.wait_for(fire.enough.is_set, 0) and not fire.acked.wait(SELLS_AGAIN_S):
                 raise Broken("nothing is acknowledged after a start of the server")
@@ -291,8 +294,9 @@ def _kill_broker(fire: Fire) -> None:
 def _kill_postgres(fire: Fire, cluster: Cluster) -> None:
     rng = random.Random(f"{fire.seed} postgres")
     while not fire.enough.wait(rng.uniform(*POSTGRES_EVERY_S)):
-        cluster.kill()
-        cluster.start()
+        with fire.database:
+            cluster.kill()
+            cluster.start()
         fire.count("postgres", "killed")
 
 
