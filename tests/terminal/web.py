@@ -5,13 +5,14 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from terminal.server_http import ServerAt
 
 Answer = Callable[[str, dict[str, Any]], dict[str, Any] | None]
+_PATIENCE_S = 5
 
 
 @contextmanager
@@ -54,9 +55,13 @@ def saying(said: bytes) -> Iterator[ServerAt]:
                     line, _ = listening.accept()
                 except OSError:
                     return
-                with line:
+                with line, suppress(OSError):
                     line.recv(65_536)
                     line.sendall(said)
+                    line.shutdown(socket.SHUT_WR)
+                    line.settimeout(_PATIENCE_S)
+                    while line.recv(65_536):  # what is left unread when a line is closed resets it
+                        pass
 
         thread = threading.Thread(target=serve)
         thread.start()
