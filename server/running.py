@@ -6,7 +6,7 @@ meanwhile somebody else may have done more.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 
 from server.alarms.rules import SERVER, AlarmKind
@@ -22,6 +22,7 @@ from server.publisher import Publisher
 from server.watch import LOOKS_S
 
 GATE_LOOKS_S = 1.0
+CANCELS_AGAIN_S = 0.5
 GIVES_BACK_S = 5.0
 """A database that is away keeps nobody from ending: the leases end by themselves."""
 
@@ -45,12 +46,23 @@ async def running(house: House) -> AsyncGenerator[asyncio.Task[None]]:
     try:
         yield renewing
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(tasks)
         if house.link is not None:
             await house.link.stop()
         await _kept_alive("giving leases back", lambda: asyncio.wait_for(house.leases.give_back(), GIVES_BACK_S))
+
+
+async def end(tasks: Iterable[asyncio.Task[None]], again_s: float = CANCELS_AGAIN_S) -> None:
+    """Cancel until all of them have ended.
+
+    Once is not enough: a database driver that is interrupted and cannot take back what it began raises an error of its
+    own, and whoever keeps work alive goes on after an error.
+    """
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=again_s)
 
 
 async def _look(house: House) -> None:
