@@ -115,7 +115,7 @@ def test_a_small_window_folds_its_menu_away(visit: Visit) -> None:
     visitor.page.get_by_text("Menu", exact=True).click()
     account.click()
     visitor.page.get_by_role("heading", name="Your account").wait_for()
-    assert not account.is_visible(), "and again on the next page"
+    account.wait_for(state="hidden")  # and again on the next page
 
 
 def test_figures_look_after_themselves_and_a_session_that_ended_leads_to_the_sign_in(
