@@ -116,6 +116,8 @@ def test_a_small_window_folds_its_menu_away(visit: Visit) -> None:
     account.click()
     visitor.page.get_by_role("heading", name="Your account").wait_for()
     account.wait_for(state="hidden")  # and again on the next page
+    visitor.page.get_by_text("Menu", exact=True).click()
+    account.wait_for()
 
 
 def test_figures_look_after_themselves_and_a_session_that_ended_leads_to_the_sign_in(

@@ -19,8 +19,12 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 const closeMenu = () => {
   const menu = document.querySelector(".side-menu");
   if (menu) menu.open = !matchMedia("(max-width: 991px)").matches;
+  delete document.documentElement.dataset.folding;
 };
 document.addEventListener("DOMContentLoaded", closeMenu);
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.target === document.body) document.documentElement.dataset.folding = "";
+});
 document.addEventListener("htmx:afterSettle", (event) => {
   if (event.target === document.body) closeMenu();
 });
