@@ -66,7 +66,7 @@ from terminal.post import Post
 from terminal.purchase import Facts
 from terminal.sale import step
 from terminal.shift import ShiftEntry, ShiftRefusal, close_shift, open_shift, wrong_pin
-from terminal.wake import wake
+from terminal.wake import interrupted, wake
 
 FAULT_AGAIN_MS = 10 * MINUTE_MS
 """What comes and goes again and again (a loose plug, a dying disk) is one story in the journal."""
@@ -112,7 +112,8 @@ class Shell:
         self.desk = Desk(
             post.tno, self._merchant, lists.prices, Ringing(Basket(lists.prices)), repeat_ms=lists.config.repeat_ms
         )
-        self.staff, self.revoked, self.ack_jws = StaffId(""), False, ""
+        self.staff, self.revoked, self.ack_jws, self.interrupted = StaffId(""), False, "", ""
+        """`interrupted`: which sentence about the newest failure of the disk nobody has said yet; empty: none."""
         self.server: Server | None = None
         """None: nobody can be asked about a stranger's card."""
         self._asked = ("", "")
@@ -225,6 +226,7 @@ class Shell:
         heard, acked = self.derived.seq, self.derived.acked
         await self._journal.recover()
         await self._fold(Derived(), heard)
+        self.interrupted = interrupted(self.desk.phase, is_stored=self.derived.seq > heard)
         self.derived.acked = max(acked, self.derived.acked)
         self.desk, effects = wake(self.desk, self.derived.unfinished(), self._now())
         await self._carry_out(effects)

@@ -190,6 +190,9 @@ class Till:
             except JournalBroken as error:
                 await self._stop_selling(error)
             self._show()
+            if self.shell.interrupted:
+                self.face.say(self.words[self.shell.interrupted])
+                self.shell.interrupted = ""
             return not self.disk_fault
 
     async def _stop_selling(self, error: JournalBroken) -> None:

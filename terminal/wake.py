@@ -7,7 +7,7 @@ from msgspec import structs
 from protocol.basket import Basket
 from protocol.entries import Stage, kind_of
 from protocol.instants import Now
-from terminal.desk import AppendEntry, Desk, Effect, Receipt, Ringing, Stepped
+from terminal.desk import AppendEntry, Desk, Effect, Noting, Phase, Preparing, Receipt, Ringing, Stepped
 from terminal.step_draft import HAND_OVER_MS, Open, elapsed_ms
 
 
@@ -48,6 +48,21 @@ def wake(desk: Desk, found: Unfinished, now: Now) -> Stepped:
         pin_tries=(replace(found.pin_try, prepared_at=now),) if found.pin_try else (),
         unconfirmed=_perhaps_not_handed_over(found.last, now),
     ), tuple(over)
+
+
+def interrupted(phase: Phase, *, is_stored: bool) -> str:
+    """The sentence for whoever stood there when the disk failed: what became of what was being written down.
+
+    Before an entry is stored no card is written for it and nothing goes over the counter. What may have been paid, the
+    counter shows when it wakes.
+    """
+    match phase:
+        case Preparing():
+            return "said.not_stored"
+        case Noting() if not is_stored:
+            return "said.not_stored"
+        case _:
+            return "said.disk_again"
 
 
 def _perhaps_not_handed_over(last: Receipt | None, now: Now) -> Receipt | None:

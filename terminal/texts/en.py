@@ -209,6 +209,8 @@ SENTENCES: Final[dict[str, str]] = {
     "said.export_taken": "{path} exists, or is a place of the till's own. It was left alone; give another name.",
     "said.may_not": "This terminal has no right for that ({capability}). Use a station that has it.",
     "said.journal_low": "There is no room left on the disk. What was paid is kept; call a technician.",
+    "said.not_stored": "The disk failed for a moment. Nothing was stored or paid: hand nothing over, do it again.",
+    "said.disk_again": "The disk failed for a moment. Look what is shown before you do the last thing again.",
     "said.bye": "The program ends. Entries not confirmed by the server: {unsent}. They stay here and are sent later.",
     "said.card_here": "Take the card off the reader first.",
     "said.reader_gone": "The card reader does not answer. Plug it in; selling goes on as soon as it does.",

@@ -207,6 +207,8 @@ SENTENCES: Final[dict[str, str]] = {
     "said.export_taken": "{path} 已经存在，或位于本机自己的文件之中，没有改动。请换一个文件名。",
     "said.may_not": "本终端没有这项权限（{capability}）。请到有权限的终端办理。",
     "said.journal_low": "磁盘空间不足。已付款的记录都在；请联系技术员。",
+    "said.not_stored": "磁盘短暂故障，这一笔没有保存，也没有扣款：请勿交付商品，请重新输入。",
+    "said.disk_again": "磁盘短暂故障。重做上一笔之前，请先看屏幕上的提示。",
     "said.bye": "程序结束。服务器尚未确认的记录：{unsent} 条。记录保留在本机，以后上传。",
     "said.card_here": "请先拿开读卡器上的卡。",
     "said.reader_gone": "读卡器无响应。请插好；恢复后即可继续刷卡。",

@@ -207,6 +207,8 @@ SENTENCES: Final[dict[str, str]] = {
     "said.export_taken": "{path} 已經存在，或位於本機自己的檔案之中，沒有更動。請換一個檔名。",
     "said.may_not": "本終端機沒有這項權限（{capability}）。請到有權限的終端機辦理。",
     "said.journal_low": "磁碟空間不足。已付款的紀錄都在；請聯絡技術人員。",
+    "said.not_stored": "磁碟短暫故障，這一筆沒有儲存，也沒有扣款：請勿交付商品，請重新輸入。",
+    "said.disk_again": "磁碟短暫故障。重做上一筆之前，請先看螢幕上的提示。",
     "said.bye": "程式結束。伺服器尚未確認的紀錄：{unsent} 筆。紀錄保留在本機，以後上傳。",
     "said.card_here": "請先拿開讀卡機上的卡。",
     "said.reader_gone": "讀卡機無回應。請插好；恢復後即可繼續刷卡。",

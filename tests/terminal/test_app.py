@@ -417,11 +417,12 @@ class BadDisk:
     """Makes the next appends of a journal fail, and so many attempts to recover."""
 
     def __init__(self, journal: JournalStore, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.fails, self.stays_broken = 0, 0
+        self.fails, self.stays_broken, self._good = 0, 0, 0
         append, recover = journal.append, journal.recover
 
         async def failing_append(draft: Draft, snapshot: bytes | None = None) -> Any:
-            if self.fails:
+            self._good -= 1
+            if self.fails and self._good < 0:
                 self.fails -= 1
                 raise JournalBroken("input/output error")
             return await append(draft, snapshot)
@@ -435,6 +436,10 @@ class BadDisk:
         monkeypatch.setattr(journal, "append", failing_append)
         monkeypatch.setattr(journal, "recover", failing_recover)
 
+    def fails_after(self, good: int) -> None:
+        """So many entries are written before one is not."""
+        self._good, self.fails = good, 1
+
 
 async def test_a_disk_that_fails_once_costs_one_tap(
     counter: CounterBench, journal: JournalStore, monkeypatch: pytest.MonkeyPatch
@@ -443,6 +448,7 @@ async def test_a_disk_that_fails_once_costs_one_tap(
     await counter.types("ring 1", "pay")
     disk.fails = 1
     assert (await counter.taps(bench.card)).phase == "ringing", "nothing was charged; the counter starts anew"
+    assert counter.face.said == [SENTENCES["said.not_stored"]]
     await counter.takes_off()
     await counter.types("ring 1", "pay")
     assert (await counter.taps(bench.card)).title == "Paid"
@@ -464,6 +470,42 @@ async def test_while_the_disk_fails_nothing_is_sold_and_then_it_goes_on(
     assert (await counter.taps(bench.card)).title == "Paid"
     assert [note for note in counter.face.notes if note["event"] == "disk"]
     assert counter.kinds().count(Kind.FAULT) == 1, "the next technician reads it in the journal"
+
+
+@pytest.mark.parametrize(
+    ("lines", "good", "said"),
+    [
+        (("ring 1", "cash"), 0, "said.not_stored"),
+        (("ring 1", "pay"), 1, "said.disk_again"),
+        (("shift open Wu 2",), 0, "said.disk_again"),
+    ],
+    ids=["cash", "a card that was written", "a shift"],
+)
+@pytest.mark.parametrize("stays_broken", [0, 2])
+async def test_who_stood_there_when_the_disk_failed_is_told_what_became_of_it(
+    counter: CounterBench,
+    journal: JournalStore,
+    monkeypatch: pytest.MonkeyPatch,
+    lines: tuple[str, ...],
+    good: int,
+    said: str,
+    stays_broken: int,
+) -> None:
+    """At once, or when it is back."""
+    disk, bench = BadDisk(journal, monkeypatch), issued(Technology.DESFIRE)
+    await counter.types("shift open Wang 1", *(["shift close 0"] if lines[0].startswith("shift") else []))
+    counter.face.said.clear()
+    disk.fails_after(good)
+    disk.stays_broken = stays_broken
+    await counter.types(*lines)
+    if lines[-1] == "pay":
+        await counter.taps(bench.card)
+    assert counter.handed_over == 0
+    assert counter.face.said == ([] if stays_broken else [SENTENCES[said]])
+    while counter.face.views[-1].phase == "disk":
+        await counter.till.tick()
+    assert counter.face.said == [SENTENCES[said]]
+    assert any("tap it again" in line for line in counter.face.views[-1].lines) == (good == 1)
 
 
 async def test_a_checkpoint_comes_after_so_many_entries(counter: CounterBench, monkeypatch: pytest.MonkeyPatch) -> None:
