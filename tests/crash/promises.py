@@ -12,14 +12,14 @@ from protocol.entries import CashSale, Entry, Kind, SaleStep
 from tests.crash.story import Event
 
 ENTRY, HANDED_OVER, CARD_WRITE = "entry", "handed_over", "card_write"
-_MEMBERS: Final = {ENTRY: ("seq",), HANDED_OVER: ("kind", "seq", "amount"), CARD_WRITE: ("card",)}
+_MEMBERS: Final = {ENTRY: ("kind", "seq"), HANDED_OVER: ("kind", "seq", "amount"), CARD_WRITE: ("card",)}
 
 Deed = tuple[str | int, ...]
 
 
 def deeds_after(entry: Entry) -> Iterator[Event]:
     """What waits for this entry."""
-    yield {"event": ENTRY, "seq": entry.seq}
+    yield {"event": ENTRY, "kind": entry.kind, "seq": entry.seq}
     match entry.body:
         case SaleStep(card=card) if entry.kind is Kind.SALE_PREPARED:
             yield {"event": CARD_WRITE, "card": card.no}

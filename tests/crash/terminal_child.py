@@ -84,7 +84,7 @@ def say(event: Event) -> None:
     os.write(1, json.dumps(event).encode() + b"\n")
 
 
-class _Said(RawIOBase):
+class Said(RawIOBase):
     """Standard output, and whoever listens."""
 
     def __init__(self, hear: Callable[[Event], None]) -> None:
@@ -111,7 +111,7 @@ class _Watched:
         return self._channel.transmit(apdu)
 
 
-class _WatchedReader:
+class WatchedReader:
     """The simulated reader, all of whose cards are watched."""
 
     def __init__(self, reader: SimulatedReader) -> None:
@@ -139,8 +139,8 @@ class Cashier:
 
     async def work(self, *, dies: bool) -> None:
         """A morning's sales; then the end."""
-        console = Console(Spoken("en"), _Said(self._events.put_nowait), as_json=True)  # type: ignore[arg-type]
-        reader = _WatchedReader(self._reader)
+        console = Console(Spoken("en"), Said(self._events.put_nowait), as_json=True)  # type: ignore[arg-type]
+        reader = WatchedReader(self._reader)
         program = asyncio.create_task(run(self._config, Spoken("en"), console, self._keyboard, reader))
         await self._wait("view")
         if self._number == 1:

@@ -93,7 +93,7 @@ class TerminalOpener:
         except IdentityError as error:
             if any(event["event"] == "enrolled" for event in said):
                 raise Broken(Fault.LOST, str(error)) from error
-            identity = _enrol_on(data, error)
+            identity = enrol_on(data, error)
         else:
             if identity.grant_jws != self._identity.grant_jws:
                 raise Broken(Fault.CORRUPT, "the grant is another one")
@@ -152,7 +152,7 @@ class TerminalOpener:
             os.close(reading)
 
 
-def _enrol_on(data: Path, why: IdentityError) -> Identity:
+def enrol_on(data: Path, why: IdentityError) -> Identity:
     """Go on with an enrolment that was cut off, as somebody does who enrols once more. Raises Broken."""
     if (data / GRANT_FILE).exists():
         raise Broken(Fault.CORRUPT, f"enrolment has ended, and is not whole: {why}")
