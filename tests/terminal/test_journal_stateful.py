@@ -73,7 +73,7 @@ class Journals(RuleBasedStateMachine):
         self.turnover, self.boot = 0, 1
         self.state: tuple[int, bytes] | None = None
         self.acks: list[tuple[int, bytes, int]] = []
-        """What the server has acknowledged, as far as the program kept it: which entry, and how many there were then."""
+        """What the server has acknowledged, as far as the program kept it: which entry, and how many were there."""
         self.acks_safe = 0
         """So many of them were written down before, or one after them was."""
         self.store = self.do(begun(self.settings(), IDENTITY))
