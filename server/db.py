@@ -12,6 +12,8 @@ and a connection that closes checkpoints only where it gets the file for itself,
 `server/alone.py` lets one server work at a time.
 """
 
+import math
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any, Self, TypeVar
@@ -20,8 +22,9 @@ import aiosqlite
 import psycopg
 from sqlalchemy import Connection, event, func, inspect, select, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from server.fence import hold_fence
 from server.note import leave_note
@@ -42,6 +45,10 @@ START_LOCK = 0x66616E6B61
 """The advisory lock of a program that looks whether the database is new, and brings it up to date."""
 WAIT_FOR_WRITER_S = 60
 ATTEMPTS_MAX = 5
+FRESH_S = 1.0
+"""A connection that was used so lately is taken to live; one that died in between fails as one does in use."""
+_LAST_USED = "last used"
+_VIEWLESS = "fanka_viewless"
 _FORGETFUL = ("off", "local", "remote_write")
 _WAL = "journal_mode=WAL"
 SQLITE_PRAGMAS = (_WAL, "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000")
@@ -73,18 +80,20 @@ class Database:
             self._reader = _sqlite_engine(
                 url, connections=READERS_MAX, begin=DEFERRED, pragmas=(*SQLITE_PRAGMAS, *SQLITE_READER_PRAGMAS)
             )
+            self._glance = self._reader.execution_options(**{_VIEWLESS: True})
         else:
             self._writer = create_async_engine(
                 _patient(url),
                 pool_size=POSTGRES_CONNECTIONS_MAX,
                 pool_use_lifo=True,  # the one used last has the statements prepared
-                pool_pre_ping=True,
                 hide_parameters=True,
             )
+            _ask_the_idle(self._writer)
             self._aside = create_async_engine(
                 _patient(url), pool_size=1, max_overflow=0, pool_pre_ping=True, hide_parameters=True
             )
             self._reader = self._writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            self._glance = self._writer.execution_options(isolation_level="AUTOCOMMIT")
 
     async def __aenter__(self) -> Self:
         return self
@@ -187,6 +196,15 @@ class Database:
         async with self._reader.connect() as connection:
             yield connection
 
+    @asynccontextmanager
+    async def glancing(self) -> AsyncGenerator[AsyncConnection]:
+        """For one SELECT, which is a consistent view by itself: no round trips to begin and to end one.
+
+        A second statement may see what was committed since.
+        """
+        async with self._glance.connect() as connection:
+            yield connection
+
 
 def _shown(url: str) -> str:
     """A URL without its password. Raises DatabaseUnusable where it is none of ours."""
@@ -215,6 +233,24 @@ def _was_in_the_way(error: DBAPIError | psycopg.Error) -> bool:
     return isinstance(error, IntegrityError) or getattr(cause, "sqlstate", None) in ("23505", "40001", "40P01")
 
 
+def _ask_the_idle(engine: AsyncEngine) -> None:
+    """Look whether a connection still lives before it is used, unless it was a moment ago."""
+
+    def on_checkin(_connection: object, record: ConnectionPoolEntry) -> None:
+        record.info[_LAST_USED] = time.monotonic()
+
+    def on_checkout(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+        if time.monotonic() - record.info.get(_LAST_USED, math.inf) < FRESH_S:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise DisconnectionError from error
+
+    event.listen(engine.sync_engine, "checkin", on_checkin)
+    event.listen(engine.sync_engine, "checkout", on_checkout)
+
+
 def _begin(connection: aiosqlite.Connection) -> Awaitable[object]:
     return connection.execute(DEFERRED)
 
@@ -239,6 +275,8 @@ def _sqlite_engine(url: str, *, connections: int, begin: str, pragmas: tuple[str
     def on_begin(connection: Connection) -> None:
         if begin != DEFERRED:
             connection.exec_driver_sql(begin)
+            return
+        if connection.get_execution_options().get(_VIEWLESS):
             return
         driver: Any = connection.connection.dbapi_connection
         driver.run_async(_begin)  # fails never: one hop to its thread, where a cursor's life is three

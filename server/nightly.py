@@ -55,7 +55,7 @@ class Nightly:
 
     async def done_through(self) -> BusinessDay:
         """The newest day whose night's work is done; 0: none."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             return BusinessDay(int(await read_setting(connection, DONE_THROUGH) or "0"))
 
     async def late(self, by_ms: int) -> BusinessDay | None:
@@ -79,7 +79,7 @@ class Nightly:
         """The clock was ahead, and days were proved before they were over: those are due again, each in its time."""
         text = f"the server's clock was ahead: business day {done} was proved before it was over, and will be again"
         today = self._campus.business_day(self._clock())
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             closed = int(await read_setting(connection, CLOSED_THROUGH) or "0")
         if closed >= today:
             text += f"; business day {closed} is closed and not over: POST /days/{today}/reopen"

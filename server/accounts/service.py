@@ -117,7 +117,7 @@ class Accounts:
 
     async def every(self) -> Sequence[RowMapping]:
         """All accounts by name."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             return await store.every(connection)
 
     async def _change(self, name: str, values: dict[str, object]) -> None:
@@ -253,7 +253,7 @@ class Accounts:
     async def session_of(self, token: str) -> Session | None:
         """Whose session it is, if it has not ended."""
         digest, now = _digest(token), self._clock()
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             known = await store.of_token(connection, digest)
         if known is None or known["is_off"]:
             return None

@@ -24,7 +24,7 @@ class Alarms:
         self, kind: AlarmKind | None, *, still_open: bool, before: int | None, limit: int
     ) -> Sequence[RowMapping]:
         """The newest alarms, newest first."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             return await store.page(connection, kind, still_open=still_open, before=before, limit=limit)
 
     async def acknowledge(self, number: int, by: str, answer: str) -> None:
@@ -46,7 +46,7 @@ class Alarms:
 
     async def see(self, kind: AlarmKind, wrong: Mapping[str, str]) -> None:
         """All that is wrong of a kind now, and the evidence of each; what is not among it is over."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             known = await store.lasting(connection, kind)
         if not wrong and not known:
             return
@@ -66,5 +66,5 @@ class Alarms:
 
     async def counts(self) -> dict[str, int]:
         """How many of each kind are open."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             return await store.counts(connection)

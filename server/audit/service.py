@@ -35,14 +35,14 @@ class Audit:
 
     async def run(self) -> int:
         """Audit what came in since the last time; how many entries that were. A bad one is a case, and so a finding."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             waiting = await store.stretches(connection)
         return sum([await self._audit(of) for of in waiting])
 
     async def _audit(self, of: Stretch) -> int:
         count = 0
         while of.after < of.tip:
-            async with self._database.reading() as connection:
+            async with self._database.glancing() as connection:
                 entries = await store.entries(connection, of, self._chunk_entries)
             faults = await asyncio.to_thread(_faults, entries, VerifyKey(of.key))
             upto = entries[-1].seq if entries else of.tip

@@ -120,7 +120,7 @@ class TwoPeople:
 
     async def waiting(self) -> list[Proposal]:
         """What was proposed and can still be confirmed."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             return [known for known in await store.every(connection) if self._clock() <= known.ends_at]
 
     async def withdraw(self, operator: Operator, action: str, subject: str) -> None:

@@ -140,7 +140,7 @@ class Bookings:
 
     async def acts(self, before: int | None, limit: int) -> Sequence[RowMapping]:
         """What was booked, newest first."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             return await store.acts(connection, before, limit)
 
     async def _book(

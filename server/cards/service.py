@@ -107,17 +107,17 @@ class Cards:
 
     async def page(self, after: tuple[int, int], person: str | None, limit: int) -> Sequence[RowMapping]:
         """Cards in the order of their numbers."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             return await store.page(connection, after, person, limit)
 
     async def history(self, no: CardNo, before: int | None, limit: int) -> Sequence[RowMapping]:
         """The newest steps of a number, newest first."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             return await store.steps(connection, no, before, limit)
 
     async def events(self, no: CardNo, limit: int) -> Sequence[RowMapping]:
         """What terminals told of the plastics of a number, newest first: made, blocked, given other keys."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             return await store.events(connection, no, limit)
 
     async def load(
@@ -246,7 +246,7 @@ class Cards:
 
     async def run(self) -> dict[str, int]:
         """What time brings: closed cards released, uncollected loads set free, pending credit granted, loads signed."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             waiting = await store.waiting(connection)
         one_by_one = OneByOne(self._database, self._clock)
         released = await one_by_one.each("settling a closed card", sorted(waiting), self._settle_closed, of_card)

@@ -191,18 +191,18 @@ class Enrolments:
     async def waiting(self) -> list[tuple[RowMapping, str, int]]:
         """Machines that wait for somebody, each with its four words, and how long it has waited (ms)."""
         now = self._clock()
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             rows = await store.in_state(connection, State.WAITING)
         return [(row, four_words(self._proven(row)), max(0, now - row["asked_at"])) for row in rows]
 
     async def certificates(self, tid: TerminalId, limit: int) -> Sequence[RowMapping]:
         """A terminal's certificates, newest first: `serial` (hex), `epoch`, `issued_at`, `ends_at`, `revoked_at`."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             return await store.certificates_of(connection, tid, limit)
 
     async def open_claim(self, tid: TerminalId) -> RowMapping | None:
         """Whether a claim code of this terminal still opens something: `made_by`, `made_at`, `ends_at`, `tries`."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             return await store.open_claim(connection, tid, self._clock())
 
     async def approve(

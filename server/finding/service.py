@@ -56,28 +56,28 @@ class Finding:
 
     async def cards(self, after: tuple[int, int], status: str, limit: int) -> Sequence[RowMapping]:
         """Plastics in the order of their numbers, each with `holder`; `status` empty: any."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             return await store.page(connection, after, status, limit)
 
     async def cards_of(self, person: PersonId) -> Sequence[RowMapping]:
         """The plastics of a person."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             return await store.of_persons(connection, [person], FOUND_MAX)
 
     async def uids_of(self, no: CardNo) -> dict[int, list[str]]:
         """By generation the UIDs of a number's plastics, where a terminal told them."""
         found: dict[int, list[str]] = {}
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             for row in await store.uids_of(connection, no):
                 found.setdefault(int(row["generation"]), []).append(str(row["uid"]))
         return found
 
     async def open_cases(self, no: CardNo) -> Sequence[RowMapping]:
         """The open cases that keep value from a number's cards."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             return await store.open_cases(connection, no)
 
     async def open_drawers(self) -> Sequence[RowMapping]:
         """Drawers that cash can be put into now: `tid`, `tno`, `number` of the shift, `title` of the terminal."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             return await store.open_drawers(connection, _DRAWERS_MAX)

@@ -45,7 +45,7 @@ class Importing:
 
     async def objections(self, cards: Sequence[OldCard]) -> list[BadLine]:
         """Lines that contradict what is known here: imported with another balance; another holder or name."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             known = await store.known(connection, self._source)
         found: list[BadLine] = []
         for card in cards:
@@ -67,7 +67,7 @@ class Importing:
 
     async def run(self, cards: Sequence[OldCard], technology: str) -> Imported:
         """Take over every card that is not there yet, and count what the ledger shows for all of them."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             known = await store.known(connection, self._source)
         numbers = {number: CardNo(was.card) for number, was in known.items()}
         new = [card for card in cards if card.number not in numbers]

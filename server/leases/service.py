@@ -116,7 +116,7 @@ class Leases:
     async def _site_of(self, tid: TerminalId) -> SiteId:
         site, until = self._sites.get(tid, (NOBODYS, 0))
         if until <= self._mono_ms():
-            async with self._database.reading() as connection:
+            async with self._database.glancing() as connection:
                 site = await store.site_of(connection, tid) or NOBODYS
             if len(self._sites) >= SITES_KEPT_MAX:
                 self._sites.clear()

@@ -43,14 +43,14 @@ class Ledger:
 
     async def trial_balance(self, through_day: int | None = None) -> Trial:
         """The sums by kind of account, up to the end of a day."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             return Trial(await store.sums_by_kind(connection, through_day))
 
     async def accounts(
         self, kind: AccountKind, owner: str | None, limit: int, after: str | None
     ) -> list[tuple[str, int]]:
         """Owner and balance of the accounts of a kind."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             return await store.sums_by_account(connection, kind, owner, limit, after)
 
     async def postings_of_entry(self, tno: Tno, branch: int, seq: Seq) -> Sequence[RowMapping]:
@@ -64,12 +64,12 @@ class Ledger:
 
     async def postings_of_causes(self, causes: Sequence[str]) -> Sequence[RowMapping]:
         """Everything posted for these causes."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             return await store.by_causes(connection, causes)
 
     async def postings_of_account(
         self, kind: AccountKind, owner: str, before_id: int | None, limit: int
     ) -> Sequence[RowMapping]:
         """The newest postings of an account."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             return await store.by_account(connection, kind, owner, before_id, limit)

@@ -44,7 +44,7 @@ class People:
 
     async def get(self, who: PersonId) -> Person:
         """One person. Raises NotFound."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             known = await store.find(connection, who)
         if known is None:
             raise NotFound("no_such_person", f"no person has the id {who}")
@@ -52,7 +52,7 @@ class People:
 
     async def page(self, after: str, limit: int) -> list[Person]:
         """Persons in the order of their ids, from the one after `after` on."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             return [_person(row) for row in await store.page(connection, after, limit)]
 
 

@@ -63,7 +63,7 @@ class Phones:
 
     async def of(self, no: CardNo) -> RowMapping:
         """The phone of a number. Raises NotFound."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             found = await store.phone_of(connection, no)
         if found is None:
             raise NotFound("no_such_phone", "no phone shows codes for this number")
@@ -71,7 +71,7 @@ class Phones:
 
     async def code(self, secret: str) -> tuple[str, UtcMs]:
         """What the phone with this secret may show now, and when it was made. Raises NotFound, Conflict."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             row = await store.card_of_phone(connection, _digest(secret))
         if row is None:
             raise NotFound("no_such_phone", "this phone shows codes for nobody; the card office binds it")

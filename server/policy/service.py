@@ -114,12 +114,12 @@ class Policy:
 
     async def history(self, site: SiteId, name: str, before: int | None, limit: int) -> Sequence[RowMapping]:
         """The versions of a list, newest first: `version`, `sha256`, `at`."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             return await store.history(connection, site, name, before, limit)
 
     async def merchants(self, site: SiteId) -> list[str]:
         """For whom the terminals of a site sell."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             return sorted(await store.merchants(connection, site) - {""})
 
     async def _put_prices(
@@ -153,13 +153,13 @@ class Policy:
 
     async def staff(self, site: SiteId) -> StaffFile:
         """Who may open a shift at a site."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             found = await store.newest(connection, site, "staff")
         return read_file(found.body, StaffFile) if found else StaffFile()
 
     async def body_of(self, site: SiteId, name: str) -> StoredFile:
         """A list in force. Raises NotFound."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             found = await store.newest(connection, site, name)
         if found is None:
             raise NotFound("no_such_list", f"{site} has no list {name}")
@@ -167,12 +167,12 @@ class Policy:
 
     async def sites(self) -> list[SiteId]:
         """Every site."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             return [SiteId(site) for site in await store.sites(connection)]
 
     async def require(self, site: SiteId) -> None:
         """A list for a site that is none would lie there, and its own terminals would miss it. Raises NotFound."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             known = await store.registered_sites(connection)
         if site not in known:
             raise NotFound(
@@ -222,7 +222,7 @@ class Policy:
 
     async def server_epoch(self) -> int:
         """Which life of the server this is."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             return await server_epoch(connection)
 
     async def publication(self, site: SiteId, *, even_if_same: bool) -> Publication | None:

@@ -102,12 +102,12 @@ class States:
 
     async def newest(self) -> dict[str, dict[str, int]]:
         """Of each site the newest version of each list."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             return await store.newest(connection)
 
     async def silent(self, since: UtcMs) -> dict[str, int]:
         """Terminals in use that are not there and were last heard of before an instant, and when that was."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             return await store.silent(connection, since)
 
     async def of(self, tid: TerminalId) -> Known:

@@ -255,7 +255,7 @@ class Terminals:
 
     async def every(self) -> list[Registered]:
         """All terminals with their chains."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:  # a chain that came in between waits for the next look
             rows, chains = await store.every(connection), await store.chains(connection)
         of_terminals = {tid: list(its) for tid, its in groupby(chains, itemgetter("tid"))}
         return [Registered(row, of_terminals.get(row["tid"], [])) for row in rows]
@@ -270,12 +270,12 @@ class Terminals:
 
     async def is_registered(self, tid: TerminalId) -> bool:
         """Whether a terminal is in the register."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             return await store.look(connection, tid) is not None
 
     async def tid_of(self, tno: Tno) -> TerminalId:
         """Whose chain it is. Raises NotFound."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             chain = await store.chain_numbered(connection, tno)
         if chain is None:
             raise NotFound("no_such_chain", f"no chain has the number {tno}")
@@ -285,7 +285,7 @@ class Terminals:
         """The batches that brought a chain's newest entries, newest first: `received_at`, `first`, `last`, `entries`
         and how many of them wait to be posted (`waiting`).
         """
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             return await store.batches(connection, tno, limit)
 
     async def parked(self, tid: TerminalId, limit: int) -> list[Parked]:

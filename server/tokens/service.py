@@ -224,7 +224,7 @@ class Tokens:
 
     async def of(self, uid: str) -> RowMapping:
         """What a UID is bound to. Raises NotFound."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             found = await store.bound(connection, uid)
         if found is None:
             raise NotFound("no_such_token", "this UID is bound to no card")
@@ -232,7 +232,7 @@ class Tokens:
 
     async def page(self, no: CardNo | None, after: str, limit: int) -> Sequence[RowMapping]:
         """Bound UIDs in their order."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             return await store.tokens(connection, no, after, limit)
 
     async def worst_case(self) -> WorstCase:
@@ -249,7 +249,7 @@ class Tokens:
 
     async def run(self) -> dict[str, int]:
         """What purses have lacked for thirty days becomes our loss; old answers are forgotten."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             keys = await store.overdrawn(connection)
         written_off = await OneByOne(self._database, self._clock).each(
             "writing a token's purse off", keys, self._write_off, lambda key: Subject(card=key)

@@ -29,7 +29,7 @@ class Trail:
         limit: int,
     ) -> Sequence[RowMapping]:
         """The newest rows that fit, newest first; `before` is the number of the last one read."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             return await store.page(
                 connection, subject=subject, operator=operator, since=since, until=until, before=before, limit=limit
             )
@@ -37,7 +37,7 @@ class Trail:
     async def looked(self, operator: Operator, action: str, subject: str) -> None:
         """Somebody looks at a person: noted once an hour for each operator and subject, so that it floods nothing."""
         now = self._clock()
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             if await store.is_noted(connection, operator.name, action, subject, now - HOUR_MS):
                 return
         note = Note(operator.name, ",".join(operator.roles), now, lambda: action, subject, sha256().hexdigest)

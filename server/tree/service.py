@@ -98,7 +98,7 @@ class Tree:
 
         A root that a clock ahead of its time has signed stands in the way of none.
         """
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             newest = await store.newest_head(connection)
         if newest is not None and self._is_signed(newest, day):
             return
@@ -178,7 +178,7 @@ class Tree:
 
     async def heads(self, *, before: int | None, limit: int) -> list[Head]:
         """The newest heads, newest first."""
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             return await store.heads(connection, before=before, limit=limit)
 
     async def sealed_by(self, name: Name) -> Head | None:

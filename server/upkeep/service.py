@@ -132,7 +132,7 @@ class Upkeep:
     async def give_up_late_steps(self) -> int:
         """What a lost terminal's journal still brings is open like the rest, once nothing has followed for an hour."""
         silent_since = UtcMs(self._clock() - LOST_SPEAKS_WITHIN_MS)
-        async with self._database.reading() as connection:
+        async with self._database.glancing() as connection:
             tnos = await store.lost_with_open_steps(connection, silent_since)
 
         async def give_up(tno: Tno) -> int:
