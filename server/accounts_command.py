@@ -25,8 +25,8 @@ from protocol.texts import sentence_of
 from server.accounts.rules import wait_ms
 from server.accounts.secrets import OTP_KEY, OtpSecrets
 from server.accounts.service import Accounts, Handed
-from server.app import utc_now
 from server.auth.rules import Role
+from server.clock import utc_now
 from server.config import ConfigWrong, read_settings
 from server.db import Database, DatabaseUnusable
 from server.errors import ServerError

@@ -27,17 +27,15 @@ from server.auth.service import Operators, TwoPeople
 from server.body_limit import BodyLimit
 from server.booking import api as booking_api
 from server.booking.service import Bookings
-from server.broker.authority import CA_FILE, open_authority
 from server.broker.certificates import Pair, server_name
-from server.broker.configuration import CA
 from server.broker.site import BrokerSite
 from server.cards import api as cards_api
 from server.cards.service import Cards
+from server.clock import utc_now
 from server.config import (
     ConfigWrong,
     MqttSettings,
     Settings,
-    broker_of,
     campus_of,
     mqtt_numbered,
     operators_of,
@@ -66,6 +64,7 @@ from server.people import api as people_api
 from server.people.service import People
 from server.phones import api as phones_api
 from server.phones.service import Phones
+from server.place import HAS_BOOKS, authority_of, prepare_broker, require_the_same_place
 from server.policy import api as policy_api
 from server.policy.service import Policy
 from server.problems import answer_problems
@@ -93,8 +92,6 @@ from server.web.app import pages
 from server.web.door import HOME, PAGES
 
 PREFIX = "/api/1"
-_HAS_BOOKS = "has-books"
-"""A file in `data`: this server's database is not a new one any more."""
 
 log = logging.getLogger(__name__)
 
@@ -142,11 +139,6 @@ class Health(View):
     server_epoch: int
 
 
-def utc_now() -> UtcMs:
-    """The server's own clock."""
-    return UtcMs(time.time_ns() // 1_000_000)
-
-
 @asynccontextmanager
 async def open_house(
     settings: Settings, clock: Callable[[], UtcMs] = utc_now, role: Role = Role.ALL, number: int = 1
@@ -163,64 +155,20 @@ async def open_house(
         with alone(Path(settings.data)) if database.is_sqlite else nullcontext():
             async with database.starting():
                 may_create = await database.is_new()
-                await asyncio.to_thread(_require_the_same_place, settings, may_create=may_create)
+                await asyncio.to_thread(require_the_same_place, settings, may_create=may_create)
                 keys = await asyncio.to_thread(open_keys, Path(settings.data) / "keys", clock(), may_create=may_create)
                 authority = await asyncio.to_thread(authority_of, settings, clock(), may_create=may_create)
                 await database.migrate()  # from here on it is not new: what may be made only once is there
-                await asyncio.to_thread((Path(settings.data) / _HAS_BOOKS).touch)
+                await asyncio.to_thread((Path(settings.data) / HAS_BOOKS).touch)
                 if role.answers:
                     await asyncio.to_thread(_otp_of, settings)
                 site = await asyncio.to_thread(prepare_broker, settings, authority, clock())
             yield _compose(_Place(settings, role, number, site), clock, database, keys, authority)
 
 
-def authority_of(settings: Settings, at: UtcMs, *, may_create: bool) -> Pair:
-    """The site's authority, in its place. Raises AuthorityUnusable."""
-    return open_authority(_authority_in(settings), at, may_create=may_create)
-
-
 def _otp_of(settings: Settings) -> OtpSecrets:
     """Raises KeysUnusable."""
     return OtpSecrets(Path(settings.data) / "keys" / OTP_KEY)
-
-
-def _authority_in(settings: Settings) -> Path:
-    return Path(settings.data) / "authority"
-
-
-def _require_the_same_place(settings: Settings, *, may_create: bool) -> None:
-    """A server that lost its database, or names another directory, begins no second site. Raises ConfigWrong."""
-    if may_create and (Path(settings.data) / _HAS_BOOKS).exists():
-        raise ConfigWrong(
-            f"database: it is empty, and {settings.data} belongs to a server that has books. Restore it from the "
-            "backup (docs/operations.md, Make it again); empty books begin in another `data` directory"
-        )
-    require_own_broker(settings, may_create=may_create)
-
-
-def require_own_broker(settings: Settings, *, may_create: bool) -> None:
-    """The broker's directory is this authority's, or there is none yet. Raises ConfigWrong."""
-    wanted, own = broker_of(settings), _authority_in(settings) / CA_FILE
-    if wanted is None or not wanted.file(CA).exists() or not (own.exists() or may_create):
-        return
-    if not own.exists() or own.read_bytes() != wanted.file(CA).read_bytes():
-        raise ConfigWrong(
-            f"broker.directory: {wanted.directory} serves the terminals of another authority than {own.parent}. "
-            "Is `data` the right directory, and mounted? To make this broker anew, move its directory away"
-        )
-
-
-def prepare_broker(settings: Settings, authority: Pair, at: UtcMs) -> BrokerSite | None:
-    """Make the directory of this machine's broker, or bring it up to date. Raises ConfigWrong."""
-    wanted = broker_of(settings)
-    if wanted is None:
-        return None
-    site = BrokerSite(wanted, authority)
-    try:
-        site.prepare(at)
-    except OSError as error:
-        raise ConfigWrong(f"broker.directory: {error.filename}: {error.strerror}") from error
-    return site
 
 
 @dataclass(frozen=True, slots=True)

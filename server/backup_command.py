@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from protocol.texts import sentence_of
-from server.app import utc_now
 from server.backup.manifest import NotABackup
 from server.backup.service import back_up, restore
+from server.clock import utc_now
 from server.config import ConfigWrong, read_settings
 from server.db import DatabaseUnusable
 from server.envelope import NotOpened

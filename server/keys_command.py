@@ -15,10 +15,11 @@ from pathlib import Path
 from protocol.messages import PURPOSES
 from protocol.signing import VerifyKey, from_base64url, to_base64url
 from protocol.texts import sentence_of
-from server.app import authority_of, utc_now
+from server.clock import utc_now
 from server.config import ConfigWrong, read_settings
 from server.key_ceremony import NotDone, install, make_root, read_request, request, shown, sign_request
 from server.keys import KeysUnusable, trust_in
+from server.place import authority_of
 
 OK, NOT_DONE = 0, 2
 

@@ -15,12 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from protocol.messages import encode_batch
 from protocol.signing import to_base64url
 from server import tables
-from server.app import authority_of, open_house
+from server.app import open_house
 from server.broker.authority import AuthorityUnusable
 from server.config import ConfigWrong
 from server.db import Database, DatabaseUnusable
 from server.ingest.service import Ingest
 from server.keys import KeysUnusable, open_keys
+from server.place import authority_of
 from server.schema import revision
 from tests.crash.recording import Recorder
 from tests.crash.sent import Fork, Place, Sent, in_order

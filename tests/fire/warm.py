@@ -24,6 +24,7 @@ from tests.integration.programs import Begin
 PRELOADED: Final = [
     "tests.fire.warm",
     "server.__main__",
+    "server.run_command",
     "terminal.__main__",
     "aiosqlite",
     "alembic.runtime.migration",

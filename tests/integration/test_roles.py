@@ -16,10 +16,10 @@ import pytest
 
 from protocol.ids import SiteId
 from protocol.purse import Technology
-from server.__main__ import REPLACED
 from server.broker.certificates import server_name
 from server.broker.configuration import ACCESS
 from server.leases.rules import KEEPER, NOBODYS, of_site, share
+from server.run_command import REPLACED
 from tests.integration.campus import SITE, Campus, Till, wait_until
 from tests.integration.fuse import Card
 from tests.integration.programs import ServerProgram

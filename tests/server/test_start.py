@@ -14,11 +14,12 @@ import msgspec
 import pytest
 
 from server import app
-from server.__main__ import OK, PORT_TAKEN, WRONG_CONFIG, listen, main
+from server.__main__ import main
 from server.app import open_house
 from server.broker.before_start import closed_to
 from server.broker.process import free_port
 from server.config import BrokerTable, ConfigWrong, HttpSettings, Settings, read_settings
+from server.run_command import OK, PORT_TAKEN, WRONG_CONFIG, listen
 from tests.server.desk import sqlite_url
 
 Say = Callable[..., tuple[int, str]]
