@@ -1,5 +1,6 @@
 """Real stacks for tests. A private pcscd per process, because libpcsclite reads its address once; a broker per test."""
 
+import gc
 import os
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +14,14 @@ from tests.brokers import OwnBroker
 
 settings.register_profile("fanka", deadline=None)
 settings.load_profile("fanka")  # a busy machine is not a bug
+
+gc.set_threshold(100_000, 50, 100)
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays to the end: looking for rubbish in it again and again took a sixth of all time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
