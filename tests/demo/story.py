@@ -118,7 +118,7 @@ class Demo:
             title=place.title,
             merchant=place.merchant,
             broker_port=port,
-            screen={} if is_window else {"SDL_VIDEODRIVER": "dummy"},
+            screen={} if is_window else {"SDL_VIDEODRIVER": "dummy", "SDL_AUDIODRIVER": "dummy"},
         )
         self.stage.counters[place] = Counter(
             place, till, self.campus, self.stage.crowd, self.say, self.seed * len(PLACES) + number
