@@ -26,9 +26,20 @@ def make_place(data: Path) -> None:
 
 
 @contextmanager
+def disk_told(data: Path) -> Generator[None]:
+    """What the disk of the server's directory says that does not do its part, in a sentence. Raises ConfigWrong."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigWrong(f"data: {error.filename or data}: {error.strerror or error}") from error
+
+
+@contextmanager
 def alone(data: Path) -> Generator[None]:
     """Be the only one in this directory. Raises ConfigWrong where somebody else is."""
-    with (data / LOCK).open("w") as file:
+    with disk_told(data):
+        descriptor = (data / LOCK).open("w")
+    with descriptor as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -19,7 +19,7 @@ from server.accounts.secrets import OTP_KEY, OtpSecrets
 from server.accounts.service import Accounts
 from server.alarms import api as alarms_api
 from server.alarms.service import Alarms
-from server.alone import alone, make_place
+from server.alone import alone, disk_told, make_place
 from server.audit.service import Audit
 from server.auth import api as auth_api
 from server.auth.door import Door
@@ -151,18 +151,20 @@ async def open_house(
         servers = settings.broker.servers if settings.broker else None
         if fault := fault_of(role, number, is_sqlite=database.is_sqlite, servers=servers):
             raise ConfigWrong(fault)
-        await asyncio.to_thread(make_place, Path(settings.data))
-        with alone(Path(settings.data)) if database.is_sqlite else nullcontext():
+        data = Path(settings.data)
+        await asyncio.to_thread(make_place, data)
+        with alone(data) if database.is_sqlite else nullcontext():
             async with database.starting():
-                may_create = await database.is_new()
-                await asyncio.to_thread(require_the_same_place, settings, may_create=may_create)
-                keys = await asyncio.to_thread(open_keys, Path(settings.data) / "keys", clock(), may_create=may_create)
-                authority = await asyncio.to_thread(authority_of, settings, clock(), may_create=may_create)
-                await database.migrate()  # from here on it is not new: what may be made only once is there
-                await asyncio.to_thread((Path(settings.data) / HAS_BOOKS).touch)
-                if role.answers:
-                    await asyncio.to_thread(_otp_of, settings)
-                site = await asyncio.to_thread(prepare_broker, settings, authority, clock())
+                with database.telling(), disk_told(data):
+                    may_create = await database.is_new()
+                    await asyncio.to_thread(require_the_same_place, settings, may_create=may_create)
+                    keys = await asyncio.to_thread(open_keys, data / "keys", clock(), may_create=may_create)
+                    authority = await asyncio.to_thread(authority_of, settings, clock(), may_create=may_create)
+                    await database.migrate()  # from here on it is not new: what may be made only once is there
+                    await asyncio.to_thread((data / HAS_BOOKS).touch)
+                    if role.answers:
+                        await asyncio.to_thread(_otp_of, settings)
+                    site = await asyncio.to_thread(prepare_broker, settings, authority, clock())
             yield _compose(_Place(settings, role, number, site), clock, database, keys, authority)
 
 

@@ -103,7 +103,7 @@ class Database:
 
     async def is_new(self) -> bool:
         """Whether nothing was ever kept here: the first thing that is asked. Raises DatabaseUnusable."""
-        with self._telling():
+        with self.telling():
             async with self.writing() as connection:
                 if not self.is_sqlite and await connection.scalar(text("SHOW synchronous_commit")) in _FORGETFUL:
                     why = "synchronous_commit must be on, or remote_apply: what was acknowledged must survive"
@@ -115,14 +115,14 @@ class Database:
         """One program at a time makes the keys and the schema; others wait for it. Raises DatabaseUnusable."""
         async with AsyncExitStack() as stack:
             if not self.is_sqlite:
-                with self._telling():
+                with self.telling():
                     connection = await stack.enter_async_context(self.aside())
                     await connection.execute(select(func.pg_advisory_xact_lock(START_LOCK)))
             yield
 
     @contextmanager
-    def _telling(self) -> Generator[None]:
-        """What the driver says of a database that does not answer, in a sentence."""
+    def telling(self) -> Generator[None]:
+        """What the driver says of a database that does not answer, in a sentence. Raises DatabaseUnusable."""
         try:
             yield
         except (DBAPIError, psycopg.Error) as error:

@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import socket
+import sqlite3
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from server.app import open_house
 from server.broker.before_start import closed_to
 from server.broker.process import free_port
 from server.config import BrokerTable, ConfigWrong, HttpSettings, Settings, read_settings
+from server.db import DatabaseUnusable
 from server.run_command import OK, PORT_TAKEN, WRONG_CONFIG, listen
 from tests.server.desk import sqlite_url
 
@@ -81,6 +83,33 @@ def test_it_says_what_is_wrong_and_ends(started: Say, text: str, told: str) -> N
     line = said.strip().splitlines()[-1]
     assert line.startswith("fanka server: ") and told in line
     assert "Traceback" not in said and "secret" not in said and "regex" not in said
+
+
+@pytest.mark.parametrize("in_the_way", ["keys", "authority", "server.lock", "has-books"])
+def test_what_the_disk_says_at_a_start_is_told(started: Say, tmp_path: Path, in_the_way: str) -> None:
+    """Here a link that leads to itself is in the way; a disk that is full or broken speaks in the same place."""
+    place = tmp_path / "d"
+    place.mkdir()
+    (place / in_the_way).symlink_to(in_the_way)
+    code, said = started(f'data = "{place}"\n{HTTP}')
+    assert code == WRONG_CONFIG
+    assert said.strip().splitlines()[-1].startswith(f"fanka server: data: {place / in_the_way}: ")
+
+
+async def test_a_database_whose_pages_cannot_be_read_is_told(tmp_path: Path) -> None:
+    settings = Settings(str(tmp_path), sqlite_url(tmp_path))
+    async with open_house(settings):
+        pass
+    database = tmp_path / "server.db"
+    pages = bytearray(database.read_bytes())
+    with contextlib.closing(sqlite3.connect(database)) as db:
+        (root,) = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'alembic_version'").fetchone()
+        (size,) = db.execute("PRAGMA page_size").fetchone()
+    pages[(root - 1) * size : root * size] = b"\xff" * size
+    database.write_bytes(pages)
+    with pytest.raises(DatabaseUnusable, match="malformed"):
+        async with open_house(settings):
+            pass
 
 
 def test_an_answer_in_two_pieces_waits_for_nobody() -> None:
@@ -169,14 +198,14 @@ async def test_a_first_start_that_was_cut_short_is_made_again(tmp_path: Path, mo
     for step in ("open_keys", "authority_of", "_otp_of", "prepare_broker"):
         with monkeypatch.context() as cut:
             cut.setattr(app, step, power_cut)
-            with pytest.raises(TimeoutError):
+            with pytest.raises(EOFError):
                 await open_house(settings).__aenter__()
     async with open_house(settings) as house:
         assert await house.database.is_current()
 
 
 def power_cut(*_: object, **__: object) -> None:
-    raise TimeoutError("the power is cut")
+    raise EOFError("the power is cut")
 
 
 def test_the_example_of_a_settings_file_is_one_and_complete(tmp_path: Path) -> None:
