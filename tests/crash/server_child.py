@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +27,7 @@ SEED: Final = 11
 TAPS: Final = 70
 
 
+@cache
 def lunch_hour() -> tuple[Lunch, list[Delivery]]:
     """The same tills, cards, mishaps and deliveries each time."""
     lunch = Lunch(SEED)

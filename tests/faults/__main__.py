@@ -1,4 +1,4 @@
-"""Every file call fails once, and for good: `python -m tests.faults [--target terminal] [--all] [--controls]`.
+"""Every file call fails once, and for good: `python -m tests.faults [--target terminal|server] [--all] [--controls]`.
 
 The shipping programs play short stories while the nth of their file calls fails: EIO, ENOSPC, EROFS, a short write, a
 sync that loses what it should have kept. Each time the program goes on or ends with a clear error; then it is started
@@ -23,10 +23,11 @@ from typing import Any, Final
 
 from tests.crash.images import workshop
 from tests.faults.cases import CHANGE, READ, Bench, Case, Tally, Target, cases, compiled
+from tests.faults.house import HouseStories
 from tests.faults.planted import CONTROLS
 from tests.faults.till import TillStories
 
-TARGETS: Final[tuple[Target, ...]] = (TillStories(),)
+TARGETS: Final[tuple[Target, ...]] = (TillStories(), HouseStories())
 PRELOADED: Final = "FANKA_FAULTS"
 
 
@@ -72,6 +73,7 @@ def _planned(bench: Bench, target: Target, *, everything: bool) -> list[Case]:
     return [
         case
         for story in target.stories
+        if everything or story not in target.long_stories
         for family in (CHANGE, READ)
         for case in cases(story, bench.calls(story, family), everything=everything)
     ]

@@ -1,7 +1,7 @@
 """One fault after the other: a process for each, forked from one that has imported everything and done nothing else.
 
-A story is played once without a fault, which tells its calls. Then it is played again for every call, every error that
-this call knows, and twice: the call fails once, or it and all later ones.
+A story is played once without a fault, which tells its calls. Then it is played again for every call, with the errors
+that this call knows: once, or from this call on.
 """
 
 import ctypes
@@ -59,6 +59,8 @@ class Target(Protocol):
 
     name: str
     stories: tuple[str, ...]
+    long_stories: tuple[str, ...]
+    """Those of them that are played only where everything is."""
     clear_ends: tuple[type[Exception], ...]
 
     def prepare(self, story: str, folder: Path) -> None:
@@ -109,13 +111,18 @@ class Tally:
 
 
 def cases(story: str, calls: Sequence[tuple[str, str]], *, everything: bool) -> Iterator[Case]:
-    """All faults of a story's calls; or one for each call, its errors in turn, without the middle of a row of likes."""
+    """All faults of a story's calls; inside a row of the same calls each has one of them, in turn.
+
+    Not `everything`: each call has one of them, in turn, inside a row none, and of a row of reads the first.
+    """
     turns = Counter[str]()
     for nth, (call, name) in enumerate(calls, 1):
         faults = [(error, stays) for error in ERRORS[call] for stays in (False, True)]
-        if not everything:
-            if nth > 1 and calls[nth - 2 : nth + 1] == [(call, name)] * 3:
-                continue
+        is_inside = nth > 1 and calls[nth - 2 : nth + 1] == [(call, name)] * 3
+        follows = nth > 1 and calls[nth - 2] == (call, name)
+        if not everything and (is_inside or (follows and call == "read")):
+            continue
+        if is_inside or not everything:
             faults = [faults[turns[call] % len(faults)]]
             turns[call] += 1
         for error, stays in faults:

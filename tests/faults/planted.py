@@ -13,7 +13,7 @@ IGNORED: Final = "commit-error-ignored"
 SWALLOWED: Final = "sync-error-swallowed"
 """A sync that failed is not heard of, and what it left behind is gone: planted in the disk (`fault.c`)."""
 _EARLY: Final = (controls.EARLY.name, controls.GOODS_EARLY.name, controls.CARD_EARLY.name)
-CONTROLS: Final = {"terminal": (*_EARLY, IGNORED, SWALLOWED)}
+CONTROLS: Final = {"terminal": (*_EARLY, IGNORED, SWALLOWED), "server": (controls.EARLY.name, SWALLOWED)}
 
 
 def plant_in_terminal(name: str) -> None:
@@ -22,6 +22,12 @@ def plant_in_terminal(name: str) -> None:
         JournalFile._append = partialmethod(_stored_anyhow, JournalFile._append)  # type: ignore[method-assign, assignment]
     elif name != SWALLOWED:
         controls.plant_in_terminal(name)
+
+
+def plant_in_server(name: str) -> None:
+    """Change how the database of this process works; an empty name changes nothing."""
+    if name != SWALLOWED:
+        controls.plant_in_server(name)
 
 
 def _stored_anyhow(file: JournalFile, shipping: Any, draft: Any, snapshot: bytes | None) -> Sealed:

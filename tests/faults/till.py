@@ -47,6 +47,7 @@ class TillStories:
 
     name = "terminal"
     stories = tuple(SALES)
+    long_stories: tuple[str, ...] = ()
     clear_ends: tuple[type[Exception], ...] = (IdentityError, JournalError, OSError)
     """What the program's `main` ends with in a sentence."""
 
