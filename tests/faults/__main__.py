@@ -90,9 +90,6 @@ def _checked(
         bench.check(case, tally)
         if until_caught and tally.broken:
             return tally
-    if not until_caught:
-        for broken in tally.broken:
-            print(f"{target.name} {broken}", flush=True)
     return tally
 
 
