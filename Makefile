@@ -1,6 +1,8 @@
 # Two commands are enough: `make demo` shows the whole thing working, `make test` proves it.
 PYTHON := .venv/bin/python
 SEEDS ?= 100
+# A worker keeps a file, because tests of some files share a campus.
+WORKERS := -n 4 --dist loadfile --no-loadscope-reorder
 # Programs are started hundreds of times: each is compiled once.
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -16,10 +18,10 @@ demo: setup      ## a campus in a box
 	$(PYTHON) -m tests.demo
 
 test: setup      ## every test of a change
-	$(PYTHON) -m pytest -n 4 --dist worksteal -m "not slow"
+	$(PYTHON) -m pytest $(WORKERS) -m "not slow"
 
 test-long: setup ## everything, as before a release
-	$(PYTHON) -m pytest -n 4 --dist worksteal
+	$(PYTHON) -m pytest $(WORKERS)
 
 check: setup     ## format, lint, types, import rules and the fast tests, under 2 minutes
 	.venv/bin/ruff format --check .
@@ -27,7 +29,7 @@ check: setup     ## format, lint, types, import rules and the fast tests, under 
 	.venv/bin/mypy
 	.venv/bin/pyright
 	.venv/bin/lint-imports
-	$(PYTHON) -m pytest -n 2 -m "not slow and not integration and not seeds"
+	$(PYTHON) -m pytest $(WORKERS) -m "not slow and not integration and not seeds"
 
 simulate: setup  ## seeded simulation: make simulate SEEDS=10000
 	$(PYTHON) -m tests.simulation --seeds=$(SEEDS)

@@ -24,6 +24,12 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A worker takes file by file, the long ones first: what is left at the end is short."""
+    long = {item.path for item in items if any(item.get_closest_marker(name) for name in ("integration", "seeds"))}
+    items.sort(key=lambda item: item.path not in long)
+
+
 @pytest.fixture(scope="session")
 def pcscd() -> Iterator[PrivatePcscd]:
     """A PC/SC daemon with two virtual readers; `VirtualSlot(pcscd.ports[i])` is the field of `reader_names[i]`."""
