@@ -14,7 +14,7 @@ from hardware.ports import DeviceError, ReaderUnplugged, SamFailed
 from hardware.readers import patience
 from hardware.readers.patience import DeviceThread, Patience
 
-SHORT_S = 0.1
+SHORT_S = 0.3
 
 
 class Daemon:
@@ -166,7 +166,7 @@ def test_what_takes_long_in_many_calls_or_was_told_to_wait_is_not_given_up(daemo
 
     def job() -> str:
         for number in range(6):
-            reader.ask(daemon, str(number), SHORT_S / 2)
+            reader.ask(daemon, str(number), SHORT_S / 4)
         time.sleep(2 * SHORT_S)
         return str(reader.ask(daemon, "waits", 3 * SHORT_S, wait_s=3 * SHORT_S))
 
