@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Exists, RowMapping, Select, and_, exists, func, insert, or_, select, update
+from sqlalchemy import Exists, Integer, RowMapping, Select, and_, bindparam, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from protocol.ids import U16_MAX, CardKey, CardNo, Generation
@@ -125,12 +125,20 @@ async def uncollected(connection: AsyncConnection) -> list[tuple[CardRow, bytes 
     return [(card_of(row), bytes(row["record"]) if row["record"] else None) for row in rows]
 
 
+_STEPS = (
+    select(step)
+    .where(step.c.card == bindparam("no"))
+    .order_by(step.c.number.desc())
+    .limit(bindparam("most", type_=Integer))
+)
+"""Made once: making a statement is a fifth of a read."""
+
+
 async def steps(connection: AsyncConnection, no: int, before: int | None, limit: int) -> Sequence[RowMapping]:
     """The newest steps of all plastics of a number, newest first."""
-    query = select(step).where(step.c.card == no)
-    if before is not None:
-        query = query.where(step.c.number < before)
-    return await _rows(connection, query.order_by(step.c.number.desc()).limit(limit))
+    query = _STEPS if before is None else _STEPS.where(step.c.number < before)
+    found: Sequence[RowMapping] = (await connection.execute(query, {"no": no, "most": limit})).mappings().all()
+    return found
 
 
 async def events(connection: AsyncConnection, no: int, limit: int) -> Sequence[RowMapping]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import RowMapping, func, select
+from sqlalchemy import Integer, RowMapping, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from server.tables import posting, step
@@ -16,17 +16,27 @@ async def sums_by_kind(connection: AsyncConnection, through_day: int | None) -> 
     return {kind: int(cents) for kind, cents in await connection.execute(query)}
 
 
+_SUMS_OF_KIND = (
+    select(posting.c.owner, func.sum(posting.c.cents))
+    .where(posting.c.account_kind == bindparam("kind"))
+    .group_by(posting.c.owner)
+    .order_by(posting.c.owner)
+    .limit(bindparam("most", type_=Integer))
+)
+"""Made once: making a statement is a fifth of a read."""
+
+
 async def sums_by_account(
     connection: AsyncConnection, kind: str, owner: str | None, limit: int, after: str | None
 ) -> list[tuple[str, int]]:
     """The accounts of a kind by owner, from the one after `after` on; the only one of some kinds has no owner."""
-    query = select(posting.c.owner, func.sum(posting.c.cents)).where(posting.c.account_kind == kind)
+    query = _SUMS_OF_KIND
     if owner is not None:
         query = query.where(posting.c.owner == owner)
     elif after is not None:
         query = query.where(posting.c.owner > after)
-    query = query.group_by(posting.c.owner).order_by(posting.c.owner).limit(limit)
-    return [(found, int(cents)) for found, cents in await connection.execute(query)]
+    given = {"kind": kind, "most": limit}
+    return [(found, int(cents)) for found, cents in await connection.execute(query, given)]
 
 
 async def by_causes(connection: AsyncConnection, causes: Sequence[str]) -> Sequence[RowMapping]:

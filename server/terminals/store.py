@@ -36,21 +36,25 @@ async def change(connection: AsyncConnection, tid: str, values: dict[str, Any]) 
     await connection.execute(update(terminal).where(terminal.c.tid == tid).values(values))
 
 
+_EVERY = select(terminal).order_by(terminal.c.tid)
+_CHAINS = (
+    select(chain, branch.c.tip_seq, branch.c.tip_hash)
+    .join_from(chain, branch, (branch.c.tno == chain.c.tno) & (branch.c.branch == 0))
+    .order_by(chain.c.tid, chain.c.epoch)
+)
+"""Made once: making a statement is a fifth of a read."""
+
+
 async def every(connection: AsyncConnection) -> Sequence[RowMapping]:
     """All terminals in the order of their names."""
-    found: Sequence[RowMapping] = (await connection.execute(select(terminal).order_by(terminal.c.tid))).mappings().all()
+    found: Sequence[RowMapping] = (await connection.execute(_EVERY)).mappings().all()
     return found
 
 
 async def chains(connection: AsyncConnection, tid: str | None = None) -> Sequence[RowMapping]:
     """Chains with the tip of their first branch, oldest first; of one terminal or of all."""
-    tip = [branch.c.tip_seq, branch.c.tip_hash]
-    query = select(chain, *tip).join_from(chain, branch, (branch.c.tno == chain.c.tno) & (branch.c.branch == 0))
-    if tid is not None:
-        query = query.where(chain.c.tid == tid)
-    found: Sequence[RowMapping] = (
-        (await connection.execute(query.order_by(chain.c.tid, chain.c.epoch))).mappings().all()
-    )
+    query = _CHAINS if tid is None else _CHAINS.where(chain.c.tid == tid)
+    found: Sequence[RowMapping] = (await connection.execute(query)).mappings().all()
     return found
 
 
