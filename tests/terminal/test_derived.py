@@ -3,7 +3,7 @@
 import pytest
 from msgspec import structs
 
-from protocol.entries import Body, Checkpoint, Kind, Reason, SaleStep
+from protocol.entries import Body, Checkpoint, Kind, Reason, RefundStep, RefundTo, SaleStep
 from protocol.ids import CardNo, ChannelId, Counter, Generation, MerchantId, Seq
 from protocol.instants import DAY_MS, CampusTime, UtcMs
 from protocol.journal import Sealed, seal
@@ -73,6 +73,21 @@ def test_topups_are_counted_until_an_ack_covers_them() -> None:
     assert derived.unacked_topups_cents == 3
     put(derived, Kind.CHECKPOINT, Checkpoint(Seq(2), "", "A" * 43), NOON)
     assert derived.topups == {Seq(3): 3}, "what is acknowledged is forgotten with the next checkpoint"
+
+
+def test_what_a_mixed_sale_has_left_to_give_back_is_known_by_purse() -> None:
+    """The subsidy is what is left: a refund gives the main purse its share first."""
+    derived = Derived()
+    mixed = structs.replace(SALE, amount=Cents(500), subsidy=Cents(200), subsidy_after=Cents(0))
+    put(derived, Kind.SALE_PREPARED, mixed, NOON)
+    put(derived, Kind.SALE_SETTLED, structs.replace(mixed, prepared=derived.seq), NOON)
+    back = RefundStep(
+        SALE.card, Cents(400), counter=Counter(6), counter_after=Counter(6), main=Cents(600), main_after=Cents(600),
+        merchant=SALE.merchant, of=next(iter(derived.sold)), to=RefundTo.PENDING,
+    )  # fmt: skip
+    put(derived, Kind.REFUND_SETTLED, back, NOON)
+    (sold,) = derived.sold.values()
+    assert (sold.main_cents, sold.subsidy_cents) == (0, 100)
 
 
 def sell(derived: Derived, count: int, at: int, apart: int = 1) -> None:
