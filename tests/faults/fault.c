@@ -50,10 +50,8 @@ static struct write_ *newest;
 
 void fault_arm(const char *folder, int trace, int family, long nth, int how, int number, int stays)
 {
-    root_length = strlen(folder);
-    memcpy(root, folder, root_length + 1);
-    trace_fd = trace, counted = family, failing = nth, what = how, error_number = number, for_good = stays;
-    armed = 1;
+    memcpy(root, folder, (root_length = strlen(folder)) + 1);
+    trace_fd = trace, counted = family, failing = nth, what = how, error_number = number, for_good = stays, armed = 1;
 }
 
 static int is_below(const char *path)
@@ -156,8 +154,13 @@ void fault_cut(void)
 {
     pthread_mutex_lock(&lock);
     armed = 0;
-    for (struct write_ *one = newest; one != NULL; one = one->older)
-        if (one->file >= 0) (void)!syscall(SYS_pwrite64, files[one->file].fd, one->old, one->count, one->at);
+    for (struct write_ *one = newest; one != NULL; one = one->older) {
+        struct stat found;
+        if (one->file < 0 || fstat(files[one->file].fd, &found) != 0 || found.st_size <= one->at) continue;
+        off_t left = found.st_size - one->at; /* what was cut off stays so */
+        size_t count = one->count < (size_t)left ? one->count : (size_t)left;
+        (void)!syscall(SYS_pwrite64, files[one->file].fd, one->old, count, one->at);
+    }
     pthread_mutex_unlock(&lock);
 }
 

@@ -101,10 +101,11 @@ os.fsync(f); os.pwrite(f, b'NEW', 4); c.fault_cut(); print(open('a').read())
     [
         (How.LOST, "", "5\nold old old\n"),
         (How.LOST, "os.pwrite(f, b'new', 0)", "5\nnew old old\n"),
+        (How.LOST, "os.ftruncate(f, 5)", "5\nold o\0\0\n"),
         (How.LIE, "", "old old old\n"),
         (How.FAIL, "", "5\nnew NEW new\n"),
     ],
-    ids=["lost", "what is written again is kept", "nobody is told", "kept"],
+    ids=["lost", "what is written again is kept", "what was cut off stays so", "nobody is told", "kept"],
 )
 def test_what_a_failed_sync_left_behind_is_gone(
     library: Path, tmp_path: Path, how: How, then: str, printed: str
