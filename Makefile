@@ -23,7 +23,7 @@ test: setup      ## every test of a change
 test-long: setup ## everything, as before a release
 	$(PYTHON) -m pytest $(WORKERS)
 
-check: setup     ## format, lint, types, import rules and the fast tests, under 2 minutes
+check: setup     ## format, lint, types, import rules and the fast tests
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy

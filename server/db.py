@@ -1,4 +1,4 @@
-"""The database: one setting chooses SQLite or PostgreSQL, and every statement goes through `writing` or `reading`.
+"""The database: one setting chooses SQLite or PostgreSQL; the ways to it are `writing`, `reading` and `glancing`.
 
 Tables are in `server/tables.py` and `server/act_tables.py`. What is special to SQLite stands in `_sqlite_*` below and
 nowhere else: exactly one connection of the server writes and checkpoints, all others only read.

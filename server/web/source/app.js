@@ -23,7 +23,7 @@ const closeMenu = () => {
 };
 document.addEventListener("DOMContentLoaded", closeMenu);
 document.addEventListener("htmx:beforeSwap", (event) => {
-  if (event.target === document.body) document.documentElement.dataset.folding = "";
+  if (event.target === document.body && event.detail.shouldSwap) document.documentElement.dataset.folding = "";
 });
 document.addEventListener("htmx:afterSettle", (event) => {
   if (event.target === document.body) closeMenu();
